@@ -1,0 +1,1 @@
+"""The embedded cloud: Postgres, Redis and MiniStack as plain processes on loopback."""

@@ -1,0 +1,80 @@
+"""Where a local run keeps its data, and the only place in infra/ that reads the environment."""
+
+import contextlib
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+State = dict[str, Any]
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """The environment for a child process."""
+    return {**os.environ, **changes}  # noqa: TID251 - children inherit PATH and the like; settings are for functions
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder of one local run: data, logs, secrets, and what runs where."""
+
+    root: Path
+
+    @classmethod
+    def current(cls) -> "Home":
+        chosen = environment().get("SWITCHBOARD_HOME")
+        return cls(Path(chosen).expanduser().resolve() if chosen else REPOSITORY / ".switchboard")
+
+    @cached_property
+    def postgres(self) -> Path:
+        return self.root / "postgres"
+
+    @cached_property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @cached_property
+    def temporary(self) -> Path:
+        """MiniStack unpacks functions here, so a process that runs from here is ours."""
+        return self.root / "tmp"
+
+    @cached_property
+    def state_file(self) -> Path:
+        return self.root / "state.json"
+
+    def create(self) -> None:
+        for folder in (self.root, self.logs, self.temporary):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def read_state(self) -> State:
+        """What the last run wrote; empty when there was none or its file is damaged."""
+        try:
+            return json.loads(self.state_file.read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return {}
+
+    def write_state(self, state: State) -> None:
+        """Replace the file in one step: a reader never sees half of it."""
+        write_private(self.state_file, json.dumps(state, indent=2) + "\n")
+
+    def secret(self, name: str) -> str:
+        """A random key of this run, made once and readable by its owner only."""
+        path = self.root / "secrets" / name
+        with contextlib.suppress(FileNotFoundError):
+            if kept := path.read_text().strip():
+                return kept
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(path, secrets.token_urlsafe(48) + "\n")
+        return path.read_text().strip()
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, in one step."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+    draft.replace(path)

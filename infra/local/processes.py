@@ -1,0 +1,82 @@
+"""Start processes, and recognise our own again: a pid alone may belong to somebody else by now."""
+
+import contextlib
+import signal
+import subprocess
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from .errors import LocalCloudError
+from .home import environment
+
+START_TOLERANCE_SECONDS = 2.0
+
+
+def spawn(command: Sequence[str | Path], log: Path, **changes: str) -> subprocess.Popen[bytes]:
+    """Start a server of its own session, so that Ctrl-C reaches the supervisor and nobody else."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [str(part) for part in command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env=environment(**changes),
+        )
+
+
+def identity(pid: int) -> dict[str, float]:
+    """What tells this process from a later one with the same pid."""
+    return {"pid": pid, "started": psutil.Process(pid).create_time()}
+
+
+def find(known: dict[str, Any] | None) -> psutil.Process | None:
+    """The process that `identity` described, if it still runs."""
+    if not known:
+        return None
+    try:
+        process = psutil.Process(int(known["pid"]))
+        same = abs(process.create_time() - known["started"]) < START_TOLERANCE_SECONDS
+        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+    except psutil.Error:
+        return None
+
+
+def running_from(folder: Path) -> list[psutil.Process]:
+    """Processes whose program lies in the folder: function workers, wherever their parent went."""
+    found: list[psutil.Process] = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if any(part.startswith(f"{folder}/") for part in process.cmdline()[1:2]):
+                found.append(process)
+    return found
+
+
+def stop(processes: Iterable[psutil.Process], grace_seconds: float = 5.0, how: int = signal.SIGTERM) -> None:
+    """Ask each to end, wait for all of them together, then insist."""
+    asked = list(processes)
+    for process in asked:
+        with contextlib.suppress(psutil.Error):
+            process.send_signal(how)
+    _, stubborn = psutil.wait_procs(asked, timeout=grace_seconds)
+    for process in stubborn:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(stubborn, timeout=grace_seconds)
+
+
+def tail(log: Path, lines: int = 12) -> str:
+    with contextlib.suppress(FileNotFoundError):
+        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+    return ""
+
+
+def must_live(process: subprocess.Popen[bytes], name: str, log: Path) -> None:
+    """Raise with the end of its log when a server that should be starting has ended."""
+    if process.poll() is not None:
+        raise LocalCloudError(
+            f"{name} ended while starting (exit {process.returncode}). Its log, {log}, ends:\n{tail(log)}"
+        )

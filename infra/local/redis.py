@@ -1,0 +1,65 @@
+"""A real Redis from a wheel, on a loopback port. It keeps nothing: Postgres is the only truth."""
+
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from . import ports, processes
+from .errors import LocalCloudError
+
+START_SECONDS = 10
+
+
+@dataclass
+class Redis:
+    """One server that holds everything in memory."""
+
+    port: int
+    folder: Path
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://{ports.LOOPBACK}:{self.port}/0"
+
+    def start(self) -> None:
+        program = shutil.which("redis-server", path=str(Path(sys.executable).parent))
+        if not program:
+            raise LocalCloudError(f"redis-server is missing beside {sys.executable}: run `uv sync`.")
+        self.process = processes.spawn(
+            [program, "--port", str(self.port), "--bind", ports.LOOPBACK, "--dir", self.folder,
+             "--save", "", "--appendonly", "no", "--daemonize", "no"],
+            self.log,
+        )  # fmt: skip
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            processes.must_live(self.process, "Redis", self.log)
+            if time.monotonic() > deadline:
+                raise LocalCloudError(f"Redis did not answer in {START_SECONDS} s. See {self.log}.")
+            time.sleep(0.02)
+
+    def _answers(self) -> bool:
+        """Whether it is ours that answers: another server may have taken the port meanwhile."""
+        assert self.process
+        try:
+            with redis.Redis(host=ports.LOOPBACK, port=self.port, socket_timeout=1) as client:
+                info: dict[str, Any] = client.info("server")  # type: ignore[assignment]  # async or not, says its stub
+                return info["process_id"] == self.process.pid
+        except redis.RedisError:
+            return False
+
+    def stop(self) -> None:
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
