@@ -1,0 +1,1 @@
+"""What travels: pydantic models, camelCase outside and snake_case inside."""

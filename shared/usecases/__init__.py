@@ -1,0 +1,1 @@
+"""What Switchboard does: a verb a file, one transaction each."""

@@ -1,0 +1,38 @@
+"""Connections that are kept warm between invocations and replaced when Postgres went away."""
+
+from typing import Any
+
+import psycopg
+from psycopg.rows import TupleRow
+
+# Short enough to fail over within a request's patience. Every statement carries its own bound on the server.
+_OPTIONS: dict[str, Any] = {
+    "autocommit": True,
+    "connect_timeout": 5,
+    "application_name": "switchboard",
+    "options": "-c statement_timeout=10000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=15000",
+    "keepalives_idle": 30,
+    "prepare_threshold": 1,
+}
+
+
+class Database:
+    """One warm connection, opened at first use. Raises `psycopg.OperationalError` while Postgres is away."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: psycopg.Connection[TupleRow] | None = None
+
+    def connection(self) -> psycopg.Connection[TupleRow]:
+        if self._connection is None or self._connection.closed or self._connection.broken:
+            self._connection = psycopg.connect(self._url, **_OPTIONS)
+        return self._connection
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+async def connect_async(url: str) -> psycopg.AsyncConnection[TupleRow]:
+    return await psycopg.AsyncConnection.connect(url, **_OPTIONS)

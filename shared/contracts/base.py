@@ -1,0 +1,30 @@
+"""What all contracts have in common: names, times, identifiers."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic.alias_generators import to_camel
+
+
+def rfc3339(moment: datetime) -> str:
+    """UTC with milliseconds and a Z, as readers get every time."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Moment = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used="always")]
+
+# Ids stand in paths, topics and logs: letters, digits and the marks that telephony uses, nothing that needs escaping.
+Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:@+=-]{1,128}$")]
+Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", description="BCP 47 tag, such as es")]
+
+WEEK_SECONDS = 7 * 24 * 3600
+Seconds = Annotated[float, Field(ge=0, le=WEEK_SECONDS, allow_inf_nan=False, description="seconds, a week at most")]
+
+
+class Contract(BaseModel):
+    """A model that travels in camelCase and refuses to guess types."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, serialize_by_alias=True, strict=True
+    )

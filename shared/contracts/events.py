@@ -1,0 +1,175 @@
+"""The events that senders speak: the seed's five as they are, and the optional fields and events added since."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, TypeAdapter, ValidationError
+
+from shared.contracts.base import Contract, Id, Language, Seconds
+from shared.contracts.problems import ProblemError, from_validation, problem
+from shared.domain import facts
+from shared.domain.facts import EndReason, Fact, Limits
+
+FUTURE_TOLERANCE = timedelta(minutes=5)  # a sender's clock may be ahead by this much
+MAX_DEPTH, MAX_ENTRIES, MAX_TEXT = 5, 100, 4000
+
+
+def _bounded(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Refuse what no record should carry: deep or wide nesting, long texts, NUL (which Postgres cannot store)."""
+    entries = 0
+    level: list[Any] = [metadata]
+    for _ in range(MAX_DEPTH):
+        inner: list[Any] = []
+        for container in level:
+            keys, values = _contents(container)
+            entries += len(values)
+            for text in (*keys, *values):
+                _check_text(text)
+            inner += [value for value in values if isinstance(value, dict | list)]
+        if entries > MAX_ENTRIES:
+            raise ValueError(f"has more than {MAX_ENTRIES} entries")
+        level = inner
+    if level:
+        raise ValueError(f"is nested more than {MAX_DEPTH} deep")
+    return metadata
+
+
+def _contents(container: Any) -> tuple[list[Any], list[Any]]:  # noqa: ANN401 - JSON, as the sender nested it
+    if isinstance(container, list):
+        return [], [*container]  # pyright: ignore[reportUnknownVariableType] - JSON, as the sender nested it
+    return list(container), list(container.values())
+
+
+def _check_text(value: object) -> None:
+    if not isinstance(value, str):
+        return
+    if "\0" in value:
+        raise ValueError("contains a NUL character")
+    if len(value) > MAX_TEXT:
+        raise ValueError(f"has a text of more than {MAX_TEXT} characters")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as lone_surrogate:
+            raise ValueError("contains a character that no text can carry") from lone_surrogate
+
+
+def _only_text(value: object) -> object:
+    if isinstance(value, str) and "T" in value.upper():
+        return value
+    raise ValueError("must be an RFC 3339 time with its offset, such as 2026-01-31T12:00:00.000Z")
+
+
+Metadata = Annotated[dict[str, Any], AfterValidator(_bounded)]
+OccurredAt = Annotated[AwareDatetime, BeforeValidator(_only_text), Field(strict=False)]
+
+
+class _Incoming(Contract):
+    event_id: Id | None = Field(None, description="the sender's own id: a second event with it is a replay")
+    occurred_at: OccurredAt | None = Field(None, description="when it happened; the time of receipt where it is absent")
+    sequence: Annotated[int, Field(ge=0, le=2**53)] | None = Field(None, description="order within one instant")
+    metadata: Metadata | None = None
+
+
+class _CallEvent(_Incoming):
+    call_id: Id
+
+
+class CallInitiated(_CallEvent):
+    event: Literal["call_initiated"]
+    type: Literal["voice", "video"]
+    queue_id: Id
+    language: Language | None = None
+
+    def fact(self) -> Fact:
+        return facts.Initiated(self.type, self.queue_id, self.language, Limits())
+
+
+class CallRouted(_CallEvent):
+    event: Literal["call_routed"]
+    agent_id: Id
+    routing_time: Seconds
+
+    def fact(self) -> Fact:
+        return facts.Routed(self.agent_id, self.routing_time)
+
+
+class CallAnswered(_CallEvent):
+    event: Literal["call_answered"]
+    wait_time: Seconds
+    agent_id: Id | None = None
+
+    def fact(self) -> Fact:
+        return facts.Answered(self.wait_time, self.agent_id)
+
+
+class CallHold(_CallEvent):
+    event: Literal["call_hold"]
+    hold_duration: Annotated[Seconds, Field(description="0 where the hold begins, else its whole length")]
+
+    def fact(self) -> Fact:
+        return facts.Held(self.hold_duration)
+
+
+class CallResumed(_CallEvent):
+    event: Literal["call_resumed"]
+
+    def fact(self) -> Fact:
+        return facts.Resumed()
+
+
+class CallNoAnswer(_CallEvent):
+    event: Literal["call_no_answer"]
+    agent_id: Id
+
+    def fact(self) -> Fact:
+        return facts.NoAnswer(self.agent_id)
+
+
+class CallTransferred(_CallEvent):
+    event: Literal["call_transferred"]
+    queue_id: Id | None = None
+    agent_id: Id | None = None
+
+    def fact(self) -> Fact:
+        return facts.Transferred(self.queue_id, self.agent_id)
+
+
+class CallEnded(_CallEvent):
+    event: Literal["call_ended"]
+    end_reason: Literal["completed", "abandoned", "failed"]
+    duration: Seconds
+
+    def fact(self) -> Fact:
+        return facts.Ended(EndReason(self.end_reason), self.duration)
+
+
+class AgentStatusChanged(_Incoming):
+    event: Literal["agent_status_changed"]
+    agent_id: Id
+    status: Literal["available", "away", "offline"]
+    reason: Annotated[str, Field(max_length=100)] | None = None
+
+
+CallEvent = (
+    CallInitiated | CallRouted | CallAnswered | CallHold | CallResumed | CallNoAnswer | CallTransferred | CallEnded
+)
+IncomingEvent = CallEvent | AgentStatusChanged
+_ADAPTER: TypeAdapter[IncomingEvent] = TypeAdapter(Annotated[IncomingEvent, Field(discriminator="event")])
+
+
+def parse_event(body: object, now: datetime) -> IncomingEvent:
+    """Read one event. Raises `ProblemError` (400) that names each field which is wrong."""
+    try:
+        event = _ADAPTER.validate_python(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        if first["type"].startswith("union_tag"):
+            message = "is required" if "not_found" in first["type"] else "is not an event that is known here"
+            raise ProblemError(problem(400, "Not valid: event", ("event", message))) from None
+        tagged = len(first["loc"]) > 0 and first["type"] not in ("model_attributes_type", "model_type")
+        raise ProblemError(from_validation(error, skip=1 if tagged else 0)) from None
+    if event.occurred_at and event.occurred_at > now + FUTURE_TOLERANCE:
+        message = "is more than five minutes in the future"
+        raise ProblemError(problem(400, "Not valid: occurredAt", ("occurredAt", message)))
+    return event

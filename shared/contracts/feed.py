@@ -1,0 +1,74 @@
+"""The WebSocket feed, and the message by which a recorder tells the relay what changed."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from shared.contracts.base import Contract
+from shared.contracts.problems import Problem
+from shared.contracts.views import AgentView, CallView, EventView
+
+Topic = Annotated[str, Field(pattern=r"^(queue|call|agent|alerts):[A-Za-z0-9._:@+=-]{1,128}$|^ops$")]
+Topics = Annotated[list[Topic], Field(min_length=1, max_length=500)]
+
+
+class Subscribe(Contract):
+    action: Literal["subscribe"]
+    topics: Topics
+    since: Annotated[int, Field(ge=0)] | None = None
+
+
+class Unsubscribe(Contract):
+    action: Literal["unsubscribe"]
+    topics: Topics
+
+
+class Ping(Contract):
+    action: Literal["ping"]
+
+
+Request = Annotated[Subscribe | Unsubscribe | Ping, Field(discriminator="action")]
+
+
+class Subscribed(Contract):
+    """`position` is where to resume from; `replayed` says whether everything since the one asked for has been sent."""
+
+    type: Literal["subscribed"] = "subscribed"
+    topics: list[str]
+    position: int
+    replayed: bool
+
+
+class Update(Contract):
+    """The latest view of each call that changed, once, and each event since the last frame."""
+
+    type: Literal["update"] = "update"
+    position: int
+    calls: list[CallView] = Field(default_factory=list[CallView])
+    events: list[EventView] = Field(default_factory=list[EventView])
+    agents: list[AgentView] = Field(default_factory=list[AgentView])
+
+
+class Reset(Contract):
+    """Something could not be sent again: read the snapshot anew."""
+
+    type: Literal["reset"] = "reset"
+    topics: list[str]
+    position: int
+
+
+class Pong(Contract):
+    type: Literal["pong"] = "pong"
+
+
+class ErrorFrame(Contract):
+    type: Literal["error"] = "error"
+    problem: Problem
+
+
+class Change(Contract):
+    """One recorded event and the call as it left it: what is published on Redis, doorbell and payload in one."""
+
+    event: EventView
+    call: CallView
+    previous_queue_id: str | None = Field(None, description="set where a transfer moved the call: its queue may forget")

@@ -1,0 +1,195 @@
+"""What readers get: calls, events, agents and queues as they stand."""
+
+from typing import Any, Literal, Self
+
+from pydantic import Field
+
+from shared.contracts.base import Contract, Moment
+from shared.domain import facts
+from shared.domain.call import Call
+from shared.domain.facts import Event, Initiated, Limits, Source
+from shared.domain.rules import TimerKind, flags, timers_owed
+
+
+class OfferView(Contract):
+    agent_id: str
+    offered_at: Moment
+    due_at: Moment
+    attempt: int
+
+
+class DeadlineView(Contract):
+    kind: Literal["answer", "sla_wait", "hold"]
+    due_at: Moment
+
+
+class CallView(Contract):
+    """The whole current view of a call. Of two views of one call, the one with the higher version is the truth."""
+
+    id: str
+    type: str
+    status: Literal["waiting", "active", "on_hold", "ended"]
+    queue_id: str
+    language: str | None
+    start_time: Moment
+    end_time: Moment | None
+    agent_id: str | None
+    wait_seconds: float | None
+    hold_seconds: float
+    duration_seconds: float | None
+    end_reason: Literal["completed", "abandoned", "failed"] | None
+    flags: list[Literal["sla_breached", "hold_exceeded", "short_call", "rerouted"]]
+    offer: OfferView | None
+    deadline: DeadlineView | None
+    version: int
+    metadata: dict[str, Any]
+
+    @classmethod
+    def of(cls, call: Call) -> Self:
+        return cls.model_construct(
+            id=call.id,
+            type=call.type,
+            status=call.status.value,
+            queue_id=call.queue_id,
+            language=call.language,
+            start_time=call.initiated_at,
+            end_time=call.ended_at,
+            agent_id=call.agent_id or (call.offer.agent_id if call.offer else None),
+            wait_seconds=call.wait_seconds,
+            hold_seconds=call.hold_seconds + call.hold_reported_seconds,
+            duration_seconds=call.duration_seconds,
+            end_reason=call.end_reason.value if call.end_reason else None,
+            flags=[flag.value for flag in flags(call)],
+            offer=_offer(call),
+            deadline=_deadline(call),
+            version=call.version,
+            metadata=call.metadata,
+        )
+
+
+def _offer(call: Call) -> OfferView | None:
+    offer, due_at = call.offer, call.offer_due_at
+    if offer is None or due_at is None:
+        return None
+    return OfferView.model_construct(
+        agent_id=offer.agent_id, offered_at=offer.offered_at, due_at=due_at, attempt=offer.attempt
+    )
+
+
+def _deadline(call: Call) -> DeadlineView | None:
+    """The promise that falls due next; wrapping up is the agent's, not the caller's."""
+    promises = [timer for timer in timers_owed(call) if timer.kind is not TimerKind.WRAP_UP]
+    if not promises:
+        return None
+    first = min(promises, key=lambda timer: timer.due_at)
+    return DeadlineView.model_construct(kind=first.kind.value, due_at=first.due_at)
+
+
+# Facts travel under the names that the seed gave them.
+_OUTSIDE = {
+    "agent_id": "agentId",
+    "queue_id": "queueId",
+    "routing_seconds": "routingTime",
+    "wait_seconds": "waitTime",
+    "hold_seconds": "holdDuration",
+    "reason": "endReason",
+    "duration_seconds": "duration",
+}
+
+
+class EventView(Contract):
+    """An event in a call's history. `metadata` carries the sender's own and the event's fields."""
+
+    id: str
+    call_id: str
+    type: str
+    timestamp: Moment = Field(description="its place in time: occurredAt, else receivedAt")
+    occurred_at: Moment | None
+    received_at: Moment
+    source: Literal["telephony", "system", "history"]
+    position: int
+    version: int | None
+    void: bool
+    metadata: dict[str, Any]
+
+    @classmethod
+    def of(cls, event: Event, *, position: int, version: int | None, void: bool) -> Self:
+        return cls.model_construct(
+            id=event.id,
+            call_id=event.call_id,
+            type=event.name,
+            timestamp=event.at,
+            occurred_at=event.at if event.dated or event.source is Source.SYSTEM else None,
+            received_at=event.received_at,
+            source=event.source.value,
+            position=position,
+            version=version,
+            void=void,
+            metadata=(event.metadata or {}) | fact_fields(event.fact),
+        )
+
+
+def fact_fields(fact: facts.Fact) -> dict[str, Any]:
+    fields = {
+        _OUTSIDE.get(name, name): value
+        for name in type(fact).__dataclass_fields__
+        if not isinstance(value := getattr(fact, name), Limits) and value is not None
+    }
+    if isinstance(fact, Initiated):
+        fields["slaSeconds"] = fact.limits.sla_seconds
+    return fields
+
+
+AgentStatusName = Literal["offline", "available", "offered", "on_call", "wrap_up", "away"]
+
+
+class AgentView(Contract):
+    id: str
+    name: str
+    languages: list[str]
+    queues: list[str]
+    status: AgentStatusName
+    status_since: Moment
+    call_id: str | None
+    reason: str | None
+
+
+class QueueView(Contract):
+    id: str
+    name: str
+    language: str | None
+    sla_seconds: float
+    answer_seconds: float
+    hold_seconds: float
+    short_call_seconds: float
+    wrap_up_seconds: float
+
+
+class CallPage(Contract):
+    """Calls, newest first. `position` is where a feed must resume so as to miss nothing after this page."""
+
+    data: list[CallView]
+    next_cursor: str | None
+    position: int
+
+
+class EventPage(Contract):
+    data: list[EventView]
+    next_cursor: str | None
+
+
+class StatusMessage(Contract):
+    """The seed's message on the Redis channel `call-status-updates`, for others who listen."""
+
+    call_id: str
+    status: str
+    event_type: str
+    timestamp: Moment
+    metadata: dict[str, Any]
+
+    @classmethod
+    def of(cls, call: Call, event: Event) -> Self:
+        metadata = (event.metadata or {}) | fact_fields(event.fact)
+        return cls.model_construct(
+            call_id=call.id, status=call.status.value, event_type=event.name, timestamp=event.at, metadata=metadata
+        )

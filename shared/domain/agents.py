@@ -1,0 +1,66 @@
+"""What a call does to agents: a claim on each, and the difference that an event makes to these claims."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from shared.domain.call import Call, Status
+
+
+class AgentStatus(StrEnum):
+    OFFLINE = "offline"
+    AVAILABLE = "available"
+    OFFERED = "offered"
+    ON_CALL = "on_call"
+    WRAP_UP = "wrap_up"
+    AWAY = "away"
+
+
+ENGAGED = (AgentStatus.OFFERED, AgentStatus.ON_CALL)
+NO_ANSWER = "no_answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """Set an agent's status on a call's behalf, unless another call has the agent by now."""
+
+    agent_id: str
+    call_id: str
+    status: AgentStatus
+    since: datetime
+    reason: str | None = None
+
+
+def assignments(call: Call | None) -> dict[str, Effect]:
+    """The status in which this call, as it stands, puts each agent whom it touched. History moves nobody."""
+    if call is None or call.history:
+        return {}
+    claims = [Effect(miss.agent_id, call.id, AgentStatus.AWAY, miss.at, NO_ANSWER) for miss in call.missed]
+    if call.offer:
+        claims.append(Effect(call.offer.agent_id, call.id, AgentStatus.OFFERED, call.offer.offered_at))
+    if call.agent_id and call.answered_at:
+        claims.append(_served(call, call.agent_id, call.answered_at))
+    return {claim.agent_id: claim for claim in claims}
+
+
+def _served(call: Call, agent_id: str, answered_at: datetime) -> Effect:
+    if call.status is not Status.ENDED or call.ended_at is None:
+        return Effect(agent_id, call.id, AgentStatus.ON_CALL, answered_at)
+    after = AgentStatus.WRAP_UP if call.limits.wrap_up_seconds else AgentStatus.AVAILABLE
+    return Effect(agent_id, call.id, after, call.ended_at)
+
+
+def agent_effects(before: Call | None, after: Call | None, at: datetime) -> tuple[Effect, ...]:
+    """What must change in the agents' records now that `before` has become `after`.
+
+    An agent whom the call claims no longer is free again since `at`: a superseded offer, a transfer, or an offer that
+    a later fact has disproved (rescinded).
+    """
+    held, claimed = assignments(before), assignments(after)
+    freed = [
+        Effect(agent_id, claim.call_id, AgentStatus.AVAILABLE, at)
+        for agent_id, claim in held.items()
+        if agent_id not in claimed
+    ]
+    changed = [claim for agent_id, claim in claimed.items() if held.get(agent_id) != claim]
+    return tuple(sorted((*freed, *changed), key=lambda effect: effect.agent_id))

@@ -1,0 +1,218 @@
+"""A call as its events have made it, and how one more legal event changes it."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from shared.domain.facts import (
+    Answered,
+    AnswerTimedOut,
+    Ended,
+    EndReason,
+    Event,
+    Held,
+    HoldExceeded,
+    Initiated,
+    Limits,
+    NoAnswer,
+    Rerouted,
+    Resumed,
+    Routed,
+    SlaBreached,
+    Source,
+    Transferred,
+)
+
+
+class Status(StrEnum):
+    """The statuses that readers know. A routed call that nobody answered yet is still waiting."""
+
+    WAITING = "waiting"
+    ACTIVE = "active"
+    ON_HOLD = "on_hold"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An agent's phone rings. `attempt` counts from 1 since the call last began to wait."""
+
+    agent_id: str
+    offered_at: datetime
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    agent_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """State after the events so far. Durations are seconds; `last_at` is the newest event's place in time."""
+
+    id: str
+    type: str
+    queue_id: str
+    language: str | None
+    limits: Limits
+    initiated_at: datetime
+    last_at: datetime
+    history: bool = False
+    status: Status = Status.WAITING
+    offer: Offer | None = None
+    attempts: int = 0
+    tried: tuple[str, ...] = ()
+    missed: tuple[Missed, ...] = ()
+    rerouted: bool = False
+    agent_id: str | None = None
+    answered_at: datetime | None = None
+    wait_seconds: float | None = None
+    held_at: datetime | None = None
+    hold_reported_seconds: float = 0
+    hold_seconds: float = 0
+    longest_hold_seconds: float = 0
+    ended_at: datetime | None = None
+    end_reason: EndReason | None = None
+    duration_seconds: float | None = None
+    sla_breached_at: datetime | None = None
+    hold_exceeded_at: datetime | None = None
+    version: int = 0
+    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def offer_due_at(self) -> datetime | None:
+        return self.offer and self.offer.offered_at + timedelta(seconds=self.limits.answer_seconds)
+
+    @property
+    def sla_due_at(self) -> datetime:
+        return self.initiated_at + timedelta(seconds=self.limits.sla_seconds)
+
+    @property
+    def hold_due_at(self) -> datetime | None:
+        """When an open hold becomes too long. A hold reported with its duration is over: the figure judges it."""
+        if self.held_at is None or self.hold_reported_seconds > 0:
+            return None
+        return self.held_at + timedelta(seconds=self.limits.hold_seconds)
+
+
+def begin(event: Event, fact: Initiated) -> Call:
+    return Call(
+        id=event.call_id,
+        type=fact.type,
+        queue_id=fact.queue_id,
+        language=fact.language,
+        limits=fact.limits,
+        initiated_at=event.at,
+        last_at=event.at,
+        history=event.source is Source.HISTORY,
+        version=1,
+        metadata=event.metadata or {},
+    )
+
+
+def evolve(call: Call, event: Event) -> Call:
+    """The call after a legal event; legality is `rules.judge`'s, not asked again here."""
+    call = replace(call, **_changes(call, event), last_at=max(call.last_at, event.at), version=call.version + 1)
+    if event.metadata and not event.is_system:
+        call = replace(call, metadata={**call.metadata, **event.metadata})
+    return call
+
+
+def _changes(call: Call, event: Event) -> dict[str, Any]:
+    match event.fact:
+        case Routed(agent_id=agent_id) | Rerouted(agent_id=agent_id):
+            return _offered(call, agent_id, event.at)
+        case NoAnswer(agent_id=agent_id) | AnswerTimedOut(agent_id=agent_id):
+            return _missed(call, agent_id, event.at)
+        case Answered() as fact:
+            return _answered(call, fact, event.at)
+        case Held(hold_seconds=reported):
+            closed = _hold_closed(call, event.at, resumed=False)
+            return closed | {"status": Status.ON_HOLD, "held_at": event.at, "hold_reported_seconds": reported}
+        case Resumed():
+            return _hold_closed(call, event.at, resumed=True) | {"status": Status.ACTIVE}
+        case Transferred() as fact:
+            return _transferred(call, fact, event.at)
+        case Ended() as fact:
+            return _ended(call, fact, event.at)
+        case SlaBreached():
+            return {"sla_breached_at": event.at}
+        case HoldExceeded():
+            return {"hold_exceeded_at": event.at}
+        case Initiated():
+            raise AssertionError("a call begins once; judge() refuses a second beginning")
+
+
+def _offered(call: Call, agent_id: str, at: datetime) -> dict[str, Any]:
+    attempt = call.attempts + 1
+    return {
+        "offer": Offer(agent_id, at, attempt),
+        "attempts": attempt,
+        "tried": (*call.tried, agent_id),
+        "missed": tuple(miss for miss in call.missed if miss.agent_id != agent_id),
+        "rerouted": call.rerouted or attempt > 1,
+    }
+
+
+def _missed(call: Call, agent_id: str, at: datetime) -> dict[str, Any]:
+    if call.offer is None or call.offer.agent_id != agent_id:
+        return {}  # telephony confirms a miss that is on the record already
+    return {"offer": None, "missed": (*call.missed, Missed(agent_id, at))}
+
+
+def _answered(call: Call, fact: Answered, at: datetime) -> dict[str, Any]:
+    agent_id = fact.agent_id or (call.offer.agent_id if call.offer else call.tried[-1])
+    changes: dict[str, Any] = {
+        "status": Status.ACTIVE,
+        "agent_id": agent_id,
+        "offer": None,
+        "missed": tuple(miss for miss in call.missed if miss.agent_id != agent_id),
+    }
+    if call.answered_at is None:  # after a transfer the caller's wait is already known
+        changes |= {"answered_at": at, "wait_seconds": fact.wait_seconds}
+    return changes
+
+
+def _transferred(call: Call, fact: Transferred, at: datetime) -> dict[str, Any]:
+    return _hold_closed(call, at, resumed=False) | {
+        "status": Status.WAITING,
+        "queue_id": fact.queue_id or call.queue_id,
+        "agent_id": None,
+        "offer": Offer(fact.agent_id, at, 1) if fact.agent_id else None,
+        "attempts": 1 if fact.agent_id else 0,
+        "tried": (fact.agent_id,) if fact.agent_id else (),
+        "missed": (),
+    }
+
+
+def _ended(call: Call, fact: Ended, at: datetime) -> dict[str, Any]:
+    waited = call.wait_seconds if call.answered_at else max((at - call.initiated_at).total_seconds(), 0.0)
+    return _hold_closed(call, at, resumed=False) | {
+        "status": Status.ENDED,
+        "offer": None,
+        "ended_at": at,
+        "end_reason": fact.reason,
+        "duration_seconds": fact.duration_seconds,
+        "wait_seconds": waited,
+    }
+
+
+def _hold_closed(call: Call, at: datetime, *, resumed: bool) -> dict[str, Any]:
+    """A hold counts as long as it was reported, or as long as it was seen to last where that is longer.
+
+    Without a resume, a hold that was reported with its duration counts as reported: it was over when it was reported.
+    """
+    if call.held_at is None:
+        return {}
+    seconds = call.hold_reported_seconds
+    if resumed or not seconds:
+        seconds = max(seconds, (at - call.held_at).total_seconds())
+    return {
+        "held_at": None,
+        "hold_reported_seconds": 0,
+        "hold_seconds": call.hold_seconds + seconds,
+        "longest_hold_seconds": max(call.longest_hold_seconds, seconds),
+    }

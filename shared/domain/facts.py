@@ -1,0 +1,175 @@
+"""What can happen to a call, one frozen class a fact: eight that telephony reports, then the system's own."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Source(StrEnum):
+    """Who says so. History is recorded and never acted on."""
+
+    TELEPHONY = "telephony"
+    SYSTEM = "system"
+    HISTORY = "history"
+
+
+class EndReason(StrEnum):
+    COMPLETED = "completed"
+    ABANDONED = "abandoned"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The promises of a queue, in seconds. A call keeps those that held when it began."""
+
+    sla_seconds: float = 30
+    answer_seconds: float = 15
+    hold_seconds: float = 60
+    short_call_seconds: float = 10
+    wrap_up_seconds: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Initiated:
+    type: str
+    queue_id: str
+    language: str | None
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    agent_id: str
+    routing_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    agent_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """`wait_seconds` is the sender's figure; `agent_id` is given where it differs from the agent last offered."""
+
+    wait_seconds: float
+    agent_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A hold that begins (0 seconds) or is reported with its whole duration at once."""
+
+    hold_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Transferred:
+    """The call goes back to waiting: in another queue, offered to another agent, or both."""
+
+    queue_id: str | None = None
+    agent_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    reason: EndReason
+    duration_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SlaBreached:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerTimedOut:
+    """Redirection on no answer (RONA): the offer with this attempt number lapsed."""
+
+    agent_id: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rerouted:
+    """Switchboard itself offers the call to an agent whom it has claimed."""
+
+    agent_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class HoldExceeded:
+    pass
+
+
+Fact = (
+    Initiated
+    | Routed
+    | NoAnswer
+    | Answered
+    | Held
+    | Resumed
+    | Transferred
+    | Ended
+    | SlaBreached
+    | AnswerTimedOut
+    | Rerouted
+    | HoldExceeded
+)
+
+# The name each fact travels under, in the order that settles a tie between facts of one instant.
+NAMES: dict[type[Fact], str] = {
+    Initiated: "call_initiated",
+    Routed: "call_routed",
+    NoAnswer: "call_no_answer",
+    Answered: "call_answered",
+    Held: "call_hold",
+    Resumed: "call_resumed",
+    Transferred: "call_transferred",
+    Ended: "call_ended",
+    SlaBreached: "sla_breached",
+    AnswerTimedOut: "answer_timed_out",
+    Rerouted: "call_rerouted",
+    HoldExceeded: "hold_exceeded",
+}
+_RANKS: dict[type[Fact], int] = {fact: rank for rank, fact in enumerate(NAMES)}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A fact with its place in time. `at` is the sender's `occurredAt` where `dated`, else the time of receipt."""
+
+    id: str
+    call_id: str
+    fact: Fact
+    at: datetime
+    received_at: datetime
+    dated: bool = False
+    source: Source = Source.TELEPHONY
+    sequence: int | None = None
+    metadata: dict[str, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        return NAMES[type(self.fact)]
+
+    @property
+    def is_system(self) -> bool:
+        return self.source is Source.SYSTEM
+
+    @property
+    def order(self) -> tuple[bool, datetime, bool, int, int, str]:
+        """Total order of a call's events: the beginning first whatever a skewed clock says, then by time.
+
+        In one instant what telephony saw precedes what the system concluded; then the sender's sequence decides,
+        then the life cycle, then the id, so that no order of arrival can matter.
+        """
+        kind = type(self.fact)
+        return (kind is not Initiated, self.at, self.is_system, self.sequence or 0, _RANKS[kind], self.id)

@@ -1,0 +1,209 @@
+"""What is legal when, what follows from a state, and the fold that makes a call of its events."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from shared.domain.call import Call, Status, begin, evolve
+from shared.domain.facts import (
+    Answered,
+    AnswerTimedOut,
+    Ended,
+    EndReason,
+    Event,
+    Held,
+    HoldExceeded,
+    Initiated,
+    NoAnswer,
+    Rerouted,
+    Resumed,
+    Routed,
+    SlaBreached,
+    Transferred,
+)
+
+IN_CONVERSATION = (Status.ACTIVE, Status.ON_HOLD)
+
+
+class Verdict(StrEnum):
+    """What an event is at its place in time."""
+
+    LEGAL = "legal"
+    EARLY = "early"  # its predecessor is missing and may yet come
+    ILLEGAL = "illegal"  # nothing that may come can make it legal
+    VOID = "void"  # a conclusion of the system that the facts disprove
+
+
+class Flag(StrEnum):
+    SLA_BREACHED = "sla_breached"
+    HOLD_EXCEEDED = "hold_exceeded"
+    SHORT_CALL = "short_call"
+    REROUTED = "rerouted"
+
+
+class TimerKind(StrEnum):
+    SLA_WAIT = "sla_wait"
+    ANSWER = "answer"
+    HOLD = "hold"
+    WRAP_UP = "wrap_up"
+    PARKED = "parked"
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    kind: TimerKind
+    due_at: datetime
+
+
+def judge(call: Call | None, event: Event) -> Verdict:
+    """The verdict on `event`, coming next after all that `call` has seen."""
+    if call is None:
+        if isinstance(event.fact, Initiated):
+            return Verdict.LEGAL
+        return Verdict.VOID if event.is_system else Verdict.EARLY
+    if call.status is Status.ENDED or isinstance(event.fact, Initiated):
+        return Verdict.VOID if event.is_system else Verdict.ILLEGAL
+    if event.is_system:
+        return Verdict.LEGAL if _still_true(call, event) else Verdict.VOID
+    return _judge_report(call, event)
+
+
+def _judge_report(call: Call, event: Event) -> Verdict:
+    match event.fact:
+        case Routed():
+            return Verdict.LEGAL if call.status is Status.WAITING else _step_back(event)
+        case Answered():
+            if call.status is not Status.WAITING:
+                return _step_back(event)
+            return _legal_or_early(call.attempts > 0)
+        case NoAnswer(agent_id=agent_id):
+            offered = call.offer is not None and call.offer.agent_id == agent_id
+            return _legal_or_early(offered or any(miss.agent_id == agent_id for miss in call.missed))
+        case Held() | Transferred():
+            return _legal_or_early(call.status in IN_CONVERSATION)
+        case Resumed():
+            return _legal_or_early(call.status is Status.ON_HOLD)
+        case Ended(reason=reason):
+            return _legal_or_early(call.answered_at is not None or reason is not EndReason.COMPLETED)
+        case Initiated() | SlaBreached() | AnswerTimedOut() | Rerouted() | HoldExceeded():
+            return Verdict.ILLEGAL
+
+
+def _legal_or_early(legal: bool) -> Verdict:
+    return Verdict.LEGAL if legal else Verdict.EARLY
+
+
+def _step_back(event: Event) -> Verdict:
+    """A route or an answer in the middle of a conversation: a dated one may be waiting for a transfer to come in."""
+    return Verdict.EARLY if event.dated else Verdict.ILLEGAL
+
+
+def _still_true(call: Call, event: Event) -> bool:
+    match event.fact:
+        case SlaBreached():
+            unanswered = call.status is Status.WAITING and call.answered_at is None
+            return unanswered and call.sla_breached_at is None and event.at >= call.sla_due_at
+        case AnswerTimedOut(agent_id=agent_id, attempt=attempt):
+            offer = call.offer
+            return offer is not None and (offer.agent_id, offer.attempt) == (agent_id, attempt)
+        case Rerouted():
+            return call.status is Status.WAITING and call.offer is None
+        case HoldExceeded():
+            due_at = call.hold_due_at
+            return due_at is not None and event.at >= due_at
+        case _:
+            return False
+
+
+def flags(call: Call) -> tuple[Flag, ...]:
+    """What went wrong with a call, from its figures: they hold whether or not a timer saw it live."""
+    limits, answered = call.limits, call.answered_at
+    waited = max(call.wait_seconds or 0, (answered - call.initiated_at).total_seconds() if answered else 0)
+    short = answered is not None and (call.duration_seconds or 0) < limits.short_call_seconds
+    raised = {
+        Flag.SLA_BREACHED: call.sla_breached_at is not None or waited > limits.sla_seconds,
+        Flag.HOLD_EXCEEDED: call.hold_exceeded_at is not None
+        or max(call.longest_hold_seconds, call.hold_reported_seconds) > limits.hold_seconds,
+        Flag.SHORT_CALL: call.status is Status.ENDED and short,
+        Flag.REROUTED: call.rerouted,
+    }
+    return tuple(flag for flag, is_raised in raised.items() if is_raised)
+
+
+def timers_owed(call: Call | None) -> tuple[Timer, ...]:
+    """The promises still open: a function of the state, so that a late event can only correct them."""
+    if call is None or call.history:
+        return ()
+    owed: list[Timer] = []
+    if call.status is Status.WAITING:
+        if call.answered_at is None and call.sla_breached_at is None:
+            owed.append(Timer(TimerKind.SLA_WAIT, call.sla_due_at))
+        if call.offer_due_at:
+            owed.append(Timer(TimerKind.ANSWER, call.offer_due_at))
+    if call.status is Status.ON_HOLD and call.hold_due_at and call.hold_exceeded_at is None:
+        owed.append(Timer(TimerKind.HOLD, call.hold_due_at))
+    if call.ended_at and call.agent_id and call.limits.wrap_up_seconds:
+        owed.append(Timer(TimerKind.WRAP_UP, call.ended_at + timedelta(seconds=call.limits.wrap_up_seconds)))
+    return tuple(owed)
+
+
+def conclusion(call: Call, kind: TimerKind) -> SlaBreached | AnswerTimedOut | HoldExceeded | None:
+    """What the system records when a timer of this kind comes due on this call; None where it is owed no more."""
+    match kind:
+        case TimerKind.SLA_WAIT:
+            return SlaBreached()
+        case TimerKind.ANSWER if call.offer:
+            return AnswerTimedOut(call.offer.agent_id, call.offer.attempt)
+        case TimerKind.HOLD:
+            return HoldExceeded()
+        case _:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A call, what each event turned out to be, and undated events that found a later place than their receipt."""
+
+    call: Call | None
+    verdicts: dict[str, Verdict]
+    moved: dict[str, Event]
+
+
+def fold(events: Iterable[Event]) -> Folded:
+    """Make the call of a set of events, given in any order.
+
+    A dated event stands at its own time. An undated one that came too early takes the first place after its receipt
+    where it is legal: that of the event that it was waiting for.
+    """
+    call: Call | None = None
+    verdicts: dict[str, Verdict] = {}
+    moved: dict[str, Event] = {}
+    waiting: list[Event] = []
+    for event in sorted(events, key=lambda event: event.order):
+        verdicts[event.id] = verdict = judge(call, event)
+        if verdict is Verdict.EARLY and not event.dated:
+            waiting.append(event)
+        if verdict is not Verdict.LEGAL:
+            continue
+        call = _next(call, event)
+        while released := next((e for e in waiting if judge(call, e) is Verdict.LEGAL), None):
+            waiting.remove(released)
+            placed = replace(released, at=max(released.at, call.last_at))
+            call = evolve(call, placed)
+            verdicts[placed.id], moved[placed.id] = Verdict.LEGAL, placed
+    return Folded(call, verdicts, moved)
+
+
+def _next(call: Call | None, event: Event) -> Call:
+    if call is None:
+        assert isinstance(event.fact, Initiated)
+        return begin(event, event.fact)
+    return evolve(call, event)
+
+
+def append(call: Call | None, event: Event) -> Call | None:
+    """The fast path: the call after its newest event, or None where only a fold over the log can tell."""
+    if call is None or event.at <= call.last_at:
+        return None
+    return evolve(call, event) if judge(call, event) is Verdict.LEGAL else None

@@ -1,0 +1,47 @@
+"""The settings of a function, and the only reader of the environment. Times in seconds."""
+
+import os
+from dataclasses import dataclass
+from functools import cache
+
+
+class SettingMissingError(Exception):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The environment variable {name} is not set: template.yaml gives it to every function.")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    database_url: str
+    redis_url: str
+    token_key: str
+    connections_url: str
+    relay_function: str
+    sweep_function: str
+    log_level: str
+    aws_endpoint_url: str | None
+    parked_grace_seconds: float = 60
+    sweep_seconds: float = 65  # a little longer than the schedule's minute, so that two overlap
+    relay_seconds: float = 65
+
+
+@cache
+def settings() -> Settings:
+    """Read once, at first use and never at import, so that a module can be imported without a cloud."""
+    return Settings(
+        database_url=_required("DATABASE_URL"),
+        redis_url=_required("REDIS_URL"),
+        token_key=os.environ.get("TOKEN_KEY", ""),
+        connections_url=os.environ.get("CONNECTIONS_URL", ""),
+        relay_function=os.environ.get("RELAY_FUNCTION", ""),
+        sweep_function=os.environ.get("SWEEP_FUNCTION", ""),
+        log_level=os.environ.get("LOG_LEVEL", "INFO"),
+        aws_endpoint_url=os.environ.get("AWS_ENDPOINT_URL"),
+    )
+
+
+def _required(name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        raise SettingMissingError(name)
+    return value

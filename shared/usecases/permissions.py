@@ -1,0 +1,35 @@
+"""What a bearer of a token may do: the role says which verbs, the queues say on what."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Role = Literal["sender", "supervisor", "admin"]
+EVERY_QUEUE = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """`expires_at` in seconds since 1970."""
+
+    role: Role
+    queues: frozenset[str]
+    expires_at: int
+
+    def sees(self, queue_id: str) -> bool:
+        return EVERY_QUEUE in self.queues or queue_id in self.queues
+
+    @property
+    def sees_all(self) -> bool:
+        return EVERY_QUEUE in self.queues
+
+    @property
+    def may_send(self) -> bool:
+        return self.role in ("sender", "admin")
+
+    @property
+    def may_read(self) -> bool:
+        return self.role in ("supervisor", "admin")
+
+    @property
+    def may_administer(self) -> bool:
+        return self.role == "admin"
