@@ -1,0 +1,151 @@
+"""The live half of the client: subscribes, reads the snapshot, follows, and comes back by itself, complete or told that it is not."""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import urlencode
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus, WebSocketException
+
+from infra.client.picture import Change, Picture
+from infra.client.rest import LIVE, Api, Problem, Unreachable
+
+Json = dict[str, Any]
+
+# Gateways close a connection that was silent for 10 minutes, and a dead one says nothing: ask well before, and expect a word back.
+PING_SECONDS = 30.0
+SILENCE_SECONDS = 45.0
+FIRST_PAUSE_SECONDS = 0.25
+LONGEST_PAUSE_SECONDS = 10.0
+REFUSED = frozenset({401, 403})
+
+
+class Lost(Exception):
+    """The connection is gone; the feed will make another."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """A frame and what it changed (`update`, `snapshot`, `error`), or the state of the connection itself (`live`, `lost`)."""
+
+    kind: Literal["live", "lost", "snapshot", "update", "error"]
+    change: Change = Change()
+    frame: Json | None = None
+    detail: str = ""
+
+
+class Feed:
+    """Follows topics. `picture` is the floor as known; `news()` yields whatever is new, for as long as it is read."""
+
+    def __init__(
+        self, api: Api, websocket: str, token: str, topics: Sequence[str], *, silence_seconds: float = SILENCE_SECONDS
+    ) -> None:
+        self.picture = Picture()
+        self.live = asyncio.Event()
+        self.connections = 0
+        self._api = api
+        self._address = f"{websocket}?{urlencode({'token': token})}"
+        self._topics = list(topics)
+        self._silence_seconds = silence_seconds
+
+    async def news(self) -> AsyncGenerator[News, None]:
+        """Everything new, across reconnects. Ends only with a Problem: a token that is refused does not get better by waiting."""
+        pause_seconds = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                async with aclosing(self._connection()) as connection:
+                    async for item in connection:
+                        if item.kind == "live":
+                            pause_seconds = FIRST_PAUSE_SECONDS
+                        yield item
+            except (Lost, Unreachable, OSError, WebSocketException, TimeoutError, Problem) as error:
+                _raise_if_refused(error)
+                detail = str(error) or type(error).__name__
+                self.live.clear()
+                yield News("lost", detail=detail)
+            await asyncio.sleep(random.uniform(pause_seconds / 2, pause_seconds))
+            pause_seconds = min(LONGEST_PAUSE_SECONDS, pause_seconds * 2)
+
+    async def _connection(self) -> AsyncGenerator[News, None]:
+        # The library's own pings are off: API Gateway counts only messages as life, so ours are messages.
+        async with connect(self._address, ping_interval=None, max_size=2**20, open_timeout=10) as socket:
+            self.connections += 1
+            await self._subscribe(socket)
+            pinging = asyncio.create_task(_ping(socket))
+            try:
+                while True:
+                    for item in await self._take(await self._receive(socket)):
+                        yield item
+            finally:
+                pinging.cancel()
+
+    async def _subscribe(self, socket: ClientConnection) -> None:
+        since = {} if self.picture.position is None else {"since": self.picture.position}
+        await socket.send(json.dumps({"action": "subscribe", "topics": self._topics, **since}))
+
+    async def _receive(self, socket: ClientConnection) -> Json:
+        try:
+            async with asyncio.timeout(self._silence_seconds):
+                return json.loads(await socket.recv())
+        except TimeoutError:
+            raise Lost(f"silent for {self._silence_seconds:g} s") from None
+
+    async def _take(self, frame: Json) -> list[News]:
+        match frame.get("type"):
+            case "update":
+                return [News("update", self.picture.apply(frame), frame)]
+            case "subscribed":
+                snapshot = [] if frame.get("replayed") else [await self._read_snapshot(frame)]
+                self.live.set()
+                return [*snapshot, News("live", frame=frame)]
+            case "reset":
+                return [await self._read_snapshot(frame)]
+            case "error":
+                return [News("error", frame=frame, detail=str(_error(frame)))]
+            case _:
+                return []
+
+    async def _read_snapshot(self, frame: Json) -> News:
+        """Read the floor anew. The frames that come meanwhile wait in the socket, and are sorted out by version."""
+        asked_with = self.picture.known()
+        pages = [page async for page in self._api.pages("/api/calls", status=LIVE)]
+        agents = await self._api.agents()
+        live = (call for page in pages for call in page["data"] if self._is_ours(call))
+        # The first page is the oldest: to resume from there misses nothing.
+        change = self.picture.take_snapshot(asked_with, live, pages[0].get("position"))
+        return News("snapshot", Change(change.calls, (), self.picture.take_agents(agents).agents), frame)
+
+    def _is_ours(self, call: Json) -> bool:
+        return not topics_of(call).isdisjoint(self._topics)
+
+
+def topics_of(call: Json) -> set[str]:
+    """The topics under which a call is sent."""
+    offered_to = (call.get("offer") or {}).get("agentId")
+    topics = {f"queue:{call['queueId']}", f"call:{call['id']}", f"agent:{call.get('agentId') or offered_to}"}
+    return topics | ({f"alerts:{call['queueId']}"} if call.get("flags") else set())
+
+
+async def _ping(socket: ClientConnection) -> None:
+    while True:
+        await asyncio.sleep(PING_SECONDS)
+        await socket.send('{"action": "ping"}')
+
+
+def _error(frame: Json) -> Problem:
+    problem = frame.get("problem") or {}
+    return Problem(problem.get("status", 0), problem)
+
+
+def _raise_if_refused(error: Exception) -> None:
+    """A refusal is final; an outage that outlasted the client's patience is one more reason to try again."""
+    if isinstance(error, Problem) and error.status < 500:
+        raise error
+    if isinstance(error, InvalidStatus) and error.response.status_code in REFUSED:
+        detail = "The WebSocket refuses the token. Take a fresh one from `switchboard status --json`."
+        raise Problem(error.response.status_code, {"title": "Not allowed", "detail": detail}) from error

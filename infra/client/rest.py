@@ -1,0 +1,189 @@
+"""The REST half of the client: pooled, patient with outages, and plain about problems."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import httpx
+
+Json = dict[str, Any]
+
+LIVE = "waiting,active,on_hold"
+PAGE_LIMIT = 500
+ATTEMPT_TIMEOUT_SECONDS = 30.0
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 5.0
+# What a gateway or a busy service says when the request may well succeed a moment later.
+PASSING = frozenset({429, 502, 503, 504})
+
+
+class Problem(Exception):
+    """An answer that says no (RFC 9457): its text is what a person should read."""
+
+    def __init__(self, status: int, document: Json) -> None:
+        self.status = status
+        self.document = document
+        self.title = str(document.get("title") or document.get("message") or f"HTTP {status}")
+        self.errors: list[Json] = document.get("errors") or []
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        parts = [f"{self.status} {self.title}"]
+        if detail := self.document.get("detail"):
+            parts.append(str(detail))
+        parts += [f"{error.get('field') or 'body'}: {error.get('message')}" for error in self.errors]
+        return "\n  ".join(parts)
+
+
+class Unreachable(Exception):
+    """Nobody answered, for as long as the client was told to try."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An event's answer: 201 applied, 202 parked, 200 replayed."""
+
+    status: int
+    outcome: str
+    event_id: str
+    call_id: str | None
+    call: Json | None
+    seconds: float = 0.0
+
+
+class Api:
+    """Speaks to `{base}/api/...`. Requests that are safe to repeat are repeated, with backoff, for `patience_seconds`."""
+
+    def __init__(
+        self,
+        base: str,
+        token: str,
+        *,
+        patience_seconds: float = 30.0,
+        connections: int = 32,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.base = base.rstrip("/")
+        self._patience_seconds = patience_seconds
+        self._http = httpx.AsyncClient(
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=ATTEMPT_TIMEOUT_SECONDS,
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            transport=transport,
+        )
+        self.repeats = 0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
+
+    async def record(self, event: Json) -> Recorded:
+        """Send one event; a refusal raises its Problem."""
+        response = await self.request("POST", "/api/events", json=event, repeatable="eventId" in event)
+        return _recorded(response.status_code, response.json(), response.elapsed.total_seconds())
+
+    async def record_many(self, events: Sequence[Json], *, history: bool = False) -> list[Recorded | Problem]:
+        """Send up to 500 events at once. Answers stand in the order sent."""
+        response = await self.request(
+            "POST",
+            "/api/events",
+            json=list(events),
+            params={"history": "true"} if history else None,
+            repeatable=all("eventId" in event for event in events),
+        )
+        return [
+            Problem(item["status"], item["problem"]) if "problem" in item else _recorded(item["status"], item)
+            for item in response.json()["results"]
+        ]
+
+    async def call(self, call_id: str) -> Json:
+        return await self._read(f"/api/calls/{call_id}")
+
+    async def calls(self, **filters: Any) -> list[Json]:
+        """Every call that the filters let through, whatever the number of pages."""
+        return [call async for page in self.pages("/api/calls", **filters) for call in page["data"]]
+
+    async def history(self, call_id: str) -> list[Json]:
+        return [event async for page in self.pages(f"/api/calls/{call_id}/events") for event in page["data"]]
+
+    async def queues(self) -> list[Json]:
+        return (await self._read("/api/queues"))["data"]
+
+    async def agents(self) -> list[Json]:
+        return (await self._read("/api/agents"))["data"]
+
+    async def put_queue(self, queue_id: str, queue: Json) -> Json:
+        return (await self.request("PUT", f"/api/queues/{queue_id}", json=queue)).json()
+
+    async def put_agent(self, agent_id: str, agent: Json) -> Json:
+        return (await self.request("PUT", f"/api/agents/{agent_id}", json=agent)).json()
+
+    async def pages(self, path: str, **filters: Any) -> AsyncIterator[Json]:
+        filters.setdefault("limit", PAGE_LIMIT)
+        cursor: str | None = None
+        while True:
+            page = await self._read(path, {**filters, **({"cursor": cursor} if cursor else {})})
+            yield page
+            cursor = page.get("nextCursor")
+            if not cursor:
+                return
+
+    async def request(
+        self, method: str, path: str, *, json: Any = None, params: Json | None = None, repeatable: bool = True
+    ) -> httpx.Response:
+        """One answered request. An outage is waited out if the request may be repeated; a refusal raises its Problem."""
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + self._patience_seconds
+        pause_seconds = FIRST_PAUSE_SECONDS
+        while True:
+            outcome = await self._attempt(method, path, json, params)
+            if isinstance(outcome, httpx.Response) and outcome.status_code not in PASSING:
+                return _accepted(outcome)
+            wait_seconds = max(_retry_after_seconds(outcome), random.uniform(pause_seconds / 2, pause_seconds))
+            if not repeatable or loop.time() + wait_seconds > give_up_at:
+                return self._given_up(outcome)
+            self.repeats += 1
+            await asyncio.sleep(wait_seconds)
+            pause_seconds = min(LONGEST_PAUSE_SECONDS, pause_seconds * 2)
+
+    async def _attempt(self, method: str, path: str, json: Any, params: Json | None) -> httpx.Response | httpx.TransportError:
+        try:
+            return await self._http.request(method, self.base + path, json=json, params=params)
+        except httpx.TransportError as error:
+            return error
+
+    def _given_up(self, outcome: httpx.Response | httpx.TransportError) -> httpx.Response:
+        if isinstance(outcome, httpx.Response):
+            return _accepted(outcome)
+        raise Unreachable(f"{self.base} does not answer: {outcome or type(outcome).__name__}") from outcome
+
+    async def _read(self, path: str, params: Json | None = None) -> Json:
+        return (await self.request("GET", path, params=params)).json()
+
+
+def _recorded(status: int, body: Json, seconds: float = 0.0) -> Recorded:
+    return Recorded(status, body["outcome"], body["eventId"], body.get("callId"), body.get("call"), seconds)
+
+
+def _accepted(response: httpx.Response) -> httpx.Response:
+    if response.is_success:
+        return response
+    try:
+        document = response.json()
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        document = {"title": response.reason_phrase, "detail": response.text[:500]}
+    raise Problem(response.status_code, document)
+
+
+def _retry_after_seconds(outcome: httpx.Response | httpx.TransportError) -> float:
+    """What the answer asks for, in seconds; its other form, a date, is not used by Switchboard and counts as none."""
+    if isinstance(outcome, httpx.Response):
+        told = outcome.headers.get("Retry-After", "")
+        return float(told) if told.isdigit() else 0.0
+    return 0.0
