@@ -1,0 +1,114 @@
+/** The REST reads of the page. */
+
+import type {
+  Agent,
+  AgentList,
+  Call,
+  CallPage,
+  Event,
+  EventPage,
+  Problem,
+  Queue,
+  QueueList,
+} from "../contracts";
+
+const PAGE_LIMIT = 500;
+const TIMEOUT_MS = 15_000;
+export const LIVE_STATUSES = "waiting,active,on_hold";
+
+/** Why reading ended for good: only another token helps. */
+export type Halt = "session_ended" | "forbidden";
+
+/** An answer other than 2xx. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly problem: Problem | null,
+  ) {
+    super(problem?.detail ?? problem?.title ?? `The API answered ${status}.`);
+  }
+
+  get halt(): Halt | null {
+    if (this.status === 401) return "session_ended";
+    return this.status === 403 ? "forbidden" : null;
+  }
+}
+
+export interface ApiOptions {
+  base: string;
+  token: string;
+  fetch: typeof fetch;
+  localNow: () => number;
+  /** Hears of each answer's `Date`, with the moments at which it was asked for and came. */
+  onDate: (date: string | null, sentAt: number, receivedAt: number) => void;
+}
+
+export class Api {
+  constructor(private readonly options: ApiOptions) {}
+
+  async queues(signal?: AbortSignal): Promise<Queue[]> {
+    return (await this.get<QueueList>("/api/queues", signal)).data;
+  }
+
+  async agents(signal?: AbortSignal): Promise<Agent[]> {
+    return (await this.get<AgentList>("/api/agents", signal)).data;
+  }
+
+  /** Every page of the live floor, each as it comes. */
+  async *liveCalls(signal?: AbortSignal): AsyncGenerator<CallPage> {
+    let cursor: string | null = null;
+    do {
+      const page: CallPage = await this.get(
+        withQuery("/api/calls", { status: LIVE_STATUSES, limit: `${PAGE_LIMIT}`, cursor }),
+        signal,
+      );
+      yield page;
+      cursor = page.nextCursor;
+    } while (cursor !== null);
+  }
+
+  async call(id: string, signal?: AbortSignal): Promise<Call> {
+    return this.get(`/api/calls/${encodeURIComponent(id)}`, signal);
+  }
+
+  async callEvents(id: string, signal?: AbortSignal): Promise<Event[]> {
+    const events: Event[] = [];
+    let cursor: string | null = null;
+    do {
+      const path = `/api/calls/${encodeURIComponent(id)}/events`;
+      const page: EventPage = await this.get(withQuery(path, { cursor }), signal);
+      events.push(...page.data);
+      cursor = page.nextCursor;
+    } while (cursor !== null);
+    return events;
+  }
+
+  private async get<T>(path: string, signal?: AbortSignal): Promise<T> {
+    const { base, token, localNow, onDate } = this.options;
+    const sentAt = localNow();
+    const timeout = AbortSignal.timeout(TIMEOUT_MS);
+    const answer = await this.options.fetch(`${base.replace(/\/$/, "")}${path}`, {
+      headers: { authorization: `Bearer ${token}` },
+      cache: "no-store",
+      signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
+    });
+    onDate(answer.headers.get("date"), sentAt, localNow());
+    if (!answer.ok) throw new ApiError(answer.status, await readProblem(answer));
+    return (await answer.json()) as T;
+  }
+}
+
+function withQuery(path: string, parameters: Record<string, string | null>): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) if (value !== null) query.set(name, value);
+  const text = query.toString();
+  return text === "" ? path : `${path}?${text}`;
+}
+
+async function readProblem(answer: Response): Promise<Problem | null> {
+  try {
+    return (await answer.json()) as Problem;
+  } catch {
+    return null; // A proxy's own error page: the status says enough.
+  }
+}

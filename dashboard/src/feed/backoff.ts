@@ -1,0 +1,21 @@
+/** How long to wait before the next attempt: doubling, with full jitter, so that a hundred pages do not return at once. */
+
+export class Backoff {
+  private attempts = 0;
+
+  constructor(
+    private readonly firstMs: number,
+    private readonly mostMs: number,
+    private readonly random: () => number,
+  ) {}
+
+  next(): number {
+    const ceiling = Math.min(this.mostMs, this.firstMs * 2 ** this.attempts);
+    this.attempts++;
+    return ceiling / 2 + (this.random() * ceiling) / 2;
+  }
+
+  reset(): void {
+    this.attempts = 0;
+  }
+}

@@ -1,0 +1,119 @@
+/** The picture of the floor: live calls by highest version. No I/O and no clock, so that every order can be tried. */
+
+import type { Call, UpdateFrame } from "../contracts";
+
+/** Which past calls are remembered so that a late copy cannot bring them back; older ones are let go. */
+export const ENDED_REMEMBERED = 20_000;
+
+interface Load {
+  seen: Set<string>;
+  /** The first page's position: all that happened after it comes by the socket too. */
+  position: number | null;
+}
+
+export class Floor {
+  readonly live = new Map<string, Call>();
+  /** Rises whenever a live call is added, changed or removed. */
+  revision = 0;
+  /** The position at which each live view was told: a snapshot from before it cannot deny the call. */
+  private readonly toldAt = new Map<string, number>();
+  private readonly ended = new Map<string, number>();
+  /** The position of the last whole snapshot: what it did not name was not live then, and nothing older says otherwise. */
+  private completeAt = Number.NEGATIVE_INFINITY;
+  private load: Load | null = null;
+  private needed = true;
+  /** What a read taught that no frame had told yet. Whatever stays here shows a feed that lags. */
+  private readonly untold = new Map<string, number>();
+
+  /** True until a whole snapshot was read after the last gap: before that the floor may lack calls. */
+  get needsSnapshot(): boolean {
+    return this.needed;
+  }
+
+  versionOf(callId: string): number {
+    return this.live.get(callId)?.version ?? this.ended.get(callId) ?? -1;
+  }
+
+  applyUpdate(frame: UpdateFrame): void {
+    for (const call of frame.calls) {
+      this.confirm(call);
+      const couldBeNew = call.status === "ended" || frame.position > this.completeAt;
+      if (couldBeNew || this.live.has(call.id)) this.merge(call, frame.position);
+    }
+  }
+
+  /** A gap in the feed: reads that are under way began before it and cannot heal it. */
+  markGap(): void {
+    this.needed = true;
+    this.load = null;
+  }
+
+  beginSnapshot(): void {
+    this.load = { seen: new Set(), position: null };
+    this.untold.clear();
+  }
+
+  /** Pages are facts about single calls, so each is applied as it comes; answers false when the load was overtaken. */
+  addPage(calls: readonly Call[], position: number): boolean {
+    for (const call of calls) {
+      if (this.merge(call, position)) this.untold.set(call.id, call.version);
+      this.load?.seen.add(call.id);
+    }
+    if (this.load === null) return false;
+    this.load.position ??= position;
+    return true;
+  }
+
+  /** Drops what the whole snapshot did not name and was not told after it; false when a gap overtook it. */
+  completeSnapshot(): boolean {
+    const load = this.load;
+    if (load === null || load.position === null) return false;
+    for (const [id, { version }] of this.live) {
+      if (load.seen.has(id) || (this.toldAt.get(id) ?? 0) > load.position) continue;
+      this.drop(id, version);
+      this.untold.set(id, version + 1);
+      this.revision++;
+    }
+    this.completeAt = load.position;
+    this.load = null;
+    this.needed = false;
+    return true;
+  }
+
+  abandonSnapshot(): void {
+    this.load = null;
+  }
+
+  /** How many changes a read has shown that the feed has still not told. */
+  get untoldCount(): number {
+    return this.untold.size;
+  }
+
+  private confirm(call: Call): void {
+    const version = this.untold.get(call.id);
+    if (version !== undefined && call.version >= version) this.untold.delete(call.id);
+  }
+
+  private merge(call: Call, position: number): boolean {
+    if (call.version <= this.versionOf(call.id)) return false;
+    if (call.status === "ended") {
+      this.drop(call.id, call.version);
+    } else {
+      this.ended.delete(call.id);
+      this.live.set(call.id, call);
+      this.toldAt.set(call.id, position);
+    }
+    this.revision++;
+    return true;
+  }
+
+  private drop(id: string, version: number): void {
+    this.live.delete(id);
+    this.toldAt.delete(id);
+    this.ended.delete(id);
+    this.ended.set(id, version);
+    if (this.ended.size <= ENDED_REMEMBERED) return;
+    const oldest = this.ended.keys().next().value;
+    if (oldest !== undefined) this.ended.delete(oldest);
+  }
+}

@@ -1,0 +1,44 @@
+/** Where to resume: the last position seen, less a margin. */
+
+/**
+ * Two relays may post to one connection while one hands over to the other, so a frame can arrive before an earlier one.
+ * If the line is cut between the two, resuming at the newest position would skip the older. An overlap costs a few
+ * copies, which versions make harmless; a gap would cost the truth.
+ */
+export const OVERLAP_MS = 5_000;
+
+interface Seen {
+  at: number;
+  position: number;
+}
+
+export class ResumePoint {
+  private settled: number | null = null;
+  private recent: Seen[] = [];
+
+  /** The position of the first `subscribed`: what to resume from before any update came. */
+  start(position: number): void {
+    this.settled ??= position;
+  }
+
+  saw(position: number, at: number): void {
+    this.recent.push({ at, position });
+    this.settle(at);
+  }
+
+  /** The position to send as `since`, or null when nothing was ever received. */
+  since(now: number): number | null {
+    this.settle(now);
+    return this.settled;
+  }
+
+  private settle(now: number): void {
+    let passed = 0;
+    for (const seen of this.recent) {
+      if (now - seen.at < OVERLAP_MS) break;
+      if (this.settled === null || seen.position > this.settled) this.settled = seen.position;
+      passed++;
+    }
+    if (passed > 0) this.recent = this.recent.slice(passed);
+  }
+}

@@ -1,0 +1,29 @@
+/** Every interval of the feed, in one place. */
+
+import type { LineTimes } from "./line";
+
+export interface FeedTimes extends LineTimes {
+  pollMs: number;
+  /** Without an update for so long, a read tells an idle floor from a dead relay. */
+  auditQuietMs: number;
+  auditMs: number;
+  /** How long the feed may take to tell what such a read found. */
+  settleMs: number;
+  directoryMs: number;
+  replaceAfterMs: number;
+  tickMs: number;
+}
+
+export const DEFAULT_TIMES: FeedTimes = {
+  openWithinMs: 10_000,
+  quietMs: 20_000,
+  answerWithinMs: 8_000,
+  keepAliveMs: 4 * 60_000, // API Gateway closes a connection that is idle for 10 minutes.
+  pollMs: 3_000,
+  auditQuietMs: 20_000,
+  auditMs: 60_000,
+  settleMs: 4_000,
+  directoryMs: 60_000,
+  replaceAfterMs: 110 * 60_000, // API Gateway cuts every connection at 2 hours.
+  tickMs: 250,
+};
