@@ -1,4 +1,4 @@
-"""A Python client for a running Switchboard: its REST, and its live feed. For the commands, the tests, and other people's programs."""
+"""A client for a running Switchboard, REST and live feed: for the commands, the tests, and other people's programs."""
 
 from infra.client.feed import Feed, News
 from infra.client.picture import Picture

@@ -1,4 +1,4 @@
-"""The live half of the client: subscribes, reads the snapshot, follows, and comes back by itself, complete or told that it is not."""
+"""The live half of the client: subscribes, reads the snapshot, follows, and comes back by itself when cut off."""
 
 import asyncio
 import json
@@ -12,12 +12,12 @@ from urllib.parse import urlencode
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 
-from infra.client.picture import Change, Picture
+from infra.client.picture import NOTHING, Change, Picture
 from infra.client.rest import LIVE, Api, Problem, Unreachable
 
 Json = dict[str, Any]
 
-# Gateways close a connection that was silent for 10 minutes, and a dead one says nothing: ask well before, and expect a word back.
+# Gateways close a connection after 10 silent minutes, and a dead one says nothing: ask well before, expect a word back.
 PING_SECONDS = 30.0
 SILENCE_SECONDS = 45.0
 FIRST_PAUSE_SECONDS = 0.25
@@ -31,10 +31,10 @@ class Lost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """A frame and what it changed (`update`, `snapshot`, `error`), or the state of the connection itself (`live`, `lost`)."""
+    """A frame and what it changed (`update`, `snapshot`, `error`), or the connection's own state (`live`, `lost`)."""
 
     kind: Literal["live", "lost", "snapshot", "update", "error"]
-    change: Change = Change()
+    change: Change = NOTHING
     frame: Json | None = None
     detail: str = ""
 
@@ -54,7 +54,7 @@ class Feed:
         self._silence_seconds = silence_seconds
 
     async def news(self) -> AsyncGenerator[News, None]:
-        """Everything new, across reconnects. Ends only with a Problem: a token that is refused does not get better by waiting."""
+        """Everything new, across reconnects. Ends only with a Problem: a token once refused stays refused."""
         pause_seconds = FIRST_PAUSE_SECONDS
         while True:
             try:

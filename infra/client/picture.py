@@ -1,4 +1,4 @@
-"""The floor as a client knows it: a fold over snapshots and frames that comes out the same in any order, with any copies. Pure."""
+"""The floor as a client knows it: a fold over snapshots and frames, the same in any order and with any copies. Pure."""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 Json = dict[str, Any]
 Value = TypeVar("Value")
 
-# How many ended calls and seen events are remembered. A copy that comes later than this many others is not known as one.
+# How many ended calls and seen events are remembered. A copy later than this many others is not known as one.
 REMEMBERED = 20_000
 
 
@@ -19,6 +19,9 @@ class Change:
     calls: tuple[Json, ...] = ()
     events: tuple[Json, ...] = ()
     agents: tuple[Json, ...] = ()
+
+
+NOTHING = Change()
 
 
 @dataclass
@@ -46,7 +49,7 @@ class Picture:
         return {call_id: call["version"] for call_id, call in self.calls.items()}
 
     def take_snapshot(self, asked_with: Mapping[str, int], live: Iterable[Json], position: int | None = None) -> Change:
-        """Take in the live floor as REST told it. A call that was live as we asked, and is missing from the answer, has ended."""
+        """Take in the live floor as REST told it. A call that was live as we asked, and is not in the answer, ended."""
         told = list(live)
         changed = tuple(call for call in told if self._take_call(call))
         present = {call["id"] for call in told}

@@ -9,6 +9,7 @@ from typing import Any, Self
 import httpx
 
 Json = dict[str, Any]
+Outcome = httpx.Response | httpx.TransportError
 
 LIVE = "waiting,active,on_hold"
 PAGE_LIMIT = 500
@@ -54,7 +55,7 @@ class Recorded:
 
 
 class Api:
-    """Speaks to `{base}/api/...`. Requests that are safe to repeat are repeated, with backoff, for `patience_seconds`."""
+    """Speaks to `{base}/api/…`. What is safe to repeat is repeated, with backoff, for `patience_seconds`."""
 
     def __init__(
         self,
@@ -103,7 +104,7 @@ class Api:
     async def call(self, call_id: str) -> Json:
         return await self._read(f"/api/calls/{call_id}")
 
-    async def calls(self, **filters: Any) -> list[Json]:
+    async def calls(self, **filters: str | int) -> list[Json]:
         """Every call that the filters let through, whatever the number of pages."""
         return [call async for page in self.pages("/api/calls", **filters) for call in page["data"]]
 
@@ -122,7 +123,7 @@ class Api:
     async def put_agent(self, agent_id: str, agent: Json) -> Json:
         return (await self.request("PUT", f"/api/agents/{agent_id}", json=agent)).json()
 
-    async def pages(self, path: str, **filters: Any) -> AsyncIterator[Json]:
+    async def pages(self, path: str, **filters: str | int) -> AsyncIterator[Json]:
         filters.setdefault("limit", PAGE_LIMIT)
         cursor: str | None = None
         while True:
@@ -133,9 +134,9 @@ class Api:
                 return
 
     async def request(
-        self, method: str, path: str, *, json: Any = None, params: Json | None = None, repeatable: bool = True
+        self, method: str, path: str, *, json: object = None, params: Json | None = None, repeatable: bool = True
     ) -> httpx.Response:
-        """One answered request. An outage is waited out if the request may be repeated; a refusal raises its Problem."""
+        """One answered request. An outage is waited out where that is safe; a refusal raises its Problem."""
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + self._patience_seconds
         pause_seconds = FIRST_PAUSE_SECONDS
@@ -150,13 +151,13 @@ class Api:
             await asyncio.sleep(wait_seconds)
             pause_seconds = min(LONGEST_PAUSE_SECONDS, pause_seconds * 2)
 
-    async def _attempt(self, method: str, path: str, json: Any, params: Json | None) -> httpx.Response | httpx.TransportError:
+    async def _attempt(self, method: str, path: str, json: object, params: Json | None) -> Outcome:
         try:
             return await self._http.request(method, self.base + path, json=json, params=params)
         except httpx.TransportError as error:
             return error
 
-    def _given_up(self, outcome: httpx.Response | httpx.TransportError) -> httpx.Response:
+    def _given_up(self, outcome: Outcome) -> httpx.Response:
         if isinstance(outcome, httpx.Response):
             return _accepted(outcome)
         raise Unreachable(f"{self.base} does not answer: {outcome or type(outcome).__name__}") from outcome
@@ -181,7 +182,7 @@ def _accepted(response: httpx.Response) -> httpx.Response:
     raise Problem(response.status_code, document)
 
 
-def _retry_after_seconds(outcome: httpx.Response | httpx.TransportError) -> float:
+def _retry_after_seconds(outcome: Outcome) -> float:
     """What the answer asks for, in seconds; its other form, a date, is not used by Switchboard and counts as none."""
     if isinstance(outcome, httpx.Response):
         told = outcome.headers.get("Retry-After", "")

@@ -1,6 +1,6 @@
-"""Reads a call-by-call log as calls, and a call as the events that telephony would have sent for it. Pure: lines in, values out.
+"""Reads a call-by-call log as calls, and a call as the events that telephony would have sent. Pure.
 
-The format is that of the "Anonymous Bank" data (Mandelbaum, Sakov and Zeltyn): one row a call, times of day and seconds.
+The format is that of the "Anonymous Bank" data (Mandelbaum, Sakov and Zeltyn): a row a call, times of day and seconds.
 """
 
 import csv
@@ -11,11 +11,13 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import chain
 from typing import Any
 
-SHORT_COLUMNS = (
-    "vru+line call_id type vru_entry vru_exit vru_time q_start q_exit q_time outcome ser_start ser_exit ser_time server"
-).split()
-FULL_COLUMNS = [*SHORT_COLUMNS[:2], "customer_id", "priority", "type", "date", *SHORT_COLUMNS[3:]]
-NEEDED_COLUMNS = {"vru+line", "call_id", "type", "vru_entry", "vru_exit", "q_start", "q_time", "outcome", "ser_time", "server"}
+from shared.contracts.base import rfc3339
+
+MENU_COLUMNS = ["vru_entry", "vru_exit", "vru_time"]
+REST_COLUMNS = ["q_start", "q_exit", "q_time", "outcome", "ser_start", "ser_exit", "ser_time", "server"]
+SHORT_COLUMNS = ["vru+line", "call_id", "type", *MENU_COLUMNS, *REST_COLUMNS]
+FULL_COLUMNS = ["vru+line", "call_id", "customer_id", "priority", "type", "date", *MENU_COLUMNS, *REST_COLUMNS]
+NEEDED_COLUMNS = set(SHORT_COLUMNS) - {"vru_time", "q_exit", "ser_start", "ser_exit"}
 DAY_SECONDS = 86_400
 HALF_DAY_SECONDS = 43_200
 UNSAFE_IN_PATHS = re.compile(r"[^A-Za-z0-9_.-]+")
@@ -58,8 +60,8 @@ def read(lines: Iterable[str], day: date | None = None) -> Iterator[Entry]:
     columns, has_header = _columns(first_row)
     if "date" not in columns and day is None:
         raise CallLogError("The log has no date column: give its day with --date YYYY-MM-DD, or in the file's name.")
-    for line, cells in rows if has_header else chain([(line, first_row)], rows):
-        yield _entry(dict(zip(columns, cells, strict=False)), line, day)
+    for number, cells in rows if has_header else chain([(line, first_row)], rows):
+        yield _entry(dict(zip(columns, cells, strict=False)), number, day)
 
 
 def day_in(name: str) -> date | None:
@@ -75,7 +77,9 @@ def day_in(name: str) -> date | None:
 def events(call: LoggedCall) -> list[dict[str, Any]]:
     """The call's life in order. Ids follow from the call, so sending it twice records it once."""
     answered_at = call.initiated_at + timedelta(seconds=call.wait_seconds)
-    told = [(call.initiated_at, "call_initiated", {"type": "voice", "queueId": call.queue_id})]
+    told: list[tuple[datetime, str, dict[str, Any]]] = [
+        (call.initiated_at, "call_initiated", {"type": "voice", "queueId": call.queue_id})
+    ]
     if call.agent_id is None:
         told.append((answered_at, "call_ended", {"endReason": "abandoned", "duration": 0}))
     else:
@@ -90,7 +94,7 @@ def events(call: LoggedCall) -> list[dict[str, Any]]:
             "event": event,
             "callId": call.call_id,
             "eventId": f"{call.call_id}.{number}",
-            "occurredAt": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "occurredAt": rfc3339(at),
             "sequence": number,
             **fields,
         }
@@ -123,8 +127,8 @@ def _columns(first_row: list[str]) -> tuple[list[str], bool]:
     for columns in (SHORT_COLUMNS, FULL_COLUMNS):
         if len(names) == len(columns):
             return columns, False
-    expected = f"{len(SHORT_COLUMNS)} or {len(FULL_COLUMNS)} columns"
-    raise CallLogError(f"This is no call log: no header, and {len(names)} columns in the first row where {expected} belong.")
+    expected = f"{len(SHORT_COLUMNS)} or {len(FULL_COLUMNS)}"
+    raise CallLogError(f"This is no call log: no header, and the first row has {len(names)} columns, not {expected}.")
 
 
 def _entry(row: Mapping[str, str], line: int, day: date | None) -> Entry:
@@ -170,7 +174,7 @@ def _initiated_seconds(row: Mapping[str, str], wait_seconds: int) -> int:
     reached = _clock(row["q_start"] if wait_seconds else row["vru_exit"])
     if reached < entered - HALF_DAY_SECONDS:
         return reached + DAY_SECONDS
-    # The log's clocks disagree by a minute at times. A queue's own start is believed, a menu left before it was entered is not.
+    # The log's clocks disagree by a minute at times: a queue's start is believed, a menu left before its entry is not.
     return reached if wait_seconds else max(reached, entered)
 
 

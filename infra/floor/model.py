@@ -1,87 +1,20 @@
-"""A call centre's floor, simulated: callers and interpreters with their habits. Pure: it is told the time and what it
-hears, draws from the generator that it was given, and returns what telephony would send.
+"""A call centre's floor, simulated. Pure: it is told the time and what Switchboard says, draws from the generator that
+it was given, and returns what telephony would send.
 """
 
 import heapq
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from random import Random
-from typing import Any
 
-Json = dict[str, Any]
+from infra.floor.people import Habits, Interpreter, Json, Line, Phase, Send
 
 ROUTING_SECONDS = (0.2, 1.0)
 LONGEST_RING_SECONDS = 12.0
 # Switchboard offers a waiting call by itself as soon as someone is free; telephony steps in where that did not happen.
 LEFT_TO_SWITCHBOARD_SECONDS = 2.0
 LOOK_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Habits:
-    """How callers and interpreters behave. Service is lognormal, its parameters in log-seconds."""
-
-    calls_per_minute: float = 30.0
-    service_log_mean: float = 4.8
-    service_log_deviation: float = 0.9
-    patience_mean_seconds: float = 400.0
-    ring_median_seconds: float = 4.0
-    miss_share: float = 0.06
-    hold_share: float = 0.2
-    hold_mean_seconds: float = 30.0
-    wrap_up_mean_seconds: float = 15.0
-    break_share: float = 0.03
-    away_mean_seconds: float = 45.0
-
-
-class Phase(StrEnum):
-    WAITING = "waiting"
-    RINGING = "ringing"
-    TALKING = "talking"
-    HELD = "held"
-    OVER = "over"
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """An event for Switchboard. Those that share a key must arrive in order; the others need not wait for each other."""
-
-    at: float
-    keys: tuple[str, ...]
-    event: Json
-
-
-@dataclass
-class Line:
-    """One caller's line, as telephony knows it."""
-
-    call_id: str
-    queue_id: str
-    began_at: float
-    phase: Phase = Phase.WAITING
-    agent_id: str | None = None
-    route_pending: bool = False
-    unoffered_since: float = 0.0
-    answered_at: float = 0.0
-    ends_at: float = 0.0
-    sent: int = 0
-    step: int = 0
-    view: Json | None = None
-
-
-@dataclass
-class Interpreter:
-    agent_id: str
-    queues: frozenset[str]
-    status: str
-    idle_since: float = 0.0
-    engaged_by: str | None = None
-    due_back: bool = False
-
-    def is_free_for(self, queue_id: str) -> bool:
-        return self.status == "available" and self.engaged_by is None and queue_id in self.queues
 
 
 @dataclass(order=True, slots=True)
@@ -98,7 +31,16 @@ class Planned:
 class Floor:
     """All open lines and all interpreters. Call `advance` whenever `next_at` has come, and tell what the feed tells."""
 
-    def __init__(self, rng: Random, habits: Habits, weights: Mapping[str, float], agents: Iterable[Json], *, run: str, now: float) -> None:
+    def __init__(
+        self,
+        rng: Random,
+        habits: Habits,
+        weights: Mapping[str, float],
+        agents: Iterable[Json],
+        *,
+        run: str,
+        now: float,
+    ) -> None:
         self.lines: dict[str, Line] = {}
         self.interpreters: dict[str, Interpreter] = {}
         self.begun = 0
@@ -145,9 +87,7 @@ class Floor:
             self._follow_offer(line, now)
 
     def hear_agent(self, agent: Json, now: float) -> None:
-        held = self.interpreters.get(agent["id"])
-        person = held or Interpreter(agent["id"], frozenset(), "")
-        self.interpreters[agent["id"]] = person
+        person = self.interpreters.setdefault(agent["id"], Interpreter(agent["id"]))
         person.queues = frozenset(agent.get("queues") or ())
         if person.status != agent["status"]:
             person.status, person.idle_since = agent["status"], now
@@ -219,16 +159,18 @@ class Floor:
         self._plan(at + self._until_next_caller(), "arrive")
         self._plan(at + self._about(self._habits.patience_mean_seconds), "give_up", line.call_id)
         self._plan(at + self._rng.uniform(*ROUTING_SECONDS), "route", line.call_id)
-        return [self._send(line, at, "call_initiated", type=self._rng.choice(("voice", "voice", "video")), queueId=queue_id)]
+        medium = self._rng.choice(("voice", "voice", "video"))
+        return [self._send(line, at, "call_initiated", type=medium, queueId=queue_id)]
 
     def _look(self, at: float) -> list[Send]:
         """Route those whom Switchboard left waiting though someone is free, the longest waiting first."""
         left = [
             line
             for line in self.lines.values()
-            if line.phase is Phase.WAITING and at - max(line.unoffered_since, line.began_at + 1) >= LEFT_TO_SWITCHBOARD_SECONDS
+            if line.phase is Phase.WAITING and at - line.unoffered_since >= LEFT_TO_SWITCHBOARD_SECONDS
         ]
-        return [send for line in sorted(left, key=lambda line: line.began_at) for send in self._route(line, at, look_again=True)]
+        left.sort(key=lambda line: line.began_at)
+        return [send for line in left for send in self._route(line, at, look_again=True)]
 
     def _route(self, line: Line, at: float, *, look_again: bool = False) -> list[Send]:
         if line.phase is not Phase.WAITING or (not look_again and self._someone_waits_before(line)):
@@ -263,7 +205,7 @@ class Floor:
         """A phone rings: its owner will pick up after some seconds, or not at all. Switchboard sees to the latter."""
         line.phase, line.agent_id = Phase.RINGING, agent_id
         line.step += 1
-        person = self.interpreters.setdefault(agent_id, Interpreter(agent_id, frozenset(), "offered"))
+        person = self.interpreters.setdefault(agent_id, Interpreter(agent_id))
         person.engaged_by = line.call_id
         if self._rng.random() >= self._habits.miss_share:
             rings_seconds = self._rng.lognormvariate(math.log(self._habits.ring_median_seconds), 0.5)
@@ -309,7 +251,7 @@ class Floor:
         return self._send(line, at, "call_ended", endReason=reason, duration=max(0, duration_seconds))
 
     def _come_back(self, person: Interpreter, planned: Planned) -> list[Send]:
-        """From wrap-up, from a miss, or to work: unless Switchboard or a call has moved the interpreter on meanwhile."""
+        """From wrap-up, from a miss, or to work: unless Switchboard or a call has moved on with the interpreter."""
         waits_for = {"finish": ("wrap_up",), "return": ("away", "offline")}[planned.action]
         if planned.action == "return":
             person.due_back = False
@@ -333,11 +275,11 @@ class Floor:
 
     # What it is made of
 
-    def _send(self, line: Line, at: float, event: str, **fields: Any) -> Send:
+    def _send(self, line: Line, at: float, event: str, **fields: object) -> Send:
         line.sent += 1
-        body = {"event": event, "callId": line.call_id, "eventId": f"{line.call_id}.{line.sent}", "sequence": line.sent, **fields}
-        keys = (line.call_id, fields["agentId"]) if "agentId" in fields else (line.call_id,)
-        return Send(at, keys, body)
+        identity = {"callId": line.call_id, "eventId": f"{line.call_id}.{line.sent}", "sequence": line.sent}
+        keys = (line.call_id, str(fields["agentId"])) if "agentId" in fields else (line.call_id,)
+        return Send(at, keys, {"event": event, **identity, **fields})
 
     def _over(self, line: Line) -> None:
         self._release(line)

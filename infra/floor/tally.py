@@ -1,4 +1,4 @@
-"""Counts a call log twice: as the file tells it, and as Switchboard has it on record once the events were answered. Pure."""
+"""Counts a call log twice: as the file tells it, and as Switchboard has it on record. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from typing import Any
 
 from infra.floor.call_log import Entry, LoggedCall, UnreadableRow
 
-# The seed's limits. A queue made by a replay has them; one that was there before may have others, and its figures then differ.
+# The seed's limits, which a queue made by a replay has. One that was there before may have others, and other figures.
 ANSWER_WITHIN_SECONDS = 30
 SHORT_UNDER_SECONDS = 10
 REASONS_KEPT = 5

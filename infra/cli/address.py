@@ -1,0 +1,74 @@
+"""Where the commands find Switchboard: as told by options or the environment, else the local run's own state."""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from infra.client import Problem, Unreachable
+from infra.local.home import Home
+
+ApiOption = Annotated[
+    str | None,
+    typer.Option("--api", envvar="SWITCHBOARD_API", help="Prefix of /api/…  [default: the local run's]"),
+]
+WebsocketOption = Annotated[
+    str | None,
+    typer.Option("--websocket", envvar="SWITCHBOARD_WEBSOCKET", help="WebSocket address  [default: the local run's]"),
+]
+TokenOption = Annotated[
+    str | None,
+    typer.Option("--token", envvar="SWITCHBOARD_TOKEN", help="Bearer token  [default: the local run's]"),
+]
+
+errors = Console(stderr=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    api: str
+    websocket: str | None
+    token: str
+
+
+def locate(api: str | None, token: str | None, websocket: str | None = None) -> Address:
+    """What was told wins; a foreign address needs its own token, and never gets the local run's."""
+    if api:
+        if not token:
+            fail("An --api needs its --token (or SWITCHBOARD_TOKEN).")
+        return Address(api, websocket, token)
+    state = Home.current().read_state()
+    if not state.get("api"):
+        fail("No Switchboard runs here. Start one with `switchboard up`, or name one with --api and --token.")
+    return Address(state["api"], websocket or state.get("websocket"), token or state["token"])
+
+
+def fail(message: str) -> NoReturn:
+    """Say what is wrong, and end the command."""
+    errors.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(1)
+
+
+def run(work: Coroutine[Any, Any, int]) -> None:
+    """Run a command's work to its exit code. What Switchboard refuses, or its silence, is told in words."""
+    try:
+        code = asyncio.run(work)
+    except (Problem, Unreachable) as error:
+        fail(str(error))
+    except BaseExceptionGroup as group:
+        known, unknown = group.split((Problem, Unreachable))
+        if known is None or unknown is not None:
+            raise
+        fail(str(_first(known)))
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    else:
+        raise typer.Exit(code)
+
+
+def _first(group: BaseExceptionGroup) -> BaseException:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -1,0 +1,147 @@
+"""`switchboard replay`: a call log, recorded as history."""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from infra.cli.address import Address, ApiOption, TokenOption, fail, locate, run
+from infra.client import Api
+from infra.floor.call_log import CallLogError, Entry, LoggedCall, day_in, read
+from infra.floor.playback import Playback, Played
+from infra.floor.tally import Figures, Survey, survey
+
+# The types of the log that Switchboard's tests replay. Another type is a queue by its own name.
+QUEUES = {
+    "PS": ("Regular", "he"),
+    "PE": ("Regular, English", "en"),
+    "IN": ("Internet", "he"),
+    "NE": ("Stock exchange", "he"),
+    "NW": ("New customer", "he"),
+    "TT": ("Call back", "he"),
+}
+FIGURES = {
+    "calls": "calls",
+    "served": "served",
+    "abandoned": "abandoned",
+    "late": "answered after 30 s",
+    "breached": "waited over 30 s (sla_breached)",
+    "short": "served under 10 s (short_call)",
+}
+
+console = Console()
+
+
+class Rate(TextColumn):
+    """Events a second so far."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.0f} calls/s" if task.speed else "", style="progress.data.speed")
+
+
+def replay(
+    file: Annotated[
+        Path, typer.Argument(help="A call log: one row a call, tabs or commas", exists=True, dir_okay=False)
+    ],
+    date: Annotated[
+        datetime | None,
+        typer.Option(help="The log's day, if it has no date column  [default: from its name]", formats=["%Y-%m-%d"]),
+    ] = None,
+    speed: Annotated[
+        float | None, typer.Option(min=0.001, help="Keep the log's pace, this many times as fast  [default: at once]")
+    ] = None,
+    api: ApiOption = None,
+    token: TokenOption = None,
+) -> None:
+    """Record a call log as history. Run it again and nothing changes: what is on record already is not doubled."""
+    address = locate(api, token)
+    log = Log(file, date.date() if date else day_in(file.name))
+    try:
+        found = survey(log.entries())
+    except CallLogError as error:
+        fail(f"{file}: {error}")
+    _tell_found(file, found)
+    run(_replay(address, log, found, speed))
+
+
+class Log:
+    """A call log on disk, read anew for each pass and never held."""
+
+    def __init__(self, file: Path, day: date | None) -> None:
+        self._file = file
+        self._day = day
+
+    def entries(self) -> Iterator[Entry]:
+        with self._file.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
+            yield from read(lines, self._day)
+
+    def calls(self) -> Iterator[LoggedCall]:
+        return (entry for entry in self.entries() if isinstance(entry, LoggedCall))
+
+
+async def _replay(address: Address, log: Log, found: Survey, speed: float | None) -> int:
+    async with Api(address.api, address.token, patience_seconds=120) as api:
+        await _make_queues(api, found)
+        with _progress() as progress:
+            task = progress.add_task("Recording", total=found.figures.calls)
+            playback = Playback(api, lambda: progress.update(task, completed=playback.played.ended))
+            await (playback.play_paced(log.calls(), speed) if speed else playback.play(log.calls()))
+    _tell_played(found.figures, playback.played)
+    wrong = playback.played.refused or playback.played.outcomes["parked"] or found.unreadable
+    return 1 if wrong or playback.played.figures != found.figures else 0
+
+
+async def _make_queues(api: Api, found: Survey) -> None:
+    present = {queue["id"] for queue in await api.queues()}
+    for queue_id in sorted(set(found.queues) - present):
+        name, language = QUEUES.get(queue_id, (queue_id, None))
+        await api.put_queue(queue_id, {"name": name, **({"language": language} if language else {})})
+        console.print(f"Made queue {queue_id} ({name}).", highlight=False)
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate(""),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+
+def _tell_found(file: Path, found: Survey) -> None:
+    if not found.figures.calls:
+        fail(f"{file} holds no call.")
+    span = f"{found.first_at:%Y-%m-%d %H:%M} to {found.last_at:%Y-%m-%d %H:%M}"
+    queues = ", ".join(f"{queue_id} {count:,}" for queue_id, count in found.queues.most_common())
+    text = f"{file.name}: {found.figures.calls:,} calls, {span} UTC ({queues}); {found.no_calls:,} rows are no calls."
+    console.print(text, highlight=False, soft_wrap=True)
+    for row in found.reasons:
+        console.print(f"Line {row.line} cannot be read: {row.reason}.", style="yellow", markup=False, highlight=False)
+    if found.unreadable:
+        console.print(f"{found.unreadable:,} rows in all are left out.", style="yellow", highlight=False)
+
+
+def _tell_played(expected: Figures, played: Played) -> None:
+    table = Table("", "in the file", "on record")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, title in FIGURES.items():
+        in_file, on_record = getattr(expected, name), getattr(played.figures, name)
+        table.add_row(title, f"{in_file:,}", f"{on_record:,}", style=None if in_file == on_record else "red")
+    console.print(table)
+    outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in played.outcomes.most_common())
+    console.print(
+        f"{played.events:,} events: {outcomes or 'none recorded'}, {played.refused:,} problems.", highlight=False
+    )
+    for problem in played.problems:
+        console.print(str(problem), style="red", markup=False, highlight=False, soft_wrap=True)
+    if expected != played.figures and not played.refused:
+        console.print("Red lines differ: the queue's limits are others, or another log's call has the id.", style="red")

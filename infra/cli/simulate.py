@@ -1,0 +1,186 @@
+"""`switchboard simulate`: a live floor, played against a running Switchboard."""
+
+import asyncio
+import signal
+import time
+from collections import Counter, deque
+from contextlib import suppress
+from dataclasses import dataclass
+from random import Random
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from infra.cli.address import Address, ApiOption, TokenOption, WebsocketOption, errors, fail, locate, run
+from infra.client import Api, Feed
+from infra.floor.model import Floor
+from infra.floor.people import Habits, Json, Phase
+from infra.floor.telephony import Telephony
+from shared.adapters import clock
+
+DEFAULTS = Habits()
+# Long enough for any outage that somebody is mending: events wait, and say when they happened.
+PATIENCE_SECONDS = 600.0
+REFRESH_SECONDS = 0.25
+RATE_SAMPLES = 40
+# A few events are always on their way; more than this many wait for an outage to end.
+ON_THEIR_WAY = 10
+
+console = Console()
+
+
+def simulate(
+    calls_per_minute: Annotated[
+        float, typer.Option(min=0.1, max=6000, help="Callers a minute")
+    ] = DEFAULTS.calls_per_minute,
+    duration: Annotated[float | None, typer.Option(min=1, help="Seconds to play  [default: until Ctrl-C]")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same habits' dice again")] = None,
+    mix: Annotated[
+        list[str] | None, typer.Option(help="QUEUE=WEIGHT, repeatable  [default: all served queues alike]")
+    ] = None,
+    service_log_mean: Annotated[float, typer.Option(help="Service: mean, in log-seconds")] = DEFAULTS.service_log_mean,
+    service_log_deviation: Annotated[
+        float, typer.Option(min=0, help="Service: standard deviation, in log-seconds")
+    ] = DEFAULTS.service_log_deviation,
+    patience: Annotated[float, typer.Option(min=1, help="Mean patience in seconds")] = DEFAULTS.patience_mean_seconds,
+    miss_share: Annotated[float, typer.Option(min=0, max=1, help="Offers that nobody picks up")] = DEFAULTS.miss_share,
+    hold_share: Annotated[float, typer.Option(min=0, max=1, help="Calls put on hold")] = DEFAULTS.hold_share,
+    hold: Annotated[float, typer.Option(min=1, help="Mean hold in seconds")] = DEFAULTS.hold_mean_seconds,
+    wrap_up: Annotated[float, typer.Option(min=0.1, help="Mean wrap-up in seconds")] = DEFAULTS.wrap_up_mean_seconds,
+    away: Annotated[
+        float, typer.Option(min=1, help="Mean time away, after a miss or on a break")
+    ] = DEFAULTS.away_mean_seconds,
+    leave_open: Annotated[bool, typer.Option(help="Leave the open calls open at the end")] = False,
+    api: ApiOption = None,
+    websocket: WebsocketOption = None,
+    token: TokenOption = None,
+) -> None:
+    """Play a live floor: callers who wait, talk or give up, interpreters who answer, miss, hold and wrap up."""
+    habits = Habits(
+        calls_per_minute=calls_per_minute,
+        service_log_mean=service_log_mean,
+        service_log_deviation=service_log_deviation,
+        patience_mean_seconds=patience,
+        miss_share=miss_share,
+        hold_share=hold_share,
+        hold_mean_seconds=hold,
+        wrap_up_mean_seconds=wrap_up,
+        away_mean_seconds=away,
+    )
+    plan = Plan(habits, _weights(mix or []), duration, seed, leave_open)
+    run(_simulate(locate(api, token, websocket), plan))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    habits: Habits
+    weights: dict[str, float]
+    duration_seconds: float | None
+    seed: int | None
+    leave_open: bool
+
+
+def _weights(mix: list[str]) -> dict[str, float]:
+    weights: dict[str, float] = {}
+    for part in mix:
+        queue_id, _, weight = part.partition("=")
+        try:
+            weights[queue_id] = float(weight or 1)
+        except ValueError:
+            fail(f"--mix {part}: write QUEUE=WEIGHT, such as medical_spanish=3.")
+    return weights
+
+
+async def _simulate(address: Address, plan: Plan) -> int:
+    async with Api(address.api, address.token, patience_seconds=PATIENCE_SECONDS, connections=64) as api:
+        queues, agents = await asyncio.gather(api.queues(), api.agents())
+        weights = plan.weights or served(queues, agents)
+        _check(weights, queues)
+        now = clock.now()
+        floor = Floor(Random(plan.seed), plan.habits, weights, agents, run=f"{now:%y%m%d%H%M%S}", now=now.timestamp())
+        telephony = Telephony(api, floor, _feed(api, address, queues, agents), clock.now)
+        await _play(telephony, floor, now.timestamp() + (plan.duration_seconds or float("inf")), plan.leave_open)
+    _tell(telephony, api)
+    return 1 if telephony.sent.refused else 0
+
+
+def served(queues: list[Json], agents: list[Json]) -> dict[str, float]:
+    """Callers come alike to every queue that somebody serves."""
+    staffed = {queue_id for agent in agents for queue_id in agent["queues"]}
+    return {queue["id"]: 1.0 for queue in queues if queue["id"] in staffed}
+
+
+def _check(weights: dict[str, float], queues: list[Json]) -> None:
+    if not weights:
+        fail("No queue has anyone who serves it: add agents (PUT /api/agents/{id}), or name queues with --mix.")
+    if unknown := set(weights) - {queue["id"] for queue in queues}:
+        fail(f"There is no queue {', '.join(sorted(unknown))}. GET /api/queues lists those there are.")
+
+
+def _feed(api: Api, address: Address, queues: list[Json], agents: list[Json]) -> Feed | None:
+    if address.websocket is None:
+        errors.print("No --websocket: offers that Switchboard makes by itself will ring nobody here.", style="yellow")
+        return None
+    topics = [f"queue:{queue['id']}" for queue in queues] + [f"agent:{agent['id']}" for agent in agents]
+    return Feed(api, address.websocket, address.token, topics)
+
+
+async def _play(telephony: Telephony, floor: Floor, until: float, leave_open: bool) -> None:
+    """Play until the time comes or somebody says stop; then end what is open. A second Ctrl-C leaves at once."""
+    playing = asyncio.create_task(telephony.run(until))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, playing.cancel)
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        showing = asyncio.create_task(_show(live, telephony, floor))
+        try:
+            with suppress(asyncio.CancelledError):
+                await playing
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+            await (telephony.settle() if leave_open else telephony.close())
+        finally:
+            showing.cancel()
+
+
+async def _show(live: Live, telephony: Telephony, floor: Floor) -> None:
+    samples: deque[tuple[float, int]] = deque(maxlen=RATE_SAMPLES)
+    while True:
+        samples.append((time.monotonic(), telephony.sent.accepted))
+        live.update(_status(telephony, floor, _rate(samples)), refresh=True)
+        await asyncio.sleep(REFRESH_SECONDS)
+
+
+def _rate(samples: deque[tuple[float, int]]) -> float:
+    (began, first), (ended, last) = samples[0], samples[-1]
+    return (last - first) / (ended - began) if ended > began else 0.0
+
+
+def _status(telephony: Telephony, floor: Floor, rate: float) -> Table:
+    phases = Counter(line.phase for line in floor.lines.values())
+    people = Counter(person.status for person in floor.interpreters.values())
+    table = Table.grid(padding=(0, 3))
+    table.add_row("calls", *(f"{phases[phase]} {phase}" for phase in Phase if phase is not Phase.OVER))
+    table.add_row("agents", *(f"{count} {status}" for status, count in people.most_common(4)))
+    sent = telephony.sent
+    table.add_row(
+        "events",
+        f"{sent.accepted:,} sent",
+        f"{rate:.1f}/s",
+        f"p50 {sent.median_seconds * 1000:.0f} ms",
+        f"[red]{sent.refused} problems[/]" if sent.refused else "no problems",
+        f"[yellow]{telephony.waiting_to_send} to send[/]" if telephony.waiting_to_send > ON_THEIR_WAY else "",
+    )
+    return table
+
+
+def _tell(telephony: Telephony, api: Api) -> None:
+    sent = telephony.sent
+    outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(sent.outcomes.items()))
+    console.print(f"{sent.accepted:,} events sent: {outcomes or 'none'}; {sent.refused:,} problems.", highlight=False)
+    console.print(f"p50 {sent.median_seconds * 1000:.1f} ms; {api.repeats:,} requests repeated.", highlight=False)
+    for text, count in sent.problems.most_common():
+        console.print(f"{count:,} times {text}", style="red", markup=False, highlight=False, soft_wrap=True)

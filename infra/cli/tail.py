@@ -1,0 +1,115 @@
+"""`switchboard tail`: the floor, followed in the terminal."""
+
+import json
+from collections.abc import Iterator
+from contextlib import aclosing
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from infra.cli.address import Address, ApiOption, TokenOption, WebsocketOption, errors, fail, locate, run
+from infra.client import Api, Feed, News
+
+Json = dict[str, Any]
+
+STYLES = {"waiting": "yellow", "active": "green", "on_hold": "cyan", "ended": "dim"}
+ALARMS = {"sla_breached", "hold_exceeded", "answer_timed_out"}
+
+console = Console()
+
+
+def tail(
+    topics: Annotated[
+        list[str] | None,
+        typer.Argument(help="queue:ID (or just ID), call:ID, agent:ID, alerts:QUEUE, ops  [default: all queues]"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs")] = False,
+    api: ApiOption = None,
+    websocket: WebsocketOption = None,
+    token: TokenOption = None,
+) -> None:
+    """Follow what happens, as it happens. Comes back by itself after an outage; Ctrl-C ends it."""
+    address = locate(api, token, websocket)
+    if not address.websocket:
+        fail("A foreign --api needs its --websocket too (or SWITCHBOARD_WEBSOCKET).")
+    run(_tail(address, address.websocket, [_topic(topic) for topic in topics or ()], as_json))
+
+
+def _topic(told: str) -> str:
+    return told if ":" in told or told == "ops" else f"queue:{told}"
+
+
+async def _tail(address: Address, websocket: str, topics: list[str], as_json: bool) -> int:
+    async with Api(address.api, address.token) as api:
+        topics = topics or [f"queue:{queue['id']}" for queue in await api.queues()]
+        feed = Feed(api, websocket, address.token, topics)
+        async with aclosing(feed.news()) as news:
+            async for item in news:
+                if as_json:
+                    _print_json(item)
+                else:
+                    _print_lines(feed, item)
+    return 0
+
+
+def _print_json(item: News) -> None:
+    change = item.change
+    told = {"kind": item.kind, "calls": change.calls, "events": change.events, "agents": change.agents}
+    # Not console.print: a line for a program is never wrapped, and leaves at once.
+    print(json.dumps({**told, "detail": item.detail}), flush=True)  # noqa: T201 - output for programs
+
+
+def _print_lines(feed: Feed, item: News) -> None:
+    match item.kind:
+        case "live":
+            topics = (item.frame or {}).get("topics", [])
+            errors.print(f"Live: {', '.join(topics)}", style="green", highlight=False, soft_wrap=True)
+        case "lost":
+            errors.print(
+                f"Connection lost ({item.detail}); trying again.", style="yellow", markup=False, highlight=False
+            )
+        case "error":
+            errors.print(item.detail, style="red", markup=False, highlight=False)
+        case _:
+            for line in lines(item, feed.picture.calls | dict(feed.picture.ended)):
+                console.print(line, soft_wrap=True)
+
+
+def lines(item: News, known: dict[str, Json]) -> Iterator[Text]:
+    """A line for each event; for a call's view only where no event tells of it; for each agent."""
+    told: set[str] = set()
+    for event in item.change.events:
+        told.add(event["callId"])
+        yield _call_line(
+            event["timestamp"], event["type"], known.get(event["callId"]) or {"id": event["callId"]}, event
+        )
+    for call in item.change.calls:
+        if call["id"] not in told:
+            yield _call_line(call["endTime"] or call["startTime"], "", call, {})
+    for agent in item.change.agents:
+        reason = f" ({agent['reason']})" if agent.get("reason") else ""
+        yield Text.assemble(_clock(agent["statusSince"]), f"  {agent['id']} is {agent['status']}{reason}", style="blue")
+
+
+def _call_line(at: str, happened: str, call: Json, event: Json) -> Text:
+    status = call.get("status", "")
+    agent_id = (event.get("metadata") or {}).get("agentId") or call.get("agentId") or ""
+    line = Text.assemble(
+        (_clock(at), "dim"),
+        f"  {call['id']:<28}  {call.get('queueId', ''):<16}  ",
+        (f"{happened:<16}", "red" if happened in ALARMS else "bold"),
+        "  ",
+        (f"{status:<8}", STYLES.get(status, "")),
+        f"  {agent_id:<15}",
+        (f"  {' '.join(call.get('flags', ()))}", "red"),
+        "  void" if event.get("void") else "",
+    )
+    line.rstrip()
+    return line
+
+
+def _clock(at: str) -> str:
+    """The time of day of an RFC 3339 time."""
+    return at[11:23]
