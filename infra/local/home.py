@@ -38,6 +38,11 @@ class Home:
         return self.root / "logs"
 
     @cached_property
+    def function_log(self) -> Path:
+        """A line a row: the function's name, a tab, what it wrote."""
+        return self.logs / "functions.log"
+
+    @cached_property
     def temporary(self) -> Path:
         """MiniStack unpacks functions here, so a process that runs from here is ours."""
         return self.root / "tmp"

@@ -1,0 +1,138 @@
+"""Deploy template.yaml through CloudFormation, to AWS or to anything that speaks like it, and publish the dashboard."""
+
+import hashlib
+import json
+import mimetypes
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError, WaiterError
+
+from infra import package, template
+
+SITE = Path(__file__).resolve().parents[1] / "dashboard" / "dist"
+Outputs = dict[str, str]
+# The page asks again for what may change; the rest carries its hash in its name.
+FRESH, FOREVER = "no-cache", "public, max-age=31536000, immutable"
+LIVE_STATES = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
+
+
+class DeploymentError(Exception):
+    """The message says what CloudFormation refused, and why."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One stack, somewhere."""
+
+    parameters: Mapping[str, str]
+    build: Callable[[str], Path]
+    """Makes the zip of a package, given its name."""
+    stack: str = "switchboard"
+    region: str = "us-east-1"
+    endpoint_url: str | None = None
+    site: Path = field(default=SITE)
+
+    def run(self) -> Outputs:
+        bucket = self._artifacts_bucket()
+        keys = {name: self._upload(bucket, name) for name in package.NAMES}
+        outputs = self._apply(packaged(template.load(), bucket, keys))
+        if outputs["WebSocket"].startswith("http"):
+            outputs["WebSocket"] = "ws" + outputs["WebSocket"].removeprefix("http")
+        self._publish(outputs)
+        return outputs
+
+    def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' classes when it runs
+        if not self.endpoint_url:
+            return boto3.client(service, region_name=self.region)
+        # An emulator needs credentials, any; the person's own must not be sent to it.
+        path_style = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 2})
+        return boto3.client(service, region_name=self.region, endpoint_url=self.endpoint_url, config=path_style,
+                            aws_access_key_id="test", aws_secret_access_key="test")  # fmt: skip
+
+    def _artifacts_bucket(self) -> str:
+        account = self.client("sts").get_caller_identity()["Account"]
+        bucket = f"{self.stack}-artifacts-{account}-{self.region}"
+        place = {} if self.region == "us-east-1" else {"LocationConstraint": self.region}
+        try:
+            self.client("s3").create_bucket(Bucket=bucket, **({"CreateBucketConfiguration": place} if place else {}))
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "BucketAlreadyOwnedByYou":
+                raise
+        return bucket
+
+    def _upload(self, bucket: str, name: str) -> str:
+        """Put the zip where CloudFormation finds it; its hash in its name tells whether the function changed."""
+        archive = self.build(name).read_bytes()
+        key = f"{name}/{hashlib.sha256(archive).hexdigest()}.zip"
+        self.client("s3").put_object(Bucket=bucket, Key=key, Body=archive)
+        return key
+
+    def _apply(self, body: template.Template) -> Outputs:
+        """Create the stack or update it, and wait for the end."""
+        cloudformation = self.client("cloudformation")
+        request = {
+            "StackName": self.stack,
+            "TemplateBody": json.dumps(body, separators=(",", ":")),
+            "Parameters": [{"ParameterKey": name, "ParameterValue": value} for name, value in self.parameters.items()],
+            "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+        }
+        act = "update" if self._exists() else "create"
+        try:
+            getattr(cloudformation, f"{act}_stack")(**request)
+            delay_seconds = 0.2 if self.endpoint_url else 5
+            cloudformation.get_waiter(f"stack_{act}_complete").wait(
+                StackName=self.stack, WaiterConfig={"Delay": delay_seconds, "MaxAttempts": int(1200 / delay_seconds)}
+            )
+        except WaiterError as error:
+            raise DeploymentError(f"The stack {self.stack} was not deployed:\n{self._reasons()}") from error
+        except ClientError as error:
+            if "No updates are to be performed" not in str(error):
+                raise DeploymentError(f"CloudFormation refused the stack {self.stack}: {error}") from error
+        stack = cloudformation.describe_stacks(StackName=self.stack)["Stacks"][0]
+        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+    def _exists(self) -> bool:
+        try:
+            stacks = self.client("cloudformation").describe_stacks(StackName=self.stack)["Stacks"]
+        except ClientError:
+            return False
+        status = stacks[0]["StackStatus"]
+        if status not in LIVE_STATES:
+            raise DeploymentError(f"The stack {self.stack} is {status}: delete it or wait until it has settled.")
+        return True
+
+    def _reasons(self) -> str:
+        events = self.client("cloudformation").describe_stack_events(StackName=self.stack)["StackEvents"]
+        return "\n".join(
+            f"  {event['LogicalResourceId']}: {event.get('ResourceStatusReason', 'no reason given')}"
+            for event in reversed(events)
+            if event["ResourceStatus"].endswith("FAILED")
+        )
+
+    def _publish(self, outputs: Outputs) -> None:
+        """Put the built page into its bucket, and beside it where its API is."""
+        s3, bucket = self.client("s3"), outputs["DashboardBucket"]
+        for path in sorted(self.site.rglob("*")):
+            if path.is_file():
+                key = path.relative_to(self.site).as_posix()
+                kind = mimetypes.guess_type(key)[0] or "application/octet-stream"
+                s3.put_object(Bucket=bucket, Key=key, Body=path.read_bytes(), ContentType=kind,
+                              CacheControl=FOREVER if key.startswith("assets/") else FRESH)  # fmt: skip
+        config = {"api": outputs["Api"], "websocket": outputs["WebSocket"]}
+        s3.put_object(Bucket=bucket, Key="config.json", Body=json.dumps(config).encode(),
+                      ContentType="application/json", CacheControl=FRESH)  # fmt: skip
+
+
+def packaged(body: template.Template, bucket: str, keys: Mapping[str, str]) -> template.Template:
+    """The template with each function's code in S3, as `aws cloudformation package` rewrites it."""
+    for name, handler in template.functions(body).items():
+        place = {"Bucket": bucket, "Key": keys[template.package_of(handler)]}
+        body["Resources"][name]["Properties"]["CodeUri"] = place
+        del body["Resources"][name]["Metadata"]  # tells `sam build` what was done here already
+    del body["Globals"]["Function"]["CodeUri"]
+    return body

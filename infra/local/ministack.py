@@ -1,0 +1,76 @@
+"""MiniStack: API Gateway, Lambda, SQS, S3, schedules and CloudFormation in one process on a loopback port."""
+
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+import httpx
+
+from . import processes
+from .errors import LocalCloudError
+from .home import Home
+from .ports import LOOPBACK
+
+START_SECONDS = 30
+
+
+@dataclass
+class MiniStack:
+    """One server that keeps nothing: each start is followed by a deployment."""
+
+    port: int
+    home: Home
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://{LOOPBACK}:{self.port}"
+
+    def start(self) -> None:
+        self._clear()
+        log = self.home.logs / "ministack.log"
+        self.process = processes.spawn(
+            [sys.executable, "-m", "infra.local.ministack_server", self.home.function_log],
+            log,
+            BIND_HOST=LOOPBACK,
+            MINISTACK_HOST=LOOPBACK,
+            GATEWAY_PORT=str(self.port),
+            AWS_ENDPOINT_URL=self.url,  # said here so that one in the person's own environment has no say
+            TMPDIR=str(self.home.temporary),
+            S3_DATA_DIR=str(self.home.temporary / "s3"),
+            PERSIST_STATE="0",
+            SFTP_ENABLED="0",
+            IOT_MTLS_ENABLED="0",
+            LOG_LEVEL="WARNING",
+        )
+        deadline = time.monotonic() + START_SECONDS
+        while not self.answers():
+            processes.must_live(self.process, "MiniStack", log)
+            if time.monotonic() > deadline:
+                raise LocalCloudError(f"MiniStack did not answer in {START_SECONDS} s. See {log}.")
+            time.sleep(0.05)
+
+    def answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/_ministack/health", timeout=2, trust_env=False).is_success
+        except httpx.HTTPError:
+            return False
+
+    def stop(self) -> None:
+        """Workers outlive their parent while they are at work, so they are ended by hand."""
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+        processes.stop(processes.running_from(self.home.temporary))
+        if self.process:
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self._clear()
+
+    def _clear(self) -> None:
+        shutil.rmtree(self.home.temporary, ignore_errors=True)
+        self.home.temporary.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,42 @@
+"""MiniStack as the local cloud runs it: python -m infra.local.ministack_server FUNCTION_LOG
+
+Two things it leaves out are put in here, by replacing two of its functions. It is pinned, and tests/e2e see both.
+"""
+
+import sys
+from typing import Any, TextIO
+
+from ministack import app
+from ministack.core.lambda_runtime import Worker
+from ministack.services import apigateway_v1
+
+
+def read_stderr(worker: Any, log: TextIO) -> None:  # noqa: ANN401 - MiniStack has no types
+    """A function's lines as they come. MiniStack only hands them over when the invocation ends: for a sweep or a
+    relay that is a minute later, and whoever watches wants to see a timer fire when it fires."""
+    for line in worker._proc.stderr:
+        log.write(f"{worker.func_name}\t{line.rstrip()}\n")
+        worker._stderr_queue.put(line.rstrip("\n"))
+
+
+def import_operation(api: str, resource: str, method: str, operation: dict[str, Any], *security: object) -> None:
+    """An operation with its integration's responses, which carry the CORS headers that SAM writes for OPTIONS."""
+    _import_operation(api, resource, method, operation, *security)
+    responses = operation.get("x-amazon-apigateway-integration", {}).get("responses", {})
+    for response in responses.values():
+        apigateway_v1._put_integration_response(api, resource, method, str(response["statusCode"]), response)
+
+
+_import_operation = apigateway_v1._import_operation
+
+
+def main(function_log: str) -> None:
+    with open(function_log, "a", buffering=1) as log:  # noqa: PTH123 - line buffered, so that lines stay whole
+        Worker._read_stderr = lambda self: read_stderr(self, log)
+        apigateway_v1._import_operation = import_operation
+        sys.argv = ["ministack"]
+        app.main()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

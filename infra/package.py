@@ -1,0 +1,188 @@
+"""Build what each function's Lambda package contains: its locked dependencies, its own module, and shared/.
+
+`sam build` comes here as well: python -m infra.package IngestFunction ARTIFACTS_DIR
+"""
+
+import contextlib
+import hashlib
+import py_compile
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra import template
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+BUILD = REPOSITORY / "build"
+NAMES = ("ingest", "query", "timers", "broadcast")
+# The only services that the functions call through botocore. Its descriptions of all the others weigh 25 MB.
+KEPT_SERVICES = {"lambda", "sqs", "apigatewaymanagementapi"}
+# What Chalice's own packager ships; the rest of the distribution is its command line and that one's dependencies.
+KEPT_CHALICE = {"__init__.py", "app.py"}
+LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold: the same input gives the same bytes
+
+
+class PackagingError(Exception):
+    """The message is uv's, or says what is missing."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """The machine that a package is for."""
+
+    architecture: str = "arm64"
+    python: str = "3.13"
+
+    @property
+    def platform(self) -> str:
+        return {"arm64": "aarch64", "x86_64": "x86_64"}[self.architecture] + "-manylinux_2_28"
+
+
+def complete(name: str, target: Target) -> Path:
+    """A package with everything in it, for Lambda. Returns its folder."""
+    dependencies = _dependencies(name, target)
+    key = _digest(*_sources(name), *map(str, [target, dependencies.name]))
+    folder = BUILD / "complete" / f"{name}-{target.architecture}-{key}"
+    if not folder.exists():
+        _replace(folder, lambda draft: _fill(draft, name, dependencies))
+    return folder
+
+
+def slim(name: str) -> Path:
+    """A zip of our code alone, for the local cloud: its workers find the same locked dependencies in .venv.
+
+    A worker unpacks its package at each start, so 30 MB of copies of .venv would be paid for there, every time.
+    """
+    key = _digest(*_sources(name), sys.version)
+    archive = BUILD / "slim" / f"{name}-{key}.zip"
+    if not archive.exists():
+        _replace(archive.with_suffix(""), lambda draft: _fill(draft, name, None))
+        zip_folder(archive.with_suffix(""), archive)
+    return archive
+
+
+def zip_folder(folder: Path, archive: Path) -> Path:
+    """The folder as a zip that depends on nothing but its contents."""
+    draft = archive.with_name(f".{archive.name}.{secrets.token_hex(4)}")
+    with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as file:
+        for path in _files(folder):
+            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), LONG_AGO)
+            entry.external_attr = 0o644 << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            file.writestr(entry, path.read_bytes())
+    draft.replace(archive)
+    return archive
+
+
+def _replace(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Build beside the place and move, so that an interrupted build is never taken for a whole one."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    older = list(folder.parent.glob(f"{folder.name.rpartition('-')[0]}-*"))
+    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
+    fill(draft)
+    with contextlib.suppress(OSError):  # another process was first: its result is the same
+        draft.chmod(0o755)
+        draft.rename(folder)
+    for needless in (draft, *older):
+        shutil.rmtree(needless, ignore_errors=True) if needless.is_dir() else needless.unlink(missing_ok=True)
+
+
+def _fill(folder: Path, name: str, dependencies: Path | None) -> None:
+    if dependencies:
+        shutil.copytree(dependencies, folder, dirs_exist_ok=True)
+    for source in _sources(name):
+        copy = folder / source.relative_to(REPOSITORY)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, copy)
+        if not dependencies:
+            _compile(copy, str(source.relative_to(REPOSITORY)))
+
+
+def _compile(source: Path, shown_as: str) -> None:
+    """Bytecode that is never checked against the source's time, which unpacking changes."""
+    if source.suffix == ".py":
+        mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+        py_compile.compile(str(source), dfile=shown_as, doraise=True, invalidation_mode=mode)
+
+
+def _dependencies(name: str, target: Target) -> Path:
+    """The function's dependency group as locked, trimmed to what runs."""
+    lock = [REPOSITORY / "uv.lock", REPOSITORY / "pyproject.toml", Path(__file__)]
+    folder = BUILD / "dependencies" / f"{name}-{target.architecture}-{_digest(*lock, str(target))}"
+    if not folder.exists():
+        _replace(folder, lambda draft: _install(draft, name, target))
+    return folder
+
+
+def _install(folder: Path, name: str, target: Target) -> None:
+    # Chalice comes alone: the functions use its runtime, which needs the standard library only.
+    needed = _uv("export", "--frozen", "--only-group", name, "--prune", "chalice", "--no-emit-project", "--no-header")
+    chalice = _uv("export", "--frozen", "--only-group", name, "--no-emit-project", "--no-header", "--no-annotate")
+    requirements = folder / "requirements.txt"
+    requirements.write_text(needed + _only("chalice", chalice))
+    _uv("pip", "install", "--no-deps", "--target", str(folder), "--python-platform", target.platform,
+        "--python-version", target.python, "--only-binary", ":all:", "-r", str(requirements))  # fmt: skip
+    _trim(folder)
+
+
+def _only(package: str, requirements: str) -> str:
+    """One package's requirement with its hashes, out of an export."""
+    lines = requirements.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith(f"{package}=="))
+    end = next((n for n in range(start + 1, len(lines)) if not lines[n].startswith(" ")), len(lines))
+    return "\n".join(lines[start:end]) + "\n"
+
+
+def _trim(folder: Path) -> None:
+    for service in (folder / "botocore" / "data").glob("*/"):
+        if service.name not in KEPT_SERVICES:
+            shutil.rmtree(service)
+    for part in (folder / "chalice").iterdir():
+        if part.name not in KEPT_CHALICE:
+            shutil.rmtree(part) if part.is_dir() else part.unlink()
+    for needless in [folder / "bin", folder / ".lock", *folder.rglob("__pycache__"), *folder.rglob("RECORD")]:
+        shutil.rmtree(needless) if needless.is_dir() else needless.unlink(missing_ok=True)
+
+
+def _uv(*arguments: str) -> str:
+    beside = Path(sys.executable).with_name("uv")
+    program = beside if beside.exists() else "uv"
+    done = subprocess.run([program, "-q", *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise PackagingError(f"uv {' '.join(arguments[:2])} failed:\n{done.stderr}")
+    return done.stdout
+
+
+def _sources(name: str) -> list[Path]:
+    own, shared = REPOSITORY / "functions" / name, REPOSITORY / "shared"
+    found = [path for folder in (own, shared) for path in _files(folder) if path.suffix != ".pyc"]
+    return [REPOSITORY / "functions" / "__init__.py", *found]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return iter(sorted(path for path in folder.rglob("*") if path.is_file()))
+
+
+def _digest(*parts: Path | str) -> str:
+    """Of the contents of files, with their names, and of texts."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(str(part).encode())
+        if isinstance(part, Path):
+            digest.update(part.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def main(logical_id: str, artifacts: str, architecture: str = "arm64") -> None:
+    handler = template.functions(template.load())[logical_id]
+    shutil.copytree(complete(template.package_of(handler), Target(architecture)), artifacts, dirs_exist_ok=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

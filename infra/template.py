@@ -1,0 +1,27 @@
+"""Read template.yaml, the single description of what is deployed."""
+
+from pathlib import Path
+from typing import Any
+
+from samtranslator.yaml_helper import yaml_parse
+
+PATH = Path(__file__).resolve().parents[1] / "template.yaml"
+Template = dict[str, Any]
+
+
+def load() -> Template:
+    return yaml_parse(PATH.read_text())  # pyright: ignore[reportUnknownVariableType]  # the library has no types
+
+
+def functions(template: Template) -> dict[str, str]:
+    """Each function's logical id and handler."""
+    return {
+        name: resource["Properties"]["Handler"]
+        for name, resource in template["Resources"].items()
+        if resource["Type"] == "AWS::Serverless::Function"
+    }
+
+
+def package_of(handler: str) -> str:
+    """The package that holds a handler: `functions.ingest.app.from_queue` is in `ingest`."""
+    return handler.split(".")[1]
