@@ -11,17 +11,19 @@ from rich.console import Console
 from infra.client import Problem, Unreachable
 from infra.local.home import Home
 
+LOCAL = "the local run's"
+
 ApiOption = Annotated[
     str | None,
-    typer.Option("--api", envvar="SWITCHBOARD_API", help="Prefix of /api/…  [default: the local run's]"),
+    typer.Option("--api", envvar="SWITCHBOARD_API", help="Prefix of /api/…", show_default=LOCAL),
 ]
 WebsocketOption = Annotated[
     str | None,
-    typer.Option("--websocket", envvar="SWITCHBOARD_WEBSOCKET", help="WebSocket address  [default: the local run's]"),
+    typer.Option("--websocket", envvar="SWITCHBOARD_WEBSOCKET", help="WebSocket address", show_default=LOCAL),
 ]
 TokenOption = Annotated[
     str | None,
-    typer.Option("--token", envvar="SWITCHBOARD_TOKEN", help="Bearer token  [default: the local run's]"),
+    typer.Option("--token", envvar="SWITCHBOARD_TOKEN", help="Bearer token", show_default=LOCAL),
 ]
 
 errors = Console(stderr=True)

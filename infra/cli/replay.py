@@ -51,10 +51,11 @@ def replay(
     ],
     date: Annotated[
         datetime | None,
-        typer.Option(help="The log's day, if it has no date column  [default: from its name]", formats=["%Y-%m-%d"]),
+        typer.Option(help="The log's day, if no column tells", formats=["%Y-%m-%d"], show_default="in its name"),
     ] = None,
     speed: Annotated[
-        float | None, typer.Option(min=0.001, help="Keep the log's pace, this many times as fast  [default: at once]")
+        float | None,
+        typer.Option(min=0.001, help="Keep the log's pace, this many times as fast", show_default="at once"),
     ] = None,
     api: ApiOption = None,
     token: TokenOption = None,

@@ -36,10 +36,10 @@ def simulate(
     calls_per_minute: Annotated[
         float, typer.Option(min=0.1, max=6000, help="Callers a minute")
     ] = DEFAULTS.calls_per_minute,
-    duration: Annotated[float | None, typer.Option(min=1, help="Seconds to play  [default: until Ctrl-C]")] = None,
-    seed: Annotated[int | None, typer.Option(help="The same habits' dice again")] = None,
+    duration: Annotated[float | None, typer.Option(min=1, help="Seconds to play", show_default="until Ctrl-C")] = None,
+    seed: Annotated[int | None, typer.Option(help="Draw the same callers again")] = None,
     mix: Annotated[
-        list[str] | None, typer.Option(help="QUEUE=WEIGHT, repeatable  [default: all served queues alike]")
+        list[str] | None, typer.Option(help="QUEUE=WEIGHT, repeatable", show_default="all served queues alike")
     ] = None,
     service_log_mean: Annotated[float, typer.Option(help="Service: mean, in log-seconds")] = DEFAULTS.service_log_mean,
     service_log_deviation: Annotated[
@@ -53,7 +53,7 @@ def simulate(
     away: Annotated[
         float, typer.Option(min=1, help="Mean time away, after a miss or on a break")
     ] = DEFAULTS.away_mean_seconds,
-    leave_open: Annotated[bool, typer.Option(help="Leave the open calls open at the end")] = False,
+    leave_open: Annotated[bool, typer.Option("--leave-open", help="Leave the open calls open at the end")] = False,
     api: ApiOption = None,
     websocket: WebsocketOption = None,
     token: TokenOption = None,

@@ -23,7 +23,7 @@ console = Console()
 def tail(
     topics: Annotated[
         list[str] | None,
-        typer.Argument(help="queue:ID (or just ID), call:ID, agent:ID, alerts:QUEUE, ops  [default: all queues]"),
+        typer.Argument(help="queue:ID (or just ID), call:ID, agent:ID, alerts:QUEUE, ops", show_default="all queues"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs")] = False,
     api: ApiOption = None,

@@ -2,12 +2,11 @@
 it was given, and returns what telephony would send.
 """
 
-import heapq
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from random import Random
 
+from infra.floor.agenda import Agenda, Planned
 from infra.floor.people import Habits, Interpreter, Json, Line, Phase, Send
 
 ROUTING_SECONDS = (0.2, 1.0)
@@ -15,17 +14,6 @@ LONGEST_RING_SECONDS = 12.0
 # Switchboard offers a waiting call by itself as soon as someone is free; telephony steps in where that did not happen.
 LEFT_TO_SWITCHBOARD_SECONDS = 2.0
 LOOK_SECONDS = 1.0
-
-
-@dataclass(order=True, slots=True)
-class Planned:
-    """Something that will happen, unless its line or interpreter has taken another step by then."""
-
-    at: float
-    number: int
-    action: str = field(compare=False)
-    subject: str = field(compare=False, default="")
-    step: int = field(compare=False, default=0)
 
 
 class Floor:
@@ -49,25 +37,23 @@ class Floor:
         self._queues = list(weights)
         self._weights = list(weights.values())
         self._run = run
-        self._agenda: list[Planned] = []
-        self._planned = 0
+        self._agenda = Agenda()
         self._agent_events = 0
         for agent in agents:
             self.hear_agent(agent, now)
             if agent["status"] == "offline":
-                self._plan(now, "return", agent["id"])
-        self._plan(now + self._until_next_caller(), "arrive")
-        self._plan(now + LOOK_SECONDS, "look")
+                self._agenda.plan(now, "return", agent["id"])
+        self._agenda.plan(now + self._until_next_caller(), "arrive")
+        self._agenda.plan(now + LOOK_SECONDS, "look")
 
     @property
     def next_at(self) -> float:
-        return self._agenda[0].at
+        return self._agenda.next_at
 
     def advance(self, now: float) -> list[Send]:
         """Everything that telephony has to tell up to now."""
         sends: list[Send] = []
-        while self._agenda[0].at <= now:
-            planned = heapq.heappop(self._agenda)
+        while planned := self._agenda.due(now):
             sends += self._act(planned)
         return sends
 
@@ -93,7 +79,7 @@ class Floor:
             person.status, person.idle_since = agent["status"], now
         if person.status == "away" and not person.due_back:
             person.due_back = True
-            self._plan(now + self._about(self._habits.away_mean_seconds), "return", person.agent_id)
+            self._agenda.plan(now + self._about(self._habits.away_mean_seconds), "return", person.agent_id)
 
     def settle(self, send: Send, view: Json | None, now: float) -> None:
         """Switchboard has taken an event in, and answered with the call as it is now."""
@@ -127,7 +113,7 @@ class Floor:
             case "arrive":
                 return self._arrive(planned.at)
             case "look":
-                self._plan(planned.at + LOOK_SECONDS, "look")
+                self._agenda.plan(planned.at + LOOK_SECONDS, "look")
                 return self._look(planned.at)
             case "return" | "finish":
                 return self._come_back(self.interpreters[planned.subject], planned)
@@ -156,9 +142,9 @@ class Floor:
         [queue_id] = self._rng.choices(self._queues, self._weights)
         line = Line(f"sim-{self._run}-{self.begun:05d}", queue_id, at, unoffered_since=at)
         self.lines[line.call_id] = line
-        self._plan(at + self._until_next_caller(), "arrive")
-        self._plan(at + self._about(self._habits.patience_mean_seconds), "give_up", line.call_id)
-        self._plan(at + self._rng.uniform(*ROUTING_SECONDS), "route", line.call_id)
+        self._agenda.plan(at + self._until_next_caller(), "arrive")
+        self._agenda.plan(at + self._about(self._habits.patience_mean_seconds), "give_up", line.call_id)
+        self._agenda.plan(at + self._rng.uniform(*ROUTING_SECONDS), "route", line.call_id)
         medium = self._rng.choice(("voice", "voice", "video"))
         return [self._send(line, at, "call_initiated", type=medium, queueId=queue_id)]
 
@@ -209,7 +195,7 @@ class Floor:
         person.engaged_by = line.call_id
         if self._rng.random() >= self._habits.miss_share:
             rings_seconds = self._rng.lognormvariate(math.log(self._habits.ring_median_seconds), 0.5)
-            self._plan(at + min(rings_seconds, LONGEST_RING_SECONDS), "answer", line.call_id, line.step)
+            self._agenda.plan(at + min(rings_seconds, LONGEST_RING_SECONDS), "answer", line.call_id, line.step)
 
     def _stop_ringing(self, line: Line, now: float) -> None:
         self._release(line)
@@ -221,22 +207,22 @@ class Floor:
         line.phase, line.answered_at, line.ends_at = Phase.TALKING, at, at + talk_seconds
         line.step += 1
         if self._rng.random() < self._habits.hold_share:
-            self._plan(at + self._rng.random() * talk_seconds, "hold", line.call_id, line.step)
+            self._agenda.plan(at + self._rng.random() * talk_seconds, "hold", line.call_id, line.step)
         else:
-            self._plan(line.ends_at, "end", line.call_id, line.step)
+            self._agenda.plan(line.ends_at, "end", line.call_id, line.step)
         return self._send(line, at, "call_answered", agentId=line.agent_id, waitTime=round(at - line.began_at, 3))
 
     def _hold(self, line: Line, at: float) -> Send:
         held_seconds = self._about(self._habits.hold_mean_seconds)
         line.phase, line.ends_at = Phase.HELD, line.ends_at + held_seconds
         line.step += 1
-        self._plan(at + held_seconds, "resume", line.call_id, line.step)
+        self._agenda.plan(at + held_seconds, "resume", line.call_id, line.step)
         return self._send(line, at, "call_hold", holdDuration=0)
 
     def _resume(self, line: Line, at: float) -> Send:
         line.phase = Phase.TALKING
         line.step += 1
-        self._plan(line.ends_at, "end", line.call_id, line.step)
+        self._agenda.plan(line.ends_at, "end", line.call_id, line.step)
         return self._send(line, at, "call_resumed")
 
     def _end(self, line: Line, at: float, reason: str | None = None) -> Send:
@@ -246,7 +232,7 @@ class Floor:
         self._over(line)
         if talked and person is not None:
             person.status, person.idle_since = "wrap_up", at
-            self._plan(at + self._about(self._habits.wrap_up_mean_seconds), "finish", person.agent_id)
+            self._agenda.plan(at + self._about(self._habits.wrap_up_mean_seconds), "finish", person.agent_id)
         reason = reason or ("completed" if talked else "abandoned")
         return self._send(line, at, "call_ended", endReason=reason, duration=max(0, duration_seconds))
 
@@ -262,7 +248,7 @@ class Floor:
         person.status, person.idle_since = status, planned.at
         if takes_break:
             person.due_back = True
-            self._plan(planned.at + self._about(self._habits.away_mean_seconds), "return", person.agent_id)
+            self._agenda.plan(planned.at + self._about(self._habits.away_mean_seconds), "return", person.agent_id)
         self._agent_events += 1
         event = {
             "event": "agent_status_changed",
@@ -290,10 +276,6 @@ class Floor:
         person = self.interpreters.get(line.agent_id or "")
         if person is not None and person.engaged_by == line.call_id:
             person.engaged_by = None
-
-    def _plan(self, at: float, action: str, subject: str = "", step: int = 0) -> None:
-        self._planned += 1
-        heapq.heappush(self._agenda, Planned(at, self._planned, action, subject, step))
 
     def _until_next_caller(self) -> float:
         return self._rng.expovariate(self._habits.calls_per_minute / 60)

@@ -1,0 +1,236 @@
+"""The simulated floor, played in no time against Switchboard's own rules: its figures, and that all of it is legal."""
+
+import math
+import statistics
+from collections import defaultdict
+from datetime import UTC, datetime
+from itertools import pairwise
+from random import Random
+
+import pytest
+
+from infra.floor.model import Floor
+from infra.floor.people import Habits, Send
+from shared.adapters.ids import new_id
+from shared.contracts.events import AgentStatusChanged, parse_event
+from shared.contracts.views import CallView
+from shared.domain import facts
+from shared.domain.agents import agent_effects
+from shared.domain.rules import Verdict, fold
+
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC).timestamp()
+QUEUES = {"spanish": 3.0, "english": 1.0}
+PEOPLE = [
+    {"id": f"agent-{n:02}", "queues": ["spanish", "english"] if n % 3 else ["english"], "status": "available"}
+    for n in range(24)
+]
+
+
+class Rules:
+    """Switchboard without its database: the real rules, with offers that lapse and are made to someone else."""
+
+    def __init__(self, people):
+        self.people = {person["id"]: dict(person) for person in people}
+        self.events = defaultdict(list)
+        self.calls = {}
+
+    def take(self, send: Send):
+        at = datetime.fromtimestamp(send.at, UTC)
+        event = parse_event({**send.event, "occurredAt": at.isoformat()}, at)
+        if isinstance(event, AgentStatusChanged):
+            self.people[event.agent_id]["status"] = event.status
+            return None
+        return self._add(event.call_id, event.event_id, event.fact(), at, facts.Source.TELEPHONY, event.sequence)
+
+    def lapse(self, now):
+        """Offers that nobody took in time go to the longest idle of the others: views of the calls that changed."""
+        at = datetime.fromtimestamp(now, UTC)
+        for call in list(self.calls.values()):
+            if call.offer and call.offer_due_at <= at:
+                lapsed = facts.AnswerTimedOut(call.offer.agent_id, call.offer.attempt)
+                view = self._add(call.id, new_id(), lapsed, call.offer_due_at, facts.Source.SYSTEM)
+                free = [key for key, person in self.people.items() if person["status"] == "available"]
+                if free:
+                    view = self._add(call.id, new_id(), facts.Rerouted(free[0]), at, facts.Source.SYSTEM)
+                yield view
+
+    def _add(self, call_id, event_id, fact, at, source, sequence=None):
+        event = facts.Event(event_id, call_id, fact, at, at, dated=True, source=source, sequence=sequence)
+        self.events[call_id].append(event)
+        folded = fold(self.events[call_id])
+        assert folded.verdicts[event_id] is Verdict.LEGAL, (folded.verdicts[event_id], fact, folded.call)
+        for effect in agent_effects(self.calls.get(call_id), folded.call, at):
+            self.people[effect.agent_id]["status"] = effect.status.value
+        self.calls[call_id] = folded.call
+        return CallView.of(folded.call).model_dump(mode="json")
+
+
+def play(habits, seconds, *, people=PEOPLE, seed=7, weights=QUEUES):
+    """Play to the end, and close. Gives the sends in order, and the rules that judged each of them."""
+    rules, sends = Rules(people), []
+    floor = Floor(Random(seed), habits, weights, people, run="test", now=NOON)
+
+    def carry(told, now):
+        for send in told:
+            sends.append(send)
+            floor.settle(send, rules.take(send), now)
+
+    now = NOON
+    while now < NOON + seconds:
+        carry(floor.advance(now), now)
+        for view in rules.lapse(now):
+            floor.hear_call(view, now)
+        for person in rules.people.values():
+            floor.hear_agent(person, now)
+        now = min(floor.next_at, now + 0.5)
+    carry(floor.close(now), now)
+    return sends, rules
+
+
+@pytest.fixture(scope="module")
+def busy_hour():
+    return play(Habits(calls_per_minute=8, miss_share=0.15), 3600)
+
+
+def of(sends, event):
+    return [send for send in sends if send.event["event"] == event]
+
+
+def test_every_calls_events_are_a_legal_life_from_beginning_to_end(busy_hour):
+    sends, rules = busy_hour  # the rules have judged each event as it came
+    assert len(rules.calls) == len(of(sends, "call_initiated")) > 400
+    assert {call.status.value for call in rules.calls.values()} == {"ended"}
+
+
+def test_all_kinds_of_things_happen(busy_hour):
+    sends, rules = busy_hour
+    life = "call_initiated call_routed call_answered call_hold call_resumed call_ended"
+    assert {send.event["event"] for send in sends} == {*life.split(), "agent_status_changed"}
+    assert {call.end_reason.value for call in rules.calls.values()} == {"completed", "abandoned"}
+    assert any(call.rerouted and call.answered_at for call in rules.calls.values())
+    assert any(call.longest_hold_seconds > 60 for call in rules.calls.values())
+
+
+def test_no_interpreter_is_on_two_calls(busy_hour):
+    _, rules = busy_hour
+    talks = defaultdict(list)
+    for call in rules.calls.values():
+        if call.answered_at:
+            talks[call.agent_id].append((call.answered_at, call.ended_at))
+    for spans in talks.values():
+        spans.sort()
+        assert all(ended <= began for (_, ended), (began, _) in pairwise(spans))
+
+
+def test_callers_are_served_by_those_who_speak_their_language(busy_hour):
+    _, rules = busy_hour
+    calls = [call for call in rules.calls.values() if call.answered_at and not call.rerouted]
+    served = [(call.agent_id, call.queue_id) for call in calls]
+    queues = {person["id"]: person["queues"] for person in PEOPLE}
+    assert served and all(queue_id in queues[agent_id] for agent_id, queue_id in served)
+
+
+def test_the_record_agrees_with_what_telephony_measured(busy_hour):
+    _, rules = busy_hour
+    for call in rules.calls.values():
+        if call.answered_at:
+            waited_seconds = (call.answered_at - call.initiated_at).total_seconds()
+            assert call.wait_seconds == pytest.approx(waited_seconds, abs=0.002)
+            assert call.duration_seconds == pytest.approx((call.ended_at - call.answered_at).total_seconds(), abs=0.002)
+
+
+def test_event_ids_are_unique_and_numbered_within_the_call(busy_hour):
+    sends, _ = busy_hour
+    assert len({send.event["eventId"] for send in sends}) == len(sends)
+    numbers = defaultdict(list)
+    for send in sends:
+        if "callId" in send.event:
+            numbers[send.event["callId"]].append(send.event["sequence"])
+    assert all(sequence == list(range(1, len(sequence) + 1)) for sequence in numbers.values())
+
+
+def test_one_seed_is_one_floor():
+    habits = Habits(calls_per_minute=60)
+    assert play(habits, 120)[0] == play(habits, 120)[0] != play(habits, 120, seed=8)[0]
+
+
+def test_arrivals_are_a_poisson_stream_over_the_weights():
+    sends, _ = play(Habits(calls_per_minute=120, patience_mean_seconds=1), 1500, people=[])
+    arrivals = of(sends, "call_initiated")
+    gaps = [later.at - sooner.at for sooner, later in pairwise(arrivals)]
+    assert statistics.mean(gaps) == pytest.approx(0.5, rel=0.05)
+    assert statistics.median(gaps) == pytest.approx(0.5 * math.log(2), rel=0.08)
+    spanish = sum(send.event["queueId"] == "spanish" for send in arrivals) / len(arrivals)
+    assert spanish == pytest.approx(0.75, abs=0.03)
+
+
+def test_patience_is_exponential():
+    sends, rules = play(Habits(calls_per_minute=120, patience_mean_seconds=40), 2400, people=[])
+    waits = [call.wait_seconds for call in rules.calls.values()]
+    assert {send.event["endReason"] for send in of(sends, "call_ended")} == {"abandoned"}
+    assert statistics.mean(waits) == pytest.approx(40, rel=0.06)
+    assert statistics.median(waits) == pytest.approx(40 * math.log(2), rel=0.08)
+
+
+def test_service_is_lognormal():
+    many = [{"id": f"agent-{n}", "queues": list(QUEUES), "status": "available"} for n in range(60)]
+    habits = Habits(calls_per_minute=12, service_log_mean=3.0, service_log_deviation=0.9, hold_share=0, miss_share=0)
+    sends, _ = play(habits, 5400, people=many)
+    logs = [math.log(send.event["duration"]) for send in of(sends, "call_ended") if send.event["duration"]]
+    assert statistics.mean(logs) == pytest.approx(3.0, abs=0.12)
+    assert statistics.stdev(logs) == pytest.approx(0.9, abs=0.1)
+
+
+def test_one_who_is_offline_signs_in_and_one_who_missed_returns():
+    people = [{"id": "agent-1", "queues": ["spanish"], "status": "offline"}]
+    sends, _ = play(Habits(calls_per_minute=2, miss_share=1.0), 900, people=people, weights={"spanish": 1})
+    returns = of(sends, "agent_status_changed")
+    assert returns[0].at == NOON
+    assert len(returns) > 3 and {send.event["status"] for send in returns} == {"available"}
+    assert not of(sends, "call_answered")
+
+
+def test_an_answer_follows_switchboards_own_offer():
+    floor = Floor(Random(1), Habits(calls_per_minute=1, miss_share=0), {"spanish": 1}, [], run="test", now=NOON)
+    [begun] = floor.advance(floor.next_at + 60)[:1]
+    floor.hear_call(view(begun, 2, offer="agent-9"), begun.at + 1)
+    answer = next(send for send in floor.advance(begun.at + 20) if send.event["event"] == "call_answered")
+    assert answer.event["agentId"] == "agent-9"
+
+
+def test_a_phone_stops_ringing_when_the_offer_goes_elsewhere():
+    floor = Floor(Random(1), Habits(calls_per_minute=1, miss_share=0), {"spanish": 1}, [], run="test", now=NOON)
+    [begun] = floor.advance(floor.next_at + 60)[:1]
+    floor.hear_call(view(begun, 2, offer="agent-9"), begun.at + 1)
+    floor.hear_call(view(begun, 3, offer="agent-8"), begun.at + 1.1)
+    floor.hear_call(view(begun, 2, offer="agent-9"), begun.at + 1.2)  # an older view, late
+    answers = of(floor.advance(begun.at + 20), "call_answered")
+    assert [send.event["agentId"] for send in answers if send.event["callId"] == begun.event["callId"]] == ["agent-8"]
+
+
+def test_a_refused_route_leaves_the_call_waiting_and_is_tried_with_someone_else():
+    people = [{"id": name, "queues": ["spanish"], "status": "available"} for name in ("agent-1", "agent-2")]
+    floor = Floor(Random(1), Habits(calls_per_minute=1, miss_share=0), {"spanish": 1}, people, run="test", now=NOON)
+    sends = []
+    while not of(sends, "call_routed"):
+        sends += floor.advance(floor.next_at)
+    begun, first = sends[0], sends[-1]
+    assert floor.refuse(first, first.at + 0.1) == []
+    routes = of(floor.advance(first.at + 10), "call_routed")
+    assert routes[0].event["callId"] == begun.event["callId"]
+    assert routes[0].event["agentId"] != first.event["agentId"]
+
+
+def test_a_call_that_went_wrong_is_ended():
+    floor = Floor(Random(1), Habits(calls_per_minute=1, miss_share=0), {"spanish": 1}, PEOPLE, run="test", now=NOON)
+    sends = floor.advance(NOON + 300)
+    answered = of(sends, "call_answered")[-1]
+    assert answered.event["callId"] in floor.lines
+    [end] = floor.refuse(answered, NOON + 300)
+    assert (end.event["event"], end.event["endReason"]) == ("call_ended", "failed")
+    assert answered.event["callId"] not in floor.lines
+
+
+def view(begun, version, *, offer=None):
+    offered = offer and {"agentId": offer, "attempt": 1}
+    return {"id": begun.event["callId"], "version": version, "status": "waiting", "offer": offered}
