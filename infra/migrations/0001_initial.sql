@@ -148,8 +148,11 @@ create table subscriptions (
 );
 create index subscriptions_of_connection on subscriptions (connection_id);
 
--- Long-running functions say until when they are alive, so that whoever needs one knows whether to wake it.
+-- Long-running functions say until when they are alive, each run by itself, so that whoever needs one knows whether to
+-- wake it and a run that ends knows whether another goes on.
 create table heartbeats (
-    name text primary key,
-    alive_until timestamptz not null
+    name text not null,
+    holder text not null,
+    alive_until timestamptz not null,
+    primary key (name, holder)
 );

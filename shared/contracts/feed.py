@@ -67,8 +67,15 @@ class ErrorFrame(Contract):
 
 
 class Change(Contract):
-    """One recorded event and the call as it left it: what is published on Redis, doorbell and payload in one."""
+    """One event that was applied, or turned void, and the call as its transaction left it."""
 
     event: EventView
     call: CallView
     previous_queue_id: str | None = Field(None, description="set where a transfer moved the call: its queue may forget")
+
+
+class Published(Contract):
+    """What one transaction tells the floor over Redis: doorbell and payload in one."""
+
+    changes: list[Change] = Field(default_factory=list[Change])
+    agents: list[AgentView] = Field(default_factory=list[AgentView])

@@ -186,7 +186,7 @@ def fold(events: Iterable[Event]) -> Folded:
             waiting.append(event)
         if verdict is not Verdict.LEGAL:
             continue
-        call = _next(call, event)
+        call = append(call, event)
         while released := next((e for e in waiting if judge(call, e) is Verdict.LEGAL), None):
             waiting.remove(released)
             placed = replace(released, at=max(released.at, call.last_at))
@@ -195,15 +195,10 @@ def fold(events: Iterable[Event]) -> Folded:
     return Folded(call, verdicts, moved)
 
 
-def _next(call: Call | None, event: Event) -> Call:
-    if call is None:
-        assert isinstance(event.fact, Initiated)
-        return begin(event, event.fact)
-    return evolve(call, event)
-
-
-def append(call: Call | None, event: Event) -> Call | None:
-    """The fast path: the call after its newest event, or None where only a fold over the log can tell."""
-    if call is None or event.at <= call.last_at:
-        return None
-    return evolve(call, event) if judge(call, event) is Verdict.LEGAL else None
+def append(call: Call | None, event: Event) -> Call:
+    """The call after a legal event that comes next."""
+    if call is not None:
+        return evolve(call, event)
+    if not isinstance(event.fact, Initiated):
+        raise AssertionError("judge() lets a call begin with nothing but its initiation")
+    return begin(event, event.fact)

@@ -1,9 +1,13 @@
 """Connections that are kept warm between invocations and replaced when Postgres went away."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from psycopg.rows import TupleRow
+
+from shared.usecases.journal import UnavailableError
 
 # Short enough to fail over within a request's patience. Every statement carries its own bound on the server.
 _OPTIONS: dict[str, Any] = {
@@ -17,21 +21,32 @@ _OPTIONS: dict[str, Any] = {
 
 
 class Database:
-    """One warm connection, opened at first use. Raises `psycopg.OperationalError` while Postgres is away."""
+    """One warm connection, opened at first use."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._connection: psycopg.Connection[TupleRow] | None = None
 
     def connection(self) -> psycopg.Connection[TupleRow]:
+        """Raises `UnavailableError` when Postgres cannot be reached."""
         if self._connection is None or self._connection.closed or self._connection.broken:
-            self._connection = psycopg.connect(self._url, **_OPTIONS)
+            with available():
+                self._connection = psycopg.connect(self._url, **_OPTIONS)
         return self._connection
 
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+@contextmanager
+def available() -> Generator[None]:
+    """Turn every way in which Postgres can be away into `UnavailableError`."""
+    try:
+        yield
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise UnavailableError(str(error)) from error
 
 
 async def connect_async(url: str) -> psycopg.AsyncConnection[TupleRow]:

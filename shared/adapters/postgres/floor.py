@@ -1,0 +1,128 @@
+"""The relay's side of the system of record: who listens, what is owed, who else relays."""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+
+from shared.adapters.postgres import codec, outbox
+from shared.adapters.postgres.connection import available, connect_async
+from shared.adapters.postgres.horizon import HORIZON
+from shared.contracts.feed import Change
+from shared.contracts.views import AgentView
+from shared.usecases.floor import Audience, Subscriber, Told
+from shared.usecases.permissions import Bearer, Role
+
+# Who is subscribed to these topics; one round trip for a flush, so that a new subscription is honoured at once.
+_SUBSCRIBERS = """
+select s.connection_id, c.role, c.queues, array_agg(s.topic) as topics
+from subscriptions s join connections c on c.id = s.connection_id
+where s.topic = any(%s) and c.expires_at > now()
+group by 1, 2, 3
+"""
+_EXPIRED = "select id from connections where expires_at <= now() limit 100"
+_AGENTS_SINCE = "select * from agents where status_since > now() - make_interval(secs => %s) limit 2000"
+_BEAT = """
+insert into heartbeats (name, holder, alive_until) values ('relay', %s, now() + make_interval(secs => %s))
+on conflict (name, holder) do update set alive_until = excluded.alive_until
+"""
+_OTHERS = "select count(*) as others from heartbeats where name = 'relay' and holder <> %s and alive_until > now()"
+_ONE_AT_A_TIME = "select pg_advisory_xact_lock(hashtext('switchboard: a relay resigns'))"
+_RESIGN = "delete from heartbeats where name = 'relay' and (holder = %s or alive_until < now() - interval '1 minute')"
+
+
+class PostgresFloor:
+    """Two connections: what must be fast does not queue behind what must only be done."""
+
+    def __init__(self, url: str, holder: str) -> None:
+        self._flushing, self._tidying = _Line(url), _Line(url)
+        self._holder = holder
+        self._resigned = False
+
+    async def audience(self, topics: Collection[str]) -> Audience:
+        # The position first: what is recorded after it is only told twice.
+        horizon = await self._flushing.rows(HORIZON)
+        rows = await self._flushing.rows(_SUBSCRIBERS, [list(topics)])
+        subscribers: dict[str, list[Subscriber]] = defaultdict(list)
+        for row in rows:
+            subscriber = Subscriber(row["connection_id"], _bearer(row["role"], row["queues"]))
+            for topic in row["topics"]:
+                subscribers[topic].append(subscriber)
+        return Audience(horizon[0]["position"], subscribers)
+
+    async def remove(self, connection_id: str) -> None:
+        await self._tidying.rows("delete from connections where id = %s", [connection_id])
+
+    async def expired(self) -> Sequence[str]:
+        return [row["id"] for row in await self._tidying.rows(_EXPIRED)]
+
+    async def pending(self, after: int, limit: int) -> tuple[Sequence[Change], int | None]:
+        events = await self._tidying.rows(outbox.PENDING, [after, limit])
+        calls = await self._tidying.rows(outbox.CALLS, [[row["call_id"] for row in events]]) if events else []
+        return outbox.changes(events, calls), events[-1]["position"] if len(events) == limit else None
+
+    async def agents_since(self, seconds: float) -> Sequence[AgentView]:
+        rows = await self._tidying.rows(_AGENTS_SINCE, [seconds])
+        return [codec.agent_view(codec.agent_from_row(row)) for row in rows]
+
+    async def clear(self, told: Collection[Told]) -> None:
+        ids, versions = [event.event_id for event in told], [event.version for event in told]
+        await self._tidying.rows(outbox.CLEAR, [ids, versions])
+
+    async def beat(self, seconds: float) -> None:
+        if not self._resigned:
+            await self._tidying.rows(_BEAT, [self._holder, seconds])
+
+    async def others(self) -> int:
+        return (await self._tidying.rows(_OTHERS, [self._holder]))[0]["others"]
+
+    async def resign(self) -> bool:
+        self._resigned = True
+        with available():
+            connection = await self._tidying.connection()
+            async with connection.transaction():
+                await connection.execute(_ONE_AT_A_TIME)
+                await connection.execute(_RESIGN, [self._holder])
+                return await self.others() > 0
+
+    async def close(self) -> None:
+        await self._flushing.close()
+        await self._tidying.close()
+
+
+class _Line:
+    """A connection, opened at first use and again when it broke."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+
+    async def connection(self) -> psycopg.AsyncConnection[Any]:
+        if self._connection is None or self._connection.closed or self._connection.broken:
+            self._connection = await connect_async(self._url)
+        return self._connection
+
+    async def rows(self, query: LiteralString, parameters: Sequence[Any] = ()) -> list[DictRow]:
+        """Raises `UnavailableError`."""
+        with available():
+            connection = await self.connection()
+            async with connection.cursor(row_factory=dict_row) as cursor:
+                await cursor.execute(query, parameters)
+                return await cursor.fetchall() if cursor.description else []
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+
+_BEARERS: dict[tuple[Role, tuple[str, ...]], Bearer] = {}
+
+
+def _bearer(role: Role, queues: Sequence[str]) -> Bearer:
+    """The same object for the same rights, whatever the expiry: it is the registry that asks the time."""
+    key = role, tuple(queues)
+    if key not in _BEARERS:
+        _BEARERS[key] = Bearer(role, frozenset(queues), expires_at=0)
+    return _BEARERS[key]

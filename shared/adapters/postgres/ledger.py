@@ -1,0 +1,221 @@
+"""The journal on Postgres: two round trips an attempt, one to lock and read, one to write and commit."""
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import errors
+from psycopg.rows import DictRow, dict_row
+
+from shared.adapters.postgres import codec, statements
+from shared.adapters.postgres.connection import Database
+from shared.domain.agents import ENGAGED, Effect
+from shared.domain.call import Call
+from shared.domain.facts import Limits
+from shared.domain.rules import TimerKind
+from shared.usecases.journal import (
+    AgentRecord,
+    CallRecord,
+    Changes,
+    ConflictError,
+    EventRow,
+    Known,
+    Ledger,
+    Loaded,
+    UnavailableError,
+    Written,
+)
+
+REPUBLISH_AFTER = timedelta(seconds=3)  # what the relay has not cleared by then is published again
+
+Cursor = psycopg.Cursor[DictRow]
+
+
+class PostgresJournal:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @contextmanager
+    def transaction(self) -> Generator[Ledger]:
+        """Raises `ConflictError` to be tried again at once, `UnavailableError` to be tried again later.
+
+        A warm connection may have died while the function slept. As long as no commit was sent, nothing can have been
+        written: that is tried again at once, on a new connection.
+        """
+        connection = self._database.connection()
+        ledger = PostgresLedger(connection)
+        try:
+            with _rolled_back(connection):
+                yield ledger
+        except (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure) as error:
+            raise ConflictError(str(error)) from error
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            lost = connection.closed and not ledger.committing
+            raise (ConflictError if lost else UnavailableError)(str(error)) from error
+
+
+@contextmanager
+def _rolled_back(connection: psycopg.Connection[Any]) -> Generator[None]:
+    """Leave no transaction open behind, whether or not the block committed, and keep the block's own error."""
+    try:
+        yield
+    finally:
+        with suppress(psycopg.Error):
+            if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                connection.execute("rollback")
+
+
+class PostgresLedger:
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+        self._begun = False
+        self.committing = False
+
+    def _run(self, *queries: "tuple[LiteralString, Any]", commit: bool = False) -> list[Cursor]:
+        """Send the queries together and wait once."""
+        cursors: list[Cursor] = []
+        with self._connection.pipeline():
+            if not self._begun:
+                self._connection.execute("begin")
+                self._begun = True
+            for query, parameters in queries:
+                cursor = self._connection.cursor(row_factory=dict_row)
+                cursors.append(cursor.execute(query, parameters))
+            if commit:
+                self.committing = True
+                self._connection.execute("commit")
+        return cursors
+
+    def load(self, call_ids: Collection[str], event_ids: Collection[str], queue_ids: Collection[str]) -> Loaded:
+        """Locks first, then looks for replays: whoever waited for the lock sees what its holder has recorded."""
+        queries: list[tuple[LiteralString, Any]] = [(statements.LOCK_CALLS, [list(call_ids)])]
+        if event_ids:
+            queries.append((statements.KNOWN_EVENTS, [list(event_ids)]))
+        if queue_ids:
+            queries.append((statements.LIMITS, [list(queue_ids)]))
+        results = iter(self._run(*queries))
+        records = {row["id"]: codec.record_from_row(row) for row in next(results)}
+        known = next(results) if event_ids else ()
+        limits = next(results) if queue_ids else ()
+        return Loaded(
+            {call_id: records.get(call_id) or CallRecord(call_id) for call_id in call_ids},
+            {row["id"]: Known(row["call_id"], row["fingerprint"]) for row in known},
+            {row.pop("id"): Limits(**row) for row in limits},
+        )
+
+    def logs(self, call_ids: Collection[str]) -> Mapping[str, list[EventRow]]:
+        (rows,) = self._run((statements.LOGS, [list(call_ids)]))
+        logs: dict[str, list[EventRow]] = defaultdict(list)
+        for row in rows:
+            logs[row["call_id"]].append(codec.event_from_row(row))
+        return logs
+
+    def due_timers(self, now: datetime, limit: int) -> Mapping[str, set[TimerKind]]:
+        (rows,) = self._run((statements.DUE_TIMERS, {"now": now, "limit": limit}))
+        due: dict[str, set[TimerKind]] = defaultdict(set)
+        for row in rows:
+            due[row["call_id"]].add(TimerKind(row["kind"]))
+        return due
+
+    def waiting_calls(self, limit: int) -> Sequence[str]:
+        (rows,) = self._run((statements.WAITING_CALLS, [limit]))
+        return [row["id"] for row in rows]
+
+    def settle(self, effects: Sequence[Effect]) -> None:
+        if effects:
+            self._run(*_effects(effects))
+
+    def claim_agent(self, call: Call, at: datetime) -> str | None:
+        parameters = {
+            "call_id": call.id,
+            "queue_id": call.queue_id,
+            "language": call.language,
+            "tried": list(call.tried),
+            "at": at,
+        }
+        (rows,) = self._run((statements.CLAIM_AGENT, parameters))
+        row = rows.fetchone()
+        return row["id"] if row else None
+
+    def write(self, changes: Changes, now: datetime) -> Written:
+        agents = _effects(changes.effects)
+        queries = [*_calls(changes), *_events(changes), *_timers(changes), *_told(changes, now), *agents]
+        results = self._run(*queries, commit=True)
+        positions: dict[str, int] = {}
+        touched: dict[str, AgentRecord] = {}
+        for (query, _), result in zip(queries, results, strict=True):
+            if query is statements.INSERT_EVENTS:
+                positions = {row["id"]: row["position"] for row in result}
+            elif query in (statements.RELEASE_AGENTS, statements.ENGAGE_AGENTS):
+                touched |= {row["id"]: codec.agent_from_row(row) for row in result}
+        return Written(positions, list(touched.values()))
+
+
+def _json(rows: Iterable[object]) -> list[str]:
+    return [json.dumps(list(rows), separators=(",", ":"))]
+
+
+def _calls(changes: Changes) -> Iterator[tuple[LiteralString, Any]]:
+    fresh = [codec.call_to_json(record) for record in changes.records if not record.exists]
+    known = [codec.call_to_json(record) for record in changes.records if record.exists]
+    if fresh:
+        yield statements.INSERT_CALLS, _json(fresh)
+    if known:
+        yield statements.UPDATE_CALLS, _json(known)
+
+
+def _events(changes: Changes) -> Iterator[tuple[LiteralString, Any]]:
+    if changes.recorded:
+        yield statements.INSERT_EVENTS, _json(codec.event_to_json(row) for row in changes.recorded)
+    if changes.restated:
+        rows = (
+            {
+                "id": row.event.id,
+                "at": row.event.at.isoformat(),
+                "state": row.state.value,
+                "version": row.version,
+                "reason": row.reason,
+            }
+            for row in changes.restated
+        )
+        yield statements.RESTATE_EVENTS, _json(rows)
+
+
+def _timers(changes: Changes) -> Iterator[tuple[LiteralString, Any]]:
+    if changes.disarmed:
+        yield statements.DISARM_TIMERS, _json({"call_id": call_id, "kind": kind} for call_id, kind in changes.disarmed)
+    if changes.armed:
+        rows = (
+            {"call_id": call_id, "kind": timer.kind.value, "due_at": timer.due_at.isoformat()}
+            for call_id, timer in changes.armed
+        )
+        yield statements.ARM_TIMERS, _json(rows)
+
+
+def _told(changes: Changes, now: datetime) -> Iterator[tuple[LiteralString, Any]]:
+    if changes.told:
+        call_ids = {row.event.id: row.event.call_id for row in (*changes.recorded, *changes.restated)}
+        yield (
+            statements.TELL,
+            [now + REPUBLISH_AFTER, changes.told, [call_ids[event_id] for event_id in changes.told]],
+        )
+
+
+def _effects(effects: Sequence[Effect]) -> list[tuple[LiteralString, Any]]:
+    """Releases before engagements: a call lets go of one agent before it takes the next."""
+    releases = [codec.effect_to_json(effect) for effect in effects if effect.status not in ENGAGED]
+    engagements = {
+        effect.agent_id: codec.effect_to_json(effect)
+        for effect in sorted(effects, key=lambda effect: effect.since)
+        if effect.status in ENGAGED
+    }
+    queries: list[tuple[LiteralString, Any]] = []
+    if releases:
+        queries.append((statements.RELEASE_AGENTS, _json(releases)))
+    if engagements:
+        queries.append((statements.ENGAGE_AGENTS, _json(engagements.values())))
+    return queries

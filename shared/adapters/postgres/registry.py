@@ -1,0 +1,144 @@
+"""The registry of connections and subscriptions, and what a client that comes back has missed."""
+
+from collections.abc import Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+
+from shared.adapters.postgres import codec, horizon
+from shared.adapters.postgres.connection import Database, available
+from shared.contracts.views import CallView
+from shared.usecases.audience import named
+from shared.usecases.permissions import Bearer
+from shared.usecases.registry import Listener, Missed
+
+_ADD = """
+insert into connections (id, role, queues, connected_at, expires_at) values (%s, %s, %s, %s, %s)
+on conflict (id) do update set (role, queues, connected_at, expires_at) =
+    (excluded.role, excluded.queues, excluded.connected_at, excluded.expires_at)
+"""
+_FIND = "select * from connections where id = %s and expires_at > now()"
+_SUBSCRIBE = """
+insert into subscriptions (topic, connection_id)
+select topic, c.id from unnest(%s::text[]) as wanted (topic), connections c where c.id = %s
+on conflict do nothing
+"""
+_UNSUBSCRIBE = "delete from subscriptions where topic = any(%s) and connection_id = %s"
+
+# What a bearer may see of what happened since, by the call's place now or the agent that the event names.
+_MISSED = """
+select e.* from events e join calls c on c.id = e.call_id
+where e.txid >= %(since)s and e.state in ('applied', 'void') and c.status is not null
+  and (%(all)s or c.queue_id = any(%(permitted)s))
+  and (c.queue_id = any(%(queues)s) or c.id = any(%(calls)s)
+       or c.agent_id = any(%(agents)s) or c.offer ->> 'agent_id' = any(%(agents)s)
+       or e.data ->> 'agent_id' = any(%(agents)s)
+       or (c.queue_id = any(%(alerts)s) and (c.flags <> '{}' or e.state = 'void')))
+order by e.position limit %(limit)s
+"""
+
+# Whether a call was moved since, and may have left what is subscribed to: only a snapshot shows what is gone.
+_MOVED_AWAY = """
+select exists (
+    select from events e join calls c on c.id = e.call_id
+    where e.txid >= %(since)s and e.name = 'call_transferred' and c.queue_id <> all(%(queues)s)
+      and exists (select from events p where p.call_id = e.call_id
+                  and (p.data ->> 'queue_id' = any(%(queues)s) or p.data ->> 'queue_id' = any(%(alerts)s)
+                       or p.data ->> 'agent_id' = any(%(agents)s)))
+)
+"""
+_CALLS = "select * from calls where id = any(%s)"
+_AGENTS = """
+select * from agents
+where (id = any(%(agents)s) or queues && %(queues)s) and (%(all)s or queues && %(permitted)s)
+limit %(limit)s
+"""
+
+
+class PostgresRegistry:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, listener: Listener) -> None:
+        bearer = listener.bearer
+        values = (listener.connection_id, bearer.role, sorted(bearer.queues), listener.connected_at)
+        with self._cursor() as cursor:
+            cursor.execute(_ADD, (*values, listener.expires_at))
+
+    def remove(self, connection_id: str) -> None:
+        with self._cursor() as cursor:
+            cursor.execute("delete from connections where id = %s", [connection_id])
+
+    def find(self, connection_id: str) -> Listener | None:
+        with self._cursor() as cursor:
+            row = cursor.execute(_FIND, [connection_id]).fetchone()
+        if row is None:
+            return None
+        bearer = Bearer(row["role"], frozenset(row["queues"]), int(row["expires_at"].timestamp()))
+        return Listener(row["id"], bearer, row["connected_at"], row["expires_at"])
+
+    def subscribe(self, connection_id: str, topics: Collection[str]) -> None:
+        with self._cursor() as cursor:
+            cursor.execute(_SUBSCRIBE, [list(topics), connection_id])
+
+    def unsubscribe(self, connection_id: str, topics: Collection[str]) -> None:
+        with self._cursor() as cursor:
+            cursor.execute(_UNSUBSCRIBE, [list(topics), connection_id])
+
+    def queues_of_calls(self, call_ids: Collection[str]) -> Mapping[str, str]:
+        query = "select id, queue_id from calls where id = any(%s) and status is not null"
+        with self._cursor() as cursor:
+            return {row["id"]: row["queue_id"] for row in cursor.execute(query, [list(call_ids)])}
+
+    def queues_of_agents(self, agent_ids: Collection[str]) -> Mapping[str, Sequence[str]]:
+        query = "select id, queues from agents where id = any(%s)"
+        with self._cursor() as cursor:
+            return {row["id"]: row["queues"] for row in cursor.execute(query, [list(agent_ids)])}
+
+    def position(self) -> int:
+        with available():
+            return horizon.position(self._database.connection())
+
+    def missed(self, topics: Collection[str], bearer: Bearer, since: int, limit: int) -> Missed | None:
+        """All from one snapshot, the position with it."""
+        asked = {
+            "since": since,
+            "all": bearer.sees_all,
+            "permitted": list(bearer.queues),
+            "limit": limit + 1,
+            **{kind: named(topics, kind.removesuffix("s")) for kind in ("queues", "calls", "agents")},
+            "alerts": named(topics, "alerts"),
+        }
+        with self._cursor() as cursor, cursor.connection.transaction():
+            cursor.execute("set transaction isolation level repeatable read, read only")
+            return _read_missed(cursor, asked)
+
+    @contextmanager
+    def _cursor(self) -> Generator[psycopg.Cursor[DictRow]]:
+        with available(), self._database.connection().cursor(row_factory=dict_row) as cursor:
+            yield cursor
+
+
+def _read_missed(cursor: psycopg.Cursor[DictRow], asked: Mapping[str, Any]) -> Missed | None:
+    here = _one(cursor, horizon.HORIZON, {})
+    if asked["since"] > here["next"] or _one(cursor, _MOVED_AWAY, asked)["exists"]:
+        return None
+    events = cursor.execute(_MISSED, asked).fetchall()
+    agents = cursor.execute(_AGENTS, asked).fetchall()
+    if max(len(events), len(agents)) == asked["limit"]:
+        return None
+    calls = cursor.execute(_CALLS, [list({row["call_id"] for row in events})]).fetchall()
+    return Missed(
+        position=here["position"],
+        calls=[CallView.of(codec.call_from_row(row)) for row in calls],
+        events=[codec.event_view(codec.event_from_row(row)) for row in events],
+        agents=[codec.agent_view(codec.agent_from_row(row)) for row in agents],
+    )
+
+
+def _one(cursor: psycopg.Cursor[DictRow], query: Any, parameters: Mapping[str, Any]) -> DictRow:  # noqa: ANN401 - a literal of this module
+    row = cursor.execute(query, parameters).fetchone()
+    assert row, "these selects always have their row"
+    return row

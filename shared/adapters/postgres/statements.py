@@ -1,0 +1,121 @@
+"""The statements of the recorder and the sweep, each with the purpose that it serves."""
+
+# The calls of a batch, locked in one order so that two batches cannot block each other.
+LOCK_CALLS = "select * from calls where id = any(%s) order by id for update"
+
+# Which of these ids have been used before.
+KNOWN_EVENTS = "select id, call_id, fingerprint from events where id = any(%s)"
+
+LIMITS = """
+select id, sla_seconds, answer_seconds, hold_seconds, short_call_seconds, wrap_up_seconds
+from queues where id = any(%s)
+"""
+
+# All that is known of some calls, for the fold.
+LOGS = "select * from events where call_id = any(%s) order by position"
+
+INSERT_CALLS = "insert into calls select * from json_populate_recordset(null::calls, %s)"
+
+# A call changes as a whole; its id never does.
+UPDATE_CALLS = """
+update calls set
+    (status, type, queue_id, language, limits, initiated_at, last_at, history, offer, attempts, tried, missed, rerouted,
+     agent_id, answered_at, wait_seconds, held_at, hold_reported_seconds, hold_seconds, longest_hold_seconds, ended_at,
+     end_reason, duration_seconds, sla_breached_at, hold_exceeded_at, version, metadata, flags, parked, last_event_id,
+     last_fingerprint)
+  = (r.status, r.type, r.queue_id, r.language, r.limits, r.initiated_at, r.last_at, r.history, r.offer, r.attempts,
+     r.tried, r.missed, r.rerouted, r.agent_id, r.answered_at, r.wait_seconds, r.held_at, r.hold_reported_seconds,
+     r.hold_seconds, r.longest_hold_seconds, r.ended_at, r.end_reason, r.duration_seconds, r.sla_breached_at,
+     r.hold_exceeded_at, r.version, r.metadata, r.flags, r.parked, r.last_event_id, r.last_fingerprint)
+from json_populate_recordset(null::calls, %s) r
+where calls.id = r.id
+"""
+
+INSERT_EVENTS = """
+insert into events
+    (id, call_id, name, data, at, dated, received_at, source, sequence, metadata, fingerprint, state, version)
+select id, call_id, name, data, at, dated, received_at, source, sequence, metadata, fingerprint, state, version
+from json_populate_recordset(null::events, %s)
+returning id, position
+"""
+
+# An event that found its place, lost it or was given up: a feed that catches up must see it again, hence the new txid.
+RESTATE_EVENTS = """
+update events e set at = r.at, state = r.state, version = coalesce(r.version, e.version), reason = r.reason,
+    txid = pg_current_xact_id()::text::bigint
+from json_to_recordset(%s) r (id text, at timestamptz, state text, version int, reason text)
+where e.id = r.id
+"""
+
+DISARM_TIMERS = """
+delete from timers t using json_to_recordset(%s) r (call_id text, kind text)
+where t.call_id = r.call_id and t.kind = r.kind
+"""
+
+ARM_TIMERS = """
+insert into timers (call_id, kind, due_at)
+select call_id, kind, due_at from json_to_recordset(%s) r (call_id text, kind text, due_at timestamptz)
+on conflict (call_id, kind) do update set due_at = excluded.due_at
+"""
+
+TELL = """
+insert into outbox (event_id, call_id, next_attempt_at)
+select event_id, call_id, %s from unnest(%s::text[], %s::text[]) as told (event_id, call_id)
+on conflict (event_id) do update
+set txid = excluded.txid, attempts = 0, next_attempt_at = excluded.next_attempt_at, failed_at = null
+"""
+
+# An agent is let go only by the call that holds the agent.
+RELEASE_AGENTS = """
+update agents a set
+    status = r.status, status_since = r.since, reason = r.reason,
+    call_id = case when r.status = 'available' then null else a.call_id end
+from json_to_recordset(%s) r (agent_id text, call_id text, status text, since timestamptz, reason text)
+where a.id = r.agent_id and a.call_id = r.call_id
+returning a.*
+"""
+
+# As telephony tells it, but never away from another call. An agent whom nobody introduced gets a record.
+ENGAGE_AGENTS = """
+insert into agents as a (id, name, status, status_since, call_id)
+select agent_id, agent_id, status, since, call_id
+from json_to_recordset(%s) r (agent_id text, call_id text, status text, since timestamptz)
+on conflict (id) do update
+set status = excluded.status, status_since = excluded.status_since, call_id = excluded.call_id, reason = null
+where a.call_id = excluded.call_id or a.status not in ('offered', 'on_call')
+returning a.*
+"""
+
+# The claim: one conditional statement, so that two calls never get one agent.
+CLAIM_AGENT = """
+update agents set status = 'offered', status_since = %(at)s, call_id = %(call_id)s, reason = null
+where id = (
+    select id from agents
+    where status = 'available' and %(queue_id)s = any(queues)
+      and (%(language)s::text is null or %(language)s = any(languages))
+      and id <> all(%(tried)s::text[])
+    order by status_since, id limit 1
+    for update skip locked
+)
+returning id
+"""
+
+# The calls whose timers are due, earliest first. The call is locked, not the timer, as in every other transaction:
+# whoever works on a call at this moment settles its timers too, so such calls are passed over.
+DUE_TIMERS = """
+select t.call_id, t.kind from timers t join calls c on c.id = t.call_id
+where t.due_at <= %(now)s
+order by t.due_at limit %(limit)s
+for update of c skip locked
+"""
+
+# Calls that were offered to somebody who did not answer and are offered to nobody now, the longest waiting first.
+WAITING_CALLS = """
+select id from calls
+where status = 'waiting' and offer is null and attempts > 0 and not history
+  and exists (select from agents a
+              where a.status = 'available' and calls.queue_id = any(a.queues)
+                and (calls.language is null or calls.language = any(a.languages)) and a.id <> all(calls.tried))
+order by initiated_at limit %s
+for update skip locked
+"""

@@ -1,0 +1,64 @@
+"""Agents say what they do: available, away, offline. What a call does to them is the recorder's."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+from shared.contracts.problems import Problem, problem
+from shared.usecases.journal import AgentRecord, Announcer, News
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChange:
+    """What an agent, or telephony for one, reports."""
+
+    event_id: str
+    agent_id: str
+    status: str
+    reason: str | None
+    at: datetime
+    received_at: datetime
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    event_id: str
+    outcome: Literal["applied", "replayed"]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentChange:
+    """What the registry made of a change, and the agent as it stands now."""
+
+    outcome: Literal["applied", "replayed", "key_reused", "unknown", "engaged", "outdated"]
+    agent: AgentRecord | None = None
+
+
+class AgentRegistry(Protocol):
+    def change(self, change: StatusChange) -> AgentChange:
+        """Record the change and apply it in one transaction."""
+        ...
+
+
+def change_status(registry: AgentRegistry, announcer: Announcer, change: StatusChange) -> Changed | Problem:
+    event_id, agent_id = change.event_id, change.agent_id
+    found = registry.change(change)
+    match found.outcome:
+        case "applied":
+            if found.agent:
+                announcer.announce(News(agents=[found.agent]))
+            return Changed(event_id, "applied")
+        case "outdated":  # recorded, and overtaken by what is known since
+            return Changed(event_id, "applied")
+        case "replayed":
+            return Changed(event_id, "replayed")
+        case "key_reused":
+            detail = f"The id {event_id} was used before, for something else."
+            return problem(422, detail, ("eventId", "was used before with another body"))
+        case "unknown":
+            return problem(400, f"There is no agent {agent_id}.", ("agentId", "is not an agent known here"))
+        case "engaged":
+            call_id = found.agent.call_id if found.agent else None
+            detail = f"Agent {agent_id} is on call {call_id}: the call's events say when that is over."
+            return problem(409, detail, ("status", f"cannot change while the agent is on call {call_id}"))

@@ -1,0 +1,154 @@
+"""A call under way through one transaction: admits events one by one and knows at the end what to write."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from shared.domain.agents import Effect, agent_effects
+from shared.domain.call import Call
+from shared.domain.facts import Event
+from shared.domain.rules import Folded, Timer, TimerKind, Verdict, append, fold, judge, timers_owed
+from shared.usecases.journal import CallRecord, Changes, EventRow, EventState
+
+_STATES = {
+    Verdict.LEGAL: EventState.APPLIED,
+    Verdict.EARLY: EventState.PARKED,
+    Verdict.VOID: EventState.VOID,
+    Verdict.ILLEGAL: EventState.PARKED,  # it was early, and what came since closed its place: its grace ends it
+}
+
+
+class Draft:
+    """`log` holds the events on record; None while nobody has needed to read them."""
+
+    def __init__(self, record: CallRecord) -> None:
+        self.record = record
+        self.before = self.settled = record.call
+        self.log: list[EventRow] | None = None if record.exists else []
+        self.recorded: list[EventRow] = []
+        self._restated: dict[str, EventRow] = {}
+        self._parked_before = record.parked > 0
+
+    @property
+    def call(self) -> Call | None:
+        return self.record.call
+
+    def needs_log(self, at: datetime) -> bool:
+        """Whether an event at this time needs the whole log folded, rather than to be added to the end."""
+        return self.log is None and not self._comes_next(at)
+
+    def _comes_next(self, at: datetime) -> bool:
+        if self.record.parked:
+            return False
+        return not self.record.exists and not self.recorded if self.call is None else at > self.call.last_at
+
+    def admit(self, event: Event, fingerprint: str) -> Verdict:
+        """Take the event in, unless it is illegal or void: then nothing changes."""
+        event = self._placed(event)
+        if self._comes_next(event.at):
+            verdict = judge(self.call, event)
+            if verdict is Verdict.LEGAL:
+                self.record.call = append(self.call, event)
+        else:
+            verdict, event = self._admit_among(event)
+        if verdict in (Verdict.LEGAL, Verdict.EARLY):
+            self._record(event, fingerprint, verdict)
+        return verdict
+
+    def _placed(self, event: Event) -> Event:
+        """An undated event comes after all that was known at its receipt, even if a dated sender's clock is ahead."""
+        if event.dated or event.is_system or self.call is None or event.at > self.call.last_at:
+            return event
+        return replace(event, at=self.call.last_at + timedelta(microseconds=1))
+
+    def _admit_among(self, event: Event) -> tuple[Verdict, Event]:
+        """Fold all that is known with the new event in its place."""
+        rows = self._living_rows()
+        folded = fold([*(row.event for row in rows), event])
+        verdict, event = folded.verdicts[event.id], folded.moved.get(event.id, event)
+        if self._unseats(rows, folded):
+            return Verdict.ILLEGAL, event
+        if verdict not in (Verdict.LEGAL, Verdict.EARLY):
+            return verdict, event
+        changed = self._restate(rows, folded)
+        if folded.call and (verdict is Verdict.LEGAL or changed):
+            version = (self.call.version if self.call else 0) + 1
+            self.record.call = replace(folded.call, version=version)
+            for row in changed:
+                row.version = version
+        return verdict, event
+
+    @staticmethod
+    def _unseats(rows: Sequence[EventRow], folded: Folded) -> bool:
+        """Whether an event that was right until now would become impossible."""
+        return any(row.state is EventState.APPLIED and folded.verdicts[row.event.id] is Verdict.ILLEGAL for row in rows)
+
+    def _living_rows(self) -> list[EventRow]:
+        assert self.log is not None, "whoever admits an event out of order loads the log first"
+        return [row for row in self._rows() if row.state is not EventState.DEAD]
+
+    def _restate(self, rows: Sequence[EventRow], folded: Folded) -> list[EventRow]:
+        changed: list[EventRow] = []
+        for row in rows:
+            state = _STATES[folded.verdicts[row.event.id]]
+            if state is not row.state:
+                row.state, row.event = state, folded.moved.get(row.event.id, row.event)
+                changed.append(row)
+        fresh = {row.event.id for row in self.recorded}
+        self._restated |= {row.event.id: row for row in changed if row.event.id not in fresh}
+        self.record.parked = sum(row.state is EventState.PARKED for row in rows)
+        return changed
+
+    def _record(self, event: Event, fingerprint: str, verdict: Verdict) -> None:
+        version = self.call.version if self.call and verdict is Verdict.LEGAL else None
+        self.recorded.append(EventRow(event, fingerprint, _STATES[verdict], version))
+        self.record.parked += verdict is Verdict.EARLY
+        if not event.is_system:
+            self.record.last_event_id, self.record.last_fingerprint = event.id, fingerprint
+
+    def bury(self, received_before: datetime, reason: str) -> None:
+        """Give up parked events that came before this time and whose predecessor never did."""
+        for row in self._living_rows():
+            if row.state is EventState.PARKED and row.event.received_at <= received_before:
+                row.state, row.reason = EventState.DEAD, reason
+                self.record.parked -= 1
+                self._restated[row.event.id] = row
+
+    def unsettled(self, at: datetime) -> tuple[Effect, ...]:
+        """What the agents' records lack since the last time this was asked."""
+        effects = agent_effects(self.settled, self.call, at)
+        self.settled = self.call
+        return effects
+
+    def told(self) -> list[EventRow]:
+        """The events that the floor must hear of: those applied now, and those that turned void."""
+        restated = [row for row in self._restated.values() if row.state in (EventState.APPLIED, EventState.VOID)]
+        return [row for row in self.recorded if row.state is not EventState.PARKED] + restated
+
+    def previous_queue_id(self) -> str | None:
+        if self.before and self.call and self.before.queue_id != self.call.queue_id:
+            return self.before.queue_id
+        return None
+
+    def owed(self, grace: timedelta) -> set[Timer]:
+        """The timers of the call as it stands, and the grace of what is parked."""
+        parked = [row.event.received_at for row in self._rows() if row.state is EventState.PARKED]
+        graces = {Timer(TimerKind.PARKED, min(parked) + grace)} if parked else set[Timer]()
+        return graces | set(timers_owed(self.call))
+
+    def add_to(self, changes: Changes, at: datetime, grace: timedelta) -> None:
+        if not self.recorded and not self._restated:
+            return
+        changes.records.append(self.record)
+        changes.recorded += self.recorded
+        changes.restated += self._restated.values()
+        owed_before, owed = set(timers_owed(self.before)), self.owed(grace)
+        kinds_before = {timer.kind for timer in owed_before}
+        if self._parked_before:
+            kinds_before.add(TimerKind.PARKED)
+        changes.armed += [(self.record.id, timer) for timer in owed - owed_before]
+        changes.disarmed += [(self.record.id, kind) for kind in kinds_before - {timer.kind for timer in owed}]
+        changes.effects += self.unsettled(at)
+
+    def _rows(self) -> list[EventRow]:
+        return [*(self.log or ()), *self.recorded]

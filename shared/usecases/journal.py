@@ -1,0 +1,161 @@
+"""What the use cases ask of the system of record: one transaction over calls, events, timers, agents and outbox."""
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from shared.domain.agents import AgentStatus, Effect
+from shared.domain.call import Call
+from shared.domain.facts import Event, Limits
+from shared.domain.rules import Timer, TimerKind
+
+
+class EventState(StrEnum):
+    """What became of an event on record. A dead one waited for its predecessor until its grace ended."""
+
+    APPLIED = "applied"
+    PARKED = "parked"
+    VOID = "void"
+    DEAD = "dead"
+
+
+@dataclass(slots=True)
+class EventRow:
+    """An event on record. `version` is the call's after it; `position` is given by the log."""
+
+    event: Event
+    fingerprint: str
+    state: EventState
+    version: int | None = None
+    position: int | None = None
+    reason: str | None = None  # why it is dead
+
+
+@dataclass(slots=True)
+class CallRecord:
+    """A call with what the recorder must remember beside it. Without a call, an anchor for events that came early."""
+
+    id: str
+    call: Call | None = None
+    parked: int = 0
+    last_event_id: str | None = None
+    last_fingerprint: str | None = None
+    exists: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An event that was recorded before under the same id."""
+
+    call_id: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Calls are locked for the rest of the transaction."""
+
+    records: Mapping[str, CallRecord]
+    known: Mapping[str, Known]
+    limits: Mapping[str, Limits]
+
+
+@dataclass(slots=True)
+class Changes:
+    """All that one transaction writes."""
+
+    records: list[CallRecord] = field(default_factory=list[CallRecord])
+    recorded: list[EventRow] = field(default_factory=list[EventRow])
+    restated: list[EventRow] = field(default_factory=list[EventRow])
+    armed: list[tuple[str, Timer]] = field(default_factory=list[tuple[str, Timer]])
+    disarmed: list[tuple[str, TimerKind]] = field(default_factory=list[tuple[str, TimerKind]])
+    effects: list[Effect] = field(default_factory=list[Effect])
+    told: list[str] = field(default_factory=list[str])  # ids of the events that the floor must be told of
+
+
+class ConflictError(Exception):
+    """Another transaction was faster: begin again."""
+
+
+class UnavailableError(Exception):
+    """The system of record cannot be reached: try again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRecord:
+    """An agent as on record. `call_id` is the call that put the agent into this status, where one did."""
+
+    id: str
+    name: str
+    languages: list[str]
+    queues: list[str]
+    status: AgentStatus
+    status_since: datetime
+    call_id: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What only the system of record knows: positions in the log, and the agents as the effects left them."""
+
+    positions: Mapping[str, int]
+    agents: Sequence[AgentRecord]
+
+
+class Ledger(Protocol):
+    """One open transaction."""
+
+    def load(self, call_ids: Collection[str], event_ids: Collection[str], queue_ids: Collection[str]) -> Loaded: ...
+
+    def logs(self, call_ids: Collection[str]) -> Mapping[str, list[EventRow]]: ...
+
+    def due_timers(self, now: datetime, limit: int) -> Mapping[str, set[TimerKind]]:
+        """Timers due by call, earliest first. Their calls are locked; calls that others work on are passed over."""
+        ...
+
+    def waiting_calls(self, limit: int) -> Sequence[str]:
+        """Calls that Switchboard must find an agent for, longest waiting first, locked as above."""
+        ...
+
+    def settle(self, effects: Sequence[Effect]) -> None:
+        """Apply effects now, before the claims that build on them."""
+        ...
+
+    def claim_agent(self, call: Call, at: datetime) -> str | None:
+        """Engage the longest idle agent who may take this call and was not tried yet; None when there is none."""
+        ...
+
+    def write(self, changes: Changes, now: datetime) -> Written:
+        """Write all and commit. Raises `ConflictError`."""
+        ...
+
+
+class Journal(Protocol):
+    def transaction(self) -> AbstractContextManager[Ledger]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """An event that was applied or made void, and the call as its transaction left it."""
+
+    row: EventRow
+    call: Call
+    previous_queue_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What one transaction has to tell the floor."""
+
+    changes: Sequence[Announcement] = ()
+    agents: Sequence[AgentRecord] = ()
+
+
+class Announcer(Protocol):
+    """Tells the floor what changed. Never raises: what was not told is told again by the sweep."""
+
+    def announce(self, news: News) -> None: ...

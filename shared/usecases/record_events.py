@@ -1,0 +1,207 @@
+"""Record events: the one way by which anything gets onto a call's record, whoever says it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from shared.domain.call import Call
+from shared.domain.facts import Event, Initiated, Limits, Transferred
+from shared.domain.rules import Verdict, fold
+from shared.usecases.draft import Draft
+from shared.usecases.journal import (
+    Announcement,
+    Announcer,
+    CallRecord,
+    Changes,
+    ConflictError,
+    Journal,
+    Known,
+    Ledger,
+    Loaded,
+    News,
+    UnavailableError,
+)
+
+MAX_ATTEMPTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """An event as sent. `named` says that the id is the sender's, so that a second one with it is a replay."""
+
+    event: Event
+    fingerprint: str
+    named: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    event_id: str
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """Kept until the event that it follows comes. `call` is what is known of the call so far."""
+
+    event_id: str
+    call_id: str
+    call: Call | None
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    event_id: str
+    call_id: str
+    call: Call | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownQueue:
+    queue_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyReused:
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Impossible:
+    """`status` is the call's at the event's place in time."""
+
+    event: Event
+    status: str
+
+
+Outcome = Applied | Parked | Replayed | UnknownQueue | KeyReused | Impossible
+
+
+def record_events(
+    journal: Journal, announcer: Announcer, submissions: Sequence[Submission], now: datetime, grace: timedelta
+) -> list[Outcome]:
+    """Record each event or say why not, all in one transaction; outcomes in the order sent.
+
+    Raises `UnavailableError` when nothing was recorded and the sender must try again.
+    """
+    for _ in range(MAX_ATTEMPTS):
+        try:
+            outcomes, news = _attempt(journal, submissions, now, grace)
+        except ConflictError:
+            continue  # another writer was at the same calls: judge anew by what it left
+        announcer.announce(news)
+        return outcomes
+    raise UnavailableError("Too many writers at the same calls.")
+
+
+def _attempt(
+    journal: Journal, submissions: Sequence[Submission], now: datetime, grace: timedelta
+) -> tuple[list[Outcome], News]:
+    with journal.transaction() as ledger:
+        loaded = _load(ledger, submissions)
+        recorder = _Recorder(loaded)
+        drafts = recorder.drafts
+        load_logs(ledger, [drafts[s.event.call_id] for s in submissions if _needs_log(drafts, s)])
+        outcomes = [recorder.take(ledger, submission) for submission in submissions]
+        return outcomes, commit(ledger, drafts, now, grace)
+
+
+def _load(ledger: Ledger, submissions: Sequence[Submission]) -> Loaded:
+    queues = {fact.queue_id for s in submissions if isinstance(fact := s.event.fact, Initiated | Transferred)}
+    return ledger.load(
+        sorted({s.event.call_id for s in submissions}),
+        [s.event.id for s in submissions if s.named],
+        [queue_id for queue_id in queues if queue_id],
+    )
+
+
+def _needs_log(drafts: Mapping[str, Draft], submission: Submission) -> bool:
+    return drafts[submission.event.call_id].needs_log(submission.event.at)
+
+
+def load_logs(ledger: Ledger, drafts: Sequence[Draft]) -> None:
+    if not drafts:
+        return
+    logs = ledger.logs({draft.record.id for draft in drafts})
+    for draft in drafts:
+        if draft.log is None:
+            draft.log = logs.get(draft.record.id, [])
+
+
+def commit(
+    ledger: Ledger, drafts: Mapping[str, Draft], now: datetime, grace: timedelta, changes: Changes | None = None
+) -> News:
+    """Write what the drafts have become beside the changes given, and return what the floor must be told."""
+    changes = changes or Changes()
+    for draft in drafts.values():
+        draft.add_to(changes, now, grace)
+    changes.told = [row.event.id for draft in drafts.values() for row in draft.told()]
+    if not changes.records and not changes.disarmed:
+        return News()
+    written = ledger.write(changes, now)
+    for row in changes.recorded:
+        row.position = written.positions[row.event.id]
+    changed = [
+        Announcement(row, draft.call, draft.previous_queue_id())
+        for draft in drafts.values()
+        if draft.call
+        for row in draft.told()
+    ]
+    return News(changed, written.agents)
+
+
+class _Recorder:
+    """One attempt at a batch: what was loaded, and what the events before this one have made of it."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._known = dict(loaded.known)
+        self._limits = loaded.limits
+        self.drafts = {call_id: Draft(record) for call_id, record in loaded.records.items()}
+
+    def take(self, ledger: Ledger, submission: Submission) -> Outcome:
+        event, draft = submission.event, self.drafts[submission.event.call_id]
+        if replay := self._replay(submission, draft.record):
+            return replay
+        if (queue_id := _queue_of(event)) and queue_id not in self._limits:
+            return UnknownQueue(queue_id)
+        event = _with_limits(event, self._limits)
+        if draft.needs_log(event.at):
+            load_logs(ledger, [draft])
+        verdict = draft.admit(event, submission.fingerprint)
+        if verdict in (Verdict.ILLEGAL, Verdict.VOID):
+            return Impossible(event, _status_at(draft, event))
+        self._known[event.id] = Known(event.call_id, submission.fingerprint)
+        if verdict is Verdict.EARLY or draft.call is None:
+            return Parked(event.id, event.call_id, draft.call)
+        return Applied(event.id, draft.call)
+
+    def _replay(self, submission: Submission, record: CallRecord) -> Replayed | KeyReused | None:
+        """By the sender's id; without one only an exact copy of the call's latest event counts, never the type."""
+        event = submission.event
+        if submission.named and (known := self._known.get(event.id)):
+            same = known == Known(event.call_id, submission.fingerprint)
+            return Replayed(event.id, record.id, record.call) if same else KeyReused(event.id)
+        if not submission.named and record.last_event_id and record.last_fingerprint == submission.fingerprint:
+            return Replayed(record.last_event_id, record.id, record.call)
+        return None
+
+
+def _queue_of(event: Event) -> str | None:
+    return event.fact.queue_id if isinstance(event.fact, Initiated | Transferred) else None
+
+
+def _with_limits(event: Event, limits: Mapping[str, Limits]) -> Event:
+    """A call keeps the promises that its queue made when it began."""
+    if not isinstance(event.fact, Initiated):
+        return event
+    return replace(event, fact=replace(event.fact, limits=limits[event.fact.queue_id]))
+
+
+def _status_at(draft: Draft, event: Event) -> str:
+    if draft.call is None:
+        return "unknown"
+    if event.at > draft.call.last_at or draft.log is None:
+        return draft.call.status.value
+    earlier = [row.event for row in (*draft.log, *draft.recorded) if row.event.order < event.order]
+    call = fold(earlier).call
+    return call.status.value if call else "not begun"

@@ -1,0 +1,146 @@
+"""From a sender's words to recorded events and back: REST and SQS both come through here, with the same outcomes."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from shared.contracts.events import AgentStatusChanged, CallEvent, parse_event
+from shared.contracts.problems import Problem, ProblemError, problem
+from shared.contracts.views import CallView
+from shared.domain.facts import Event, Source
+from shared.usecases.agents import AgentRegistry, StatusChange, change_status
+from shared.usecases.journal import Announcer, Journal
+from shared.usecases.record_events import (
+    Applied,
+    Impossible,
+    KeyReused,
+    Outcome,
+    Parked,
+    Replayed,
+    Submission,
+    UnknownQueue,
+    record_events,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the sender of one event is told: an HTTP status, and the answer or the problem."""
+
+    status: int
+    body: dict[str, Any] | Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """All that submitting needs of the world."""
+
+    journal: Journal
+    agents: AgentRegistry
+    announcer: Announcer
+    new_id: Callable[[], str]
+    grace: timedelta
+
+
+def submit(
+    desk: Desk, bodies: Sequence[object], now: datetime, *, history: bool = False, key: str | None = None
+) -> list[Result]:
+    """Record each event; results in the order sent. `key` is the sender's Idempotency-Key for the whole request.
+
+    Raises `UnavailableError` when nothing was recorded and the whole must be sent again.
+    """
+    results: dict[int, Result] = {}
+    submissions: dict[int, Submission] = {}
+    for index, body in enumerate(bodies):
+        received_at = now + timedelta(microseconds=index)  # undated events of one batch keep the order sent
+        try:
+            event = parse_event(body, now)
+        except ProblemError as error:
+            results[index] = Result(error.problem.status, error.problem)
+            continue
+        item_key = key and (key if len(bodies) == 1 else f"{key}.{index}")
+        if isinstance(event, AgentStatusChanged):
+            results[index] = _change_agent(desk, event, received_at, event.event_id or item_key, fingerprint(body))
+        else:
+            submissions[index] = _submission(desk, event, received_at, item_key, fingerprint(body), history)
+    if submissions:
+        outcomes = record_events(desk.journal, desk.announcer, list(submissions.values()), now, desk.grace)
+        results |= {index: _result(outcome) for index, outcome in zip(submissions, outcomes, strict=True)}
+    return [results[index] for index in range(len(bodies))]
+
+
+def fingerprint(body: object) -> str:
+    """The same for the same words, whatever their order; the event's id is not part of what it says."""
+    said = {name: value for name, value in body.items() if name != "eventId"} if isinstance(body, dict) else body  # pyright: ignore[reportUnknownVariableType] - JSON
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _submission(
+    desk: Desk, event: CallEvent, received_at: datetime, key: str | None, words: str, history: bool
+) -> Submission:
+    given = event.event_id or key
+    return Submission(
+        Event(
+            id=given or desk.new_id(),
+            call_id=event.call_id,
+            fact=event.fact(),
+            at=event.occurred_at or received_at,
+            received_at=received_at,
+            dated=event.occurred_at is not None,
+            source=Source.HISTORY if history else Source.TELEPHONY,
+            sequence=event.sequence,
+            metadata=event.metadata,
+        ),
+        words,
+        named=given is not None,
+    )
+
+
+def _change_agent(
+    desk: Desk, event: AgentStatusChanged, received_at: datetime, given: str | None, words: str
+) -> Result:
+    change = StatusChange(
+        event_id=given or desk.new_id(),
+        agent_id=event.agent_id,
+        status=event.status,
+        reason=event.reason,
+        at=event.occurred_at or received_at,
+        received_at=received_at,
+        fingerprint=words,
+    )
+    outcome = change_status(desk.agents, desk.announcer, change)
+    if isinstance(outcome, Problem):
+        return _refused(outcome)
+    answer: dict[str, Any] = {"eventId": outcome.event_id, "agentId": event.agent_id, "outcome": outcome.outcome}
+    return Result(201 if outcome.outcome == "applied" else 200, answer)
+
+
+def _result(outcome: Outcome) -> Result:
+    match outcome:
+        case Applied(event_id=event_id, call=call):
+            return Result(201, _answer(event_id, call.id, "applied", CallView.of(call)))
+        case Parked(event_id=event_id, call_id=call_id, call=call):
+            return Result(202, _answer(event_id, call_id, "parked", call and CallView.of(call)))
+        case Replayed(event_id=event_id, call_id=call_id, call=call):
+            return Result(200, _answer(event_id, call_id, "replayed", call and CallView.of(call)))
+        case UnknownQueue(queue_id=queue_id):
+            return _refused(problem(400, f"There is no queue {queue_id}.", ("queueId", "is not a queue known here")))
+        case KeyReused(event_id=event_id):
+            detail = f"The id {event_id} was used before, for something else."
+            return _refused(problem(422, detail, ("eventId", "was used before with another body")))
+        case Impossible(event=event, status=status):
+            detail = f"{event.name} is not possible: call {event.call_id} is {status} at that time."
+            return _refused(problem(409, detail, ("event", f"is not possible while the call is {status}")))
+
+
+def _refused(found: Problem) -> Result:
+    return Result(found.status, found)
+
+
+def _answer(event_id: str, call_id: str, outcome: str, view: CallView | None) -> dict[str, Any]:
+    call = view and view.model_dump(mode="json")
+    return {"eventId": event_id, "callId": call_id, "outcome": outcome, "call": call}

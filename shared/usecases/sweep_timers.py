@@ -1,0 +1,128 @@
+"""Keep the promises: conclude what is due, find the next agent, give up what never became legal."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.domain.agents import AgentStatus, Effect
+from shared.domain.call import Call
+from shared.domain.facts import AnswerTimedOut, Event, Fact, Rerouted, Source
+from shared.domain.rules import TimerKind, Verdict, conclusion, timers_owed
+from shared.usecases.draft import Draft
+from shared.usecases.journal import Announcer, Changes, ConflictError, Journal, Ledger, News
+from shared.usecases.record_events import commit, load_logs
+
+GRACE_OVER = "Its predecessor never came."
+SYSTEM = ""  # the system's own events have no sender whose copies would have to be known again
+
+
+@dataclass(frozen=True, slots=True)
+class Sweeper:
+    """All that sweeping needs of the world."""
+
+    journal: Journal
+    announcer: Announcer
+    new_id: Callable[[], str]
+    grace: timedelta
+
+
+def sweep_timers(sweeper: Sweeper, now: datetime, limit: int = 200) -> int:
+    """Settle the timers due now; how many there were. Any number of sweeps may run at once."""
+    try:
+        with sweeper.journal.transaction() as ledger:
+            due = ledger.due_timers(now, limit)
+            if not due:
+                return 0
+            news = _Sweep(sweeper, ledger, now).settle(due)
+    except ConflictError:
+        return 1  # somebody was faster at one of these calls: look again
+    sweeper.announcer.announce(news)
+    return sum(len(kinds) for kinds in due.values())
+
+
+def offer_waiting_calls(sweeper: Sweeper, now: datetime, limit: int = 50) -> int:
+    """Offer calls that nobody answered to agents who have come free since; how many were offered."""
+    try:
+        with sweeper.journal.transaction() as ledger:
+            waiting = ledger.waiting_calls(limit)
+            if not waiting:
+                return 0
+            sweep = _Sweep(sweeper, ledger, now)
+            drafts = sweep.open({call_id: set[TimerKind]() for call_id in waiting})
+            offered = sum(sweep.offer(drafts[call_id]) for call_id in waiting)
+            news = commit(ledger, drafts, now, sweeper.grace)
+    except ConflictError:
+        return 0
+    sweeper.announcer.announce(news)
+    return offered
+
+
+class _Sweep:
+    """One transaction of a sweep."""
+
+    def __init__(self, sweeper: Sweeper, ledger: Ledger, now: datetime) -> None:
+        self._sweeper, self._ledger, self._now = sweeper, ledger, now
+
+    def settle(self, due: Mapping[str, set[TimerKind]]) -> News:
+        drafts = self.open(due)
+        changes = Changes()
+        lapsed = [draft for call_id, draft in drafts.items() if self._conclude(draft, due[call_id], changes)]
+        effects = [effect for draft in drafts.values() for effect in draft.unsettled(self._now)]
+        changes.effects += effects if not lapsed else ()
+        if lapsed:
+            self._ledger.settle(effects)  # who missed a call lets go of it before the next one is claimed
+        for draft in lapsed:
+            self.offer(draft)
+        for call_id, draft in drafts.items():
+            self._rearm(call_id, draft, due[call_id], changes)
+        return commit(self._ledger, drafts, self._now, self._sweeper.grace, changes)
+
+    def open(self, due: Mapping[str, set[TimerKind]]) -> dict[str, Draft]:
+        records = self._ledger.load(sorted(due), (), ()).records
+        drafts = {call_id: Draft(records[call_id]) for call_id in due}
+        load_logs(self._ledger, [draft for call_id, draft in drafts.items() if self._reads_log(draft, due[call_id])])
+        return drafts
+
+    def _reads_log(self, draft: Draft, kinds: set[TimerKind]) -> bool:
+        """A conclusion stands at its due time, which may lie before what was recorded since."""
+        if TimerKind.PARKED in kinds:
+            return True
+        return any(draft.needs_log(timer.due_at) for timer in timers_owed(draft.call)) or draft.needs_log(self._now)
+
+    def _conclude(self, draft: Draft, kinds: set[TimerKind], changes: Changes) -> bool:
+        """Record what is due by now; whether an offer lapsed. The state decides what is owed, not the timer's row."""
+        lapsed = False
+        owed = (timer for timer in timers_owed(draft.call) if timer.due_at <= self._now)
+        for timer in sorted(owed, key=lambda timer: timer.due_at):
+            call = draft.call
+            if timer.kind is TimerKind.WRAP_UP and call and call.agent_id:
+                effect = Effect(call.agent_id, call.id, AgentStatus.AVAILABLE, timer.due_at)
+                changes.effects.append(effect)
+            elif call and (fact := conclusion(call, timer.kind)):
+                recorded = self._record(draft, fact, timer.due_at)
+                lapsed = lapsed or (recorded and isinstance(fact, AnswerTimedOut))
+        if TimerKind.PARKED in kinds:
+            draft.bury(self._now - self._sweeper.grace, GRACE_OVER)
+        return lapsed
+
+    def offer(self, draft: Draft) -> bool:
+        """Claim an agent who was not tried yet and offer the call; whether there was one."""
+        call = draft.call
+        if not _needs_agent(call) or call is None:
+            return False
+        agent_id = self._ledger.claim_agent(call, self._now)
+        return agent_id is not None and self._record(draft, Rerouted(agent_id), self._now)
+
+    def _record(self, draft: Draft, fact: Fact, at: datetime) -> bool:
+        event = Event(self._sweeper.new_id(), draft.record.id, fact, at, self._now, source=Source.SYSTEM)
+        return draft.admit(event, SYSTEM) is Verdict.LEGAL
+
+    def _rearm(self, call_id: str, draft: Draft, kinds: set[TimerKind], changes: Changes) -> None:
+        """Every timer found due is gone, and armed anew where the call still owes it for a later time."""
+        changes.disarmed += [(call_id, kind) for kind in kinds]
+        owed = (timer for timer in draft.owed(self._sweeper.grace) if timer.kind in kinds)
+        changes.armed += [(call_id, timer) for timer in owed if timer.due_at > self._now]
+
+
+def _needs_agent(call: Call | None) -> bool:
+    return call is not None and call.status.value == "waiting" and call.offer is None
