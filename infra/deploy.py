@@ -13,16 +13,13 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, WaiterError
 
 from infra import package, template
+from infra.errors import InfraError
 
 SITE = Path(__file__).resolve().parents[1] / "dashboard" / "dist"
 Outputs = dict[str, str]
 # The page asks again for what may change; the rest carries its hash in its name.
 FRESH, FOREVER = "no-cache", "public, max-age=31536000, immutable"
 LIVE_STATES = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
-
-
-class DeploymentError(Exception):
-    """The message says what CloudFormation refused, and why."""
 
 
 @dataclass(frozen=True)
@@ -89,10 +86,10 @@ class Deployment:
                 StackName=self.stack, WaiterConfig={"Delay": delay_seconds, "MaxAttempts": int(1200 / delay_seconds)}
             )
         except WaiterError as error:
-            raise DeploymentError(f"The stack {self.stack} was not deployed:\n{self._reasons()}") from error
+            raise InfraError(f"The stack {self.stack} was not deployed:\n{self._reasons()}") from error
         except ClientError as error:
             if "No updates are to be performed" not in str(error):
-                raise DeploymentError(f"CloudFormation refused the stack {self.stack}: {error}") from error
+                raise InfraError(f"CloudFormation refused the stack {self.stack}: {error}") from error
         stack = cloudformation.describe_stacks(StackName=self.stack)["Stacks"][0]
         return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
@@ -103,7 +100,7 @@ class Deployment:
             return False
         status = stacks[0]["StackStatus"]
         if status not in LIVE_STATES:
-            raise DeploymentError(f"The stack {self.stack} is {status}: delete it or wait until it has settled.")
+            raise InfraError(f"The stack {self.stack} is {status}: delete it or wait until it has settled.")
         return True
 
     def _reasons(self) -> str:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra import template
+from infra.errors import InfraError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 BUILD = REPOSITORY / "build"
@@ -26,10 +27,6 @@ KEPT_SERVICES = {"lambda", "sqs", "apigatewaymanagementapi"}
 # What Chalice's own packager ships; the rest of the distribution is its command line and that one's dependencies.
 KEPT_CHALICE = {"__init__.py", "app.py"}
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold: the same input gives the same bytes
-
-
-class PackagingError(Exception):
-    """The message is uv's, or says what is missing."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +152,7 @@ def _uv(*arguments: str) -> str:
     program = beside if beside.exists() else "uv"
     done = subprocess.run([program, "-q", *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise PackagingError(f"uv {' '.join(arguments[:2])} failed:\n{done.stderr}")
+        raise InfraError(f"uv {' '.join(arguments[:2])} failed:\n{done.stderr}")
     return done.stdout
 
 

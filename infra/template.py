@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from samtranslator.yaml_helper import yaml_parse
-
 PATH = Path(__file__).resolve().parents[1] / "template.yaml"
 Template = dict[str, Any]
 
 
 def load() -> Template:
+    from samtranslator.yaml_helper import yaml_parse  # takes a second, which most commands need not wait for
+
     return yaml_parse(PATH.read_text())  # pyright: ignore[reportUnknownVariableType]  # the library has no types
 
 

@@ -1,5 +1,42 @@
-"""The switchboard command."""
+"""The switchboard command. Each subcommand's module is imported when it is called, so that each starts fast."""
+
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
-app = typer.Typer(no_args_is_help=True)
+MODULES = {
+    "up": "lifecycle",
+    "down": "lifecycle",
+    "status": "status",
+    "migrate": "deployment",
+    "deploy": "deployment",
+    "simulate": "simulate",
+    "replay": "replay",
+    "send": "send",
+    "tail": "tail",
+}
+
+
+class Lazy(TyperGroup):
+    """Knows its commands by name and imports the one that is called."""
+
+    def list_commands(self, ctx: object) -> list[str]:  # noqa: ARG002 - the interface of click
+        return list(MODULES)
+
+    def get_command(self, ctx: object, cmd_name: str) -> Any:  # noqa: ANN401, ARG002 - typer keeps its click to itself
+        if cmd_name not in MODULES:
+            return None
+        command = typer.Typer(add_completion=False)
+        command.command(cmd_name)(getattr(import_module(f"infra.cli.{MODULES[cmd_name]}"), cmd_name))
+        return get_command(command)
+
+
+app = typer.Typer(cls=Lazy, no_args_is_help=True)
+
+
+@app.callback()
+def switchboard() -> None:
+    """Call-centre events in safely, promises kept, the floor shown live."""

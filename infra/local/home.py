@@ -1,4 +1,4 @@
-"""Where a local run keeps its data, and the only place in infra/ that reads the environment."""
+"""Where a local run keeps its data, and what it writes down about itself."""
 
 import contextlib
 import json
@@ -9,13 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from infra.environment import environment
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 State = dict[str, Any]
-
-
-def environment(**changes: str) -> dict[str, str]:
-    """The environment for a child process."""
-    return {**os.environ, **changes}  # noqa: TID251 - children inherit PATH and the like; settings are for functions
 
 
 @dataclass(frozen=True)

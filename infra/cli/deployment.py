@@ -1,0 +1,97 @@
+"""migrate, deploy: bring a database and a stack to this version, wherever they are."""
+
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from psycopg import Error as DatabaseError
+from rich.console import Console
+from rich.markup import escape
+
+from infra import dashboard, package
+from infra.deploy import Deployment, Outputs
+from infra.errors import InfraError
+from infra.local.cloud import LocalCloud
+from infra.local.home import Home
+from infra.migrate import migrate as apply_migrations
+
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+DatabaseOption = Annotated[
+    str | None, typer.Option(envvar="DATABASE_URL", help="postgresql://…  [default: the local run's]")
+]
+
+
+def migrate(database_url: DatabaseOption = None) -> None:
+    """Bring a database to the newest schema."""
+    url = database_url or _running("Name a database with --database-url").state["database"]
+    try:
+        applied = apply_migrations(url)
+    except (InfraError, DatabaseError) as error:
+        _fail(error)
+    console.print(f"Applied {', '.join(applied)}." if applied else "Nothing to do: the schema is the newest.")
+
+
+def deploy(
+    database_url: DatabaseOption = None,
+    redis_url: Annotated[str | None, typer.Option(envvar="REDIS_URL")] = None,
+    token_key: Annotated[str | None, typer.Option(envvar="TOKEN_KEY", help="At least 32 characters")] = None,
+    endpoint_url: Annotated[
+        str | None, typer.Option(envvar="AWS_ENDPOINT_URL", help="An emulator's address  [default: AWS]")
+    ] = None,
+    edge_url: Annotated[
+        str | None, typer.Option(envvar="EDGE_URL", help="The emulator's address for browsers  [default: the same]")
+    ] = None,
+    stack: Annotated[str, typer.Option()] = "switchboard",
+    region: Annotated[str, typer.Option(envvar="AWS_REGION")] = "us-east-1",
+    architecture: Annotated[str, typer.Option(help="arm64 or x86_64")] = "arm64",
+    local: Annotated[bool, typer.Option("--local", help="Into the running local cloud: what the tree is now")] = False,
+) -> None:
+    """Package the functions, deploy template.yaml through CloudFormation, publish the dashboard."""
+    try:
+        if local:
+            dashboard.build()
+            _show(_running("Start it with `switchboard up`").deploy())
+            return
+        parameters = _parameters(database_url, redis_url, token_key) | {"Architecture": architecture}
+        if endpoint_url:
+            parameters["EdgeUrl"] = edge_url or endpoint_url
+        dashboard.build()
+        target = package.Target(architecture)
+        deployment = Deployment(parameters, lambda name: _archive(name, target), stack, region, endpoint_url)
+        _show(deployment.run())
+    except (InfraError, BotoCoreError, ClientError) as error:
+        _fail(error)
+
+
+def _archive(name: str, target: package.Target) -> Path:
+    folder = package.complete(name, target)
+    return package.zip_folder(folder, folder.with_suffix(".zip"))
+
+
+def _parameters(database_url: str | None, redis_url: str | None, token_key: str | None) -> dict[str, str]:
+    given = {"DatabaseUrl": database_url, "RedisUrl": redis_url, "TokenKey": token_key}
+    missing = [name for name, value in given.items() if not value]
+    if missing:
+        raise InfraError(f"Not given: {', '.join(missing)}. See `switchboard deploy --help`, or use --local.")
+    return {name: value for name, value in given.items() if value}
+
+
+def _running(otherwise: str) -> LocalCloud:
+    home = Home.current()
+    state = home.read_state()
+    if not state.get("ready"):
+        _fail(InfraError(f"No Switchboard runs here. {otherwise}."))
+    return LocalCloud(home, state=state)
+
+
+def _show(outputs: Outputs) -> None:
+    for name, value in outputs.items():
+        console.print(f"[bold]{name:>16}[/]  {escape(value)}")
+
+
+def _fail(error: Exception) -> NoReturn:
+    errors.print(f"[red]{escape(str(error))}")
+    raise typer.Exit(1) from None

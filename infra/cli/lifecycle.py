@@ -1,0 +1,106 @@
+"""up, down: the local cloud's life."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from typing import Annotated
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from psycopg import Error as DatabaseError
+from rich.markup import escape
+
+from infra.cli.status import console, errors, show
+from infra.errors import InfraError
+from infra.local import cloud, logs, processes
+from infra.local.cloud import LocalCloud
+from infra.local.home import Home
+from infra.local.watch import stop_on_signals, watch
+
+HAND_OVER_SECONDS = 10
+STOP_SECONDS = 30
+
+
+def up(
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when all is ready, and leave it on")] = False,
+) -> None:
+    """Start the whole cloud on this machine: Postgres, Redis, MiniStack, the functions, the dashboard."""
+    home = Home.current()
+    with cloud.only_one(home):
+        if cloud.owner(home) and home.read_state().get("ready"):
+            console.print("Switchboard is running already. `switchboard down` stops it.\n")
+            show(home.read_state())
+            return
+        start(home)
+        if detach:
+            hand_over(home)
+    show(home.read_state())
+    if not detach:
+        stay(home)
+
+
+def down() -> None:
+    """Stop it. The data stays, for the next `up`."""
+    home = Home.current()
+    pid = cloud.owner(home)
+    if pid:
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        while cloud.owner(home) and time.monotonic() < deadline:
+            time.sleep(0.05)
+    found = cloud.stop(home)
+    console.print("Stopped." if pid or found else "Nothing was running.")
+
+
+def start(home: Home) -> None:
+    """Bring it up, or leave nothing and say why."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)  # half a start is undone, whoever interrupts it
+    began = time.monotonic()
+    try:
+        LocalCloud(home, report).start()
+    except KeyboardInterrupt:
+        cloud.stop(home)
+        errors.print("Interrupted. Nothing is left running.")
+        raise typer.Exit(130) from None
+    except (InfraError, DatabaseError, BotoCoreError, ClientError, OSError) as error:
+        cloud.stop(home)
+        errors.print(f"[red]Switchboard did not start.[/] {escape(str(error))}")
+        raise typer.Exit(1) from None
+    console.print(f"[bold green]Ready[/] in {time.monotonic() - began:.1f} s\n")
+
+
+def report(text: str, seconds: float) -> None:
+    console.print(f"[green]✓[/] {text} [dim]{seconds:.1f} s")
+
+
+def hand_over(home: Home) -> None:
+    """Leave a process behind that keeps the run going, and return when it has taken over."""
+    keeper = processes.spawn([sys.executable, "-m", "infra.local.watch"], home.logs / "watch.log")
+    deadline = time.monotonic() + HAND_OVER_SECONDS
+    while cloud.owner(home) != keeper.pid:
+        if keeper.poll() is not None or time.monotonic() > deadline:
+            cloud.stop(home)
+            errors.print(f"The process that keeps it running ended. See {home.logs / 'watch.log'}.")
+            raise typer.Exit(1)
+        time.sleep(0.05)
+
+
+def stay(home: Home) -> None:
+    """Show the functions' logs and keep everything going until Ctrl-C."""
+    stopping = stop_on_signals()
+    console.print("[dim]The functions' logs follow. Ctrl-C stops everything.\n")
+    threading.Thread(target=print_logs, args=(home, stopping), daemon=True).start()
+    try:
+        watch(home, stopping, lambda text: console.print(f"[yellow]{escape(text)}"))
+    finally:
+        console.print("\nStopping …")
+        cloud.stop(home)
+        console.print("Stopped. The data stays in " + str(home.postgres))
+
+
+def print_logs(home: Home, stopping: threading.Event) -> None:
+    for line in logs.follow(home.function_log, stopping):
+        console.print(logs.render(line))

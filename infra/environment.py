@@ -1,0 +1,7 @@
+"""The process's environment, for children and for where a run lives. Functions' settings are shared.settings' alone."""
+
+import os
+
+
+def environment(**changes: str) -> dict[str, str]:
+    return {**os.environ, **changes}  # noqa: TID251 - a child inherits PATH and the like; nothing here is a setting

@@ -1,0 +1,201 @@
+"""The local cloud as a whole: started in steps, each told to whoever watches, and stopped so that nothing stays."""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from infra import dashboard, migrate, package
+from infra.deploy import Deployment, Outputs
+from infra.errors import InfraError
+from shared.adapters import tokens
+
+from . import ministack, ports, postgres, processes
+from .home import Home, State
+from .ministack import MiniStack
+from .postgres import Postgres
+from .redis import Redis
+from .schedule import Schedule
+
+SAMPLE = Path(migrate.__file__).with_name("sample.sql")
+# Tried first, so that a bookmark holds even after `make clean`. MiniStack's own default stays free for others.
+FIRST_PORTS = {"postgres": 54320, "redis": 63790, "aws": 45660}
+TOKEN_SECONDS = 90 * 24 * 3600.0
+ALIVE_SECONDS = 20
+Report = Callable[[str, float], None]
+"""Is told each step that is done, and how many seconds it took."""
+
+
+@dataclass
+class LocalCloud:
+    home: Home
+    report: Report = lambda _text, _seconds: None
+    state: State = field(default_factory=dict[str, object])
+
+    # --- start and stop ---
+
+    def start(self) -> None:
+        """Bring everything up and write down where it is. Whatever a killed run left behind is ended first."""
+        stop(self.home)
+        self.home.create()
+        self.home.function_log.write_text("")
+        kept = self.home.read_state().get("ports", {})
+        self.state = {"ports": self._choose_ports(kept), "processes": {}, "owner": processes.identity(os.getpid())}
+        self._save()
+        with ThreadPoolExecutor(1) as background:
+            page = background.submit(self._timed, dashboard.build)
+            self._servers()
+            built, seconds = page.result()
+            self.report("Dashboard built" if built else "Dashboard as built before", seconds)
+        self._deploy()
+        with self._step("Sweep and relay at work"):
+            self._await_functions()
+        self.state["ready"] = True
+        self._save()
+
+    def restart(self, name: str) -> None:
+        """Bring back a part that ended, at its old address."""
+        server = {"postgres": self.postgres, "redis": self.redis, "aws": self.ministack}[name]
+        server.start()
+        self._note(name, server)
+        if name == "aws":
+            self.deploy()
+
+    def deploy(self) -> Outputs:
+        """Deploy the tree as it is now."""
+        return Deployment(
+            parameters={
+                "DatabaseUrl": self.postgres.url,
+                "RedisUrl": self.redis.url,
+                "TokenKey": self.home.secret("token-key"),
+                "EdgeUrl": self.ministack.url,
+            },
+            build=package.slim,
+            endpoint_url=self.ministack.url,
+        ).run()
+
+    # --- the parts, wherever they run ---
+
+    @property
+    def postgres(self) -> Postgres:
+        port = self.state["ports"]["postgres"]
+        return Postgres(self.home.postgres, port, self.home.secret("database"), self.home.logs / "postgres.log")
+
+    @property
+    def redis(self) -> Redis:
+        return Redis(self.state["ports"]["redis"], self.home.root, self.home.logs / "redis.log")
+
+    @property
+    def ministack(self) -> MiniStack:
+        return MiniStack(self.state["ports"]["aws"], self.home)
+
+    @property
+    def schedule(self) -> Schedule:
+        return Schedule(self.postgres.url, self.ministack.url)
+
+    # --- steps ---
+
+    def _servers(self) -> None:
+        server = self.postgres
+        with self._step(f"Postgres 18 on port {server.port}"):
+            server.start()
+            self._note("postgres", server)
+        with self._step("Schema and sample data"):
+            migrate.migrate(server.url)
+            migrate.load(server.url, SAMPLE)
+        with self._step(f"Redis on port {self.redis.port}"):
+            server = self.redis
+            server.start()
+            self._note("redis", server)
+        with self._step(f"MiniStack (API Gateway, Lambda, SQS, S3, schedules) on port {self.ministack.port}"):
+            server = self.ministack
+            server.start()
+            self._note("aws", server)
+
+    def _deploy(self) -> None:
+        with self._step("template.yaml deployed through CloudFormation"):
+            outputs = self.deploy()
+        token = tokens.mint(self.home.secret("token-key"), role="admin", ttl_seconds=TOKEN_SECONDS)
+        self.state |= {
+            "api": outputs["Api"],
+            "websocket": outputs["WebSocket"],
+            "dashboard": f"{outputs['Dashboard']}#token={token}",
+            "database": self.postgres.url,
+            "redis": self.redis.url,
+            "token": token,
+            "aws": self.ministack.url,
+            "queue": outputs["EventQueue"],
+        }
+
+    def _await_functions(self) -> None:
+        """A schedule first fires a minute after its deployment. Here the first minute counts as well."""
+        with self.schedule as schedule:
+            deadline = time.monotonic() + ALIVE_SECONDS
+            while missing := schedule.wake_the_missing():
+                if time.monotonic() > deadline:
+                    log = processes.tail(self.home.function_log)
+                    raise InfraError(
+                        f"{' and '.join(sorted(missing))} did not come alive. The functions' log ends:\n{log}"
+                    )
+                time.sleep(0.1)
+
+    # --- bookkeeping ---
+
+    def _choose_ports(self, kept: dict[str, int]) -> dict[str, int]:
+        chosen: dict[str, int] = {}
+        for name, first in FIRST_PORTS.items():
+            chosen[name] = ports.choose(kept.get(name, first), set(chosen.values()))
+        return chosen
+
+    def _note(self, name: str, server: Postgres | Redis | MiniStack) -> None:
+        assert server.process
+        self.state["processes"][name] = processes.identity(server.process.pid)
+        self._save()
+
+    def _save(self) -> None:
+        self.home.write_state(self.state)
+
+    def _timed(self, work: Callable[[], bool]) -> tuple[bool, float]:
+        started = time.monotonic()
+        return work(), time.monotonic() - started
+
+    @contextmanager
+    def _step(self, text: str) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        self.report(text, time.monotonic() - started)
+
+
+def stop(home: Home) -> bool:
+    """End every process of the run, functions first and Postgres last. Returns whether there was any."""
+    state = home.read_state()
+    known = {name: processes.find(identity) for name, identity in state.get("processes", {}).items()}
+    workers = processes.running_from(home.temporary)
+    ministack_first = [known.get("aws"), known.get("redis")]
+    processes.stop([process for process in ministack_first if process])
+    ministack.stop_workers(home)
+    if server := known.get("postgres"):
+        processes.stop([server], how=postgres.STOP_SIGNAL)
+    postgres.stop_leftover(home.postgres)
+    if state:
+        home.write_state({"ports": state.get("ports", {})})
+    return any(known.values()) or bool(workers)
+
+
+def owner(home: Home) -> int | None:
+    """The pid of the process that keeps the run alive, while it does."""
+    process = processes.find(home.read_state().get("owner"))
+    return process.pid if process else None
+
+
+@contextmanager
+def only_one(home: Home) -> Iterator[None]:
+    """Two `up` at once: the second waits for the first. The kernel frees the lock when its holder dies."""
+    home.create()
+    with (home.root / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,65 @@
+"""Bring a database to the newest schema: each file of infra/migrations once, in order, each in a transaction.
+
+Not yoyo-migrations: its lock is a row that a killed run leaves behind, and it splits scripts by a parser of its own.
+"""
+
+import hashlib
+from pathlib import Path
+
+import psycopg
+
+from infra.errors import InfraError
+
+FOLDER = Path(__file__).parent / "migrations"
+LOCK = 7_248_151_623  # any number, as long as nobody else takes it
+TABLE = """
+create table if not exists schema_migrations (
+    name text primary key,
+    checksum text not null,
+    applied_at timestamptz not null default now()
+)
+"""
+
+
+def migrate(database_url: str, folder: Path = FOLDER) -> list[str]:
+    """Apply what is missing and return its names. Several at once wait for each other."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("select pg_advisory_lock(%s)", [LOCK])
+        connection.execute(TABLE)
+        applied = dict(connection.execute("select name, checksum from schema_migrations").fetchall())
+        scripts = sorted(folder.glob("*.sql"))
+        _check(applied, {script.name: _checksum(script) for script in scripts})
+        missing = [script for script in scripts if script.name not in applied]
+        for script in missing:
+            _apply(connection, script)
+        return [script.name for script in missing]
+
+
+def load(database_url: str, script: Path) -> None:
+    """Run a script of sample data in a transaction."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute(script.read_bytes())
+
+
+def _apply(connection: psycopg.Connection, script: Path) -> None:
+    try:
+        with connection.transaction():
+            connection.execute(script.read_bytes())
+            connection.execute(
+                "insert into schema_migrations (name, checksum) values (%s, %s)", [script.name, _checksum(script)]
+            )
+    except psycopg.Error as error:
+        raise InfraError(f"{script.name} failed and was rolled back: {error}") from error
+
+
+def _check(applied: dict[str, str], known: dict[str, str]) -> None:
+    for name, checksum in applied.items():
+        if name not in known:
+            raise InfraError(f"The database has had {name}, which this version does not know: deploy a newer one.")
+        if known[name] != checksum:
+            raise InfraError(f"{name} was changed after this database had it. Put it back and add a new migration; "
+                                 "a local run may start afresh with `make clean`.")  # fmt: skip
+
+
+def _checksum(script: Path) -> str:
+    return hashlib.sha256(script.read_bytes()).hexdigest()
