@@ -24,7 +24,7 @@ def at(hour, minute, second, day=4):
     return datetime(2001, 3, day, hour, minute, second, tzinfo=UTC)
 
 
-def entries(*rows, header=HEADER, day=DAY):
+def entries(*rows, header: str | None = HEADER, day=DAY):
     return list(read([f"{row}\r\n" for row in ([header] if header else []) + list(rows)], day))
 
 
@@ -126,7 +126,7 @@ def test_blank_lines_spaces_and_a_byte_order_mark_do_no_harm():
 
 def test_the_logs_own_ids_come_again_on_other_lines_and_at_other_times():
     again = [SERVED, changed(SERVED, **{"vru+line": "AA0102"}), changed(SERVED, vru_entry="8:59:00")]
-    assert len({call.call_id for call in entries(*again)}) == 3
+    assert len({the_call(row).call_id for row in again}) == 3
 
 
 @pytest.mark.parametrize(

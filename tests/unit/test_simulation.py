@@ -58,7 +58,11 @@ class Rules:
         event = facts.Event(event_id, call_id, fact, at, at, dated=True, source=source, sequence=sequence)
         self.events[call_id].append(event)
         folded = fold(self.events[call_id])
-        assert folded.verdicts[event_id] is Verdict.LEGAL, (folded.verdicts[event_id], fact, folded.call)
+        assert folded.call and folded.verdicts[event_id] is Verdict.LEGAL, (
+            folded.verdicts[event_id],
+            fact,
+            folded.call,
+        )
         for effect in agent_effects(self.calls.get(call_id), folded.call, at):
             self.people[effect.agent_id]["status"] = effect.status.value
         self.calls[call_id] = folded.call

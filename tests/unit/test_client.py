@@ -1,0 +1,373 @@
+"""The client: a picture that nothing can falsify, requests that outlast an outage, a feed that comes back."""
+
+import asyncio
+import json
+from collections import deque
+from contextlib import aclosing, asynccontextmanager
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from websockets.asyncio.server import serve
+
+from infra.client import Api, Feed, Picture, Problem, Unreachable
+from infra.client.rest import Recorded
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+
+def call(call_id, version, status="waiting", **fields):
+    return {"id": call_id, "version": version, "status": status, "queueId": "q", "flags": [], **fields}
+
+
+def update(*calls, position=1, events=(), agents=()):
+    return {
+        "type": "update",
+        "position": position,
+        "calls": list(calls),
+        "events": list(events),
+        "agents": list(agents),
+    }
+
+
+# The picture
+
+LIVES = {
+    "open": [call("open", version) for version in range(1, 5)],
+    "over": [*[call("over", version) for version in range(1, 4)], call("over", 4, "ended")],
+    "late": [call("late", 1), call("late", 2, "ended"), call("late", 3, "ended", flags=["short_call"])],
+}
+VIEWS = [view for life in LIVES.values() for view in life]
+
+
+@given(st.permutations(VIEWS), st.lists(st.sampled_from(VIEWS)), st.randoms())
+def test_any_order_and_any_copies_make_one_picture(views, copies, random):
+    frames = [*views, *copies]
+    random.shuffle(frames)
+    picture = Picture()
+    for number, view in enumerate(frames):
+        picture.apply(update(view, position=number))
+    assert picture.calls == {"open": LIVES["open"][-1]}
+    assert picture.ended == {"over": LIVES["over"][-1], "late": LIVES["late"][-1]}
+    assert picture.position == len(frames) - 1
+
+
+@given(st.permutations(VIEWS), st.integers(0, len(VIEWS)))
+def test_a_snapshot_taken_anywhere_between_frames_changes_nothing_in_the_end(views, place):
+    picture = Picture()
+    for view in views[:place]:
+        picture.apply(update(view))
+    picture.take_snapshot(picture.known(), [LIVES["open"][-1]])
+    for view in views[place:]:
+        picture.apply(update(view))
+    assert picture.calls == {"open": LIVES["open"][-1]}
+
+
+def test_an_older_snapshot_does_not_overwrite_what_is_newer():
+    picture = Picture()
+    asked_with = picture.known()
+    picture.apply(update(call("a", 3, "active"), call("b", 2, "ended"), call("new", 1)))
+    picture.take_snapshot(asked_with, [call("a", 2), call("b", 1)])
+    assert picture.calls == {"a": call("a", 3, "active"), "new": call("new", 1)}
+
+
+def test_a_call_that_the_snapshot_lacks_has_ended_and_stays_so():
+    picture = Picture()
+    picture.apply(update(call("gone", 4), call("moving", 4)))
+    asked_with = picture.known()
+    picture.apply(update(call("moving", 5)))  # while the snapshot is on its way
+    picture.take_snapshot(asked_with, [])
+    picture.apply(update(call("gone", 5)))  # sent before, come after
+    assert set(picture.calls) == {"moving"}
+
+
+def test_what_is_no_news_is_not_told():
+    picture = Picture()
+    event, agent = {"id": "e1", "callId": "a"}, {"id": "x", "statusSince": "2026-01-01T00:00:02Z", "status": "away"}
+    frame = update(call("a", 2), events=[event], agents=[agent])
+    first, again = picture.apply(frame), picture.apply(frame)
+    assert (len(first.calls), len(first.events), len(first.agents)) == (1, 1, 1)
+    assert again == type(again)()
+
+
+def test_an_event_found_void_is_news_and_an_agents_older_status_is_none():
+    picture = Picture()
+    picture.apply(update(events=[{"id": "e"}], agents=[{"id": "x", "statusSince": "2026-01-01T00:00:02Z"}]))
+    change = picture.apply(
+        update(events=[{"id": "e", "void": True}], agents=[{"id": "x", "statusSince": "2026-01-01"}])
+    )
+    assert (len(change.events), len(change.agents)) == (1, 0)
+
+
+# REST
+
+
+def api(*answers, patience_seconds=5.0):
+    """A client whose requests get these answers in turn, and the requests that it made."""
+    left, made = deque(answers), []
+
+    def answer(request):
+        made.append(request)
+        told = left.popleft()
+        if isinstance(told, Exception):
+            raise told
+        return told
+
+    return Api(
+        "http://floor/stage", "t0k", patience_seconds=patience_seconds, transport=httpx.MockTransport(answer)
+    ), made
+
+
+def problem(status, **fields):
+    return httpx.Response(status, json={"type": "about:blank", "status": status, **fields})
+
+
+APPLIED = httpx.Response(201, json={"outcome": "applied", "eventId": "e", "callId": "c", "call": None})
+EVENT = {"event": "call_resumed", "callId": "c", "eventId": "e"}
+
+
+async def test_an_event_is_sent_with_the_token_and_its_answer_read():
+    client, made = api(APPLIED)
+    answer = await client.record(EVENT)
+    assert (answer.status, answer.outcome) == (201, "applied")
+    assert str(made[0].url) == "http://floor/stage/api/events"
+    assert made[0].headers["Authorization"] == "Bearer t0k"
+    assert json.loads(made[0].content) == EVENT
+
+
+@pytest.mark.parametrize(
+    "outage",
+    [
+        pytest.param(problem(503), id="busy"),
+        pytest.param(httpx.Response(502, text="Bad gateway"), id="gateway"),
+        pytest.param(httpx.ConnectError("refused"), id="nobody there"),
+        pytest.param(httpx.ReadError("reset"), id="cut off"),
+    ],
+)
+async def test_an_outage_is_waited_out_with_the_same_event(outage):
+    client, made = api(outage, outage, APPLIED)
+    assert (await client.record(EVENT)).outcome == "applied"
+    assert len({request.content for request in made}) == 1
+    assert client.repeats == 2
+
+
+async def test_retry_after_is_honoured(monkeypatch):
+    pauses = []
+    monkeypatch.setattr("infra.client.rest._pause", lambda seconds: pauses.append(seconds) or asyncio.sleep(0))
+    client, _ = api(httpx.Response(503, headers={"Retry-After": "3"}), APPLIED)
+    await client.record(EVENT)
+    assert pauses == [3]
+
+
+async def test_an_event_without_an_id_is_never_sent_twice():
+    client, made = api(problem(503, title="Not available"), APPLIED)
+    with pytest.raises(Problem, match="503 Not available"):
+        await client.record({"event": "call_resumed", "callId": "c"})
+    assert len(made) == 1
+
+
+async def test_patience_ends():
+    client, _ = api(*[httpx.ConnectError("refused")] * 50, patience_seconds=0.4)
+    with pytest.raises(Unreachable, match="http://floor/stage does not answer: refused"):
+        await client.queues()
+
+
+async def test_a_refusal_reads_well():
+    errors = [{"field": "waitTime", "message": "must not be negative"}]
+    client, _ = api(problem(400, title="The request is not valid", detail="Not valid: waitTime", errors=errors))
+    with pytest.raises(Problem) as refused:
+        await client.record(EVENT)
+    assert str(refused.value).split("\n  ") == [
+        "400 The request is not valid",
+        "Not valid: waitTime",
+        "waitTime: must not be negative",
+    ]
+
+
+@pytest.mark.parametrize("body", [b"<html>no</html>", b'"no"', b""], ids=["html", "text", "nothing"])
+async def test_a_refusal_that_is_no_document_is_a_problem_too(body):
+    client, _ = api(httpx.Response(404, content=body))
+    with pytest.raises(Problem, match="404 Not Found"):
+        await client.queues()
+
+
+async def test_many_events_get_an_answer_each():
+    results = [
+        {"status": 201, "outcome": "applied", "eventId": "e1", "callId": "c", "call": None},
+        {"status": 409, "problem": {"title": "The event is not possible now", "detail": "The call has ended."}},
+    ]
+    client, made = api(httpx.Response(200, json={"results": results}))
+    first, second = await client.record_many([EVENT, EVENT], history=True)
+    assert made[0].url.params["history"] == "true"
+    assert isinstance(first, Recorded) and first.outcome == "applied"
+    assert isinstance(second, Problem) and "The call has ended." in str(second)
+
+
+async def test_all_pages_are_read():
+    pages = [{"data": [call("a", 1)], "nextCursor": "more"}, {"data": [call("b", 1)], "nextCursor": None}]
+    client, made = api(*[httpx.Response(200, json=page) for page in pages])
+    assert [item["id"] for item in await client.calls(status="waiting")] == ["a", "b"]
+    assert [dict(request.url.params) for request in made] == [
+        {"status": "waiting", "limit": "500"},
+        {"status": "waiting", "limit": "500", "cursor": "more"},
+    ]
+
+
+# The feed
+
+
+class Server:
+    """A Switchboard of one socket: says what it is told to, and keeps what it hears."""
+
+    def __init__(self):
+        self.heard: asyncio.Queue = asyncio.Queue()
+        self.sockets: asyncio.Queue = asyncio.Queue()
+        self.floor, self.position, self.reads = [], 0, 0
+
+    async def socket(self, socket):
+        self.sockets.put_nowait(socket)
+        async for message in socket:
+            self.heard.put_nowait(json.loads(message))
+
+    def rest(self, request):
+        if request.url.path.endswith("/api/agents"):
+            return httpx.Response(200, json={"data": []})
+        self.reads += 1
+        return httpx.Response(200, json={"data": self.floor, "nextCursor": None, "position": self.position})
+
+    async def subscribed(self, position=0, replayed=False):
+        """The next connection, once it has asked; and what it asked for."""
+        socket, asked = await self.sockets.get(), await self.heard.get()
+        await say(socket, type="subscribed", topics=asked["topics"], position=position, replayed=replayed)
+        return socket, asked
+
+
+async def say(socket, **frame):
+    await socket.send(json.dumps(frame))
+
+
+@asynccontextmanager
+async def following(**options):
+    """A feed that follows a server, and its news."""
+    server = Server()
+    async with asyncio.timeout(10), serve(server.socket, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        client = Api("http://floor", "t", transport=httpx.MockTransport(server.rest))
+        feed = Feed(client, f"ws://127.0.0.1:{port}/stage", "t", ["queue:q"], **options)
+        async with client, aclosing(feed.news()) as news:
+            yield server, feed, news
+
+
+async def until(news, kind):
+    return [item async for item in _up_to(news, kind)][-1]
+
+
+async def _up_to(news, kind):
+    async for item in news:
+        yield item
+        if item.kind == kind:
+            return
+
+
+async def test_it_subscribes_then_reads_the_snapshot_then_follows():
+    async with following() as (server, feed, news):
+        server.floor, server.position = [call("a", 2), {**call("foreign", 1), "queueId": "other"}], 7
+        socket, asked = await both(server.subscribed(), until(news, "live"))
+        assert asked == {"action": "subscribe", "topics": ["queue:q"]}
+        assert "token=t" in socket.request.path
+        assert feed.picture.calls == {"a": call("a", 2)} and feed.live.is_set()
+        await say(socket, **update(call("a", 1), call("b", 1), position=9))
+        assert [view["id"] for view in (await anext(news)).change.calls] == ["b"]
+        assert feed.picture.position == 9
+
+
+async def test_frames_that_overtake_the_snapshot_are_sorted_out():
+    async with following() as (server, feed, news):
+        server.floor = [call("a", 2), call("over", 1)]
+        reading = asyncio.create_task(until(news, "update"))
+        socket, _ = await server.subscribed()
+        await say(socket, **update(call("a", 1), call("over", 2, "ended")))
+        await reading
+        assert feed.picture.calls == {"a": call("a", 2)}
+
+
+async def test_cut_off_it_comes_back_and_resumes_from_its_position():
+    async with following() as (server, feed, news):
+        socket, _ = await both(server.subscribed(), until(news, "live"))
+        await say(socket, **update(call("a", 1), position=41))
+        await until(news, "update")
+        await socket.close()
+        (_, asked) = await both(server.subscribed(position=42, replayed=True), until(news, "live"))
+        assert asked["since"] == 41
+        assert (server.reads, feed.connections) == (1, 2)
+        assert feed.picture.calls == {"a": call("a", 1)}
+
+
+async def test_what_was_not_replayed_is_read_from_the_snapshot():
+    async with following() as (server, feed, news):
+        socket, _ = await both(server.subscribed(), until(news, "live"))
+        await say(socket, **update(call("ended-meanwhile", 1), position=3))
+        await until(news, "update")
+        server.floor = [call("begun-meanwhile", 1)]
+        await socket.close()
+        await both(server.subscribed(replayed=False), until(news, "live"))
+        assert set(feed.picture.calls) == {"begun-meanwhile"}
+
+
+async def test_a_reset_reads_the_snapshot_again():
+    async with following() as (server, feed, news):
+        socket, _ = await both(server.subscribed(), until(news, "live"))
+        server.floor, server.position = [call("a", 5)], 50
+        await say(socket, type="reset", topics=["queue:q"], position=50)
+        await until(news, "snapshot")
+        assert feed.picture.calls == {"a": call("a", 5)} and feed.picture.position == 50
+
+
+async def test_a_connection_that_falls_silent_is_replaced():
+    async with following(silence_seconds=0.2) as (server, feed, news):
+        await both(server.subscribed(), until(news, "live"))
+        lost = await until(news, "lost")
+        assert "silent" in lost.detail and not feed.live.is_set()
+        await both(server.subscribed(replayed=True), until(news, "live"))
+
+
+async def test_pings_keep_the_connection_alive(monkeypatch):
+    monkeypatch.setattr("infra.client.feed.PING_SECONDS", 0.05)
+    async with following() as (server, _, news):
+        await both(server.subscribed(), until(news, "live"))
+        asking = asyncio.create_task(anext(news))
+        assert await server.heard.get() == {"action": "ping"}
+        asking.cancel()
+        await asyncio.wait([asking])
+
+
+async def test_an_error_frame_is_told_and_harms_nothing():
+    async with following() as (server, _, news):
+        socket, _ = await both(server.subscribed(), until(news, "live"))
+        await say(socket, type="error", problem={"status": 403, "title": "Not permitted", "detail": "queue:q"})
+        assert (await anext(news)).detail == "403 Not permitted\n  queue:q"
+        await say(socket, **update(call("a", 1)))
+        assert (await anext(news)).kind == "update"
+
+
+async def test_a_refused_token_ends_the_feed():
+    def refuse(connection, _):
+        return connection.respond(401, "no")
+
+    async with asyncio.timeout(10), serve(Server().socket, "127.0.0.1", 0, process_request=refuse) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        feed = Feed(api()[0], f"ws://127.0.0.1:{port}", "stale", ["queue:q"])
+        with pytest.raises(Problem, match="refuses the token"):
+            await until(feed.news(), "live")
+
+
+async def both(one, other):
+    """What the first gives, once both are done."""
+    first, _ = await asyncio.gather(one, other)
+    return first
