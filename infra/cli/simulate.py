@@ -101,7 +101,7 @@ async def _simulate(address: Address, plan: Plan) -> int:
         _check(weights, queues)
         now = clock.now()
         floor = Floor(Random(plan.seed), plan.habits, weights, agents, run=f"{now:%y%m%d%H%M%S}", now=now.timestamp())
-        telephony = Telephony(api, floor, _feed(api, address, queues, agents), clock.now)
+        telephony = Telephony(api, floor, _feed(api, address, queues), clock.now)
         await _play(telephony, floor, now.timestamp() + (plan.duration_seconds or float("inf")), plan.leave_open)
     _tell(telephony, api)
     return 1 if telephony.sent.refused else 0
@@ -120,12 +120,12 @@ def _check(weights: dict[str, float], queues: list[Json]) -> None:
         fail(f"There is no queue {', '.join(sorted(unknown))}. GET /api/queues lists those there are.")
 
 
-def _feed(api: Api, address: Address, queues: list[Json], agents: list[Json]) -> Feed | None:
+def _feed(api: Api, address: Address, queues: list[Json]) -> Feed | None:
     if address.websocket is None:
         errors.print("No --websocket: offers that Switchboard makes by itself will ring nobody here.", style="yellow")
         return None
-    topics = [f"queue:{queue['id']}" for queue in queues] + [f"agent:{agent['id']}" for agent in agents]
-    return Feed(api, address.websocket, address.token, topics)
+    # A queue's topic tells of its agents too.
+    return Feed(api, address.websocket, address.token, [f"queue:{queue['id']}" for queue in queues])
 
 
 async def _play(telephony: Telephony, floor: Floor, until: float, leave_open: bool) -> None:

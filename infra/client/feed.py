@@ -100,7 +100,8 @@ class Feed:
             case "update":
                 return [News("update", self.picture.apply(frame), frame)]
             case "subscribed":
-                snapshot = [] if frame.get("replayed") else [await self._read_snapshot(frame)]
+                snapshot = [] if frame["replayed"] else [await self._read_snapshot(frame)]
+                self.picture.reached(frame["position"])
                 self.live.set()
                 return [*snapshot, News("live", frame=frame)]
             case "reset":

@@ -143,6 +143,9 @@ class Telephony:
             occurred_at = rfc3339(datetime.fromtimestamp(send.at, UTC))
             recorded = await self._api.record({**send.event, "occurredAt": occurred_at})
         except (Problem, Unreachable) as problem:
+            if _is_overtaken(send, problem):
+                self.sent.outcomes["409 overtaken"] += 1
+                return
             self.sent.count_problem(send, problem)
             self._dispatch(self._floor.refuse(send, self._seconds()))
         else:
@@ -151,3 +154,9 @@ class Telephony:
 
     def _seconds(self) -> float:
         return self._now().timestamp()
+
+
+def _is_overtaken(send: Send, problem: Exception) -> bool:
+    """Switchboard offered the interpreter a call in the instant when they wanted to go: the call goes first."""
+    is_status = send.event["event"] == "agent_status_changed"
+    return is_status and isinstance(problem, Problem) and problem.status == 409
