@@ -1,12 +1,16 @@
 """A call log, read as calls and as events: every trap of the format on rows of our own, and the real day if at hand."""
 
+import asyncio
+import json
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import httpx
 import pytest
 
+from infra.client import Api
 from infra.floor.call_log import CallLogError, LoggedCall, NoCall, UnreadableRow, day_in, events, read
-from infra.floor.playback import BATCH, at_once, in_order
+from infra.floor.playback import BATCH, Playback, at_once, in_order
 from infra.floor.tally import Figures, survey
 
 DAY = date(2001, 3, 4)
@@ -209,6 +213,60 @@ def test_paced_events_come_in_the_order_of_time_whatever_the_files():
         "call_initiated", "call_routed", "call_answered", "call_ended",
     ]  # fmt: skip
     assert len(told) == 10
+
+
+class Record:
+    """A REST API that keeps whole batches, and knows an event when it comes again."""
+
+    def __init__(self, refused=()):
+        self.events, self.batches, self.refused = {}, [], refused
+
+    def answer(self, request):
+        assert request.url.params["history"] == "true"
+        batch = json.loads(request.content)
+        self.batches.append(batch)
+        return httpx.Response(200, json={"results": [self._result(event) for event in batch]})
+
+    def _result(self, event):
+        if event["callId"] in self.refused:
+            return {"status": 409, "problem": {"title": "Not possible", "detail": "no"}}
+        outcome = "replayed" if self.events.setdefault(event["eventId"], event) is not event else "applied"
+        call = {"flags": [], "endReason": event.get("endReason")}
+        return {"status": 201, "outcome": outcome, "eventId": event["eventId"], "callId": event["callId"], "call": call}
+
+    def play(self, calls, speed=None):
+        async def played():
+            async with Api("http://floor", "t", transport=httpx.MockTransport(self.answer)) as api:
+                playback = Playback(api, lambda: None)
+                await (playback.play_paced(calls, speed) if speed else playback.play(calls))
+                return playback.played
+
+        return asyncio.run(played())
+
+
+def test_a_log_played_twice_is_recorded_once():
+    record, calls = Record(), [the_call(changed(SERVED, call_id=str(number))) for number in range(400)]
+    first, second = record.play(calls), record.play(calls)
+    assert (first.events, first.outcomes, first.ended) == (1600, {"applied": 1600}, 400)
+    assert second.outcomes == {"replayed": 1600}
+    assert first.figures == second.figures == Figures(calls=400, served=400)
+    assert len(record.batches) == 8
+
+
+def test_what_is_refused_is_counted_and_the_rest_recorded():
+    calls = [the_call(SERVED), the_call(GAVE_UP)]
+    played = Record(refused={calls[0].call_id}).play(calls)
+    assert (played.refused, played.outcomes) == (4, {"applied": 2})
+    assert str(played.problems[0]) == "409 Not possible\n  no"
+
+
+def test_a_paced_replay_keeps_the_logs_pace():
+    record, calls = Record(), [the_call(SERVED), the_call(GAVE_UP)]
+    played = record.play(calls, speed=500)  # 111 s of calls in 0.22 s
+    assert played.outcomes == {"applied": 6}
+    told = [event["occurredAt"] for batch in record.batches for event in batch]
+    assert told == sorted(told)
+    assert [len(batch) for batch in record.batches] == [2, 1, 2, 1]
 
 
 def test_the_survey_counts_what_was_read():

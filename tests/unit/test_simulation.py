@@ -1,5 +1,6 @@
 """The simulated floor, played in no time against Switchboard's own rules: its figures, and that all of it is legal."""
 
+import json
 import math
 import statistics
 from collections import defaultdict
@@ -7,10 +8,14 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from random import Random
 
+import httpx
 import pytest
 
+from infra.client import Api
 from infra.floor.model import Floor
 from infra.floor.people import Habits, Send
+from infra.floor.telephony import Telephony
+from shared.adapters import clock
 from shared.adapters.ids import new_id
 from shared.contracts.events import AgentStatusChanged, parse_event
 from shared.contracts.views import CallView
@@ -233,6 +238,66 @@ def test_a_call_that_went_wrong_is_ended():
     [end] = floor.refuse(answered, NOON + 300)
     assert (end.event["event"], end.event["endReason"]) == ("call_ended", "failed")
     assert answered.event["callId"] not in floor.lines
+
+
+def stumbling(rules, random):
+    """A REST API over the rules, one request in four of which comes to nothing, before or after it was recorded."""
+    recorded = {}
+
+    def answer(request):
+        event = json.loads(request.content)
+        dice = random.random()
+        if dice < 0.1:
+            return httpx.Response(503, json={"title": "Not available for the moment"})
+        outcome, status = ("replayed", 200) if event["eventId"] in recorded else ("applied", 201)
+        if outcome == "applied":
+            at = datetime.fromisoformat(event["occurredAt"]).timestamp()
+            recorded[event["eventId"]] = rules.take(Send(at, (), {**event}))
+        if dice < 0.25:
+            raise httpx.ReadError("cut off")
+        body = {"eventId": event["eventId"], "outcome": outcome, "call": recorded[event["eventId"]]}
+        return httpx.Response(status, json=body)
+
+    return Api("http://floor", "t", transport=httpx.MockTransport(answer)), recorded
+
+
+@pytest.mark.anyio
+async def test_telephony_gets_every_event_through_an_api_that_stumbles_in_order_and_once():
+    rules = Rules(PEOPLE)
+    api, recorded = stumbling(rules, Random(3))
+    habits = Habits(calls_per_minute=1200, service_log_mean=-1, ring_median_seconds=0.05, hold_mean_seconds=0.1)
+    now = clock.now().timestamp()
+    floor = Floor(Random(2), habits, QUEUES, PEOPLE, run="test", now=now)
+    telephony = Telephony(api, floor, None, clock.now)
+    async with api:
+        await telephony.run(now + 2.5)
+        await telephony.close()
+    assert telephony.sent.refused == 0 and not telephony.sent.problems
+    assert telephony.sent.accepted == len(recorded) > 60
+    assert api.repeats > 5
+    assert {call.status.value for call in rules.calls.values()} == {"ended"}
+
+
+@pytest.mark.anyio
+async def test_what_is_refused_is_told_and_the_floor_goes_on():
+    def refuse(_):
+        return httpx.Response(400, json={"title": "The request is not valid", "detail": "There is no queue q."})
+
+    api = Api("http://floor", "t", transport=httpx.MockTransport(refuse))
+    now = clock.now().timestamp()
+    floor = Floor(Random(2), Habits(calls_per_minute=1200), QUEUES, [], run="test", now=now)
+    telephony = Telephony(api, floor, None, clock.now)
+    async with api:
+        await telephony.run(now + 0.5)
+        await telephony.close()
+    text = "call_initiated: 400 The request is not valid\n  There is no queue q."
+    assert telephony.sent.problems == {text: telephony.sent.refused}
+    assert floor.begun == telephony.sent.refused > 2 and not floor.lines
+
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
 
 
 def view(begun, version, *, offer=None):
