@@ -1,0 +1,26 @@
+"""Starting another function without waiting for it."""
+
+import logging
+from functools import cache
+from typing import Any
+
+_log = logging.getLogger(__name__)
+
+
+def invoke_async(function_name: str) -> None:
+    """Ask for one run of the function. Never raises: the schedule starts it too, only later."""
+    if not function_name:
+        return
+    try:
+        _client().invoke(FunctionName=function_name, InvocationType="Event", Payload=b"{}")
+    except Exception as error:
+        _log.warning("%s was not started: %s", function_name, error)
+
+
+@cache
+def _client() -> Any:  # noqa: ANN401 - botocore makes its clients at run time
+    from botocore.config import Config
+    from botocore.session import get_session
+
+    config = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 1})
+    return get_session().create_client("lambda", config=config)  # pyright: ignore[reportUnknownMemberType] - untyped

@@ -1,0 +1,45 @@
+"""Posts many frames to connections at once: what the relay needs."""
+
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from yarl import URL
+
+from shared.adapters.connections import Sign, address, unsigned
+from shared.usecases.floor import Sent
+
+# The relay bounds how many posts are under way; the client must not bound them again.
+TIMEOUT = aiohttp.ClientTimeout(total=5, connect=2)
+_SENT = {200: Sent.DONE, 204: Sent.DONE, 410: Sent.GONE}
+
+
+class HttpGateway:
+    def __init__(self, base_url: str, sign: Sign = unsigned, timeout: aiohttp.ClientTimeout = TIMEOUT) -> None:
+        self._base_url, self._sign = base_url, sign
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    async def post(self, connection_id: str, frame: bytes) -> Sent:
+        return await self._send("POST", connection_id, frame)
+
+    async def close(self, connection_id: str) -> Sent:
+        return await self._send("DELETE", connection_id, b"")
+
+    async def _send(self, method: str, connection_id: str, body: bytes) -> Sent:
+        url = address(self._base_url, connection_id)
+        try:
+            async with self._session.request(
+                method, URL(url, encoded=True), data=body, headers=self._sign(method, url, body)
+            ) as response:
+                await response.read()
+                return _SENT.get(response.status, Sent.BUSY)
+        except (aiohttp.ClientError, TimeoutError):
+            return Sent.BUSY

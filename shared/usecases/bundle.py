@@ -1,0 +1,93 @@
+"""What a connection is owed: the latest view of each call and agent, each event once, and the frames that say so."""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Literal, NamedTuple
+
+from shared.contracts.views import AgentView, CallView, EventView
+
+# Frames stay under 32 KB, by which API Gateway meters; with a margin for the brackets.
+FRAME_BYTES = 32 * 1024
+_ROOM = FRAME_BYTES - 256
+
+Kind = Literal["calls", "events", "agents"]
+Rank = tuple[int, str]
+
+
+class Item(NamedTuple):
+    """A view, serialised once for all who get it. Of two items with one key, the one of higher rank is the truth."""
+
+    kind: Kind
+    id: str
+    rank: Rank
+    json: bytes
+
+    @property
+    def key(self) -> tuple[Kind, str]:
+        return self.kind, self.id
+
+
+def call_item(call: CallView) -> Item:
+    return Item("calls", call.id, (call.version, ""), call.model_dump_json().encode())
+
+
+def event_item(event: EventView) -> Item:
+    """An event that turned void is told anew, with the version of the call that saw it void."""
+    return Item("events", event.id, (event.version or 0, ""), event.model_dump_json().encode())
+
+
+def agent_item(agent: AgentView) -> Item:
+    return Item("agents", agent.id, (0, agent.status_since.isoformat()), agent.model_dump_json().encode())
+
+
+class Bundle:
+    """Shared by all connections with the same interests, and never changed once made."""
+
+    def __init__(self, items: Iterable[Item], topics: Collection[str]) -> None:
+        self.items: dict[tuple[Kind, str], Item] = {}
+        for item in items:
+            held = self.items.get(item.key)
+            if held is None or held.rank <= item.rank:
+                self.items[item.key] = item
+        self.topics = frozenset(topics)
+        self.size_bytes = sum(len(item.json) for item in self.items.values())
+        self._merged: tuple[Bundle, Bundle] | None = None
+        self._frames: tuple[int, Sequence[bytes]] | None = None
+
+    @property
+    def is_sendable(self) -> bool:
+        """Whether each item fits a frame. One that does not must be read over REST."""
+        return all(len(item.json) <= _ROOM for item in self.items.values())
+
+    def followed_by(self, later: "Bundle") -> "Bundle":
+        """Both in one, conflated. Most connections ask for the same two: the answer is kept."""
+        if self._merged is None or self._merged[0] is not later:
+            items = (*self.items.values(), *later.items.values())
+            self._merged = later, Bundle(items, self.topics | later.topics)
+        return self._merged[1]
+
+    def frames(self, position: int) -> Sequence[bytes]:
+        if self._frames is None or self._frames[0] != position:
+            self._frames = position, [_frame(position, part) for part in _parts(self.items.values())]
+        return self._frames[1]
+
+
+def _parts(items: Iterable[Item]) -> Iterable[list[Item]]:
+    part: list[Item] = []
+    size = 0
+    for item in items:
+        if part and size + len(item.json) + 1 > _ROOM:
+            yield part
+            part, size = [], 0
+        part.append(item)
+        size += len(item.json) + 1
+    if part:
+        yield part
+
+
+def _frame(position: int, items: list[Item]) -> bytes:
+    """`contracts.feed.Update`, put together from what is serialised already; a test holds the two together."""
+    lists = (
+        b'"%s":[%s]' % (kind.encode(), b",".join(item.json for item in items if item.kind == kind))
+        for kind in ("calls", "events", "agents")
+    )
+    return b'{"type":"update","position":%d,%s}' % (position, b",".join(lists))

@@ -1,0 +1,185 @@
+"""Delivery to connections: one post at a time for each, what comes meanwhile conflated, a slow one alone with it."""
+
+import asyncio
+import random
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+from shared.contracts.feed import Reset
+from shared.usecases.bundle import Bundle
+from shared.usecases.floor import Gateway, Sent, Told
+
+POSTS_AT_ONCE = 64
+PATIENCE_SECONDS = 0.25  # a post that takes longer gives its place to others, and goes on beside them
+PENDING_BYTES_AT_MOST = 256 * 1024
+FAILURES_AT_MOST = 8
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 2.0
+
+
+class Debts:
+    """Counts for each event how many deliveries still owe it."""
+
+    def __init__(self, paid: Callable[[Collection[Told]], None]) -> None:
+        self._paid = paid
+        self._owed: dict[Told, int] = {}
+
+    def __contains__(self, event: Told) -> bool:
+        return event in self._owed
+
+    def owe(self, events: Collection[Told]) -> None:
+        for event in events:
+            self._owed[event] = self._owed.get(event, 0) + 1
+
+    def settle(self, events: Collection[Told]) -> None:
+        paid: list[Told] = []
+        for event in events:
+            self._owed[event] -= 1
+            if not self._owed[event]:
+                del self._owed[event]
+                paid.append(event)
+        if paid:
+            self._paid(paid)
+
+
+@dataclass(slots=True)
+class Parcel:
+    """A bundle on its way to several connections. Its events are settled when the last of them has it."""
+
+    bundle: Bundle
+    events: Collection[Told]
+    recipients: int
+
+
+@dataclass(slots=True)
+class Mailbox:
+    """What one connection has not got yet. `reset_topics` are those of which something had to be dropped."""
+
+    connection_id: str
+    pending: Bundle | None = None
+    parcels: list[Parcel] = field(default_factory=list[Parcel])
+    reset_topics: frozenset[str] = frozenset()
+    failures: int = 0
+
+    def put(self, bundle: Bundle) -> None:
+        merged = self.pending.followed_by(bundle) if self.pending else bundle
+        if merged.size_bytes > PENDING_BYTES_AT_MOST or not merged.is_sendable:
+            self.reset_topics |= merged.topics
+            merged = None
+        self.pending = merged
+
+    def put_back(self, bundle: Bundle | None, reset_topics: frozenset[str]) -> None:
+        """What could not be sent is older than what came since."""
+        self.reset_topics |= reset_topics
+        later, self.pending = self.pending, bundle
+        if later:
+            self.put(later)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.pending and not self.reset_topics and not self.parcels
+
+
+class Delivery:
+    """Mailboxes exist only for connections that are owed something. `remove` strikes a connection off the registry."""
+
+    def __init__(self, gateway: Gateway, debts: Debts, remove: Callable[[str], None]) -> None:
+        self.position = 0
+        self.posts = 0
+        self._gateway = gateway
+        self._debts = debts
+        self._remove = remove
+        self._mailboxes: dict[str, Mailbox] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._slots = asyncio.Semaphore(POSTS_AT_ONCE)
+
+    async def turn(self) -> None:
+        """Wait until all posts that were waiting for a place have got it: what comes until then is conflated."""
+        async with self._slots:
+            return
+
+    def send(self, bundle: Bundle, events: Collection[Told], connection_ids: Collection[str]) -> None:
+        self._debts.owe(events)
+        parcel = Parcel(bundle, events, len(connection_ids))
+        for connection_id in connection_ids:
+            mailbox = self._mailboxes.get(connection_id)
+            if mailbox is None:
+                mailbox = self._open(connection_id)
+            mailbox.put(bundle)
+            mailbox.parcels.append(parcel)
+
+    def _open(self, connection_id: str) -> Mailbox:
+        mailbox = self._mailboxes[connection_id] = Mailbox(connection_id)
+        task = asyncio.create_task(self._deliver(mailbox))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return mailbox
+
+    async def finish(self, seconds: float) -> None:
+        """Give what is under way so much time. What is not delivered by then is still in the outbox."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _deliver(self, mailbox: Mailbox) -> None:
+        try:
+            while not mailbox.is_empty:
+                await self._empty(mailbox)
+        finally:
+            self._mailboxes.pop(mailbox.connection_id, None)
+
+    async def _empty(self, mailbox: Mailbox) -> None:
+        """Post all that is pending at the moment when the connection's turn comes."""
+        async with self._slots:
+            bundle, reset_topics, parcels = mailbox.pending, mailbox.reset_topics, mailbox.parcels
+            mailbox.pending, mailbox.reset_topics, mailbox.parcels = None, frozenset(), []
+            posting = asyncio.ensure_future(self._post(mailbox.connection_id, bundle, reset_topics))
+            try:
+                await asyncio.wait({posting}, timeout=PATIENCE_SECONDS)
+            except asyncio.CancelledError:
+                posting.cancel()
+                raise
+        sent = await posting
+        if sent is Sent.BUSY:
+            mailbox.put_back(bundle, reset_topics)
+            mailbox.parcels[:0] = parcels
+            await self._pause(mailbox)
+            return
+        mailbox.failures = 0
+        if sent is Sent.GONE:
+            self._strike_off(mailbox)
+        self._settle(parcels)
+
+    async def _post(self, connection_id: str, bundle: Bundle | None, reset_topics: frozenset[str]) -> Sent:
+        frames = list(bundle.frames(self.position)) if bundle else []
+        if reset_topics:
+            reset = Reset(topics=sorted(reset_topics), position=self.position)
+            frames.insert(0, reset.model_dump_json().encode())
+        for frame in frames:
+            self.posts += 1
+            sent = await self._gateway.post(connection_id, frame)
+            if sent is not Sent.DONE:
+                return sent
+        return Sent.DONE
+
+    async def _pause(self, mailbox: Mailbox) -> None:
+        """Wait longer each time, and in the end close: a client that is cut off comes back and asks what it missed."""
+        mailbox.failures += 1
+        if mailbox.failures >= FAILURES_AT_MOST and await self._gateway.close(mailbox.connection_id) is not Sent.BUSY:
+            self._strike_off(mailbox)
+            return
+        pause_seconds = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**mailbox.failures)
+        await asyncio.sleep(pause_seconds * random.uniform(0.5, 1))
+
+    def _strike_off(self, mailbox: Mailbox) -> None:
+        parcels, mailbox.parcels = mailbox.parcels, []
+        mailbox.pending, mailbox.reset_topics = None, frozenset()
+        self._remove(mailbox.connection_id)
+        self._settle(parcels)
+
+    def _settle(self, parcels: Collection[Parcel]) -> None:
+        for parcel in parcels:
+            parcel.recipients -= 1
+            if not parcel.recipients:
+                self._debts.settle(parcel.events)

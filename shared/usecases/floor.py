@@ -1,0 +1,87 @@
+"""What the relay asks of the world: who listens, the outbox, the channel, the gateway."""
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import NamedTuple, Protocol
+
+from shared.contracts.feed import Change, Published
+from shared.contracts.views import AgentView
+from shared.usecases.permissions import Bearer
+
+
+class Subscriber(NamedTuple):
+    connection_id: str
+    bearer: Bearer
+
+
+class Told(NamedTuple):
+    """An event in the version that was told: told anew with a higher one, it is owed again."""
+
+    event_id: str
+    version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who is subscribed to what at this moment, and the position below which nothing is owed any more."""
+
+    position: int
+    subscribers: Mapping[str, Sequence[Subscriber]]
+
+
+class Floor(Protocol):
+    """The registry and the outbox. Raises `UnavailableError` while the system of record cannot be reached."""
+
+    async def audience(self, topics: Collection[str]) -> Audience: ...
+
+    async def remove(self, connection_id: str) -> None: ...
+
+    async def expired(self) -> Sequence[str]:
+        """Connections whose time is over, and which must be closed."""
+        ...
+
+    async def pending(self, after: int, limit: int) -> tuple[Sequence[Change], int | None]:
+        """What is owed, oldest first, and where to go on; None at the end. `after` is such a place, 0 the beginning."""
+        ...
+
+    async def agents_since(self, seconds: float) -> Sequence[AgentView]:
+        """Agents whose status changed within this time."""
+        ...
+
+    async def clear(self, told: Collection[Told]) -> None: ...
+
+    async def beat(self, seconds: float) -> None:
+        """Say that this relay lives, for so long."""
+        ...
+
+    async def others(self) -> int:
+        """How many other relays live and have not resigned."""
+        ...
+
+    async def resign(self) -> bool:
+        """Count no longer, and say whether somebody else is there. Two that resign at once never see each other."""
+        ...
+
+
+class ChannelDownError(Exception):
+    """The channel cannot be heard: what is published meanwhile must be read from the outbox."""
+
+
+class Channel(Protocol):
+    def listen(self) -> AbstractAsyncContextManager[AsyncIterator[Published]]:
+        """Everything published from the moment of entering. Raises `ChannelDownError`, on entry or later."""
+        ...
+
+
+class Sent(Enum):
+    DONE = auto()
+    GONE = auto()  # the connection exists no more
+    BUSY = auto()  # not now: too many, an error on the other side, no answer
+
+
+class Gateway(Protocol):
+    async def post(self, connection_id: str, frame: bytes) -> Sent: ...
+
+    async def close(self, connection_id: str) -> Sent: ...

@@ -1,0 +1,207 @@
+"""The relay: hears what was recorded, tells whoever is interested, and only then strikes it off the outbox."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
+
+from shared.contracts.feed import Change, Published
+from shared.contracts.views import AgentView
+from shared.usecases.delivery import Debts, Delivery
+from shared.usecases.floor import Channel, ChannelDownError, Floor, Gateway, Sent, Told
+from shared.usecases.journal import UnavailableError
+from shared.usecases.routing import consignments, entries_of, told_by
+
+_log = logging.getLogger(__name__)
+
+ENOUGH = 2  # relays at a time: the one that serves and the one that takes over
+BEAT_SECONDS, ALIVE_SECONDS = 1.0, 2.5
+HAND_OVER_SECONDS = 10.0  # a successor's cold start, and plenty
+FINISH_SECONDS = 2.0
+RETRY_SECONDS = 0.2
+DRAIN_AT_ONCE = 500
+AGENTS_SECONDS = 120.0  # how far back agents are told of again after a gap: they have no outbox
+DEAF_SECONDS = 1.0  # how often the outbox is read while the channel is down
+EXPIRY_BEATS = 10
+
+
+class Inbox:
+    """What was heard and not sorted yet, each event once."""
+
+    def __init__(self) -> None:
+        self.changes: dict[Told, Change] = {}
+        self.agents: list[AgentView] = []
+        self._filled, self._taken = asyncio.Event(), asyncio.Event()
+
+    def add(self, changes: Iterable[Change], agents: Iterable[AgentView] = ()) -> None:
+        self.changes |= {told_by(change): change for change in changes}
+        self.agents += agents
+        if self.changes or self.agents:
+            self._filled.set()
+            self._taken.clear()
+
+    async def filled(self) -> None:
+        await self._filled.wait()
+
+    async def emptied(self) -> None:
+        if self._filled.is_set():
+            await self._taken.wait()
+
+    def take(self) -> Published:
+        published = Published.model_construct(changes=list(self.changes.values()), agents=self.agents)
+        self.changes, self.agents = {}, []
+        self._filled.clear()
+        self._taken.set()
+        return published
+
+
+class Chores:
+    """Rows to strike off, whenever the system of record has time: off the outbox and off the registry."""
+
+    def __init__(self, floor: Floor) -> None:
+        self._floor = floor
+        self._told: set[Told] = set()
+        self._gone: set[str] = set()
+        self._due = asyncio.Event()
+
+    def clear(self, told: Collection[Told]) -> None:
+        self._told |= set(told)
+        self._due.set()
+
+    def remove(self, connection_id: str) -> None:
+        self._gone.add(connection_id)
+        self._due.set()
+
+    async def keep_up(self) -> None:
+        while True:
+            await self._due.wait()
+            try:
+                await self.do()
+            except UnavailableError:
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def do(self) -> None:
+        told, gone = set(self._told), set(self._gone)
+        self._due.clear()
+        try:
+            if told:
+                await self._floor.clear(told)
+                self._told -= told
+            for connection_id in gone:
+                await self._floor.remove(connection_id)
+                self._gone.discard(connection_id)
+        except UnavailableError:
+            self._due.set()
+            raise
+
+
+class Relay:
+    """`wake` starts another relay, asynchronously. One instance, one run."""
+
+    def __init__(self, channel: Channel, floor: Floor, gateway: Gateway, wake: Callable[[], None]) -> None:
+        self._channel, self._floor, self._gateway, self._wake = channel, floor, gateway, wake
+        self._inbox = Inbox()
+        self._chores = Chores(floor)
+        self._debts = Debts(self._chores.clear)
+        self.delivery = Delivery(gateway, self._debts, self._chores.remove)
+        self.events = 0
+
+    async def run(self, seconds: float) -> None:
+        with suppress(UnavailableError):
+            if await self._floor.others() >= ENOUGH:
+                _log.info("Enough relays are at work: nothing to do.")
+                return
+        async with asyncio.TaskGroup() as group:
+            listening = group.create_task(self._listen())
+            others = [group.create_task(work) for work in (self._sort(), self._chores.keep_up(), self._beat())]
+            await asyncio.sleep(seconds)
+            await self._hand_over()
+            listening.cancel()
+            await self._finish()
+            for task in others:
+                task.cancel()
+
+    async def _finish(self) -> None:
+        with suppress(TimeoutError, UnavailableError):
+            async with asyncio.timeout(FINISH_SECONDS):
+                await self._inbox.emptied()
+        await self.delivery.finish(FINISH_SECONDS)
+        with suppress(UnavailableError):
+            await self._chores.do()
+
+    async def _listen(self) -> None:
+        """While the channel is down the outbox itself is read: later by a moment, and complete."""
+        while True:
+            try:
+                async with self._channel.listen() as messages, asyncio.TaskGroup() as group:
+                    draining = group.create_task(self._drain())
+                    async for published in messages:
+                        self._hear(published.changes, published.agents)
+                    draining.cancel()
+            except* ChannelDownError as down:
+                _log.warning("The channel is down: %s", down.exceptions[0])
+            await self._drain(2 * DEAF_SECONDS)
+            await asyncio.sleep(DEAF_SECONDS)
+
+    async def _drain(self, agents_seconds: float = AGENTS_SECONDS) -> None:
+        """Take in what is owed already: by a relay that died, or while nobody listened."""
+        after: int | None = 0
+        with suppress(UnavailableError):
+            self._hear((), await self._floor.agents_since(agents_seconds))
+            while after is not None:
+                changes, after = await self._floor.pending(after, DRAIN_AT_ONCE)
+                self._hear(changes)
+                await self._inbox.emptied()
+
+    def _hear(self, changes: Iterable[Change], agents: Iterable[AgentView] = ()) -> None:
+        """What is on its way already is not sent again."""
+        self._inbox.add((change for change in changes if told_by(change) not in self._debts), agents)
+
+    async def _sort(self) -> None:
+        while True:
+            await self._inbox.filled()
+            await self.delivery.turn()
+            published = self._inbox.take()
+            try:
+                await self._flush(published)
+            except UnavailableError:
+                self._inbox.add(published.changes, published.agents)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _flush(self, published: Published) -> None:
+        entries = entries_of(published)
+        topics = {topic for entry in entries for topic in entry.topics}
+        audience = await self._floor.audience(topics)
+        self.delivery.position = max(self.delivery.position, audience.position)
+        told = [told for entry in entries for told in entry.told]
+        self._debts.owe(told)
+        for consignment in consignments(entries, audience.subscribers):
+            self.delivery.send(consignment.bundle, consignment.events, consignment.connection_ids)
+        self._debts.settle(told)  # what nobody is interested in has been told to all who are
+        self.events += len(told)
+
+    async def _beat(self) -> None:
+        beats = 0
+        while True:
+            with suppress(UnavailableError):
+                await self._floor.beat(ALIVE_SECONDS)
+                if beats % EXPIRY_BEATS == 0:
+                    await self._close_expired()
+            beats += 1
+            await asyncio.sleep(BEAT_SECONDS)
+
+    async def _close_expired(self) -> None:
+        """A socket that is told nothing any more must not stay open: that would be silence."""
+        for connection_id in await self._floor.expired():
+            if await self._gateway.close(connection_id) is not Sent.BUSY:
+                self._chores.remove(connection_id)
+
+    async def _hand_over(self) -> None:
+        """Leave only when somebody else listens; call for somebody where nobody does."""
+        with suppress(TimeoutError, UnavailableError):
+            async with asyncio.timeout(HAND_OVER_SECONDS):
+                if await self._floor.resign():
+                    return
+                self._wake()
+                while not await self._floor.others():
+                    await asyncio.sleep(RETRY_SECONDS)

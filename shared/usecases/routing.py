@@ -1,0 +1,68 @@
+"""Sorts what was published by who must get it: one bundle for all connections with the same interests. Pure."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from shared.contracts.feed import Change, Published
+from shared.usecases.audience import queues_of_change, sees_any, topics_of_agent, topics_of_change
+from shared.usecases.bundle import Bundle, Item, agent_item, call_item, event_item
+from shared.usecases.floor import Subscriber, Told
+from shared.usecases.permissions import Bearer
+
+
+class Entry(NamedTuple):
+    """What is told together, on which topics, and for which queues a token must be to see it."""
+
+    items: tuple[Item, ...]
+    topics: frozenset[str]
+    queues: Collection[str]
+    told: tuple[Told, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Consignment:
+    bundle: Bundle
+    events: Collection[Told]
+    connection_ids: Collection[str]
+
+
+def told_by(change: Change) -> Told:
+    return Told(change.event.id, change.event.version)
+
+
+def entries_of(published: Published) -> list[Entry]:
+    agents = published.agents
+    changes = [
+        Entry(
+            (call_item(change.call), event_item(change.event)),
+            topics_of_change(change, agents),
+            queues_of_change(change),
+            (told_by(change),),
+        )
+        for change in published.changes
+    ]
+    return changes + [Entry((agent_item(agent),), topics_of_agent(agent), agent.queues, ()) for agent in agents]
+
+
+def consignments(entries: Sequence[Entry], subscribers: Mapping[str, Sequence[Subscriber]]) -> Iterator[Consignment]:
+    """What a token permits is asked here again: the call may be in another queue than at the subscription."""
+    for (topics, bearer), connection_ids in _by_interest(subscribers).items():
+        owed = [entry for entry in entries if not topics.isdisjoint(entry.topics) and sees_any(bearer, entry.queues)]
+        if owed:
+            bundle = Bundle((item for entry in owed for item in entry.items), topics)
+            yield Consignment(bundle, {told for entry in owed for told in entry.told}, connection_ids)
+
+
+def _by_interest(
+    subscribers: Mapping[str, Sequence[Subscriber]],
+) -> Mapping[tuple[frozenset[str], Bearer], list[str]]:
+    topics: dict[Subscriber, list[str]] = defaultdict(list)
+    for topic, listeners in subscribers.items():
+        for listener in listeners:
+            topics[listener].append(topic)
+    alike: dict[tuple[frozenset[str], Bearer], list[str]] = defaultdict(list)
+    for listener, names in topics.items():
+        alike[frozenset(names), listener.bearer].append(listener.connection_id)
+    return alike
