@@ -17,6 +17,7 @@ from infra.errors import InfraError
 
 SITE = Path(__file__).resolve().parents[1] / "dashboard" / "dist"
 Outputs = dict[str, str]
+STACK = "switchboard"
 # The page asks again for what may change; the rest carries its hash in its name.
 FRESH, FOREVER = "no-cache", "public, max-age=31536000, immutable"
 LIVE_STATES = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
@@ -29,7 +30,7 @@ class Deployment:
     parameters: Mapping[str, str]
     build: Callable[[str], Path]
     """Makes the zip of a package, given its name."""
-    stack: str = "switchboard"
+    stack: str = STACK
     region: str = "us-east-1"
     endpoint_url: str | None = None
     site: Path = field(default=SITE)

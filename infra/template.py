@@ -22,6 +22,11 @@ def functions(template: Template) -> dict[str, str]:
     }
 
 
+def function_names(template: Template, stack: str) -> list[str]:
+    named = (template["Resources"][name]["Properties"]["FunctionName"]["Fn::Sub"] for name in functions(template))
+    return [name.replace("${AWS::StackName}", stack) for name in named]
+
+
 def package_of(handler: str) -> str:
     """The package that holds a handler: `functions.ingest.app.from_queue` is in `ingest`."""
     return handler.split(".")[1]

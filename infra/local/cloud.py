@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from infra import dashboard, migrate, package
-from infra.deploy import Deployment, Outputs
+from infra import dashboard, migrate, package, template
+from infra.deploy import STACK, Deployment, Outputs
 from infra.errors import InfraError
 from shared.adapters import tokens
 
@@ -95,7 +95,7 @@ class LocalCloud:
 
     @property
     def schedule(self) -> Schedule:
-        return Schedule(self.postgres.url, self.ministack.url)
+        return Schedule(self.postgres.url, self.ministack.url, self.home.died)
 
     # --- steps ---
 
@@ -129,6 +129,7 @@ class LocalCloud:
             "token": token,
             "aws": self.ministack.url,
             "queue": outputs["EventQueue"],
+            "functions": sorted(template.function_names(template.load(), STACK)),
         }
 
     def _await_functions(self) -> None:

@@ -45,6 +45,11 @@ class Home:
         return self.root / "tmp"
 
     @cached_property
+    def died(self) -> Path:
+        """Holds a file for each function whose process was killed at work."""
+        return self.temporary / "died"
+
+    @cached_property
     def state_file(self) -> Path:
         return self.root / "state.json"
 

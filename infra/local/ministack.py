@@ -33,7 +33,7 @@ class MiniStack:
         self._clear()
         log = self.home.logs / "ministack.log"
         self.process = processes.spawn(
-            [sys.executable, "-m", "infra.local.ministack_server", self.home.function_log],
+            [sys.executable, "-m", "infra.local.ministack_server", self.home.function_log, self.home.died],
             log,
             BIND_HOST=LOOPBACK,
             MINISTACK_HOST=LOOPBACK,
@@ -65,7 +65,7 @@ class MiniStack:
 
     def _clear(self) -> None:
         shutil.rmtree(self.home.temporary, ignore_errors=True)
-        self.home.temporary.mkdir(parents=True, exist_ok=True)
+        self.home.died.mkdir(parents=True, exist_ok=True)
 
 
 def stop_workers(home: Home) -> None:

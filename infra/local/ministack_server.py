@@ -1,9 +1,10 @@
-"""MiniStack as the local cloud runs it: python -m infra.local.ministack_server FUNCTION_LOG
+"""MiniStack as the local cloud runs it: python -m infra.local.ministack_server FUNCTION_LOG DIED_FOLDER
 
 Three things it leaves out are put in here, by wrapping its functions. It is pinned, and tests/e2e see all three.
 """
 
 import sys
+from pathlib import Path
 from typing import Any, TextIO
 
 from ministack import app
@@ -19,12 +20,14 @@ def read_stderr(worker: Any, log: TextIO) -> None:  # noqa: ANN401 - MiniStack h
         worker._stderr_queue.put(line.rstrip("\n"))
 
 
-def invoke(worker: Any, log: TextIO, *arguments: Any, **named: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
-    """What a function raised, which MiniStack only hands to the caller."""
+def invoke(worker: Any, log: TextIO, died: Path, *arguments: Any, **named: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+    """What a function raised, which MiniStack only hands to the caller, and a note of one whose process was killed."""
     result = _invoke(worker, *arguments, **named)
     if result.get("status") == "error":
         for line in str(result.get("trace") or result.get("error")).splitlines():
             log.write(f"{worker.func_name}\t{line}\n")
+    if result.get("error") == "Worker process died":
+        (died / worker.func_name).touch()
     return result
 
 
@@ -40,14 +43,14 @@ _invoke = Worker.invoke
 _import_operation = apigateway_v1._import_operation
 
 
-def main(function_log: str) -> None:
+def main(function_log: str, died: str) -> None:
     with open(function_log, "a", buffering=1) as log:  # noqa: PTH123 - line buffered, so that lines stay whole
         Worker._read_stderr = lambda self: read_stderr(self, log)
-        Worker.invoke = lambda self, *arguments, **named: invoke(self, log, *arguments, **named)
+        Worker.invoke = lambda self, *arguments, **named: invoke(self, log, Path(died), *arguments, **named)
         apigateway_v1._import_operation = import_operation
         sys.argv = ["ministack"]
         app.main()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

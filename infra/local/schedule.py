@@ -4,7 +4,9 @@ MiniStack's schedules fire a minute after their deployment at the earliest, and 
 functions say in the database until when they are alive, so it is seen within a second when one is not.
 """
 
+import contextlib
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -12,15 +14,18 @@ import boto3
 import psycopg
 from botocore.config import Config
 
-MINUTE_LONG = {"sweep": "switchboard-sweep", "relay": "switchboard-relay"}
+from infra.deploy import STACK
+
+MINUTE_LONG = {"sweep": f"{STACK}-sweep", "relay": f"{STACK}-relay"}
 COLD_START_SECONDS = 3.0
-ALIVE = "select name from heartbeats where alive_until > now()"
+ALIVE = "select distinct name from heartbeats where alive_until > now()"
 
 
 class Schedule:
     """Watches the heartbeats over one connection and invokes what has none."""
 
-    def __init__(self, database_url: str, endpoint_url: str) -> None:
+    def __init__(self, database_url: str, endpoint_url: str, died: Path) -> None:
+        self._died = died
         self._database_url = database_url
         self._lambda: Any = boto3.client(
             "lambda",
@@ -46,12 +51,22 @@ class Schedule:
 
     def wake_the_missing(self) -> set[str]:
         """Invoke each that is not alive, but give the one just invoked time to start. Returns who is missing."""
-        missing = set(MINUTE_LONG) - self._alive()
+        missing = (set(MINUTE_LONG) - self._alive()) | self._killed()
         for name in missing:
             if time.monotonic() - self._woken_at.get(name, float("-inf")) > COLD_START_SECONDS:
                 self._lambda.invoke(FunctionName=MINUTE_LONG[name], InvocationType="Event")
                 self._woken_at[name] = time.monotonic()
         return missing
+
+    def _killed(self) -> set[str]:
+        """Who was killed since the last look: its heartbeat still says that it is alive."""
+        killed: set[str] = set()
+        for name, function in MINUTE_LONG.items():
+            with contextlib.suppress(FileNotFoundError):
+                (self._died / function).unlink()
+                self._woken_at.pop(name, None)
+                killed.add(name)
+        return killed
 
     def _alive(self) -> set[str]:
         try:
