@@ -1,11 +1,178 @@
-"""Joins use cases to adapters, lazily and once a process: an import costs nothing that a function does not use."""
+"""Joins use cases to adapters, lazily and once a process: a function imports and opens only what it uses."""
 
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from functools import cache
+from typing import TYPE_CHECKING
 
+from shared.adapters import clock, log
+from shared.adapters.functions import invoke_async
+from shared.adapters.ids import new_id
 from shared.adapters.postgres.connection import Database
-from shared.settings import settings
+from shared.settings import log_level, settings
+
+if TYPE_CHECKING:  # what only some functions need is imported where it is made
+    import logging
+
+    from shared.adapters.connections import Connections, Sign
+    from shared.adapters.postgres.agents import PostgresAgents
+    from shared.adapters.postgres.ledger import PostgresJournal
+    from shared.adapters.postgres.reads import PostgresReads
+    from shared.adapters.postgres.registry import PostgresRegistry
+    from shared.adapters.postgres.upkeep import PostgresUpkeep
+    from shared.adapters.redis_announcer import RedisAnnouncer
+    from shared.usecases.relay import Relay
+    from shared.usecases.submit import Desk
+    from shared.usecases.sweep_timers import Sweeper
+
+WAKE_AT_MOST_EVERY = timedelta(seconds=2)
+
+
+def logger(service: str) -> logging.Logger:
+    return log.configure(service, log_level())
 
 
 @cache
 def database() -> Database:
     return Database(settings().database_url)
+
+
+@cache
+def journal() -> PostgresJournal:
+    from shared.adapters.postgres.ledger import PostgresJournal
+
+    return PostgresJournal(database())
+
+
+@cache
+def agents() -> PostgresAgents:
+    from shared.adapters.postgres.agents import PostgresAgents
+
+    return PostgresAgents(database())
+
+
+@cache
+def reads() -> PostgresReads:
+    from shared.adapters.postgres.reads import PostgresReads
+
+    return PostgresReads(Database(settings().database_url, read_only=True))
+
+
+@cache
+def announcer() -> RedisAnnouncer:
+    from shared.adapters.redis_announcer import RedisAnnouncer
+
+    return RedisAnnouncer(settings().redis_url, wake_relay=_Alarm(settings().relay_function).ring)
+
+
+@cache
+def desk() -> Desk:
+    from shared.usecases.submit import Desk
+
+    return Desk(journal(), agents(), announcer(), new_id, _grace())
+
+
+@cache
+def sweeper() -> Sweeper:
+    from shared.usecases.sweep_timers import Sweeper
+
+    return Sweeper(journal(), announcer(), new_id, _grace())
+
+
+def upkeep() -> PostgresUpkeep:
+    """For one run: each has a name of its own under which it is alive."""
+    from shared.adapters.postgres.upkeep import PostgresUpkeep
+
+    return PostgresUpkeep(
+        database(), announcer(), holder=new_id(), wake=lambda: invoke_async(settings().sweep_function)
+    )
+
+
+@cache
+def registry() -> PostgresRegistry:
+    from shared.adapters.postgres.registry import PostgresRegistry
+
+    return PostgresRegistry(database())
+
+
+@cache
+def connections() -> Connections:
+    from shared.adapters.connections import Connections
+
+    return Connections(settings().connections_url, _sign())
+
+
+def _sign() -> Sign:
+    """An emulator asks for no signature, and to import botocore costs more than all the rest."""
+    from shared.adapters.connections import unsigned
+
+    if settings().aws_endpoint_url:
+        return unsigned
+    from shared.adapters.signing import Signer
+
+    return Signer("execute-api").headers
+
+
+@asynccontextmanager
+async def relay() -> AsyncGenerator[Relay]:
+    """For one run, with connections of its own: they belong to its event loop."""
+    from shared.adapters.gateway import HttpGateway
+    from shared.adapters.postgres.floor import PostgresFloor
+    from shared.adapters.redis_channel import RedisChannel
+    from shared.usecases.relay import Relay
+
+    floor = PostgresFloor(settings().database_url, holder=new_id())
+    channel = RedisChannel(settings().redis_url)
+    async with HttpGateway(settings().connections_url, _sign()) as gateway:
+        try:
+            yield Relay(channel, floor, gateway, wake=lambda: invoke_async(settings().relay_function))
+        finally:
+            await floor.close()
+
+
+def wake_sweep_if_dead(now: datetime) -> None:
+    """Timers were armed: see that somebody watches them, where the schedule's next minute would be too late."""
+    _sweep_watch().look(now)
+
+
+@cache
+def _sweep_watch() -> _Watch:
+    return _Watch()
+
+
+def _grace() -> timedelta:
+    return timedelta(seconds=settings().parked_grace_seconds)
+
+
+class _Alarm:
+    """Wakes a function, but not again while it may still be starting."""
+
+    def __init__(self, function_name: str) -> None:
+        self._function_name = function_name
+        self._rung_at: datetime | None = None
+
+    def ring(self) -> None:
+        now = clock.now()
+        if self._rung_at is None or now - self._rung_at >= WAKE_AT_MOST_EVERY:
+            self._rung_at = now
+            invoke_async(self._function_name)
+
+
+class _Watch:
+    """Looks now and then, not with every event, whether a sweep is alive."""
+
+    def __init__(self) -> None:
+        from shared.adapters.postgres.heartbeats import Heartbeats
+
+        self._heartbeats = Heartbeats(database(), "sweep")
+        self._looked_at: datetime | None = None
+
+    def look(self, now: datetime) -> None:
+        if self._looked_at is not None and now - self._looked_at < WAKE_AT_MOST_EVERY:
+            return
+        self._looked_at = now
+        if not self._heartbeats.others_alive("", now):
+            invoke_async(settings().sweep_function)

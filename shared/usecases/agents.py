@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from shared.contracts.problems import Problem, problem
+from shared.contracts.setup import AgentSetup
+from shared.contracts.views import AgentView
 from shared.usecases.journal import AgentRecord, Announcer, News
 
 
@@ -39,6 +41,18 @@ class AgentRegistry(Protocol):
     def change(self, change: StatusChange) -> AgentChange:
         """Record the change and apply it in one transaction."""
         ...
+
+    def put_agent(self, agent_id: str, setup: AgentSetup, now: datetime) -> AgentRecord:
+        """Create an agent, or change the name and skills of one. A status belongs to the agent once there is one."""
+        ...
+
+
+def set_up_agent(
+    registry: AgentRegistry, announcer: Announcer, agent_id: str, setup: AgentSetup, now: datetime
+) -> AgentView:
+    agent = registry.put_agent(agent_id, setup, now)
+    announcer.announce(News(agents=[agent]))
+    return AgentView.model_construct(**{name: getattr(agent, name) for name in AgentView.model_fields})
 
 
 def change_status(registry: AgentRegistry, announcer: Announcer, change: StatusChange) -> Changed | Problem:

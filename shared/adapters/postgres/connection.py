@@ -19,19 +19,22 @@ _OPTIONS: dict[str, Any] = {
     "prepare_threshold": 1,
 }
 
+_READ_ONLY: dict[str, Any] = _OPTIONS | {"options": f"{_OPTIONS['options']} -c default_transaction_read_only=on"}
+
 
 class Database:
     """One warm connection, opened at first use."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, read_only: bool = False) -> None:
         self._url = url
+        self._options = _READ_ONLY if read_only else _OPTIONS
         self._connection: psycopg.Connection[TupleRow] | None = None
 
     def connection(self) -> psycopg.Connection[TupleRow]:
         """Raises `UnavailableError` when Postgres cannot be reached."""
         if self._connection is None or self._connection.closed or self._connection.broken:
             with available():
-                self._connection = psycopg.connect(self._url, **_OPTIONS)
+                self._connection = psycopg.connect(self._url, **self._options)
         return self._connection
 
     def close(self) -> None:

@@ -1,0 +1,81 @@
+"""Takes events in, from REST and from the queue; and the set-up of queues and agents."""
+
+from typing import Any
+
+from chalice.app import Response
+
+from shared import wiring
+from shared.adapters import clock, rest
+from shared.contracts.body import items, parse_json
+from shared.contracts.problems import Problem, ProblemError
+from shared.contracts.setup import AgentSetup, QueueSetup, parse_id, parse_setup
+from shared.usecases.agents import set_up_agent
+from shared.usecases.journal import UnavailableError
+from shared.usecases.submit import Result, submit
+
+app = rest.rest_app("ingest")
+log = wiring.logger("ingest")
+
+
+@app.route("/api/events", methods=["POST"], content_types=["*/*"])
+def post_events() -> Response:
+    bearer = rest.authenticate(app)
+    rest.require(bearer.may_send, "send events")
+    history = rest.query(app).get("history") == "true"
+    rest.require(bearer.may_administer or not history, "send history")
+    body = rest.json_body(app)
+    results = submit(
+        wiring.desk(), items(body), clock.now(), history=history, key=rest.header(app, "idempotency-key") or None
+    )
+    wiring.wake_sweep_if_dead(clock.now())
+    if isinstance(body, list):
+        return rest.answer({"results": [_item(result) for result in results]})
+    return _single(results[0])
+
+
+@app.lambda_function(name="from_queue")
+def from_queue(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """SQS: each message by itself, so that only what was refused comes back, to end in the dead-letter queue."""
+    failures = [message["messageId"] for message in event["Records"] if not _take(message)]
+    wiring.wake_sweep_if_dead(clock.now())
+    log.info("queue: %d messages, %d refused", len(event["Records"]), len(failures))
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failures]}
+
+
+@app.route("/api/queues/{queue_id}", methods=["PUT"], content_types=["*/*"])
+def put_queue(queue_id: str) -> Response:
+    rest.require(rest.authenticate(app).may_administer, "set up queues")
+    setup = parse_setup(QueueSetup, rest.json_body(app))
+    return rest.answer(wiring.agents().put_queue(parse_id("queueId", queue_id), setup))
+
+
+@app.route("/api/agents/{agent_id}", methods=["PUT"], content_types=["*/*"])
+def put_agent(agent_id: str) -> Response:
+    rest.require(rest.authenticate(app).may_administer, "set up agents")
+    setup = parse_setup(AgentSetup, rest.json_body(app))
+    agent = set_up_agent(wiring.agents(), wiring.announcer(), parse_id("agentId", agent_id), setup, clock.now())
+    return rest.answer(agent)
+
+
+def _take(message: dict[str, Any]) -> bool:
+    try:
+        results = submit(wiring.desk(), items(parse_json(message["body"].encode())), clock.now())
+    except (ProblemError, UnavailableError) as error:
+        log.warning("message %s is returned: %s", message["messageId"], error)
+        return False
+    problems = [result.body for result in results if isinstance(result.body, Problem)]
+    for found in problems:
+        log.warning("message %s is returned: %s", message["messageId"], found.detail)
+    return not problems
+
+
+def _single(result: Result) -> Response:
+    if isinstance(result.body, Problem):
+        return rest.refusal(result.body)
+    return rest.answer(result.body, result.status)
+
+
+def _item(result: Result) -> dict[str, Any]:
+    if isinstance(result.body, Problem):
+        return {"status": result.status, "problem": result.body.model_dump()}
+    return {"status": result.status, **result.body}

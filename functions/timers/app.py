@@ -1,0 +1,25 @@
+"""Keeps the promises: a sweep that is started every minute and lasts a little longer than that."""
+
+from datetime import timedelta
+from typing import Any
+
+from chalice.app import Chalice
+
+from shared import wiring
+from shared.adapters import clock
+from shared.settings import settings
+from shared.usecases.run_sweep import run_sweep
+
+app = Chalice(app_name="switchboard-timers")
+log = wiring.logger("timers")
+SPARE_MILLISECONDS = 5_000  # left of the function's time for the last transaction
+
+
+@app.lambda_function(name="sweep")
+def sweep(_event: object, context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context has no type
+    remaining = timedelta(milliseconds=context.get_remaining_time_in_millis() - SPARE_MILLISECONDS)
+    lasting = min(timedelta(seconds=settings().sweep_seconds), remaining)
+    log.info("sweep begins, for %d s", lasting.total_seconds())
+    tally = run_sweep(wiring.sweeper(), wiring.upkeep(), clock.now() + lasting, clock.now, clock.sleep)
+    log.info("sweep ends: %s", tally)
+    return {"timers": tally.timers, "offers": tally.offers, "republished": tally.republished}

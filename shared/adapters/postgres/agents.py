@@ -1,0 +1,89 @@
+"""Agents and queues on record: what they report, and how they are set up."""
+
+from dataclasses import astuple
+from datetime import datetime
+from typing import Any
+
+from psycopg.rows import DictRow, dict_row
+
+from shared.adapters.postgres import codec
+from shared.adapters.postgres.connection import Database, available
+from shared.contracts.setup import AgentSetup, QueueSetup
+from shared.contracts.views import QueueView
+from shared.domain.agents import ENGAGED
+from shared.usecases.agents import AgentChange, StatusChange
+from shared.usecases.journal import AgentRecord
+
+_LOCK = "select * from agents where id = %s for update"
+_KNOWN = "select agent_id, fingerprint from agent_events where id = %s"
+_RECORD = """
+insert into agent_events (id, agent_id, status, reason, at, received_at, fingerprint)
+values (%s, %s, %s, %s, %s, %s, %s)
+"""
+# Whatever call put the agent into the status before, it has no say any more.
+_APPLY = """
+update agents set status = %s, status_since = %s, reason = %s, call_id = null where id = %s returning *
+"""
+_PUT_AGENT = """
+insert into agents (id, name, languages, queues, status, status_since)
+values (%s, %s, %s, %s, coalesce(%s, 'offline'), %s)
+on conflict (id) do update set name = excluded.name, languages = excluded.languages, queues = excluded.queues
+returning *
+"""
+_PUT_QUEUE = """
+insert into queues (id, name, language, sla_seconds, answer_seconds, hold_seconds, short_call_seconds, wrap_up_seconds)
+values (%(id)s, %(name)s, %(language)s, %(sla_seconds)s, %(answer_seconds)s, %(hold_seconds)s, %(short_call_seconds)s,
+        %(wrap_up_seconds)s)
+on conflict (id) do update set
+    name = excluded.name, language = excluded.language, sla_seconds = excluded.sla_seconds,
+    answer_seconds = excluded.answer_seconds, hold_seconds = excluded.hold_seconds,
+    short_call_seconds = excluded.short_call_seconds, wrap_up_seconds = excluded.wrap_up_seconds
+returning *
+"""
+
+
+class PostgresAgents:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def change(self, change: StatusChange) -> AgentChange:
+        connection = self._database.connection()
+        with available(), connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+            row = cursor.execute(_LOCK, [change.agent_id]).fetchone()
+            if row is None:
+                return AgentChange("unknown")
+            agent = codec.agent_from_row(row)
+            if known := cursor.execute(_KNOWN, [change.event_id]).fetchone():
+                return AgentChange("replayed" if _same(known, change) else "key_reused", agent)
+            if agent.status in ENGAGED:
+                return AgentChange("engaged", agent)
+            cursor.execute(_RECORD, astuple(change))
+            if change.at < agent.status_since:
+                return AgentChange("outdated", agent)
+            cursor.execute(_APPLY, [change.status, change.at, change.reason, change.agent_id])
+            return AgentChange("applied", _agent(cursor.fetchone()))
+
+    def put_agent(self, agent_id: str, setup: AgentSetup, now: datetime) -> AgentRecord:
+        connection = self._database.connection()
+        with available(), connection.cursor(row_factory=dict_row) as cursor:
+            cursor.execute(_PUT_AGENT, [agent_id, setup.name, setup.languages, setup.queues, setup.status, now])
+            return _agent(cursor.fetchone())
+
+    def put_queue(self, queue_id: str, setup: QueueSetup) -> QueueView:
+        connection = self._database.connection()
+        with available(), connection.cursor(row_factory=dict_row) as cursor:
+            cursor.execute(_PUT_QUEUE, {"id": queue_id, **setup.model_dump(by_alias=False)})
+            return QueueView.model_construct(**_row(cursor.fetchone()))
+
+
+def _same(known: DictRow, change: StatusChange) -> bool:
+    return (known["agent_id"], known["fingerprint"]) == (change.agent_id, change.fingerprint)
+
+
+def _row(row: DictRow | None) -> dict[str, Any]:
+    assert row is not None, "a statement that returns its row has one"
+    return row
+
+
+def _agent(row: DictRow | None) -> AgentRecord:
+    return codec.agent_from_row(_row(row))

@@ -1,0 +1,76 @@
+"""Reads for the REST interface, each on an index of its own."""
+
+from datetime import datetime
+from typing import Any, LiteralString
+
+from psycopg.rows import dict_row
+
+from shared.adapters.postgres import codec
+from shared.adapters.postgres.connection import Database, available
+from shared.adapters.postgres.horizon import HORIZON
+from shared.contracts.views import AgentView, CallView, EventView, QueueView
+from shared.usecases.reads import After, CallFilter
+
+# One statement for every filter: what is not asked for is null and costs nothing.
+_CALLS = """
+select * from calls
+where status is not null
+  and (%(statuses)s::text[] is null or status = any(%(statuses)s))
+  and (%(queues)s::text[] is null or queue_id = any(%(queues)s))
+  and (%(agent_id)s::text is null or agent_id = %(agent_id)s or offer->>'agent_id' = %(agent_id)s)
+  and (%(flag)s::text is null or %(flag)s = any(flags))
+  and (%(after_time)s::timestamptz is null or (initiated_at, id) < (%(after_time)s, %(after_id)s))
+order by initiated_at desc, id desc limit %(limit)s
+"""
+_CALL = "select * from calls where id = %s and status is not null"
+_EVENTS = """
+select * from events
+where call_id = %(call_id)s and state in ('applied', 'void')
+  and (%(after_time)s::timestamptz is null or (at, position) > (%(after_time)s, %(after_position)s))
+order by at, position limit %(limit)s
+"""
+_QUEUES = "select * from queues order by id"
+_AGENTS = "select * from agents order by name, id"
+
+
+class PostgresReads:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def calls(self, wanted: CallFilter, after: After | None, limit: int) -> tuple[int, list[CallView]]:
+        parameters = {
+            "statuses": list(wanted.statuses) or None,
+            "queues": None if wanted.queues is None else list(wanted.queues),
+            "agent_id": wanted.agent_id,
+            "flag": wanted.flag,
+            "after_time": after and after.start_time,
+            "after_id": after and after.call_id,
+            "limit": limit,
+        }
+        connection = self._database.connection()
+        with available(), connection.pipeline():
+            position = connection.cursor().execute(HORIZON)
+            rows = connection.cursor(row_factory=dict_row).execute(_CALLS, parameters)
+        found = position.fetchone()
+        assert found is not None, "a select without a table has one row"
+        return found[0], [CallView.of(codec.call_from_row(row)) for row in rows]
+
+    def call(self, call_id: str) -> CallView | None:
+        rows = self._rows(_CALL, [call_id])
+        return CallView.of(codec.call_from_row(rows[0])) if rows else None
+
+    def events(self, call_id: str, after: tuple[datetime, int] | None, limit: int) -> list[EventView]:
+        time, position = after or (None, None)
+        parameters = {"call_id": call_id, "after_time": time, "after_position": position, "limit": limit}
+        return [codec.event_view(codec.event_from_row(row)) for row in self._rows(_EVENTS, parameters)]
+
+    def queues(self) -> list[QueueView]:
+        return [QueueView.model_construct(**row) for row in self._rows(_QUEUES)]
+
+    def agents(self) -> list[AgentView]:
+        return [codec.agent_view(codec.agent_from_row(row)) for row in self._rows(_AGENTS)]
+
+    def _rows(self, query: LiteralString, parameters: Any = None) -> list[dict[str, Any]]:  # noqa: ANN401 - psycopg's own parameter type
+        connection = self._database.connection()
+        with available(), connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(query, parameters).fetchall()

@@ -1,0 +1,78 @@
+"""What the sweep does beside the timers: publish again what nobody cleared, forget who is gone, say it is alive."""
+
+import random
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from psycopg.rows import dict_row
+
+from shared.adapters.postgres import codec
+from shared.adapters.postgres.connection import Database, available
+from shared.adapters.postgres.heartbeats import Heartbeats
+from shared.usecases.journal import Announcement, Announcer, News
+
+MAX_ATTEMPTS = 60  # at a minute each towards the end: about an hour of trying before a row is dead
+LONGEST_BACKOFF_SECONDS = 60
+BATCH = 500
+
+_NEXT_DUE = "select min(due_at) from timers where due_at > %s"
+_TIDY = "delete from connections where expires_at < %s"
+_OVERDUE = """
+select event_id, attempts from outbox where failed_at is null and next_attempt_at <= %s
+order by next_attempt_at limit %s for update skip locked
+"""
+_PUT_OFF = """
+update outbox o set attempts = attempts + 1, next_attempt_at = r.at,
+    failed_at = case when attempts + 1 >= %s then %s::timestamptz end
+from unnest(%s::text[], %s::timestamptz[]) as r (event_id, at) where o.event_id = r.event_id
+"""
+_EVENTS = "select * from events where id = any(%s) order by position"
+_CALLS = "select * from calls where id = any(%s) and status is not null"
+
+
+class PostgresUpkeep:
+    """`wake` starts another sweep; `holder` names this one."""
+
+    def __init__(self, database: Database, announcer: Announcer, holder: str, wake: Callable[[], None]) -> None:
+        self._database, self._announcer, self._holder, self._wake = database, announcer, holder, wake
+        self._heartbeats = Heartbeats(database, "sweep")
+
+    def next_due(self, after: datetime) -> datetime | None:
+        with available():
+            row = self._database.connection().execute(_NEXT_DUE, [after]).fetchone()
+        return row[0] if row else None
+
+    def tidy(self, now: datetime) -> None:
+        with available():
+            self._database.connection().execute(_TIDY, [now])
+
+    def beat(self, now: datetime) -> None:
+        self._heartbeats.beat(self._holder, now)
+
+    def resign(self, now: datetime) -> None:
+        if not self._heartbeats.others_alive(self._holder, now):
+            self._wake()
+        self._heartbeats.resign(self._holder, now)
+
+    def republish(self, now: datetime) -> int:
+        """Put off first, publish after: a row that cannot be published must not hold up the others."""
+        connection = self._database.connection()
+        with available(), connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+            overdue = cursor.execute(_OVERDUE, [now, BATCH]).fetchall()
+            if not overdue:
+                return 0
+            ids = [row["event_id"] for row in overdue]
+            times = [now + _backoff(row["attempts"]) for row in overdue]
+            cursor.execute(_PUT_OFF, [MAX_ATTEMPTS, now, ids, times])
+            events = [codec.event_from_row(row) for row in cursor.execute(_EVENTS, [ids])]
+            rows = cursor.execute(_CALLS, [list({row.event.call_id for row in events})])
+            calls = {row["id"]: codec.call_from_row(row) for row in rows}
+        told = [Announcement(row, calls[row.event.call_id], None) for row in events if row.event.call_id in calls]
+        self._announcer.announce(News(told))
+        return len(told)
+
+
+def _backoff(attempts: int) -> timedelta:
+    """Doubling, bounded, with jitter, so that a backlog does not come back all at once."""
+    seconds = min(2.0 ** min(attempts, 10), LONGEST_BACKOFF_SECONDS)
+    return timedelta(seconds=seconds * random.uniform(0.75, 1.25))

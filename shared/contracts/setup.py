@@ -1,0 +1,53 @@
+"""How an administrator sets up queues and agents."""
+
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from shared.contracts.base import Contract, Id, Language
+from shared.contracts.problems import ProblemError, from_validation, refuse
+
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]*$")]
+Limit = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False, description="seconds, a day at most")]
+LimitOrNone = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False, description="seconds, a day at most")]
+
+
+class QueueSetup(Contract):
+    name: Name
+    language: Language | None = None
+    sla_seconds: Limit = 30
+    answer_seconds: Limit = 15
+    hold_seconds: Limit = 60
+    short_call_seconds: LimitOrNone = 10
+    wrap_up_seconds: LimitOrNone = 0
+
+
+class AgentSetup(Contract):
+    """`status` is taken where the agent is new; later the agent's own reports and calls decide it."""
+
+    name: Name
+    languages: Annotated[list[Language], Field(max_length=50)] = Field(default_factory=list[str])
+    queues: Annotated[list[Id], Field(max_length=500)] = Field(default_factory=list[str])
+    status: Literal["available", "away", "offline"] | None = None
+
+
+Setup = TypeVar("Setup", QueueSetup, AgentSetup)
+
+
+def parse_setup(model: type[Setup], body: object) -> Setup:
+    """Raises `ProblemError` (400) that names each field which is wrong."""
+    try:
+        return model.model_validate(body)
+    except ValidationError as error:
+        raise ProblemError(from_validation(error)) from None
+
+
+_IDS: TypeAdapter[str] = TypeAdapter(Id)
+
+
+def parse_id(name: str, text: str) -> str:
+    """An id from a path. Raises `ProblemError` (400)."""
+    try:
+        return _IDS.validate_python(text)
+    except ValidationError:
+        raise refuse(400, f"Not valid: {name}", (name, "has characters that an id cannot have, or too many")) from None

@@ -1,0 +1,71 @@
+"""A minute of sweeping: a loop that sleeps until the next promise falls due, a second at most."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from shared.usecases.journal import UnavailableError
+from shared.usecases.sweep_timers import Sweeper, offer_waiting_calls, sweep_timers
+
+LONGEST_SLEEP = timedelta(seconds=1)
+TIDY_EVERY = timedelta(seconds=10)
+
+
+class Upkeep(Protocol):
+    """What the sweep does beside the timers. Each raises `UnavailableError` while Postgres is away."""
+
+    def next_due(self, after: datetime) -> datetime | None: ...
+
+    def republish(self, now: datetime) -> int:
+        """Publish again what the relay has not cleared in time; how many."""
+        ...
+
+    def tidy(self, now: datetime) -> None:
+        """Forget connections that have expired."""
+        ...
+
+    def beat(self, now: datetime) -> None: ...
+
+    def resign(self, now: datetime) -> None:
+        """End, and wake a successor where no other sweep is alive."""
+        ...
+
+
+@dataclass(slots=True)
+class Tally:
+    timers: int = 0
+    offers: int = 0
+    republished: int = 0
+    worst_lateness_seconds: float = 0
+    outages: int = 0
+
+
+def run_sweep(
+    sweeper: Sweeper, upkeep: Upkeep, until: datetime, now: Callable[[], datetime], sleep: Callable[[float], None]
+) -> Tally:
+    """Sweep until the time given. An outage of Postgres is waited out: the promises are still there after it."""
+    tally = Tally()
+    tidied = now()
+    while (moment := now()) < until:
+        try:
+            upkeep.beat(moment)
+            _round(sweeper, upkeep, now, tally)
+            if moment - tidied > TIDY_EVERY:
+                upkeep.tidy(moment)
+                tidied = moment
+            due_at = upkeep.next_due(moment)
+        except UnavailableError:
+            tally.outages += 1
+            due_at = None
+        wake_at = min(due_at or until, moment + LONGEST_SLEEP, until)
+        sleep((wake_at - now()).total_seconds())
+    upkeep.resign(now())
+    return tally
+
+
+def _round(sweeper: Sweeper, upkeep: Upkeep, now: Callable[[], datetime], tally: Tally) -> None:
+    while settled := sweep_timers(sweeper, now()):
+        tally.timers += settled
+    tally.offers += offer_waiting_calls(sweeper, now())
+    tally.republished += upkeep.republish(now())
