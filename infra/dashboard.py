@@ -45,7 +45,7 @@ def npm(*arguments: str) -> None:
     done = subprocess.run(
         command,
         cwd=SOURCE,
-        env=environment(PATH=search),
+        env=environment(PATH=search, NO_COLOR="1"),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -25,6 +25,7 @@ STOP_SECONDS = 30
 
 def up(
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when all is ready, and leave it on")] = False,
+    with_dashboard: Annotated[bool, typer.Option("--dashboard/--no-dashboard", help="Build and serve the page")] = True,
 ) -> None:
     """Start the whole cloud on this machine: Postgres, Redis, MiniStack, the functions, the dashboard."""
     home = Home.current()
@@ -33,7 +34,7 @@ def up(
             console.print("Switchboard is running already. `switchboard down` stops it.\n")
             show(home.read_state())
             return
-        start(home)
+        start(home, with_dashboard)
         if detach:
             hand_over(home)
     show(home.read_state())
@@ -54,13 +55,13 @@ def down() -> None:
     console.print("Stopped." if pid or found else "Nothing was running.")
 
 
-def start(home: Home) -> None:
+def start(home: Home, with_dashboard: bool) -> None:
     """Bring it up, or leave nothing and say why."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)  # half a start is undone, whoever interrupts it
     began = time.monotonic()
     try:
-        LocalCloud(home, report).start()
+        LocalCloud(home, report, with_dashboard).start()
     except KeyboardInterrupt:
         cloud.stop(home)
         errors.print("Interrupted. Nothing is left running.")

@@ -51,5 +51,5 @@ def show(state: State) -> None:
         "Token": state["token"],
     }
     for name, value in rows.items():
-        console.print(f"[bold]{name:>10}[/]  {escape(value)}")
+        console.print(f"[bold]{name:>10}[/]  {escape(value or 'left out')}")
     console.print(NEXT)

@@ -34,6 +34,7 @@ Report = Callable[[str, float], None]
 class LocalCloud:
     home: Home
     report: Report = lambda _text, _seconds: None
+    with_dashboard: bool = True
     state: State = field(default_factory=dict[str, object])
 
     # --- start and stop ---
@@ -47,9 +48,10 @@ class LocalCloud:
         self.state = {"ports": self._choose_ports(kept), "processes": {}, "owner": processes.identity(os.getpid())}
         self._save()
         with ThreadPoolExecutor(1) as background:
-            page = background.submit(self._timed, dashboard.build)
+            page = background.submit(self._timed, dashboard.build if self.with_dashboard else lambda: False)
             self._servers()
             built, seconds = page.result()
+        if self.with_dashboard:
             self.report("Dashboard built" if built else "Dashboard as built before", seconds)
         self._deploy()
         with self._step("Sweep and relay at work"):
@@ -123,7 +125,7 @@ class LocalCloud:
         self.state |= {
             "api": outputs["Api"],
             "websocket": outputs["WebSocket"],
-            "dashboard": f"{outputs['Dashboard']}#token={token}",
+            "dashboard": f"{outputs['Dashboard']}#token={token}" if self.with_dashboard else None,
             "database": self.postgres.url,
             "redis": self.redis.url,
             "token": token,

@@ -19,7 +19,12 @@ def check(state: State) -> dict[str, str]:
         "database": lambda: _select(state["database"]),
         "redis": lambda: _ping(state["redis"]),
     }
-    return {name: _outcome(ask) if state.get(name) else "not running" for name, ask in asked.items()}
+    left_out = {name for name in asked if state.get("ready") and not state.get(name)}
+    return {
+        name: _outcome(ask) if state.get("ready") else "not running"
+        for name, ask in asked.items()
+        if name not in left_out
+    }
 
 
 def _outcome(ask: Callable[[], None]) -> str:
