@@ -1,9 +1,10 @@
-"""Build the dashboard with the Node.js that comes as a wheel, and only when its sources changed."""
+"""Build the dashboard with the Node.js that comes as a wheel, and only when its sources changed: python -m infra.dashboard build"""
 
 import hashlib
 import importlib.util
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 from infra.environment import environment
@@ -64,5 +65,10 @@ def _digest() -> str:
     return digest.hexdigest()
 
 
+def check() -> None:
+    install()
+    npm("run", "check")
+
+
 if __name__ == "__main__":
-    build()
+    {"build": build, "check": check}[sys.argv[1]]()

@@ -9,6 +9,7 @@ from typer.main import get_command
 
 MODULES = {
     "up": "lifecycle",
+    "demo": "demo",
     "down": "lifecycle",
     "status": "status",
     "migrate": "deployment",

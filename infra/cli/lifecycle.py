@@ -29,17 +29,23 @@ def up(
 ) -> None:
     """Start the whole cloud on this machine: Postgres, Redis, MiniStack, the functions, the dashboard."""
     home = Home.current()
-    with cloud.only_one(home):
-        if cloud.owner(home) and home.read_state().get("ready"):
-            console.print("Switchboard is running already. `switchboard down` stops it.\n")
-            show(home.read_state())
-            return
-        start(home, with_dashboard)
-        if detach:
-            hand_over(home)
+    if not bring_up(home, with_dashboard, detach):
+        console.print("Switchboard is running already. `switchboard down` stops it.\n")
+        detach = True
     show(home.read_state())
     if not detach:
         stay(home)
+
+
+def bring_up(home: Home, with_dashboard: bool, detach: bool) -> bool:
+    """Start it unless it runs. Returns whether it was started."""
+    with cloud.only_one(home):
+        if cloud.owner(home) and home.read_state().get("ready"):
+            return False
+        start(home, with_dashboard)
+        if detach:
+            hand_over(home)
+        return True
 
 
 def down() -> None:

@@ -1,0 +1,64 @@
+# `make` prints the menu. It needs Python 3.11 or newer; everything else comes from uv.lock.
+
+UV_VERSION := 0.13.9
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SWITCHBOARD := $(BIN)/switchboard
+RATE ?= 30
+
+.DEFAULT_GOAL := help
+.PHONY: help up demo down status clean test check bench dashboard
+
+help:
+	@echo "make up         start everything on this machine; Ctrl-C stops it"
+	@echo "make demo       the same, with a live floor of $(RATE) calls a minute (RATE=60), the page opened"
+	@echo "make down       stop what runs in the background"
+	@echo "make status     where everything is, and whether it answers"
+	@echo "make clean      stop, and drop the data and what was built"
+	@echo "make test       all tests: unit, integration, end to end, browser"
+	@echo "make check      format, lint, types, import rules, template, dashboard"
+	@echo "make bench      this project's figures beside the machine's ceilings"
+	@echo "make dashboard  build the page"
+
+up: $(READY)
+	@$(SWITCHBOARD) up
+
+demo: $(READY)
+	@$(SWITCHBOARD) demo --calls-per-minute $(RATE)
+
+down: $(READY)
+	@$(SWITCHBOARD) down
+
+status: $(READY)
+	@$(SWITCHBOARD) status
+
+clean:
+	@if [ -x $(SWITCHBOARD) ]; then $(SWITCHBOARD) down; fi
+	rm -rf .switchboard build dashboard/dist
+
+test: $(READY)
+	@$(BIN)/python -m infra.chromium
+	$(BIN)/pytest $(TESTS)
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/cfn-lint template.yaml
+	$(BIN)/python -m infra.dashboard check
+
+bench: $(READY)
+	$(BIN)/python -m bench
+
+dashboard: $(READY)
+	$(BIN)/python -m infra.dashboard build
+
+# Rebuilt when the lock changes, and at no other time.
+$(READY): uv.lock pyproject.toml
+	@sh infra/bootstrap.sh $(UV_VERSION) "$(PYTHON)" && touch $@
+
+# `sam build` calls this for each function: make build-IngestFunction ARTIFACTS_DIR=…
+build-%: $(READY)
+	@$(BIN)/python -m infra.package $* "$(ARTIFACTS_DIR)"
