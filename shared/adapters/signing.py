@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import botocore.session
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
+import botocore.session  # pyright: ignore[reportMissingTypeStubs] - untyped upstream
+from botocore.auth import SigV4Auth  # pyright: ignore[reportMissingTypeStubs] - untyped upstream
+from botocore.awsrequest import AWSRequest  # pyright: ignore[reportMissingTypeStubs] - untyped upstream
 
 
 class Signer:

@@ -146,8 +146,8 @@ class Draft:
         kinds_before = {timer.kind for timer in owed_before}
         if self._parked_before:
             kinds_before.add(TimerKind.PARKED)
-        changes.armed += [(self.record.id, timer) for timer in owed - owed_before]
-        changes.disarmed += [(self.record.id, kind) for kind in kinds_before - {timer.kind for timer in owed}]
+        changes.armed |= {(self.record.id, timer.kind): timer.due_at for timer in owed - owed_before}
+        changes.disarmed |= {(self.record.id, kind) for kind in kinds_before - {timer.kind for timer in owed}}
         changes.effects += self.unsettled(at)
 
     def _rows(self) -> list[EventRow]:

@@ -10,7 +10,7 @@ from typing import Protocol
 from shared.domain.agents import AgentStatus, Effect
 from shared.domain.call import Call
 from shared.domain.facts import Event, Limits
-from shared.domain.rules import Timer, TimerKind
+from shared.domain.rules import TimerKind
 
 
 class EventState(StrEnum):
@@ -70,8 +70,8 @@ class Changes:
     records: list[CallRecord] = field(default_factory=list[CallRecord])
     recorded: list[EventRow] = field(default_factory=list[EventRow])
     restated: list[EventRow] = field(default_factory=list[EventRow])
-    armed: list[tuple[str, Timer]] = field(default_factory=list[tuple[str, Timer]])
-    disarmed: list[tuple[str, TimerKind]] = field(default_factory=list[tuple[str, TimerKind]])
+    armed: dict[tuple[str, TimerKind], datetime] = field(default_factory=dict[tuple[str, TimerKind], datetime])
+    disarmed: set[tuple[str, TimerKind]] = field(default_factory=set[tuple[str, TimerKind]])
     effects: list[Effect] = field(default_factory=list[Effect])
     told: list[str] = field(default_factory=list[str])  # ids of the events that the floor must be told of
 

@@ -190,8 +190,8 @@ def _timers(changes: Changes) -> Iterator[tuple[LiteralString, Any]]:
         yield statements.DISARM_TIMERS, _json({"call_id": call_id, "kind": kind} for call_id, kind in changes.disarmed)
     if changes.armed:
         rows = (
-            {"call_id": call_id, "kind": timer.kind.value, "due_at": timer.due_at.isoformat()}
-            for call_id, timer in changes.armed
+            {"call_id": call_id, "kind": kind.value, "due_at": due_at.isoformat()}
+            for (call_id, kind), due_at in changes.armed.items()
         )
         yield statements.ARM_TIMERS, _json(rows)
 

@@ -1,0 +1,87 @@
+"""Real Postgres and Redis for every test that wants them: own ports, own folders, gone at the end."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+from hypothesis import settings as hypothesis_settings
+
+from infra import migrate
+from infra.local.ports import choose
+from infra.local.postgres import Postgres
+from infra.local.redis import Redis
+
+REPOSITORY = Path(__file__).parent.parent
+# A test database may lose its last second: no test pulls the plug of the machine.
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
+_numbers = count()
+
+hypothesis_settings.register_profile("dev", max_examples=200, deadline=None)
+hypothesis_settings.register_profile("ci", max_examples=2000, deadline=None, print_blob=True)
+hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    folder = tmp_path_factory.mktemp("postgres")
+    server = Postgres(folder / "data", choose(None, set()), "test", folder / "postgres.log", FAST)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def template_database(postgres_server: Postgres) -> str:
+    """The schema and the sample floor, migrated once and cloned for each test."""
+    with psycopg.connect(postgres_server.url_of("postgres"), autocommit=True) as connection:
+        connection.execute("create database template_floor")
+    migrate.migrate(postgres_server.url_of("template_floor"))
+    migrate.load(postgres_server.url_of("template_floor"), REPOSITORY / "infra" / "sample.sql")
+    return "template_floor"
+
+
+@pytest.fixture
+def database_url(postgres_server: Postgres, template_database: str) -> Iterator[str]:
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(postgres_server.url_of("postgres"), autocommit=True) as connection:
+        connection.execute(f"create database {name} template {template_database}")  # type: ignore[arg-type]  # our name
+        yield postgres_server.url_of(name)
+        connection.execute(f"drop database {name} with (force)")  # type: ignore[arg-type]  # our name
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[Redis]:
+    server = Redis(choose(None, set()), tmp_path, tmp_path / "redis.log")
+    server.start()
+    yield server
+    server.stop()
+
+
+class Clock:
+    """Time in a test's hand."""
+
+    def __init__(self) -> None:
+        self.moment = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def at(self, seconds: float) -> datetime:
+        """So many seconds after the test's beginning."""
+        return datetime(2026, 1, 31, 12, tzinfo=UTC) + timedelta(seconds=seconds)
+
+    def go_to(self, seconds: float) -> datetime:
+        self.moment = self.at(seconds)
+        return self.moment
+
+    def sleep(self, seconds: float) -> None:
+        self.moment += timedelta(seconds=max(seconds, 0.001))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()

@@ -1,0 +1,89 @@
+"""A floor without a cloud: the use cases on real Postgres, what they announce kept in a list, time in hand."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from shared.adapters.postgres.agents import PostgresAgents
+from shared.adapters.postgres.connection import Database
+from shared.adapters.postgres.ledger import PostgresJournal
+from shared.adapters.postgres.reads import PostgresReads
+from shared.usecases.journal import News
+from shared.usecases.submit import Desk, Result, submit
+from shared.usecases.sweep_timers import Sweeper, offer_waiting_calls, sweep_timers
+from tests.conftest import Clock
+
+GRACE = timedelta(seconds=60)
+
+
+class Told:
+    """An announcer that remembers."""
+
+    def __init__(self) -> None:
+        self.news: list[News] = []
+
+    def announce(self, news: News) -> None:
+        self.news.append(news)
+
+    def events(self) -> list[tuple[str, str]]:
+        return [(change.call.id, change.row.event.name) for news in self.news for change in news.changes]
+
+
+class Floor:
+    def __init__(self, database_url: str, clock: Clock) -> None:
+        self.clock, self.told = clock, Told()
+        self.database = Database(database_url)
+        self.reads = PostgresReads(self.database)
+        journal, ids = PostgresJournal(self.database), count()
+        self.desk = Desk(journal, PostgresAgents(self.database), self.told, lambda: f"made-{next(ids)}", GRACE)
+        self.sweeper = Sweeper(journal, self.told, lambda: f"swept-{next(ids)}", GRACE)
+
+    def send(self, *events: dict[str, Any], **options: Any) -> list[Result]:
+        return submit(self.desk, events, self.clock.now(), **options)
+
+    def one(self, event: str, call_id: str = "call-1", **fields: Any) -> Result:
+        return self.send({"event": event, "callId": call_id, **fields})[0]
+
+    def sweep(self) -> int:
+        settled = 0
+        while found := sweep_timers(self.sweeper, self.clock.now()):
+            settled += found
+        return settled
+
+    def offer_waiting(self) -> int:
+        return offer_waiting_calls(self.sweeper, self.clock.now())
+
+    def call(self, call_id: str = "call-1") -> dict[str, Any]:
+        view = self.reads.call(call_id)
+        assert view is not None, f"{call_id} is on record"
+        return view.model_dump(mode="json")
+
+    def history(self, call_id: str = "call-1") -> list[tuple[str, bool]]:
+        return [(event.type, event.void) for event in self.reads.events(call_id, None, 500)]
+
+    def agent(self, agent_id: str) -> tuple[str, str | None]:
+        (row,) = self.rows("select status, call_id from agents where id = %s", agent_id)
+        return row["status"], row["call_id"]
+
+    def rows(self, query: str, *parameters: Any) -> list[dict[str, Any]]:
+        with self.database.connection().cursor(row_factory=dict_row) as cursor:
+            cursor.execute(query, parameters or None)  # type: ignore[arg-type]  # a test's own text
+            return cursor.fetchall() if cursor.description else []
+
+
+@pytest.fixture
+def floor(database_url: str, clock: Clock) -> Iterator[Floor]:
+    floor = Floor(database_url, clock)
+    yield floor
+    floor.database.close()
+
+
+@pytest.fixture
+def other_connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(database_url) as connection:
+        yield connection

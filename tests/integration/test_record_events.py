@@ -1,0 +1,245 @@
+"""The recorder on real Postgres: what each event leaves on record, in whatever order it comes."""
+
+from typing import Any
+
+import pytest
+
+from shared.contracts.problems import Problem
+from tests.integration.conftest import Floor
+
+SEED: list[dict[str, Any]] = [
+    {"event": "call_initiated", "callId": "call-1", "type": "voice", "queueId": "medical_spanish"},
+    {"event": "call_routed", "callId": "call-1", "agentId": "interpreter-01", "routingTime": 2},
+    {"event": "call_answered", "callId": "call-1", "waitTime": 8},
+    {"event": "call_hold", "callId": "call-1", "holdDuration": 20},
+    {"event": "call_ended", "callId": "call-1", "endReason": "completed", "duration": 95},
+]
+
+
+def problem_of(result: Any) -> Problem:
+    assert isinstance(result.body, Problem)
+    return result.body
+
+
+def test_the_five_seed_events_are_recorded_as_they_are(floor: Floor) -> None:
+    statuses = []
+    for second, event in enumerate(SEED):
+        floor.clock.go_to(second)
+        (result,) = floor.send(event)
+        assert isinstance(result.body, dict)
+        statuses.append((result.status, result.body["outcome"], result.body["call"]["status"]))
+
+    assert statuses == [
+        (201, "applied", "waiting"),
+        (201, "applied", "waiting"),
+        (201, "applied", "active"),
+        (201, "applied", "on_hold"),
+        (201, "applied", "ended"),
+    ]
+    call = floor.call()
+    assert (call["waitSeconds"], call["holdSeconds"], call["durationSeconds"]) == (8, 20, 95)
+    assert (call["agentId"], call["endReason"], call["flags"], call["version"]) == ("interpreter-01", "completed", [], 5)
+    assert call["startTime"] == "2026-01-31T12:00:00.000Z"
+    assert floor.history() == [(event["event"], False) for event in SEED]
+    assert [name for _, name in floor.told.events()] == [event["event"] for event in SEED]
+    assert floor.rows("select kind from timers") == [{"kind": "wrap_up"}]
+    assert len(floor.rows("select * from outbox")) == 5
+
+
+def test_the_agent_follows_the_call(floor: Floor) -> None:
+    seen = []
+    for second, event in enumerate(SEED):
+        floor.clock.go_to(second)
+        floor.send(event)
+        seen.append(floor.agent("interpreter-01"))
+    assert seen == [
+        ("available", None),
+        ("offered", "call-1"),
+        ("on_call", "call-1"),
+        ("on_call", "call-1"),
+        ("wrap_up", "call-1"),
+    ]
+    floor.clock.go_to(4 + 20)
+    assert floor.sweep() == 1
+    assert floor.agent("interpreter-01") == ("available", None)
+
+
+def test_an_offer_that_nobody_answers_goes_to_the_next_agent_and_the_wait_is_flagged(floor: Floor) -> None:
+    floor.send(*SEED[:2])
+    floor.clock.go_to(14.9)
+    assert floor.sweep() == 0
+    floor.clock.go_to(15.2)
+    assert floor.sweep() == 1
+
+    call = floor.call()
+    assert call["flags"] == ["rerouted"]
+    second_agent = call["offer"]["agentId"]
+    assert second_agent != "interpreter-01"
+    assert call["offer"]["attempt"] == 2
+    assert floor.agent("interpreter-01") == ("away", "call-1")
+    assert floor.agent(second_agent) == ("offered", "call-1")
+
+    floor.clock.go_to(31)
+    assert floor.sweep() == 2  # the wait of 30 s, and the second offer, made at 15.2 s
+    assert floor.call()["flags"] == ["sla_breached", "rerouted"]
+    assert floor.history() == [
+        ("call_initiated", False),
+        ("call_routed", False),
+        ("answer_timed_out", False),
+        ("call_rerouted", False),
+        ("sla_breached", False),
+        ("answer_timed_out", False),
+        ("call_rerouted", False),
+    ]
+
+
+def test_an_answer_that_comes_late_makes_the_reroute_void_and_gives_the_agents_back(floor: Floor) -> None:
+    floor.send(*SEED[:2])
+    floor.clock.go_to(15.1)
+    floor.sweep()
+    second_agent = floor.call()["offer"]["agentId"]
+
+    floor.clock.go_to(16)
+    result = floor.one("call_answered", waitTime=14, occurredAt="2026-01-31T12:00:14Z")
+
+    assert result.status == 201
+    assert floor.call()["agentId"] == "interpreter-01"
+    assert floor.call()["flags"] == []
+    assert floor.agent("interpreter-01") == ("on_call", "call-1")
+    assert floor.agent(second_agent) == ("available", None)
+    assert floor.history() == [
+        ("call_initiated", False),
+        ("call_routed", False),
+        ("call_answered", False),
+        ("answer_timed_out", True),
+        ("call_rerouted", True),
+    ]
+
+
+def test_a_hold_that_lasts_too_long_is_flagged_live(floor: Floor) -> None:
+    floor.send(*SEED[:3])
+    floor.clock.go_to(10)
+    floor.one("call_hold", holdDuration=0)
+    floor.clock.go_to(69)
+    assert floor.sweep() == 0
+    floor.clock.go_to(70.5)
+    assert floor.sweep() == 1
+    assert floor.call()["flags"] == ["hold_exceeded"]
+    floor.clock.go_to(80)
+    floor.one("call_resumed")
+    assert floor.call()["holdSeconds"] == 70
+
+
+def test_an_early_event_is_parked_and_applied_when_its_predecessor_comes(floor: Floor) -> None:
+    answered = {**SEED[2], "occurredAt": "2026-01-31T12:00:08Z"}
+    routed = {**SEED[1], "occurredAt": "2026-01-31T12:00:02Z"}
+    initiated = {**SEED[0], "occurredAt": "2026-01-31T12:00:00Z"}
+    outcomes = []
+    for second, event in enumerate([answered, routed, initiated]):
+        floor.clock.go_to(9 + second)
+        (result,) = floor.send(event)
+        assert isinstance(result.body, dict)
+        outcomes.append((result.status, result.body["outcome"]))
+
+    assert outcomes == [(202, "parked"), (202, "parked"), (201, "applied")]
+    assert floor.call()["status"] == "active"
+    assert [name for name, _ in floor.history()] == ["call_initiated", "call_routed", "call_answered"]
+    assert floor.rows("select kind from timers") == []
+
+
+def test_a_parked_event_is_given_up_when_its_grace_ends(floor: Floor) -> None:
+    floor.one("call_answered", waitTime=3)
+    floor.clock.go_to(61)
+    assert floor.sweep() == 1
+    assert floor.rows("select state, reason from events") == [
+        {"state": "dead", "reason": "Its predecessor never came."}
+    ]
+    assert floor.rows("select * from timers") == []
+
+
+def test_a_call_that_only_waits_for_its_beginning_is_not_shown(floor: Floor) -> None:
+    floor.one("call_answered", waitTime=3)
+    assert floor.reads.call("call-1") is None
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "status", "field"),
+    [
+        pytest.param(SEED[0], SEED[0] | {"type": "video"}, 409, "event", id="a call begins once"),
+        pytest.param(SEED[0], {**SEED[0], "queueId": "nowhere", "callId": "c-2"}, 400, "queueId", id="unknown queue"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(
+    floor: Floor, first: dict[str, Any], second: dict[str, Any], status: int, field: str
+) -> None:
+    floor.send(first)
+    floor.clock.go_to(1)
+    (result,) = floor.send(second)
+    assert problem_of(result).status == status
+    assert problem_of(result).errors[0].field == field
+    assert len(floor.rows("select * from events")) == 1
+
+
+def test_nothing_follows_the_end(floor: Floor) -> None:
+    floor.send(*SEED)
+    floor.clock.go_to(200)
+    refused = problem_of(floor.one("call_hold", holdDuration=0))
+    assert refused.status == 409
+    assert "ended" in refused.detail
+    assert "call_hold" in refused.detail
+
+
+def test_a_replay_changes_nothing(floor: Floor) -> None:
+    named = SEED[0] | {"eventId": "sender-1"}
+    (first,) = floor.send(named)
+    (again,) = floor.send(named)
+    assert (first.status, again.status) == (201, 200)
+    assert isinstance(again.body, dict)
+    assert again.body["outcome"] == "replayed"
+    assert floor.call()["version"] == 1
+
+    (other,) = floor.send(SEED[0] | {"eventId": "sender-1", "type": "video"})
+    assert problem_of(other).status == 422
+
+
+def test_without_an_id_only_a_copy_of_the_latest_event_is_a_replay(floor: Floor) -> None:
+    floor.send(*SEED[:3])
+    hold = {"event": "call_hold", "callId": "call-1", "holdDuration": 10}
+    floor.clock.go_to(10)
+    assert [result.status for result in floor.send(hold, hold)] == [201, 200]
+    floor.clock.go_to(30)
+    floor.one("call_resumed")
+    floor.clock.go_to(40)
+    assert floor.send(hold)[0].status == 201
+    assert floor.call()["holdSeconds"] == 30
+
+
+def test_history_moves_nobody_and_arms_nothing(floor: Floor) -> None:
+    dated = [event | {"occurredAt": f"1999-08-01T07:00:{second:02}Z"} for second, event in enumerate(SEED)]
+    results = floor.send(*dated, history=True)
+    assert [result.status for result in results] == [201] * 5
+    assert floor.agent("interpreter-01") == ("available", None)
+    assert floor.rows("select * from timers") == []
+    assert floor.call()["status"] == "ended"
+
+
+def test_one_bad_event_in_a_batch_spoils_no_other(floor: Floor) -> None:
+    results = floor.send(SEED[0], {"event": "call_answered", "callId": "call-1", "waitTime": -1}, SEED[1])
+    assert [result.status for result in results] == [201, 400, 201]
+    assert problem_of(results[1]).errors[0].field == "waitTime"
+
+
+def test_a_call_that_found_nobody_is_offered_to_the_next_agent_who_comes_free(floor: Floor) -> None:
+    floor.rows("update agents set status = 'offline', status_since = '2026-01-01' where id <> 'interpreter-01'")
+    floor.send(*SEED[:2])
+    floor.clock.go_to(15.1)
+    floor.sweep()
+    assert floor.call()["offer"] is None
+    assert floor.offer_waiting() == 0
+
+    floor.clock.go_to(17)
+    (result,) = floor.send({"event": "agent_status_changed", "agentId": "interpreter-02", "status": "available"})
+    assert result.status == 201
+    assert floor.offer_waiting() == 1
+    assert floor.call()["offer"]["agentId"] == "interpreter-02"
+    assert floor.agent("interpreter-02") == ("offered", "call-1")
