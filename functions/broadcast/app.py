@@ -1,7 +1,6 @@
 """The sockets: who connects, what they say, and the relay that tells them what happens."""
 
 import asyncio
-import logging
 from typing import Any
 
 from chalice.app import Chalice
@@ -14,43 +13,44 @@ from shared.usecases.connect import connect as open_connection
 from shared.usecases.connect import disconnect as close_connection
 from shared.usecases.journal import UnavailableError
 
-app = Chalice(app_name="broadcast")
-app.log.setLevel(logging.INFO)
+app = Chalice(app_name="switchboard-broadcast")
+log = wiring.logger("broadcast")
 
 LEAVE_SECONDS = 20  # kept of a function's time for handing over and for what is under way
 Json = dict[str, Any]
 
 
 @app.lambda_function(name="connect")
-def connect(event: Json, context: object) -> Json:  # noqa: ARG001 - Lambda's signature
+def connect(event: Json, _context: object) -> Json:
     """Whatever is not 200 refuses the handshake."""
     connection_id = _connection_id(event)
     try:
-        bearer = tokens.read(settings().token_key, (event.get("queryStringParameters") or {}).get("token") or "")
+        parameters: Json = event.get("queryStringParameters") or {}
+        bearer = tokens.read(settings().token_key, parameters.get("token") or "")
         listener = open_connection(wiring.registry(), connection_id, bearer, clock.now())
     except tokens.TokenError as error:
-        app.log.info("%s refused: %s", connection_id, error)
+        log.info("%s refused: %s", connection_id, error)
         return {"statusCode": 401, "body": str(error)}
     except UnavailableError as error:
-        app.log.error("%s refused: %s", connection_id, error)
+        log.error("%s refused: %s", connection_id, error)
         return {"statusCode": 503}
-    app.log.info("%s connected as %s until %s", connection_id, bearer.role, listener.expires_at)
+    log.info("%s connected as %s until %s", connection_id, bearer.role, listener.expires_at)
     return {"statusCode": 200}
 
 
 @app.lambda_function(name="disconnect")
-def disconnect(event: Json, context: object) -> Json:  # noqa: ARG001 - Lambda's signature
+def disconnect(event: Json, _context: object) -> Json:
     connection_id = _connection_id(event)
     try:
         close_connection(wiring.registry(), connection_id)
-        app.log.info("%s disconnected", connection_id)
+        log.info("%s disconnected", connection_id)
     except UnavailableError as error:  # a 410 or the expiry will remove it
-        app.log.warning("%s disconnected, and is listed still: %s", connection_id, error)
+        log.warning("%s disconnected, and is listed still: %s", connection_id, error)
     return {"statusCode": 200}
 
 
 @app.lambda_function(name="message")
-def message(event: Json, context: object) -> Json:  # noqa: ARG001 - Lambda's signature
+def message(event: Json, _context: object) -> Json:
     connection_id, connections = _connection_id(event), wiring.connections()
     frames = 0
     try:
@@ -61,15 +61,15 @@ def message(event: Json, context: object) -> Json:  # noqa: ARG001 - Lambda's si
                 break
     except UnknownConnectionError:
         connections.close(connection_id)
-    app.log.info("%s answered with %d frames", connection_id, frames)
+    log.info("%s answered with %d frames", connection_id, frames)
     return {"statusCode": 200}
 
 
 @app.lambda_function(name="relay")
-def relay(event: Json, context: Any) -> Json:  # noqa: ANN401, ARG001 - Lambda's signature
+def relay(_event: object, context: Any) -> Json:  # noqa: ANN401 - Lambda's context has no type
     left_seconds = context.get_remaining_time_in_millis() / 1000 - LEAVE_SECONDS
     told = asyncio.run(_relay(min(settings().relay_seconds, left_seconds)))
-    app.log.info("relayed %(events)d events in %(posts)d posts", told)
+    log.info("relayed %(events)d events in %(posts)d posts", told)
     return told
 
 

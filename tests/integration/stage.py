@@ -1,0 +1,225 @@
+"""A floor to play on: a gateway that takes posts as API Gateway does, a sender, and the real relay between them."""
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Callable, Collection
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+
+import psycopg
+from aiohttp import web
+
+from shared.adapters import clock
+from shared.adapters.gateway import HttpGateway
+from shared.adapters.ids import new_id
+from shared.adapters.postgres.agents import PostgresAgents
+from shared.adapters.postgres.connection import Database
+from shared.adapters.postgres.floor import PostgresFloor
+from shared.adapters.postgres.ledger import PostgresJournal
+from shared.adapters.postgres.registry import PostgresRegistry
+from shared.adapters.redis_announcer import RedisAnnouncer
+from shared.adapters.redis_channel import RedisChannel
+from shared.usecases.connect import connect
+from shared.usecases.floor import Told
+from shared.usecases.permissions import Bearer, Role
+from shared.usecases.relay import Relay
+from shared.usecases.submit import Desk, submit
+
+PATIENCE_SECONDS = 20
+
+
+class PlayedGateway:
+    """`refuse` says with which status a post ends; `held` keeps posts to a connection waiting until it is set."""
+
+    def __init__(self) -> None:
+        self.frames: dict[str, list[dict]] = defaultdict(list)
+        self.sizes: list[int] = []
+        self.closed: set[str] = set()
+        self.refuse: Callable[[str], int | None] = lambda _: None
+        self.held: dict[str, asyncio.Event] = {}
+        self.asked: dict[str, int] = defaultdict(int)
+        self._news = asyncio.Condition()
+
+    async def start(self) -> None:
+        app = web.Application()
+        app.router.add_post("/live/@connections/{id}", self._post)
+        app.router.add_delete("/live/@connections/{id}", self._delete)
+        self._runner = web.AppRunner(app)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/live"
+
+    async def stop(self) -> None:
+        for held in self.held.values():
+            held.set()
+        await self._runner.cleanup()
+
+    async def _post(self, request: web.Request) -> web.Response:
+        connection_id, body = request.match_info["id"], await request.read()
+        self.asked[connection_id] += 1
+        await self._tell()
+        if held := self.held.get(connection_id):
+            await held.wait()
+        status = 410 if connection_id in self.closed else self.refuse(connection_id)
+        if not status:
+            self.frames[connection_id].append(json.loads(body))
+            self.sizes.append(len(body))
+        await self._tell()
+        return web.Response(status=status or 200)
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        self.closed.add(request.match_info["id"])
+        await self._tell()
+        return web.Response(status=204)
+
+    async def _tell(self) -> None:
+        async with self._news:
+            self._news.notify_all()
+
+    async def until(self, holds: Callable[[], object]) -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS), self._news:
+            await self._news.wait_for(holds)
+
+    def calls(self, connection_id: str) -> dict[str, int]:
+        """The highest version of each call that a client has seen."""
+        seen: dict[str, int] = {}
+        for frame in self.frames[connection_id]:
+            for call in frame.get("calls", ()):
+                seen[call["id"]] = max(seen.get(call["id"], 0), call["version"])
+        return seen
+
+    def events(self, connection_id: str) -> list[str]:
+        return [event["id"] for frame in self.frames[connection_id] for event in frame.get("events", ())]
+
+
+class WatchedFloor(PostgresFloor):
+    """Tells when the outbox was drained and cleared, so that nobody needs to wait for a while."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, holder=new_id())
+        self.url = url
+        self.drained = asyncio.Event()
+        self.cleared: set[str] = set()
+        self.may_clear = asyncio.Event()
+        self.may_clear.set()
+        self._news = asyncio.Condition()
+
+    async def pending(self, after: int, limit: int):
+        found = await super().pending(after, limit)
+        self.drained.set()
+        return found
+
+    async def clear(self, told: Collection[Told]) -> None:
+        await self.may_clear.wait()
+        await super().clear(told)
+        await self._tell(event.event_id for event in told)
+
+    async def remove(self, connection_id: str) -> None:
+        await super().remove(connection_id)
+        await self._tell([connection_id])
+
+    async def _tell(self, ids) -> None:
+        async with self._news:
+            self.cleared |= set(ids)
+            self._news.notify_all()
+
+    async def until_cleared(self, *ids: str) -> None:
+        """Until these events have left the outbox, or these connections the registry."""
+        async with asyncio.timeout(PATIENCE_SECONDS), self._news:
+            await self._news.wait_for(lambda: self.cleared.issuperset(ids))
+
+
+class Stage:
+    def __init__(self, postgres_url: str, redis_url: str) -> None:
+        self.postgres_url, self.redis_url = postgres_url, redis_url
+        self.gateway = PlayedGateway()
+        self.database = Database(postgres_url)
+        self.registry = PostgresRegistry(self.database)
+        self.desk = self.desk_on(self.database)
+        self.woken = 0
+        for queue in ("spanish", "english"):
+            self.database.connection().execute("insert into queues (id, name) values (%s, %s)", [queue, queue])
+
+    def desk_on(self, database: Database) -> Desk:
+        announcer = RedisAnnouncer(self.redis_url, wake_relay=lambda: None)
+        return Desk(PostgresJournal(database), PostgresAgents(database), announcer, new_id, timedelta(seconds=60))
+
+    def listen(
+        self, connection_id: str, *topics: str, queues: Collection[str] = ("*",), role: Role = "supervisor"
+    ) -> None:
+        bearer = Bearer(role, frozenset(queues), int(clock.now().timestamp()) + 3600)
+        connect(self.registry, connection_id, bearer, clock.now())
+        self.registry.subscribe(connection_id, topics)
+
+    async def send(self, *events: dict) -> list[str]:
+        """Record the events as a sender would; their ids."""
+        bodies = [{"eventId": new_id(), **event} for event in events]
+        results = await asyncio.to_thread(submit, self.desk, bodies, clock.now())
+        assert [result.status for result in results] == [201] * len(bodies), results
+        return [body["eventId"] for body in bodies]
+
+    async def begin(self, call_id: str, queue: str = "spanish", **more) -> str:
+        return (await self.send(initiated(call_id, queue, **more)))[0]
+
+    def owed(self) -> set[str]:
+        return {row[0] for row in self.database.connection().execute("select event_id from outbox")}
+
+    @asynccontextmanager
+    async def relay(self, seconds: float = 3600) -> AsyncGenerator["Running"]:
+        """Killed at the end, wherever it is."""
+        floor = WatchedFloor(self.postgres_url)
+        async with HttpGateway(self.gateway.url) as gateway:
+            relay = Relay(RedisChannel(self.redis_url), floor, gateway, self._wake)
+            task = asyncio.create_task(relay.run(seconds))
+            try:
+                yield Running(relay, floor, task)
+            finally:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+                await relay.delivery.finish(0)
+                await floor.close()
+
+    def _wake(self) -> None:
+        self.woken += 1
+
+
+class Running:
+    def __init__(self, relay: Relay, floor: WatchedFloor, task: asyncio.Task) -> None:
+        self.relay, self.floor, self.task = relay, floor, task
+
+    async def ready(self) -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await self.floor.drained.wait()
+
+
+@asynccontextmanager
+async def staged(postgres_url: str, redis_url: str) -> AsyncGenerator[Stage]:
+    stage = Stage(postgres_url, redis_url)
+    await stage.gateway.start()
+    try:
+        yield stage
+    finally:
+        await stage.gateway.stop()
+        stage.database.close()
+
+
+def initiated(call_id: str, queue: str = "spanish", **more) -> dict:
+    return {"event": "call_initiated", "callId": call_id, "type": "voice", "queueId": queue, **more}
+
+
+def routed(call_id: str, agent_id: str = "ana") -> dict:
+    return {"event": "call_routed", "callId": call_id, "agentId": agent_id, "routingTime": 1}
+
+
+def answered(call_id: str, wait_seconds: float = 3) -> dict:
+    return {"event": "call_answered", "callId": call_id, "waitTime": wait_seconds}
+
+
+def open_transaction(url: str) -> psycopg.Connection:
+    """A transaction with an id, held open: what it will commit lies below what others commit now."""
+    connection = psycopg.connect(url)
+    connection.execute("select pg_current_xact_id()")
+    return connection
