@@ -1,4 +1,4 @@
-"""Build the dashboard with the Node.js that comes as a wheel, and only when its sources changed: python -m infra.dashboard build"""
+"""Build the dashboard with the Node.js that comes as a wheel: python -m infra.dashboard build (or check)"""
 
 import hashlib
 import importlib.util
