@@ -112,7 +112,7 @@ async def _post(api: Api, body: object) -> Json:
 
 async def _send_example(api: Api) -> int:
     async with api:
-        for body in _example(f"example-{new_id()}", await _example_agent(api)):
+        for body in _example(f"example-{new_id()[-12:]}", await _example_agent(api)):
             console.print_json(data=body)
             await _post(api, body)
             await asyncio.sleep(EXAMPLE_PAUSE_SECONDS)

@@ -99,6 +99,8 @@ async def _simulate(address: Address, plan: Plan) -> int:
         queues, agents = await asyncio.gather(api.queues(), api.agents())
         weights = plan.weights or served(queues, agents)
         _check(weights, queues)
+        text = f"{plan.habits.calls_per_minute:g} calls a minute into {', '.join(weights)}. Ctrl-C ends it."
+        console.print(text, highlight=False, soft_wrap=True)
         now = clock.now()
         floor = Floor(Random(plan.seed), plan.habits, weights, agents, run=f"{now:%y%m%d%H%M%S}", now=now.timestamp())
         telephony = Telephony(api, floor, _feed(api, address, queues), clock.now)

@@ -1,6 +1,7 @@
 """`switchboard tail`: the floor, followed in the terminal."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import aclosing
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from infra.cli.address import Address, ApiOption, TokenOption, WebsocketOption, errors, fail, locate, run
-from infra.client import Api, Feed, News
+from infra.client import Api, Feed, News, Picture
 
 Json = dict[str, Any]
 
@@ -72,19 +73,25 @@ def _print_lines(feed: Feed, item: News) -> None:
             )
         case "error":
             errors.print(item.detail, style="red", markup=False, highlight=False)
-        case _:
-            for line in lines(item, feed.picture.calls | dict(feed.picture.ended)):
+        case "snapshot":
+            for call in sorted(item.change.calls, key=lambda call: call["startTime"]):
+                console.print(_call_line(call["startTime"], "", call, {}), soft_wrap=True)
+            people = Counter(agent["status"] for agent in feed.picture.agents.values())
+            text = ", ".join(f"{count} {status}" for status, count in people.most_common())
+            errors.print(f"Agents: {text or 'none'}", style="blue", highlight=False, soft_wrap=True)
+        case "update":
+            for line in lines(item, feed.picture):
                 console.print(line, soft_wrap=True)
 
 
-def lines(item: News, known: dict[str, Json]) -> Iterator[Text]:
+def lines(item: News, picture: Picture) -> Iterator[Text]:
     """A line for each event; for a call's view only where no event tells of it; for each agent."""
     told: set[str] = set()
     for event in item.change.events:
-        told.add(event["callId"])
-        yield _call_line(
-            event["timestamp"], event["type"], known.get(event["callId"]) or {"id": event["callId"]}, event
-        )
+        call_id = event["callId"]
+        told.add(call_id)
+        call = picture.calls.get(call_id) or picture.ended.get(call_id) or {"id": call_id}
+        yield _call_line(event["timestamp"], event["type"], call, event)
     for call in item.change.calls:
         if call["id"] not in told:
             yield _call_line(call["endTime"] or call["startTime"], "", call, {})
