@@ -17,7 +17,7 @@ app = rest.rest_app("ingest")
 log = wiring.logger("ingest")
 
 
-@app.route("/api/events", methods=["POST"], content_types=["*/*"])
+@rest.route(app, "/api/events", "POST")
 def post_events() -> Response:
     bearer = rest.authenticate(app)
     rest.require(bearer.may_send, "send events")
@@ -42,14 +42,14 @@ def from_queue(event: dict[str, Any], _context: object) -> dict[str, Any]:
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failures]}
 
 
-@app.route("/api/queues/{queue_id}", methods=["PUT"], content_types=["*/*"])
+@rest.route(app, "/api/queues/{queue_id}", "PUT")
 def put_queue(queue_id: str) -> Response:
     rest.require(rest.authenticate(app).may_administer, "set up queues")
     setup = parse_setup(QueueSetup, rest.json_body(app))
     return rest.answer(wiring.agents().put_queue(parse_id("queueId", queue_id), setup))
 
 
-@app.route("/api/agents/{agent_id}", methods=["PUT"], content_types=["*/*"])
+@rest.route(app, "/api/agents/{agent_id}", "PUT")
 def put_agent(agent_id: str) -> Response:
     rest.require(rest.authenticate(app).may_administer, "set up agents")
     setup = parse_setup(AgentSetup, rest.json_body(app))

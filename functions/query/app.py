@@ -11,34 +11,34 @@ app = rest.rest_app("query")
 log = wiring.logger("query")
 
 
-@app.route("/api/calls")
+@rest.route(app, "/api/calls")
 def list_calls() -> Response:
     return rest.answer(reads.list_calls(wiring.reads(), _reader(), rest.query(app)))
 
 
-@app.route("/api/calls/{call_id}")
+@rest.route(app, "/api/calls/{call_id}")
 def get_call(call_id: str) -> Response:
     return rest.answer(reads.get_call(wiring.reads(), _reader(), call_id))
 
 
-@app.route("/api/calls/{call_id}/events")
+@rest.route(app, "/api/calls/{call_id}/events")
 def list_events(call_id: str) -> Response:
     return rest.answer(reads.list_events(wiring.reads(), _reader(), call_id, rest.query(app)))
 
 
-@app.route("/api/queues")
+@rest.route(app, "/api/queues")
 def list_queues() -> Response:
     queues = reads.list_queues(wiring.reads(), _reader())
     return rest.answer({"data": [queue.model_dump(mode="json") for queue in queues]})
 
 
-@app.route("/api/agents")
+@rest.route(app, "/api/agents")
 def list_agents() -> Response:
     agents = reads.list_agents(wiring.reads(), _reader())
     return rest.answer({"data": [agent.model_dump(mode="json") for agent in agents]})
 
 
-@app.route("/api/health")
+@rest.route(app, "/api/health")
 def health() -> Response:
     """Cheap, and without a token: that this function answers."""
     return rest.answer({"status": "ok"})

@@ -1,0 +1,264 @@
+"""The REST functions as Lambda calls them: API Gateway's event in, its answer out."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from infra.local.redis import Redis
+from shared import settings, wiring
+from shared.adapters import tokens
+
+KEY = "a key for tests, long enough for HS256"
+INITIATED = {"event": "call_initiated", "callId": "call-1", "type": "voice", "queueId": "medical_spanish"}
+
+
+class Api:
+    """Calls the handlers; a token of an administrator unless another is given."""
+
+    def __init__(self) -> None:
+        from functions.ingest.app import app as ingest
+        from functions.query.app import app as query
+
+        self._apps = {"ingest": ingest, "query": query}
+
+    def call(
+        self,
+        method: str,
+        resource: str,
+        body: Any = None,
+        *,
+        token: str | None = None,
+        query: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+        **path: str,
+    ) -> tuple[int, Any, dict[str, str]]:
+        token = tokens.mint(KEY, role="admin") if token is None else token
+        sent = {"authorization": f"Bearer {token}"} if token else {}
+        text = body if isinstance(body, str) else json.dumps(body)
+        event = {
+            "httpMethod": method,
+            "resource": resource,
+            "path": resource.format(**path),
+            "requestContext": {"resourcePath": resource, "httpMethod": method, "path": resource.format(**path)},
+            "pathParameters": path,
+            "multiValueQueryStringParameters": {name: [value] for name, value in (query or {}).items()} or None,
+            "headers": {"content-type": "application/json", **sent, **(headers or {})},
+            "body": text,
+            "isBase64Encoded": False,
+            "stageVariables": None,
+        }
+        answer = self._apps["query" if method == "GET" else "ingest"](event, None)
+        headers = {name.lower(): value for name, value in answer["headers"].items()}
+        return answer["statusCode"], json.loads(answer["body"]), headers
+
+    def post(self, body: Any, **options: Any) -> tuple[int, Any, dict[str, str]]:
+        return self.call("POST", "/api/events", body, **options)
+
+
+@pytest.fixture
+def api(database_url: str, redis_server: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("REDIS_URL", redis_server.url)
+    monkeypatch.setenv("TOKEN_KEY", KEY)
+    forget()
+    yield Api()
+    wiring.database().close()
+    wiring.reads()._database.close()
+    wiring.announcer()._client.close()
+    forget()
+
+
+def forget() -> None:
+    """What a process keeps warm, so that each test begins as a cold start."""
+    for cached in (settings.settings, *(value for value in vars(wiring).values() if hasattr(value, "cache_clear"))):
+        cached.cache_clear()
+
+
+def test_an_event_is_answered_with_the_call_as_it_stands(api: Api) -> None:
+    status, body, headers = api.post(INITIATED)
+    assert (status, body["outcome"], body["callId"], body["call"]["status"]) == (201, "applied", "call-1", "waiting")
+    assert headers["access-control-allow-origin"] == "*"
+    assert api.call("GET", "/api/calls/{call_id}", call_id="call-1")[1] == body["call"]
+
+
+def test_a_batch_is_answered_item_by_item_in_the_order_sent(api: Api) -> None:
+    status, body, _ = api.post([INITIATED, {"event": "nonsense"}, INITIATED | {"callId": "call-2", "queueId": "no"}])
+    assert status == 200
+    assert [item["status"] for item in body["results"]] == [201, 400, 400]
+    assert body["results"][1]["problem"]["errors"][0]["field"] == "event"
+    assert body["results"][2]["problem"]["errors"][0]["field"] == "queueId"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        pytest.param("{", 400, "body", id="not JSON"),
+        pytest.param("[]", 400, "body", id="empty batch"),
+        pytest.param("[" * 100_000, 400, "body", id="nesting bomb"),
+        pytest.param('{"event": "call_ended", "event": "call_hold"}', 400, "event", id="name twice"),
+        pytest.param('{"a": NaN}', 400, "body", id="not a number"),
+        pytest.param(json.dumps(INITIATED | {"callId": "x" * 300_000}), 413, "body", id="too long"),
+        pytest.param([INITIATED] * 501, 413, "body", id="too many"),
+        pytest.param("3", 400, "body", id="no object"),
+        pytest.param({"callId": "c"}, 400, "event", id="no event"),
+        pytest.param({"event": "call_exploded", "callId": "c"}, 400, "event", id="unknown event"),
+        pytest.param(INITIATED | {"type": "fax"}, 400, "type", id="unknown type"),
+        pytest.param(INITIATED | {"callId": "a/b"}, 400, "callId", id="a slash in an id"),
+        pytest.param(INITIATED | {"callId": 7}, 400, "callId", id="wrong type"),
+        pytest.param(INITIATED | {"occurredAt": "2099-01-01T00:00:00Z"}, 400, "occurredAt", id="far future"),
+        pytest.param(INITIATED | {"occurredAt": 5}, 400, "occurredAt", id="a number for a time"),
+        pytest.param(INITIATED | {"occurredAt": "2026-01-01T00:00:00"}, 400, "occurredAt", id="no offset"),
+        pytest.param(INITIATED | {"metadata": {"a": "\0"}}, 400, "metadata", id="NUL"),
+        pytest.param(INITIATED | {"metadata": {"a": [[[[[[]]]]]]}}, 400, "metadata", id="deep metadata"),
+        pytest.param(
+            {"event": "call_answered", "callId": "c", "waitTime": True}, 400, "waitTime", id="a truth for a number"
+        ),
+        pytest.param({"event": "call_answered", "callId": "c", "waitTime": 1e9}, 400, "waitTime", id="absurd"),
+        pytest.param({"event": "call_ended", "callId": "c", "duration": 1}, 400, "endReason", id="missing field"),
+    ],
+)
+def test_bad_input_is_a_problem_that_names_the_field(api: Api, body: Any, status: int, field: str) -> None:
+    got, problem, headers = api.post(body)
+    assert (got, problem["status"], headers["content-type"]) == (status, status, "application/problem+json")
+    assert problem["errors"][0]["field"] == field
+    assert api.call("GET", "/api/calls")[1]["data"] == []
+
+
+def test_another_content_type_is_not_understood(api: Api) -> None:
+    assert api.post(INITIATED, headers={"content-type": "text/xml"})[0] == 415
+
+
+def test_the_idempotency_key_makes_a_request_repeatable(api: Api) -> None:
+    first = api.post(INITIATED, headers={"idempotency-key": "key-1"})
+    again = api.post(INITIATED, headers={"idempotency-key": "key-1"})
+    other = api.post(INITIATED | {"type": "video"}, headers={"idempotency-key": "key-1"})
+    assert (first[0], again[0], other[0]) == (201, 200, 422)
+    assert again[1]["eventId"] == first[1]["eventId"] == "key-1"
+
+
+@pytest.mark.parametrize("token", ["", "nonsense", tokens.mint(KEY, role="admin", ttl_seconds=-1)])
+def test_without_a_valid_token_nobody_gets_in(api: Api, token: str) -> None:
+    for method, resource in [("POST", "/api/events"), ("GET", "/api/calls")]:
+        status, problem, headers = api.call(method, resource, INITIATED, token=token)
+        assert (status, headers["www-authenticate"]) == (401, "Bearer")
+        assert "call" not in problem
+
+
+def test_each_role_may_do_its_own_work_and_no_more(api: Api) -> None:
+    sender = tokens.mint(KEY, role="sender")
+    supervisor = tokens.mint(KEY, role="supervisor")
+    assert api.post(INITIATED, token=sender)[0] == 201
+    assert api.post(INITIATED, token=supervisor)[0] == 403
+    assert api.post(INITIATED, token=sender, query={"history": "true"})[0] == 403
+    assert api.call("GET", "/api/calls", token=sender)[0] == 403
+    assert api.call("GET", "/api/calls", token=supervisor)[0] == 200
+    assert api.call("PUT", "/api/queues/{queue_id}", {"name": "Q"}, token=supervisor, queue_id="q")[0] == 403
+
+
+def test_a_token_shows_only_its_queues(api: Api) -> None:
+    api.post([INITIATED, INITIATED | {"callId": "call-2", "queueId": "legal_english"}])
+    narrow = tokens.mint(KEY, role="supervisor", queues=("legal_english",))
+    assert [call["id"] for call in api.call("GET", "/api/calls", token=narrow)[1]["data"]] == ["call-2"]
+    assert api.call("GET", "/api/calls", token=narrow, query={"queueId": "medical_spanish"})[1]["data"] == []
+    assert api.call("GET", "/api/calls/{call_id}", token=narrow, call_id="call-1")[0] == 404
+    assert api.call("GET", "/api/calls/{call_id}/events", token=narrow, call_id="call-1")[0] == 404
+    assert [queue["id"] for queue in api.call("GET", "/api/queues", token=narrow)[1]["data"]] == ["legal_english"]
+
+
+def test_pages_walk_over_every_call_once_newest_first(api: Api) -> None:
+    for number in range(7):
+        api.post(INITIATED | {"callId": f"call-{number}"})
+    seen: list[str] = []
+    query = {"limit": "3", "status": "waiting"}
+    while True:
+        page = api.call("GET", "/api/calls", query=query)[1]
+        seen += [call["id"] for call in page["data"]]
+        if page["nextCursor"] is None:
+            break
+        query["cursor"] = page["nextCursor"]
+    assert seen == [f"call-{number}" for number in reversed(range(7))]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("limit", "0"), ("limit", "501"), ("limit", "x"), ("status", "asleep"), ("cursor", "AAAA"), ("flag", "red")],
+)
+def test_a_parameter_that_is_not_valid_is_named(api: Api, name: str, value: str) -> None:
+    status, problem, _ = api.call("GET", "/api/calls", query={name: value})
+    assert (status, problem["errors"][0]["field"]) == (400, name)
+
+
+def test_filters_narrow_the_list(api: Api) -> None:
+    api.post([INITIATED, INITIATED | {"callId": "call-2", "queueId": "legal_english"}])
+    api.post({"event": "call_routed", "callId": "call-1", "agentId": "interpreter-01", "routingTime": 1})
+    api.post({"event": "call_answered", "callId": "call-1", "waitTime": 31})
+
+    def found(**query: str) -> list[str]:
+        return [call["id"] for call in api.call("GET", "/api/calls", query=query)[1]["data"]]
+
+    assert found(status="active") == ["call-1"]
+    assert found(status="waiting,active,on_hold", queueId="legal_english") == ["call-2"]
+    assert found(agentId="interpreter-01") == ["call-1"]
+    assert found(flag="sla_breached") == ["call-1"]
+
+
+def test_a_history_is_read_oldest_first_page_by_page(api: Api) -> None:
+    api.post(INITIATED)
+    api.post({"event": "call_routed", "callId": "call-1", "agentId": "interpreter-01", "routingTime": 1})
+    first = api.call("GET", "/api/calls/{call_id}/events", call_id="call-1", query={"limit": "1"})[1]
+    second = api.call(
+        "GET", "/api/calls/{call_id}/events", call_id="call-1", query={"limit": "1", "cursor": first["nextCursor"]}
+    )[1]
+    assert [event["type"] for event in first["data"] + second["data"]] == ["call_initiated", "call_routed"]
+    assert second["data"][0]["metadata"] == {"agentId": "interpreter-01", "routingTime": 1}
+    assert second["nextCursor"] is None
+
+
+def test_the_answer_never_depends_on_redis(api: Api, redis_server: Redis) -> None:
+    redis_server.stop()
+    assert api.post(INITIATED)[0] == 201
+
+
+def test_without_postgres_the_sender_is_asked_to_come_back(
+    api: Api, monkeypatch: pytest.MonkeyPatch, database_url: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", re.sub(r":\d+/", ":1/", database_url))  # nobody listens there
+    forget()
+    status, problem, headers = api.post(INITIATED)
+    assert (status, problem["status"], headers["retry-after"]) == (503, 503, "2")
+
+
+def test_a_warm_function_survives_a_lost_connection(api: Api, database_url: str) -> None:
+    api.post(INITIATED)
+    pid = wiring.database().connection().info.backend_pid
+    with psycopg.connect(database_url, autocommit=True) as other:
+        other.execute("select pg_terminate_backend(%s, 5000)", [pid])
+    assert api.post({"event": "call_routed", "callId": "call-1", "agentId": "a", "routingTime": 1})[0] == 201
+
+
+def test_queues_and_agents_are_set_up_by_an_administrator(api: Api) -> None:
+    status, queue, _ = api.call("PUT", "/api/queues/{queue_id}", {"name": "Night", "slaSeconds": 20}, queue_id="night")
+    assert (status, queue["slaSeconds"], queue["answerSeconds"]) == (200, 20, 15)
+    status, agent, _ = api.call(
+        "PUT", "/api/agents/{agent_id}", {"name": "Nora", "queues": ["night"], "status": "available"}, agent_id="nora"
+    )
+    assert (status, agent["status"], agent["queues"]) == (200, "available", ["night"])
+    api.post(INITIATED | {"queueId": "night"})
+    deadline = api.call("GET", "/api/calls/{call_id}", call_id="call-1")[1]["deadline"]
+    assert deadline["kind"] == "sla_wait"
+
+
+def test_the_queue_returns_only_what_was_refused(api: Api) -> None:
+    from functions.ingest.app import from_queue
+
+    def message(number: int, body: Any) -> dict[str, Any]:
+        return {"messageId": f"m-{number}", "body": body if isinstance(body, str) else json.dumps(body)}
+
+    batch = {"Records": [message(1, INITIATED), message(2, "{"), message(3, INITIATED | {"callId": "call-3"})]}
+    answer = from_queue(batch, None)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m-2"}]}
+    assert {call["id"] for call in api.call("GET", "/api/calls")[1]["data"]} == {"call-1", "call-3"}
