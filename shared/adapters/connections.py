@@ -16,7 +16,7 @@ class PostRefusedError(Exception):
 
 
 def unsigned(method: str, url: str, body: bytes) -> dict[str, str]:  # noqa: ARG001 - an emulator asks for no signature
-    return {"Content-Type": "application/json"}
+    return {}
 
 
 def address(base_url: str, connection_id: str) -> str:

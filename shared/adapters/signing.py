@@ -15,7 +15,7 @@ class Signer:
 
     def headers(self, method: str, url: str, body: bytes) -> dict[str, str]:
         """All headers to send. The credentials are asked each time: a role's change within the hour."""
-        request: Any = AWSRequest(method=method, url=url, data=body, headers={"Content-Type": "application/json"})
+        request: Any = AWSRequest(method=method, url=url, data=body)
         auth: Any = SigV4Auth(self._credentials.get_frozen_credentials(), self._service, self._region)
         auth.add_auth(request)
         return dict(request.headers.items())

@@ -21,7 +21,7 @@ FINISH_SECONDS = 2.0
 RETRY_SECONDS = 0.2
 DRAIN_AT_ONCE = 500
 AGENTS_SECONDS = 120.0  # how far back agents are told of again after a gap: they have no outbox
-DEAF_SECONDS = 1.0  # how often the outbox is read while the channel is down
+DEAF_SECONDS = 1.0  # at most between two readings of the outbox while the channel is down
 EXPIRY_BEATS = 10
 
 
@@ -131,9 +131,11 @@ class Relay:
 
     async def _listen(self) -> None:
         """While the channel is down the outbox itself is read: later by a moment, and complete."""
+        pause_seconds = RETRY_SECONDS
         while True:
             try:
                 async with self._channel.listen() as messages, asyncio.TaskGroup() as group:
+                    pause_seconds = 0
                     draining = group.create_task(self._drain())
                     async for published in messages:
                         self._hear(published.changes, published.agents)
@@ -141,7 +143,8 @@ class Relay:
             except* ChannelDownError as down:
                 _log.warning("The channel is down: %s", down.exceptions[0])
             await self._drain(2 * DEAF_SECONDS)
-            await asyncio.sleep(DEAF_SECONDS)
+            await asyncio.sleep(pause_seconds)
+            pause_seconds = min(DEAF_SECONDS, pause_seconds + RETRY_SECONDS)
 
     async def _drain(self, agents_seconds: float = AGENTS_SECONDS) -> None:
         """Take in what is owed already: by a relay that died, or while nobody listened."""

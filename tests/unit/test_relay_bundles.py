@@ -1,0 +1,75 @@
+"""What a bundle holds, how it conflates and how it is cut into frames."""
+
+from datetime import UTC, datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.contracts.feed import Update
+from shared.contracts.views import AgentView, CallView, EventView
+from shared.usecases.bundle import FRAME_BYTES, Bundle, agent_item, call_item, event_item
+
+AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+def call(call_id: str, version: int, note: str = "") -> CallView:
+    return CallView(
+        id=call_id, type="voice", status="waiting", queue_id="q", language=None, start_time=AT, end_time=None,
+        agent_id=None, wait_seconds=None, hold_seconds=0, duration_seconds=None, end_reason=None, flags=[], offer=None,
+        deadline=None, version=version, metadata={"note": note},
+    )  # fmt: skip
+
+
+def event(event_id: str, version: int, void: bool = False) -> EventView:
+    return EventView(
+        id=event_id, call_id="c", type="call_routed", timestamp=AT, occurred_at=None, received_at=AT,
+        source="telephony", position=1, version=version, void=void, metadata={},
+    )  # fmt: skip
+
+
+def agent(agent_id: str, second: int) -> AgentView:
+    return AgentView(
+        id=agent_id, name="Ana", languages=[], queues=["q"], status="away", status_since=AT.replace(second=second),
+        call_id=None, reason=None,
+    )  # fmt: skip
+
+
+def read(bundle: Bundle) -> list[Update]:
+    return [Update.model_validate_json(frame) for frame in bundle.frames(7)]
+
+
+def test_a_frame_is_what_the_contract_says():
+    bundle = Bundle([call_item(call("c", 1)), event_item(event("e", 1)), agent_item(agent("a", 1))], ["queue:q"])
+    expected = Update(position=7, calls=[call("c", 1)], events=[event("e", 1)], agents=[agent("a", 1)])
+    assert read(bundle) == [expected]
+    assert bundle.frames(7) == [expected.model_dump_json().encode()]
+
+
+def test_the_latest_wins_whatever_comes_last():
+    late = Bundle([call_item(call("c", 3)), event_item(event("e", 3, void=True)), agent_item(agent("a", 5))], ["x"])
+    early = Bundle([call_item(call("c", 1)), event_item(event("e", 1)), agent_item(agent("a", 2))], ["y"])
+    for merged in (early.followed_by(late), late.followed_by(early)):
+        (frame,) = read(merged)
+        assert frame.calls[0].version == 3
+        assert frame.events[0].void
+        assert frame.agents[0].status_since.second == 5
+        assert merged.topics == {"x", "y"}
+
+
+def test_all_who_are_alike_share_one_merged_bundle_and_its_frames():
+    first, second = Bundle([call_item(call("c", 1))], ["x"]), Bundle([call_item(call("d", 1))], ["x"])
+    assert first.followed_by(second) is first.followed_by(second)
+    assert first.frames(1) is first.frames(1)
+    assert first.frames(2) is not first.frames(1)
+
+
+@given(st.lists(st.text(alphabet="xñ€𝄞", max_size=4000), max_size=40))
+def test_every_item_is_in_one_frame_and_no_frame_is_too_long(notes):
+    calls = [call(f"c{n}", 1, note) for n, note in enumerate(notes)]
+    bundle = Bundle((call_item(one) for one in calls), ["x"])
+    assert all(len(frame) < FRAME_BYTES for frame in bundle.frames(10**15))
+    assert [one.id for frame in read(bundle) for one in frame.calls] == [one.id for one in calls]
+
+
+def test_what_no_frame_can_hold_is_known():
+    assert not Bundle([call_item(call("c", 1, "x" * FRAME_BYTES))], ["x"]).is_sendable
