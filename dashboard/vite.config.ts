@@ -1,4 +1,5 @@
-import { defineConfig, type PluginOption } from "vite";
+import { defineConfig, type Plugin, type PluginOption } from "vite";
+import { BUILT_POLICY } from "./src/policy";
 
 // `vite --mode fake` serves the page beside a made-up call centre, so that it can be worked on without the cloud.
 async function fakeFloor(mode: string): Promise<PluginOption[]> {
@@ -7,10 +8,20 @@ async function fakeFloor(mode: string): Promise<PluginOption[]> {
   return [fakePlugin()];
 }
 
+/** Only in what is built: Vite's development server needs styles in the page. */
+function policyPlugin(): Plugin {
+  const attrs = { "http-equiv": "Content-Security-Policy", content: BUILT_POLICY };
+  return {
+    name: "content-security-policy",
+    apply: "build",
+    transformIndexHtml: () => [{ tag: "meta", attrs, injectTo: "head-prepend" }],
+  };
+}
+
 export default defineConfig(async ({ mode }) => ({
   // Relative addresses: the page lives under a bucket's path locally and at a CDN's root on AWS.
   base: "./",
-  plugins: await fakeFloor(mode),
+  plugins: [policyPlugin(), ...(await fakeFloor(mode))],
   build: { target: "es2022", modulePreload: { polyfill: false }, sourcemap: false, assetsInlineLimit: 0 },
   server: { host: "127.0.0.1" },
   preview: { host: "127.0.0.1" },

@@ -30,26 +30,26 @@ export interface Call {
   agentId: string | null;
   language: string | null;
   waitSeconds: number | null;
-  holdSeconds: number | null;
+  holdSeconds: number;
   durationSeconds: number | null;
   endReason: EndReason | null;
   flags: Flag[];
   offer: Offer | null;
   deadline: Deadline | null;
   version: number;
-  metadata: Record<string, unknown> | null;
+  metadata: Record<string, unknown>;
 }
 
 export interface Event {
   id: string;
-  callId: string | null;
+  callId: string;
   type: string;
   timestamp: string;
   occurredAt: string | null;
   receivedAt: string;
   source: EventSource;
   position: number;
-  version: number;
+  version: number | null;
   void: boolean;
   metadata: Record<string, unknown>;
 }
@@ -71,7 +71,7 @@ export interface Agent {
   languages: string[];
   queues: string[];
   status: AgentStatus;
-  statusSince: string | null;
+  statusSince: string;
   callId: string | null;
   reason: string | null;
 }

@@ -17,13 +17,13 @@ function view(id: string, version: number, status: CallStatus = "waiting"): Call
     agentId: null,
     language: null,
     waitSeconds: null,
-    holdSeconds: null,
+    holdSeconds: 0,
     durationSeconds: null,
     endReason: null,
     flags: [],
     offer: null,
     deadline: null,
-    metadata: null,
+    metadata: {},
   };
 }
 

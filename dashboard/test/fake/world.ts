@@ -34,7 +34,7 @@ export class World {
     languages: ["es", "en"],
     queues: QUEUES.map(([id]) => id),
     status: "available",
-    statusSince: null,
+    statusSince: new Date(0).toISOString(),
     callId: null,
     reason: null,
   }));
@@ -67,7 +67,7 @@ export class World {
       agentId: null,
       language: queue.language,
       waitSeconds: null,
-      holdSeconds: null,
+      holdSeconds: 0,
       durationSeconds: null,
       endReason: null,
       flags: [],

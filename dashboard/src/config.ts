@@ -1,0 +1,14 @@
+/** Where the API is: read from `config.json` beside the page, written there at deployment. */
+
+import type { ServerClock } from "./clock";
+import type { Config } from "./contracts";
+
+export async function readConfig(clock: ServerClock): Promise<Config> {
+  const sentAt = Date.now();
+  const answer = await fetch("config.json", { cache: "no-store" });
+  // A cache's copy carries the date at which it was stored.
+  if (!answer.headers.has("age")) clock.sample(answer.headers.get("date"), sentAt, Date.now());
+  const config = (await answer.json()) as Partial<Config>;
+  if (typeof config.api !== "string" || typeof config.websocket !== "string") throw new Error("incomplete");
+  return { api: config.api, websocket: config.websocket };
+}

@@ -1,0 +1,107 @@
+/** What a row shows of a call at a given moment: its state, its next deadline, how urgent it is. */
+
+import type { Call, DeadlineKind, Queue } from "../contracts";
+
+export type ShownState = "waiting" | "ringing" | "active" | "on_hold" | "ended";
+export type Tone = "calm" | "near" | "past";
+
+export interface Countdown {
+  kind: DeadlineKind;
+  /** Null where the limit is known to be exceeded but not since when. */
+  dueMs: number | null;
+  tone: Tone;
+  /** How much of the limit is left, 1 to 0. */
+  left: number;
+}
+
+/** The limits of a queue that is not known (yet). */
+const DEFAULT_LIMITS = { slaSeconds: 30, answerSeconds: 15, holdSeconds: 60 };
+type Limits = Pick<Queue, "slaSeconds" | "answerSeconds" | "holdSeconds">;
+
+/** The last third of a limit is near, but no longer than this: a day's hold limit must not be amber for hours. */
+const NEAR_AT_MOST_MS = 30_000;
+
+interface Times {
+  startMs: number;
+  dueMs: number | null;
+}
+
+const times = new WeakMap<Call, Times>();
+
+function timesOf(call: Call): Times {
+  let known = times.get(call);
+  if (known === undefined) {
+    const dueMs = call.deadline === null ? null : Date.parse(call.deadline.dueAt);
+    known = { startMs: Date.parse(call.startTime), dueMs };
+    times.set(call, known);
+  }
+  return known;
+}
+
+export function startMs(call: Call): number {
+  return timesOf(call).startMs;
+}
+
+export function stateOf(call: Call): ShownState {
+  return call.status === "waiting" && call.offer !== null ? "ringing" : call.status;
+}
+
+/** Waiting for its first answer: a transferred call has had one, and its wait is no longer the caller's first. */
+function awaitsAnswer(call: Call): boolean {
+  return call.status === "waiting" && call.waitSeconds === null;
+}
+
+export function waitedMs(call: Call, now: number): number | null {
+  if (awaitsAnswer(call)) return Math.max(0, now - startMs(call));
+  return call.waitSeconds === null ? null : call.waitSeconds * 1_000;
+}
+
+export function totalMs(call: Call, now: number): number {
+  const end = call.endTime === null ? now : Date.parse(call.endTime);
+  return Math.max(0, end - startMs(call));
+}
+
+export function countdownOf(call: Call, queue: Queue | undefined, now: number): Countdown | null {
+  const limits = queue ?? DEFAULT_LIMITS;
+  const { dueMs } = timesOf(call);
+  if (call.deadline !== null && dueMs !== null) {
+    return countdownTo(call.deadline.kind, dueMs, limitMs(call.deadline.kind, limits), now);
+  }
+  const waitDueMs = startMs(call) + limits.slaSeconds * 1_000;
+  if (awaitsAnswer(call)) return countdownTo("sla_wait", waitDueMs, limits.slaSeconds * 1_000, now);
+  if (call.status === "on_hold" && call.flags.includes("hold_exceeded")) {
+    return { kind: "hold", dueMs: null, tone: "past", left: 0 };
+  }
+  return null;
+}
+
+function countdownTo(kind: DeadlineKind, dueMs: number, limit: number, now: number): Countdown {
+  const remaining = dueMs - now;
+  const left = Math.min(1, Math.max(0, remaining / limit));
+  const near = remaining <= Math.min(limit / 3, NEAR_AT_MOST_MS);
+  return { kind, dueMs, tone: remaining <= 0 ? "past" : near ? "near" : "calm", left };
+}
+
+function limitMs(kind: DeadlineKind, limits: Limits): number {
+  const seconds = { answer: limits.answerSeconds, sla_wait: limits.slaSeconds, hold: limits.holdSeconds }[
+    kind
+  ];
+  return Math.max(1, seconds) * 1_000;
+}
+
+/** A promise is being broken at this moment: not one that was broken earlier in the call. */
+export function isBreached(call: Call, queue: Queue | undefined, now: number): boolean {
+  if (awaitsAnswer(call)) {
+    const limit = (queue ?? DEFAULT_LIMITS).slaSeconds * 1_000;
+    if (call.flags.includes("sla_breached") || now - startMs(call) >= limit) return true;
+  }
+  return countdownOf(call, queue, now)?.tone === "past";
+}
+
+/** Smaller is more urgent: broken promises by age, then the next deadlines, then those who wait, then the rest. */
+export function urgencyOf(call: Call, queue: Queue | undefined, now: number): [rank: number, at: number] {
+  if (isBreached(call, queue, now)) return [0, startMs(call)];
+  const dueMs = countdownOf(call, queue, now)?.dueMs ?? null;
+  if (dueMs !== null) return [1, dueMs];
+  return [call.status === "active" ? 3 : 2, startMs(call)];
+}

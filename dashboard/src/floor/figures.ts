@@ -1,0 +1,52 @@
+/** The figures on the tiles. */
+
+import type { Call, Queue } from "../contracts";
+import { countdownOf, isBreached, stateOf, waitedMs } from "./facts";
+
+export interface Figures {
+  total: number;
+  waiting: number;
+  ringing: number;
+  active: number;
+  onHold: number;
+  overHold: number;
+  breached: number;
+  longestWaitMs: number | null;
+}
+
+export function figuresOf(
+  calls: Iterable<Call>,
+  queues: ReadonlyMap<string, Queue>,
+  queueId: string | null,
+  now: number,
+): Figures {
+  const figures: Figures = {
+    total: 0,
+    waiting: 0,
+    ringing: 0,
+    active: 0,
+    onHold: 0,
+    overHold: 0,
+    breached: 0,
+    longestWaitMs: null,
+  };
+  for (const call of calls) {
+    if (queueId === null || call.queueId === queueId) count(figures, call, queues.get(call.queueId), now);
+  }
+  return figures;
+}
+
+function count(figures: Figures, call: Call, queue: Queue | undefined, now: number): void {
+  figures.total++;
+  if (call.status === "active") figures.active++;
+  if (call.status === "on_hold") {
+    figures.onHold++;
+    if (countdownOf(call, queue, now)?.tone === "past") figures.overHold++;
+  }
+  if (call.status === "waiting") {
+    figures.waiting++;
+    if (stateOf(call) === "ringing") figures.ringing++;
+    figures.longestWaitMs = Math.max(figures.longestWaitMs ?? 0, waitedMs(call, now) ?? 0);
+  }
+  if (isBreached(call, queue, now)) figures.breached++;
+}

@@ -1,0 +1,108 @@
+/** Which calls are shown and in which order. Lives in the address, so that a view can be bookmarked and sent. */
+
+import type { Agent, Call, Flag, Queue } from "../contracts";
+import { isBreached, type ShownState, startMs, stateOf, urgencyOf } from "./facts";
+
+export const LIVE_STATES = ["waiting", "ringing", "active", "on_hold"] as const satisfies ShownState[];
+export const FLAGS = ["sla_breached", "hold_exceeded", "rerouted", "short_call"] as const satisfies Flag[];
+export const SORTS = ["urgency", "wait", "newest"] as const;
+
+export type LiveState = (typeof LIVE_STATES)[number];
+export type Sort = (typeof SORTS)[number];
+
+export interface Filters {
+  queue: string | null;
+  /** Empty means every state. */
+  states: readonly LiveState[];
+  flag: Flag | null;
+  breached: boolean;
+  text: string;
+  sort: Sort;
+}
+
+export const NO_FILTERS: Filters = {
+  queue: null,
+  states: [],
+  flag: null,
+  breached: false,
+  text: "",
+  sort: "urgency",
+};
+
+export function parseFilters(search: string): Filters {
+  const query = new URLSearchParams(search);
+  const states = (query.get("state") ?? "").split(",");
+  return {
+    queue: query.get("queue") || null,
+    states: LIVE_STATES.filter((state) => states.includes(state)),
+    flag: FLAGS.find((flag) => flag === query.get("flag")) ?? null,
+    breached: query.get("breached") === "now",
+    text: query.get("text") ?? "",
+    sort: SORTS.find((sort) => sort === query.get("sort")) ?? "urgency",
+  };
+}
+
+export function formatFilters(filters: Filters, callId: string | null): string {
+  const query = new URLSearchParams();
+  if (filters.queue !== null) query.set("queue", filters.queue);
+  if (filters.states.length > 0) query.set("state", filters.states.join(","));
+  if (filters.flag !== null) query.set("flag", filters.flag);
+  if (filters.breached) query.set("breached", "now");
+  if (filters.text !== "") query.set("text", filters.text);
+  if (filters.sort !== "urgency") query.set("sort", filters.sort);
+  if (callId !== null) query.set("call", callId);
+  const text = query.toString().replaceAll("%2C", ",");
+  return text === "" ? "" : `?${text}`;
+}
+
+/** Whether anything is hidden; the order hides nothing. */
+export function hidesCalls(filters: Filters): boolean {
+  return formatFilters({ ...filters, sort: "urgency" }, null) !== "";
+}
+
+export interface Names {
+  queues: ReadonlyMap<string, Queue>;
+  agents: ReadonlyMap<string, Agent>;
+}
+
+export function selectCalls(calls: Iterable<Call>, filters: Filters, names: Names, now: number): Call[] {
+  const shown: Call[] = [];
+  for (const call of calls) if (matches(call, filters, names, now)) shown.push(call);
+  return sortCalls(shown, filters.sort, names, now);
+}
+
+function matches(call: Call, filters: Filters, names: Names, now: number): boolean {
+  if (filters.queue !== null && call.queueId !== filters.queue) return false;
+  if (filters.states.length > 0 && !filters.states.some((state) => state === stateOf(call))) return false;
+  if (filters.flag !== null && !call.flags.includes(filters.flag)) return false;
+  if (filters.breached && !isBreached(call, names.queues.get(call.queueId), now)) return false;
+  return filters.text === "" || wordsOf(call, names).includes(filters.text.trim().toLowerCase());
+}
+
+function wordsOf(call: Call, { queues, agents }: Names): string {
+  const agentId = call.agentId ?? call.offer?.agentId ?? "";
+  const words = [call.id, call.queueId, queues.get(call.queueId)?.name, agentId, agents.get(agentId)?.name];
+  return [...words, call.language, languageName(call.language)].join(" ").toLowerCase();
+}
+
+function sortCalls(calls: Call[], sort: Sort, { queues }: Names, now: number): Call[] {
+  const keyed = calls.map((call) => ({ call, key: keyOf(call, sort, queues.get(call.queueId), now) }));
+  keyed.sort(({ call: a, key: [rankA, atA] }, { call: b, key: [rankB, atB] }) => {
+    return rankA - rankB || atA - atB || (a.id < b.id ? -1 : 1);
+  });
+  return keyed.map(({ call }) => call);
+}
+
+function keyOf(call: Call, sort: Sort, queue: Queue | undefined, now: number): [number, number] {
+  if (sort === "newest") return [0, -startMs(call)];
+  if (sort === "wait") return [call.status === "waiting" ? 0 : 1, startMs(call)];
+  return urgencyOf(call, queue, now);
+}
+
+const languageNames = new Intl.DisplayNames(["en"], { type: "language", fallback: "none" });
+
+/** `es` and `es-MX` by name; what is no language tag is shown as it was sent. */
+export function languageName(language: string | null): string | null {
+  if (language === null || !/^[a-z]{2,3}(-\w+)*$/i.test(language)) return language;
+  return languageNames.of(language) ?? language;
+}

@@ -1,0 +1,31 @@
+import { render } from "preact";
+import { ServerClock } from "./clock";
+import { readConfig } from "./config";
+import type { Config } from "./contracts";
+import { narrowPolicy } from "./policy";
+import { takeTokenFromAddress } from "./session";
+import { texts } from "./texts";
+import { App } from "./view/App";
+import { Notice } from "./view/Notice";
+import "./styles/base.css";
+import "./styles/floor.css";
+import "./styles/panel.css";
+
+takeTokenFromAddress();
+// A new address pasted into the same tab brings another token: start over with it.
+addEventListener("hashchange", () => {
+  takeTokenFromAddress();
+  location.reload();
+});
+
+const root = document.getElementById("root");
+if (root === null) throw new Error("index.html lacks #root");
+const clock = new ServerClock(Date.now);
+
+readConfig(clock).then(
+  (config: Config) => {
+    narrowPolicy(config.api, config.websocket);
+    render(<App config={config} clock={clock} />, root);
+  },
+  () => render(<Notice title={texts.noConfig} help={texts.noConfigHelp} tone="past" />, root),
+);

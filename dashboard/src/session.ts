@@ -1,0 +1,42 @@
+/** The token: from the address's fragment or pasted, kept for this tab only. */
+
+const KEY = "switchboard.token";
+
+export interface Claims {
+  role: string | null;
+  expiresAt: number | null;
+}
+
+/** Takes a token out of the address, so that it stays in no history, bookmark or screenshot. */
+export function takeTokenFromAddress(): void {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (token === null) return;
+  saveToken(token);
+  history.replaceState(history.state, "", `${location.pathname}${location.search}`);
+}
+
+export function savedToken(): string | null {
+  return sessionStorage.getItem(KEY);
+}
+
+export function saveToken(token: string): void {
+  sessionStorage.setItem(KEY, token.trim());
+}
+
+export function forgetToken(): void {
+  sessionStorage.removeItem(KEY);
+}
+
+/** What the token says of itself. It is not verified here: the API does that. */
+export function claimsOf(token: string): Claims {
+  try {
+    const payload = (token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/");
+    const { role, exp } = JSON.parse(atob(payload)) as { role?: unknown; exp?: unknown };
+    return {
+      role: typeof role === "string" ? role : null,
+      expiresAt: typeof exp === "number" ? exp * 1_000 : null,
+    };
+  } catch {
+    return { role: null, expiresAt: null };
+  }
+}

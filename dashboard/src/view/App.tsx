@@ -1,0 +1,58 @@
+import { useEffect, useMemo, useState } from "preact/hooks";
+import type { ServerClock } from "../clock";
+import type { Config } from "../contracts";
+import { forgetToken, savedToken, saveToken } from "../session";
+import { Floor } from "./Floor";
+import { SignIn } from "./SignIn";
+import { Store } from "./store";
+
+interface AppProps {
+  config: Config;
+  clock: ServerClock;
+}
+
+export function App({ config, clock }: AppProps) {
+  const [token, setToken] = useState(savedToken);
+  const signIn = (given: string) => {
+    saveToken(given);
+    setToken(savedToken());
+  };
+  const signOut = () => {
+    forgetToken();
+    setToken(null);
+  };
+  if (token === null) return <SignIn reason="none" onToken={signIn} />;
+  return <Session key={token} {...{ config, clock, token, signIn, signOut }} />;
+}
+
+interface SessionProps extends AppProps {
+  token: string;
+  signIn: (token: string) => void;
+  signOut: () => void;
+}
+
+function Session({ config, clock, token, signIn, signOut }: SessionProps) {
+  const store = useMemo(() => new Store(config, token, clock), [config, token, clock]);
+  useEffect(() => {
+    store.start();
+    exposeFloor(store);
+    return () => store.stop();
+  }, [store]);
+  const { halt } = store.picture.value;
+  if (halt !== null) return <SignIn reason={halt} onToken={signIn} />;
+  return <Floor store={store} onSignOut={signOut} />;
+}
+
+declare global {
+  interface Window {
+    /** What the page holds, for tests and for whoever wants to compare it with `GET /api/calls`. */
+    switchboard?: { floor: () => { id: string; status: string; version: number }[] };
+  }
+}
+
+function exposeFloor(store: Store): void {
+  window.switchboard = {
+    floor: () =>
+      [...store.feed.floor.live.values()].map(({ id, status, version }) => ({ id, status, version })),
+  };
+}

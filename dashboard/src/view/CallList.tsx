@@ -1,0 +1,127 @@
+/** The live calls as rows of a grid, of which only those in sight are in the document. */
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { Call } from "../contracts";
+import { texts } from "../texts";
+import { CallRow } from "./CallRow";
+import { ListNotice } from "./ListNotice";
+import type { Store } from "./store";
+import { useVirtualRows } from "./virtual";
+
+const ROW_HEIGHT = 38;
+const NARROW_ROW_HEIGHT = 64;
+const NARROW = "(max-width: 760px)";
+const COLUMNS = ["due", "state", "call", "queue", "language", "agent", "waited", "total", "flags"] as const;
+
+export function CallList({ store }: { store: Store }) {
+  const calls = store.calls.value;
+  const scroller = useRef<HTMLDivElement>(null);
+  const rowHeight = useMatch(NARROW) ? NARROW_ROW_HEIGHT : ROW_HEIGHT;
+  const rows = useVirtualRows({
+    count: calls.length,
+    estimateSize: () => rowHeight,
+    getScrollElement: () => scroller.current,
+    getItemKey: (index) => calls[index]?.id ?? index,
+    overscan: 8,
+  });
+  useEffect(() => rows.measure(), [rows, rowHeight]);
+  const cursor = useCursor(store, calls);
+  const press = (event: KeyboardEvent) => {
+    const target = cursorTarget(
+      event,
+      cursor,
+      calls.length,
+      Math.floor((rows.scrollRect?.height ?? 0) / rowHeight),
+    );
+    const call = calls[target ?? -1];
+    if (target !== null && call !== undefined) {
+      event.preventDefault();
+      store.cursorId.value = call.id;
+      if (store.openId.value !== null) store.open(call.id);
+      rows.scrollToIndex(target, { align: "auto" });
+    } else if (event.key === "Enter" && calls[cursor] !== undefined) {
+      store.open(calls[cursor].id);
+    }
+  };
+  return (
+    <div class="list">
+      <div
+        class="grid"
+        id="calls"
+        ref={scroller}
+        role="grid"
+        aria-label={texts.list}
+        aria-rowcount={calls.length + 1}
+        aria-activedescendant={calls[cursor] === undefined ? undefined : rowId(calls[cursor])}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a grid holds the focus and names its active row
+        tabIndex={0}
+        onKeyDown={press}
+        data-testid="call-list"
+      >
+        <div class="row head" role="row" aria-rowindex={1}>
+          {COLUMNS.map((column) => (
+            <div key={column} role="columnheader" class={`cell ${column}`}>
+              {texts.columns[column]}
+            </div>
+          ))}
+        </div>
+        <div class="rows" role="rowgroup" style={{ height: `${rows.getTotalSize()}px` }}>
+          {rows.getVirtualItems().map(({ index, start }) => {
+            const call = calls[index];
+            return call === undefined ? null : (
+              <CallRow
+                key={call.id}
+                {...{ store, call, index, start, id: rowId(call), isCursor: index === cursor }}
+              />
+            );
+          })}
+        </div>
+      </div>
+      {calls.length === 0 ? <ListNotice store={store} /> : null}
+    </div>
+  );
+}
+
+function rowId(call: Call): string {
+  return `call-${call.id}`;
+}
+
+/** Where the cursor stands; when its call leaves the list, the one that took its place has it. */
+function useCursor(store: Store, calls: readonly Call[]): number {
+  const lastIndex = useRef(0);
+  const id = store.cursorId.value;
+  const found = id === null ? -1 : calls.findIndex((call) => call.id === id);
+  const index = found >= 0 ? found : Math.min(lastIndex.current, calls.length - 1);
+  useEffect(() => {
+    lastIndex.current = Math.max(0, index);
+    const heir = calls[index];
+    if (id !== null && found < 0 && heir !== undefined) store.cursorId.value = heir.id;
+  });
+  return id === null ? 0 : index;
+}
+
+function cursorTarget(event: KeyboardEvent, cursor: number, count: number, page: number): number | null {
+  const last = count - 1;
+  const targets: Record<string, number> = {
+    ArrowDown: cursor + 1,
+    ArrowUp: cursor - 1,
+    PageDown: cursor + Math.max(1, page - 2),
+    PageUp: cursor - Math.max(1, page - 2),
+    Home: 0,
+    End: last,
+  };
+  const target = targets[event.key];
+  return target === undefined || count === 0 ? null : Math.min(last, Math.max(0, target));
+}
+
+function useMatch(query: string): boolean {
+  const [matches, setMatches] = useState(() => matchMedia(query).matches);
+  useEffect(() => {
+    const media = matchMedia(query);
+    const update = () => setMatches(media.matches);
+    update();
+    media.addEventListener("change", update);
+    return () => media.removeEventListener("change", update);
+  }, [query]);
+  return matches;
+}

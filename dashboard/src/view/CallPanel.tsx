@@ -1,0 +1,143 @@
+/** One call: what it is now, and how it came to that. */
+
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import type { Call } from "../contracts";
+import { courseOf } from "../floor/course";
+import { clockDuration, clockTime } from "../floor/durations";
+import { startMs, stateOf, totalMs, waitedMs } from "../floor/facts";
+import { languageName } from "../floor/filters";
+import { texts } from "../texts";
+import type { CallHistory } from "./history";
+import { CloseIcon, StateIcon, VideoIcon } from "./icons";
+import { Notice } from "./Notice";
+import type { Store } from "./store";
+import { Timeline } from "./Timeline";
+
+interface CallPanelProps {
+  store: Store;
+  history: CallHistory;
+}
+
+export function CallPanel({ store, history }: CallPanelProps) {
+  const call = history.call.value;
+  const state = history.state.value;
+  const closeButton = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    // Where the panel covers the list, the list cannot keep the focus.
+    if (matchMedia("(max-width: 1080px)").matches) closeButton.current?.focus();
+  }, []);
+  const close = () => {
+    store.open(null);
+    document.getElementById("calls")?.focus();
+  };
+  return (
+    <aside
+      class="panel"
+      aria-label={texts.panel.label(history.callId)}
+      data-testid="call-panel"
+      data-state={state}
+    >
+      <header class="panel-head">
+        <h2>{history.callId}</h2>
+        <button
+          type="button"
+          class="quiet icon"
+          aria-label={texts.panel.close}
+          ref={closeButton}
+          onClick={close}
+        >
+          <CloseIcon />
+        </button>
+      </header>
+      <div class="panel-body">
+        {call === null ? null : <Summary call={call} store={store} />}
+        {call === null ? null : <Course call={call} history={history} now={store.now.value} />}
+        {state === "loading" && call === null ? <Notice title={texts.panel.loading} /> : null}
+        {state === "failed" ? <Failed history={history} /> : null}
+        {state === "gone" ? (
+          <Notice title={texts.panel.gone} help={texts.panel.goneHelp} tone="past" />
+        ) : null}
+        {state === "ready" ? (
+          <Timeline events={history.events.value} agents={store.feed.directory.agents} />
+        ) : null}
+      </div>
+    </aside>
+  );
+}
+
+function Failed({ history }: { history: CallHistory }) {
+  return (
+    <Notice title={texts.panel.failed} tone="past">
+      <button type="button" class="primary" onClick={() => void history.read()}>
+        {texts.tryNow}
+      </button>
+    </Notice>
+  );
+}
+
+function Summary({ call, store }: { call: Call; store: Store }) {
+  const now = store.now.value;
+  const { queues, agents } = store.feed.directory;
+  const state = stateOf(call);
+  const waited = waitedMs(call, now);
+  const names = texts.panel.facts;
+  const agentId = call.agentId ?? call.offer?.agentId ?? null;
+  const agent = agentId === null ? texts.nothing : (agents.get(agentId)?.name ?? agentId);
+  return (
+    <section class="summary">
+      <p class="summary-state" data-testid="panel-state">
+        <StateIcon state={state} />
+        {texts.states[state]}
+        {call.type === "video" ? <VideoIcon /> : null}
+        {call.flags.map((flag) => (
+          <span key={flag} class="flag" data-flag={flag}>
+            {texts.flags[flag] ?? flag}
+          </span>
+        ))}
+      </p>
+      <dl>
+        <Fact name={names.queue}>{queues.get(call.queueId)?.name ?? call.queueId}</Fact>
+        <Fact name={names.language}>{languageName(call.language) ?? texts.nothing}</Fact>
+        <Fact name={state === "ringing" ? names.offeredTo : names.agent}>{agent}</Fact>
+        <Fact name={names.started}>{clockTime(startMs(call))}</Fact>
+        <Fact name={names.waited}>{waited === null ? texts.nothing : clockDuration(waited)}</Fact>
+        <Fact name={names.held}>{clockDuration(call.holdSeconds * 1_000)}</Fact>
+        <Fact name={names.total}>{clockDuration(totalMs(call, now))}</Fact>
+        {call.endReason === null ? null : (
+          <Fact name={names.reason}>{texts.panel.reasons[call.endReason]}</Fact>
+        )}
+      </dl>
+    </section>
+  );
+}
+
+function Fact({ name, children }: { name: string; children: ComponentChildren }) {
+  return (
+    <div class="fact">
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+/** The call's states side by side, each as long as it lasted. */
+function Course({ call, history, now }: { call: Call; history: CallHistory; now: number }) {
+  const stretches = courseOf(history.events.value, call.endTime === null ? now : Date.parse(call.endTime));
+  const described = stretches.map(
+    ({ state, fromMs, toMs }) => `${texts.states[state]} ${clockDuration(toMs - fromMs)}`,
+  );
+  return (
+    <div class="course" role="img" aria-label={`${texts.panel.course}: ${described.join(", ")}`}>
+      {stretches.map(({ state, fromMs, toMs }, index) => (
+        <span
+          key={fromMs}
+          class="stretch"
+          data-state={state}
+          title={described[index]}
+          style={{ flexGrow: `${Math.max(1, toMs - fromMs)}` }}
+        />
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,119 @@
+import type { ComponentChildren } from "preact";
+import type { Call } from "../contracts";
+import { clockDuration, countdown } from "../floor/durations";
+import { type Countdown, countdownOf, isBreached, stateOf, totalMs, waitedMs } from "../floor/facts";
+import { languageName } from "../floor/filters";
+import { texts } from "../texts";
+import { StateIcon, VideoIcon } from "./icons";
+import type { Store } from "./store";
+
+interface CallRowProps {
+  store: Store;
+  call: Call;
+  id: string;
+  index: number;
+  start: number;
+  isCursor: boolean;
+}
+
+export function CallRow({ store, call, id, index, start, isCursor }: CallRowProps) {
+  const now = store.now.value;
+  const { queues, agents } = store.feed.directory;
+  const queue = queues.get(call.queueId);
+  const agentId = call.agentId ?? call.offer?.agentId ?? null;
+  const waited = waitedMs(call, now);
+  const state = stateOf(call);
+  const due = countdownOf(call, queue, now);
+  const isLate = isBreached(call, queue, now);
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: the grid takes the keys for its rows
+    <div
+      class="row"
+      id={id}
+      role="row"
+      aria-rowindex={index + 2}
+      aria-selected={call.id === store.openId.value}
+      data-cursor={isCursor}
+      data-testid="call-row"
+      data-call-id={call.id}
+      data-status={call.status}
+      data-state={state}
+      data-version={call.version}
+      data-tone={isLate ? "past" : (due?.tone ?? "none")}
+      style={{ transform: `translateY(${start}px)` }}
+      onClick={() => store.open(call.id)}
+    >
+      <DueCell due={due} now={now} />
+      <Cell name="state">
+        <StateIcon state={state} />
+        {texts.states[state]}
+      </Cell>
+      <Cell name="call" title={call.id}>
+        <span class="id">{call.id}</span>
+        {call.type === "video" ? (
+          <span class="type" title={texts.types.video}>
+            <VideoIcon />
+            <span class="hidden">{texts.types.video}</span>
+          </span>
+        ) : null}
+      </Cell>
+      <Cell name="queue" title={call.queueId}>
+        {queue?.name ?? call.queueId}
+      </Cell>
+      <Cell name="language">{languageName(call.language) ?? texts.nothing}</Cell>
+      <Cell name="agent" title={agentId ?? ""}>
+        <span class={state === "ringing" ? "agent-name tentative" : "agent-name"}>
+          {agentId === null ? texts.nothing : (agents.get(agentId)?.name ?? agentId)}
+        </span>
+        {call.offer !== null && call.offer.attempt > 1 ? (
+          <span class="attempt">{texts.attempt(call.offer.attempt)}</span>
+        ) : null}
+      </Cell>
+      <Cell name="waited">{waited === null ? texts.nothing : clockDuration(waited)}</Cell>
+      <Cell name="total">{clockDuration(totalMs(call, now))}</Cell>
+      <Cell name="flags">
+        {call.flags.map((flag) => (
+          <span key={flag} class="flag" data-flag={flag}>
+            {texts.flags[flag] ?? flag}
+          </span>
+        ))}
+      </Cell>
+    </div>
+  );
+}
+
+interface CellProps {
+  name: string;
+  title?: string;
+  children: ComponentChildren;
+}
+
+function Cell({ name, title, children }: CellProps) {
+  return (
+    <div class={`cell ${name}`} role="gridcell" title={title}>
+      {children}
+    </div>
+  );
+}
+
+function DueCell({ due, now }: { due: Countdown | null; now: number }) {
+  if (due === null) {
+    return (
+      <Cell name="due">
+        <span class="hidden">{texts.noDeadline}</span>
+      </Cell>
+    );
+  }
+  const label = due.tone === "past" ? texts.deadlinesPast[due.kind] : texts.deadlines[due.kind];
+  return (
+    <Cell name="due">
+      <span class="countdown" data-tone={due.tone} data-testid="countdown">
+        {due.dueMs === null ? texts.over : countdown(due.dueMs - now)}
+      </span>
+      <span class="due-kind">{label}</span>
+      <span class="meter" data-tone={due.tone} aria-hidden="true">
+        <span style={{ transform: `scaleX(${due.left.toFixed(3)})` }} />
+      </span>
+    </Cell>
+  );
+}

@@ -1,0 +1,84 @@
+import { clockTime, roughAge } from "../floor/durations";
+import { texts } from "../texts";
+import { Mark } from "./icons";
+import type { Store } from "./store";
+
+/** Below this a picture counts as up to date; a quiet floor is proven again within this time. */
+const FRESH_MS = 2_000;
+
+interface HeaderProps {
+  store: Store;
+  onSignOut: () => void;
+}
+
+export function Header({ store, onSignOut }: HeaderProps) {
+  return (
+    <header class="header">
+      <p class="wordmark">
+        <Mark />
+        {texts.product}
+      </p>
+      <h1>{texts.page}</h1>
+      <Connection store={store} />
+      <ServerTime store={store} />
+      <button type="button" class="quiet sign-out" onClick={onSignOut}>
+        {texts.signIn.signOut}
+      </button>
+    </header>
+  );
+}
+
+function Connection({ store }: { store: Store }) {
+  const { connection, provenAt, trouble } = store.picture.value;
+  const isLive = connection === "live";
+  return (
+    <div class="connection" data-testid="connection" data-state={connection}>
+      <span class="pill" title={texts.connectionHelp[connection]}>
+        <span class="pulse" aria-hidden="true" />
+        <span role="status">{texts.connection[connection]}</span>
+      </span>
+      <Age store={store} />
+      <span class="connection-help">
+        {isLive ? "" : texts.connectionHelp[connection]}
+        {isLive || trouble === null ? "" : ` (${trouble})`}
+      </span>
+      {isLive || provenAt === null ? null : (
+        <button type="button" class="quiet" onClick={() => store.feed.nudge()}>
+          {texts.tryNow}
+        </button>
+      )}
+    </div>
+  );
+}
+
+function Age({ store }: { store: Store }) {
+  const { connection, provenAt } = store.picture.value;
+  store.now.value; // steps with the clock
+  const age = provenAt === null ? null : Date.now() - provenAt;
+  const shown =
+    age === null
+      ? texts.age.none
+      : age < FRESH_MS && connection === "live"
+        ? texts.age.now
+        : texts.age.ago(roughAge(age));
+  const title = provenAt === null ? undefined : texts.age.asOf(clockTime(provenAt + store.clock.offsetMs));
+  return (
+    <span
+      class="age"
+      data-testid="age"
+      data-age-seconds={age === null ? "" : Math.floor(age / 1_000)}
+      title={title}
+    >
+      {shown}
+    </span>
+  );
+}
+
+function ServerTime({ store }: { store: Store }) {
+  const now = store.now.value;
+  return (
+    <time class="server-time" dateTime={new Date(now).toISOString()} title={texts.serverTime}>
+      {clockTime(now)}
+    </time>
+  );
+}

@@ -1,0 +1,45 @@
+/** What stands where no row does: loading, unreachable, nothing there, nothing that matches. */
+
+import { texts } from "../texts";
+import { Notice } from "./Notice";
+import type { Store } from "./store";
+
+export function ListNotice({ store }: { store: Store }) {
+  const { connection, provenAt, trouble } = store.picture.value;
+  const hidden = store.feed.floor.live.size;
+  if (provenAt === null && connection === "offline") {
+    return (
+      <Notice
+        title={texts.unreachable}
+        help={texts.unreachableHelp}
+        detail={trouble}
+        tone="past"
+        testId="unreachable"
+      >
+        <button type="button" class="primary" onClick={() => store.feed.nudge()}>
+          {texts.tryNow}
+        </button>
+      </Notice>
+    );
+  }
+  if (provenAt === null) return <Loading />;
+  if (hidden === 0) return <Notice title={texts.empty} help={texts.emptyHelp} testId="empty" />;
+  return (
+    <Notice title={texts.noMatch} help={texts.noMatchHelp(hidden)} testId="no-match">
+      <button type="button" class="primary" onClick={() => store.clearFilters()}>
+        {texts.filters.clear}
+      </button>
+    </Notice>
+  );
+}
+
+function Loading() {
+  return (
+    <div class="skeleton" role="status" aria-label={texts.loading} data-testid="loading">
+      {Array.from({ length: 9 }, (_, index) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: the bars are all alike
+        <span key={index} class="skeleton-row" />
+      ))}
+    </div>
+  );
+}

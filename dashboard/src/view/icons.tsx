@@ -1,0 +1,66 @@
+/** Drawn here, so that the page loads no font and no image. */
+
+import type { ShownState } from "../floor/facts";
+
+export function Mark() {
+  return (
+    <svg class="mark" viewBox="0 0 20 20" aria-hidden="true">
+      <circle cx="5.5" cy="5.5" r="2.5" />
+      <circle cx="14.5" cy="14.5" r="2.5" />
+      <path d="M8 5.5h2.5a4 4 0 0 1 4 4V12" />
+    </svg>
+  );
+}
+
+/** Each state has its own shape: colour alone tells nothing to many. */
+export function StateIcon({ state }: { state: ShownState }) {
+  return (
+    <svg class="state-icon" viewBox="0 0 14 14" aria-hidden="true" data-state={state}>
+      {STATE_SHAPES[state]}
+    </svg>
+  );
+}
+
+const STATE_SHAPES = {
+  waiting: <circle cx="7" cy="7" r="4" class="outline" />,
+  ringing: (
+    <>
+      <circle cx="7" cy="7" r="2.2" class="solid" />
+      <circle cx="7" cy="7" r="5" class="outline ring" />
+    </>
+  ),
+  active: <circle cx="7" cy="7" r="4.5" class="solid" />,
+  on_hold: (
+    <>
+      <rect x="3" y="2.8" width="2.8" height="8.4" rx="1" class="solid" />
+      <rect x="8.2" y="2.8" width="2.8" height="8.4" rx="1" class="solid" />
+    </>
+  ),
+  ended: <path d="M3.5 7h7" class="outline" />,
+};
+
+export function VideoIcon() {
+  return (
+    <svg class="video-icon" viewBox="0 0 14 14" aria-hidden="true">
+      <rect x="1.2" y="3.6" width="7.8" height="6.8" rx="1.6" />
+      <path d="M9 6.4l3.6-2v5.2L9 7.6" />
+    </svg>
+  );
+}
+
+export function CloseIcon() {
+  return (
+    <svg class="close-icon" viewBox="0 0 14 14" aria-hidden="true">
+      <path d="M3 3l8 8M11 3l-8 8" />
+    </svg>
+  );
+}
+
+export function SearchIcon() {
+  return (
+    <svg class="search-icon" viewBox="0 0 14 14" aria-hidden="true">
+      <circle cx="6" cy="6" r="3.8" />
+      <path d="M9 9l3.4 3.4" />
+    </svg>
+  );
+}

@@ -1,0 +1,189 @@
+/** What the page shows, as signals: joins the feed, the server's clock and the address. */
+
+import { batch, computed, effect, signal } from "@preact/signals";
+import type { ServerClock } from "../clock";
+import type { Call, Config, Event } from "../contracts";
+import { Api, type Halt } from "../feed/api";
+import { type Connection, Feed } from "../feed/feed";
+import { systemTimers } from "../feed/timers";
+import { DEFAULT_TIMES } from "../feed/times";
+import { figuresOf } from "../floor/figures";
+import { type Filters, formatFilters, NO_FILTERS, parseFilters, selectCalls } from "../floor/filters";
+import { claimsOf } from "../session";
+import { CallHistory } from "./history";
+
+/** Changes that come together are drawn together. */
+const DRAW_AFTER_MS = 16;
+
+interface FeedPicture {
+  connection: Connection;
+  halt: Halt | null;
+  trouble: string | null;
+  provenAt: number | null;
+  isComplete: boolean;
+}
+
+export class Store {
+  readonly clock: ServerClock;
+  readonly now = signal(0);
+  readonly revision = signal(0);
+  readonly picture = signal<FeedPicture>({
+    connection: "connecting",
+    halt: null,
+    trouble: null,
+    provenAt: null,
+    isComplete: false,
+  });
+  readonly filters = signal<Filters>(parseFilters(location.search));
+  readonly openId = signal<string | null>(openIdIn(location.search));
+  readonly cursorId = signal<string | null>(null);
+  readonly history = signal<CallHistory | null>(null);
+  readonly feed: Feed;
+  private readonly api: Api;
+  private readonly expiresAt: number | null;
+  private drawTimer: ReturnType<typeof setTimeout> | undefined;
+  private tickTimer: ReturnType<typeof setTimeout> | undefined;
+  private readonly undo: (() => void)[] = [];
+
+  constructor(config: Config, token: string, clock: ServerClock) {
+    this.clock = clock;
+    this.now.value = clock.now();
+    this.expiresAt = claimsOf(token).expiresAt;
+    this.api = new Api({
+      base: config.api,
+      token,
+      fetch: (input, init) => fetch(input, init),
+      localNow: Date.now,
+      onDate: (date, sentAt, receivedAt) => clock.sample(date, sentAt, receivedAt),
+    });
+    const socketAddress = new URL(config.websocket);
+    socketAddress.searchParams.set("token", token);
+    this.feed = new Feed({
+      api: this.api,
+      openSocket: () => new WebSocket(socketAddress),
+      timers: systemTimers,
+      random: Math.random,
+      times: DEFAULT_TIMES,
+      onChange: () => this.drawSoon(),
+      onUpdate: (calls, events) => this.hearUpdate(calls, events),
+    });
+  }
+
+  readonly calls = computed<Call[]>(() => {
+    this.revision.value;
+    return selectCalls(
+      this.feed.floor.live.values(),
+      this.filters.value,
+      this.feed.directory,
+      this.now.value,
+    );
+  });
+
+  readonly figures = computed(() => {
+    this.revision.value;
+    const { floor, directory } = this.feed;
+    return figuresOf(floor.live.values(), directory.queues, this.filters.value.queue, this.now.value);
+  });
+
+  start(): void {
+    this.feed.start();
+    this.tick();
+    const nudge = () => document.visibilityState === "visible" && this.feed.nudge();
+    const readAddress = () => this.readAddress();
+    addEventListener("online", nudge);
+    document.addEventListener("visibilitychange", nudge);
+    addEventListener("popstate", readAddress);
+    this.undo.push(
+      () => removeEventListener("online", nudge),
+      () => document.removeEventListener("visibilitychange", nudge),
+      () => removeEventListener("popstate", readAddress),
+      effect(() => this.keepHistory()),
+    );
+  }
+
+  stop(): void {
+    this.feed.stop();
+    clearTimeout(this.drawTimer);
+    clearTimeout(this.tickTimer);
+    this.history.value?.close();
+    for (const run of this.undo) run();
+  }
+
+  setFilters(change: Partial<Filters>, { keepsHistory = true } = {}): void {
+    this.filters.value = { ...this.filters.value, ...change };
+    this.writeAddress(keepsHistory);
+  }
+
+  clearFilters(): void {
+    this.setFilters({ ...NO_FILTERS, sort: this.filters.value.sort });
+  }
+
+  open(callId: string | null): void {
+    if (callId === this.openId.value) return;
+    this.openId.value = callId;
+    if (callId !== null) this.cursorId.value = callId;
+    this.writeAddress(false);
+  }
+
+  /** Keeps the one history that belongs to the open call. */
+  private keepHistory(): void {
+    const callId = this.openId.value;
+    const known = this.history.peek();
+    if (known?.callId === callId) return;
+    known?.close();
+    const shown = callId === null ? null : (this.feed.floor.live.get(callId) ?? null);
+    this.history.value = callId === null ? null : new CallHistory(callId, this.api, shown);
+  }
+
+  private hearUpdate(calls: readonly Call[], events: readonly Event[]): void {
+    this.history.value?.hear(calls, events);
+  }
+
+  private drawSoon(): void {
+    this.drawTimer ??= setTimeout(() => this.draw(), DRAW_AFTER_MS);
+  }
+
+  private draw(): void {
+    this.drawTimer = undefined;
+    const { floor, directory, connection, halt, trouble, provenAt } = this.feed;
+    batch(() => {
+      this.revision.value = floor.revision + directory.revision;
+      this.picture.value = { connection, halt, trouble, provenAt, isComplete: !floor.needsSnapshot };
+    });
+    this.followOpenCall();
+  }
+
+  /** Reads teach the floor as well as frames do, and the open call has to follow either. */
+  private followOpenCall(): void {
+    const history = this.history.peek();
+    if (history === null || this.feed.floor.needsSnapshot) return;
+    const shown = this.feed.floor.live.get(history.callId);
+    if (shown !== undefined) history.put(shown);
+    else if (history.call.peek()?.status !== "ended" && history.state.peek() === "ready")
+      history.rereadSoon();
+  }
+
+  /** All counters step together, on the server's full second. */
+  private tick(): void {
+    const now = this.clock.now();
+    const second = Math.round(now / 1_000) * 1_000;
+    this.now.value = Math.abs(now - second) < 60 ? second : now;
+    if (this.expiresAt !== null && now >= this.expiresAt) this.feed.endSession("session_ended");
+    else this.tickTimer = setTimeout(() => this.tick(), 1_000 - (now % 1_000) + 5);
+  }
+
+  private writeAddress(keepsHistory: boolean): void {
+    const address = `${location.pathname}${formatFilters(this.filters.value, this.openId.value)}`;
+    if (keepsHistory) history.pushState(null, "", address);
+    else history.replaceState(null, "", address);
+  }
+
+  private readAddress(): void {
+    this.filters.value = parseFilters(location.search);
+    this.openId.value = openIdIn(location.search);
+  }
+}
+
+function openIdIn(search: string): string | null {
+  return new URLSearchParams(search).get("call") || null;
+}
