@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.domain.agents import AgentStatus, Effect
-from shared.domain.call import Call
+from shared.domain.call import Status
 from shared.domain.facts import AnswerTimedOut, Event, Fact, Rerouted, Source
 from shared.domain.rules import TimerKind, Verdict, conclusion, timers_owed
 from shared.usecases.draft import Draft
@@ -13,6 +13,8 @@ from shared.usecases.journal import Announcer, Changes, ConflictError, Journal, 
 from shared.usecases.record_events import commit, load_logs
 
 GRACE_OVER = "Its predecessor never came."
+IN_TIME = timedelta(seconds=1)
+AN_INSTANT = timedelta(microseconds=1)
 SYSTEM = ""  # the system's own events have no sender whose copies would have to be known again
 
 
@@ -66,13 +68,14 @@ class _Sweep:
     def settle(self, due: Mapping[str, set[TimerKind]]) -> News:
         drafts = self.open(due)
         changes = Changes()
-        lapsed = [draft for call_id, draft in drafts.items() if self._conclude(draft, due[call_id], changes)]
+        lapses = {call_id: self._conclude(draft, due[call_id], changes) for call_id, draft in drafts.items()}
+        lapsed = {call_id: lapsed_at for call_id, lapsed_at in lapses.items() if lapsed_at}
         effects = [effect for draft in drafts.values() for effect in draft.unsettled(self._now)]
         changes.effects += effects if not lapsed else ()
         if lapsed:
             self._ledger.settle(effects)  # who missed a call lets go of it before the next one is claimed
-        for draft in lapsed:
-            self.offer(draft)
+        for call_id, lapsed_at in lapsed.items():
+            self.offer(drafts[call_id], lapsed_at)
         for call_id, draft in drafts.items():
             self._rearm(call_id, draft, due[call_id], changes)
         return commit(self._ledger, drafts, self._now, self._sweeper.grace, changes)
@@ -89,9 +92,9 @@ class _Sweep:
             return True
         return any(draft.needs_log(timer.due_at) for timer in timers_owed(draft.call)) or draft.needs_log(self._now)
 
-    def _conclude(self, draft: Draft, kinds: set[TimerKind], changes: Changes) -> bool:
-        """Record what is due by now; whether an offer lapsed. The state decides what is owed, not the timer's row."""
-        lapsed = False
+    def _conclude(self, draft: Draft, kinds: set[TimerKind], changes: Changes) -> datetime | None:
+        """Record what is due by now; when an offer lapsed. The state decides what is owed, not the timer's row."""
+        lapsed_at: datetime | None = None
         owed = (timer for timer in timers_owed(draft.call) if timer.due_at <= self._now)
         for timer in sorted(owed, key=lambda timer: timer.due_at):
             call = draft.call
@@ -100,18 +103,24 @@ class _Sweep:
                 changes.effects.append(effect)
             elif call and (fact := conclusion(call, timer.kind)):
                 recorded = self._record(draft, fact, timer.due_at)
-                lapsed = lapsed or (recorded and isinstance(fact, AnswerTimedOut))
+                lapsed_at = timer.due_at if recorded and isinstance(fact, AnswerTimedOut) else lapsed_at
         if TimerKind.PARKED in kinds:
             draft.bury(self._now - self._sweeper.grace, GRACE_OVER)
-        return lapsed
+        return lapsed_at
 
-    def offer(self, draft: Draft) -> bool:
-        """Claim an agent who was not tried yet and offer the call; whether there was one."""
+    def offer(self, draft: Draft, lapsed_at: datetime | None = None) -> bool:
+        """Claim an agent who was not tried yet and offer the call; whether there was one.
+
+        The new offer follows the lapse of the one before. Where the sweep is late, it begins now: an agent whose phone
+        has not rung yet must not be short of time to answer.
+        """
         call = draft.call
-        if not _needs_agent(call) or call is None:
+        if call is None or call.status is not Status.WAITING or call.offer is not None:
             return False
-        agent_id = self._ledger.claim_agent(call, self._now)
-        return agent_id is not None and self._record(draft, Rerouted(agent_id), self._now)
+        in_time = lapsed_at is not None and self._now - lapsed_at < IN_TIME
+        at = lapsed_at + AN_INSTANT if lapsed_at and in_time else self._now
+        agent_id = self._ledger.claim_agent(call, at)
+        return agent_id is not None and self._record(draft, Rerouted(agent_id), at)
 
     def _record(self, draft: Draft, fact: Fact, at: datetime) -> bool:
         event = Event(self._sweeper.new_id(), draft.record.id, fact, at, self._now, source=Source.SYSTEM)
@@ -122,7 +131,3 @@ class _Sweep:
         changes.disarmed |= {(call_id, kind) for kind in kinds}
         owed = (timer for timer in draft.owed(self._sweeper.grace) if timer.kind in kinds)
         changes.armed |= {(call_id, timer.kind): timer.due_at for timer in owed if timer.due_at > self._now}
-
-
-def _needs_agent(call: Call | None) -> bool:
-    return call is not None and call.status.value == "waiting" and call.offer is None

@@ -38,7 +38,12 @@ def test_the_five_seed_events_are_recorded_as_they_are(floor: Floor) -> None:
     ]
     call = floor.call()
     assert (call["waitSeconds"], call["holdSeconds"], call["durationSeconds"]) == (8, 20, 95)
-    assert (call["agentId"], call["endReason"], call["flags"], call["version"]) == ("interpreter-01", "completed", [], 5)
+    assert (call["agentId"], call["endReason"], call["flags"], call["version"]) == (
+        "interpreter-01",
+        "completed",
+        [],
+        5,
+    )
     assert call["startTime"] == "2026-01-31T12:00:00.000Z"
     assert floor.history() == [(event["event"], False) for event in SEED]
     assert [name for _, name in floor.told.events()] == [event["event"] for event in SEED]
