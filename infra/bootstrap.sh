@@ -3,6 +3,8 @@
 set -eu
 uv_version=$1
 tools=.tools
+# Trust whom the machine trusts: a company's proxy has a certificate of its own. The older uv calls it by the second name.
+export UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1
 
 # The Python that the person names, else the first that is new enough.
 find_python() {

@@ -32,7 +32,8 @@ def install() -> None:
     """The locked modules, unless they are there: npm notes at each install what it installed."""
     lock, installed = SOURCE / "package-lock.json", SOURCE / "node_modules" / ".package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-        npm("ci", "--no-audit", "--no-fund")
+        # Not `npm ci`: it refuses a lock without the binaries for machines whose packages a registry does not carry.
+        npm("install", "--no-save", "--no-audit", "--no-fund", "--no-update-notifier")
 
 
 def npm(*arguments: str) -> None:
@@ -46,7 +47,7 @@ def npm(*arguments: str) -> None:
     done = subprocess.run(
         command,
         cwd=SOURCE,
-        env=environment(PATH=search, NO_COLOR="1"),
+        env=environment(PATH=search, NO_COLOR="1", NODE_USE_SYSTEM_CA="1"),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra import template
+from infra.environment import environment
 from infra.errors import InfraError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -150,7 +151,10 @@ def _trim(folder: Path) -> None:
 def _uv(*arguments: str) -> str:
     beside = Path(sys.executable).with_name("uv")
     program = beside if beside.exists() else "uv"
-    done = subprocess.run([program, "-q", *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    trusting = environment(UV_SYSTEM_CERTS="1")  # as infra/bootstrap.sh does
+    done = subprocess.run(
+        [program, "-q", *arguments], cwd=REPOSITORY, env=trusting, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise InfraError(f"uv {' '.join(arguments[:2])} failed:\n{done.stderr}")
     return done.stdout
