@@ -1,10 +1,10 @@
 import { defineConfig, type Plugin, type PluginOption } from "vite";
-import { BUILT_POLICY } from "./src/policy";
+import { BUILT_POLICY } from "./src/policy.ts";
 
 // `vite --mode fake` serves the page beside a made-up call centre, so that it can be worked on without the cloud.
 async function fakeFloor(mode: string): Promise<PluginOption[]> {
   if (mode !== "fake") return [];
-  const { fakePlugin } = await import("./test/fake/plugin");
+  const { fakePlugin } = await import("./test/fake/plugin.ts");
   return [fakePlugin()];
 }
 

@@ -24,7 +24,7 @@ export const texts = {
     live: "Every change arrives as it happens.",
     resuming: "The connection was cut. Getting what was missed.",
     polling: "No live connection. The floor is read again every few seconds.",
-    offline: "Nothing answers. What you see is old and may be wrong.",
+    offline: "Nothing answers. What you see stands still at its last moment.",
   } satisfies Record<Connection, string>,
   age: {
     none: "no picture yet",
@@ -44,8 +44,11 @@ export const texts = {
     onHold: "On hold",
     overHold: (over: number) => `${count.format(over)} over limit`,
     longestWait: "Longest wait",
+    shortLongestWait: "Longest",
+    inQueue: (queue: string) => `in ${queue}`,
     nobodyWaits: "nobody waits",
     breached: "Breached now",
+    shortBreached: "Breached",
     breachedOf: (total: number) => `of ${count.format(total)} calls`,
   },
 
@@ -65,7 +68,7 @@ export const texts = {
         ? `${count.format(total)} ${total === 1 ? "call" : "calls"}`
         : `${count.format(shown)} of ${count.format(total)} calls`,
   },
-  sorts: { urgency: "Urgency", wait: "Longest wait", newest: "Newest" },
+  sorts: { urgency: "Most urgent first", wait: "Longest wait first", newest: "Newest first" },
 
   columns: {
     due: "Due",
@@ -84,10 +87,11 @@ export const texts = {
   deadlines: { answer: "to answer", sla_wait: "to limit", hold: "on hold" },
   deadlinesPast: { answer: "unanswered", sla_wait: "over limit", hold: "over hold" },
   over: "over",
+  holdLimit: "hold limit",
   noDeadline: "No deadline",
   flags: {
-    sla_breached: "Waited too long",
-    hold_exceeded: "Hold too long",
+    sla_breached: "Over SLA",
+    hold_exceeded: "Over hold",
     short_call: "Short call",
     rerouted: "Re-routed",
   } as Record<string, string>,
@@ -100,6 +104,7 @@ export const texts = {
   noMatch: "No call matches these filters",
   noMatchHelp: (hidden: number) =>
     `${count.format(hidden)} ${hidden === 1 ? "call is" : "calls are"} on the floor.`,
+  noPicture: "Nothing answers yet.",
   unreachable: "The floor cannot be read",
   unreachableHelp: "Trying again by itself. If this stays, ask whoever runs Switchboard.",
   noConfig: "This page does not know its API",

@@ -56,6 +56,10 @@ export function waitedMs(call: Call, now: number): number | null {
   return call.waitSeconds === null ? null : call.waitSeconds * 1_000;
 }
 
+export function isOverWait(waited: number | null, queue: Queue | undefined): boolean {
+  return waited !== null && waited > (queue ?? DEFAULT_LIMITS).slaSeconds * 1_000;
+}
+
 export function totalMs(call: Call, now: number): number {
   const end = call.endTime === null ? now : Date.parse(call.endTime);
   return Math.max(0, end - startMs(call));

@@ -12,6 +12,8 @@ export interface Figures {
   overHold: number;
   breached: number;
   longestWaitMs: number | null;
+  /** The queue in which somebody waits longest. */
+  longestWaitQueue: string | null;
 }
 
 export function figuresOf(
@@ -29,6 +31,7 @@ export function figuresOf(
     overHold: 0,
     breached: 0,
     longestWaitMs: null,
+    longestWaitQueue: null,
   };
   for (const call of calls) {
     if (queueId === null || call.queueId === queueId) count(figures, call, queues.get(call.queueId), now);
@@ -46,7 +49,11 @@ function count(figures: Figures, call: Call, queue: Queue | undefined, now: numb
   if (call.status === "waiting") {
     figures.waiting++;
     if (stateOf(call) === "ringing") figures.ringing++;
-    figures.longestWaitMs = Math.max(figures.longestWaitMs ?? 0, waitedMs(call, now) ?? 0);
+    const waited = waitedMs(call, now) ?? 0;
+    if (figures.longestWaitMs === null || waited > figures.longestWaitMs) {
+      figures.longestWaitMs = waited;
+      figures.longestWaitQueue = queue?.name ?? call.queueId;
+    }
   }
   if (isBreached(call, queue, now)) figures.breached++;
 }

@@ -53,7 +53,6 @@ export function CallList({ store }: { store: Store }) {
         aria-label={texts.list}
         aria-rowcount={calls.length + 1}
         aria-activedescendant={calls[cursor] === undefined ? undefined : rowId(calls[cursor])}
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: a grid holds the focus and names its active row
         tabIndex={0}
         onKeyDown={press}
         data-testid="call-list"

@@ -52,7 +52,7 @@ export function CallPanel({ store, history }: CallPanelProps) {
       </header>
       <div class="panel-body">
         {call === null ? null : <Summary call={call} store={store} />}
-        {call === null ? null : <Course call={call} history={history} now={store.now.value} />}
+        {call === null ? null : <Course call={call} history={history} now={store.shownNow.value} />}
         {state === "loading" && call === null ? <Notice title={texts.panel.loading} /> : null}
         {state === "failed" ? <Failed history={history} /> : null}
         {state === "gone" ? (
@@ -77,7 +77,7 @@ function Failed({ history }: { history: CallHistory }) {
 }
 
 function Summary({ call, store }: { call: Call; store: Store }) {
-  const now = store.now.value;
+  const now = store.shownNow.value;
   const { queues, agents } = store.feed.directory;
   const state = stateOf(call);
   const waited = waitedMs(call, now);

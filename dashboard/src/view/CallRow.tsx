@@ -1,7 +1,15 @@
 import type { ComponentChildren } from "preact";
 import type { Call } from "../contracts";
 import { clockDuration, countdown } from "../floor/durations";
-import { type Countdown, countdownOf, isBreached, stateOf, totalMs, waitedMs } from "../floor/facts";
+import {
+  type Countdown,
+  countdownOf,
+  isBreached,
+  isOverWait,
+  stateOf,
+  totalMs,
+  waitedMs,
+} from "../floor/facts";
 import { languageName } from "../floor/filters";
 import { texts } from "../texts";
 import { StateIcon, VideoIcon } from "./icons";
@@ -17,7 +25,7 @@ interface CallRowProps {
 }
 
 export function CallRow({ store, call, id, index, start, isCursor }: CallRowProps) {
-  const now = store.now.value;
+  const now = store.shownNow.value;
   const { queues, agents } = store.feed.directory;
   const queue = queues.get(call.queueId);
   const agentId = call.agentId ?? call.offer?.agentId ?? null;
@@ -69,7 +77,9 @@ export function CallRow({ store, call, id, index, start, isCursor }: CallRowProp
           <span class="attempt">{texts.attempt(call.offer.attempt)}</span>
         ) : null}
       </Cell>
-      <Cell name="waited">{waited === null ? texts.nothing : clockDuration(waited)}</Cell>
+      <Cell name={isOverWait(waited, queue) ? "waited late" : "waited"}>
+        {waited === null ? texts.nothing : clockDuration(waited)}
+      </Cell>
       <Cell name="total">{clockDuration(totalMs(call, now))}</Cell>
       <Cell name="flags">
         {call.flags.map((flag) => (
@@ -96,6 +106,10 @@ function Cell({ name, title, children }: CellProps) {
   );
 }
 
+function dueLabels(due: Countdown) {
+  return due.tone === "past" ? texts.deadlinesPast : texts.deadlines;
+}
+
 function DueCell({ due, now }: { due: Countdown | null; now: number }) {
   if (due === null) {
     return (
@@ -104,7 +118,7 @@ function DueCell({ due, now }: { due: Countdown | null; now: number }) {
       </Cell>
     );
   }
-  const label = due.tone === "past" ? texts.deadlinesPast[due.kind] : texts.deadlines[due.kind];
+  const label = due.dueMs === null ? texts.holdLimit : dueLabels(due)[due.kind];
   return (
     <Cell name="due">
       <span class="countdown" data-tone={due.tone} data-testid="countdown">

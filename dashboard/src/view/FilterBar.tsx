@@ -135,7 +135,9 @@ function Shown({ store }: { store: Store }) {
           {texts.filters.clear}
         </button>
       ) : null}
-      <span data-testid="shown-count">{texts.filters.shown(store.calls.value.length, total)}</span>
+      <span data-testid="shown-count">
+        {store.picture.value.provenAt === null ? "" : texts.filters.shown(store.calls.value.length, total)}
+      </span>
     </div>
   );
 }

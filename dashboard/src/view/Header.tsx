@@ -1,3 +1,4 @@
+import type { Connection as State } from "../feed/feed";
 import { clockTime, roughAge } from "../floor/durations";
 import { texts } from "../texts";
 import { Mark } from "./icons";
@@ -39,7 +40,7 @@ function Connection({ store }: { store: Store }) {
       </span>
       <Age store={store} />
       <span class="connection-help">
-        {isLive ? "" : texts.connectionHelp[connection]}
+        {isLive ? "" : helpFor(connection, provenAt)}
         {isLive || trouble === null ? "" : ` (${trouble})`}
       </span>
       {isLive || provenAt === null ? null : (
@@ -49,6 +50,11 @@ function Connection({ store }: { store: Store }) {
       )}
     </div>
   );
+}
+
+function helpFor(connection: State, provenAt: number | null): string {
+  const isBlank = connection === "offline" && provenAt === null;
+  return isBlank ? texts.noPicture : texts.connectionHelp[connection];
 }
 
 function Age({ store }: { store: Store }) {

@@ -37,7 +37,6 @@ function Loading() {
   return (
     <div class="skeleton" role="status" aria-label={texts.loading} data-testid="loading">
       {Array.from({ length: 9 }, (_, index) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: the bars are all alike
         <span key={index} class="skeleton-row" />
       ))}
     </div>

@@ -9,6 +9,8 @@ import type { Store } from "./store";
 interface Tile {
   id: string;
   label: string;
+  /** For a phone. */
+  shortLabel?: string;
   value: (figures: Figures) => string;
   note: (figures: Figures) => string;
   isAlarming?: (figures: Figures) => boolean;
@@ -40,14 +42,16 @@ const TILES: Tile[] = [
   {
     id: "longest_wait",
     label: texts.tiles.longestWait,
+    shortLabel: texts.tiles.shortLongestWait,
     value: ({ longestWaitMs }) => (longestWaitMs === null ? texts.nothing : clockDuration(longestWaitMs)),
-    note: ({ longestWaitMs }) =>
-      longestWaitMs === null ? texts.tiles.nobodyWaits : texts.tiles.waiting.toLowerCase(),
+    note: ({ longestWaitQueue: queue }) =>
+      queue === null ? texts.tiles.nobodyWaits : texts.tiles.inQueue(queue),
     filter: { states: ["waiting", "ringing"], sort: "wait" },
   },
   {
     id: "breached",
     label: texts.tiles.breached,
+    shortLabel: texts.tiles.shortBreached,
     value: ({ breached }) => `${breached}`,
     note: ({ total }) => texts.tiles.breachedOf(total),
     isAlarming: ({ breached }) => breached > 0,
@@ -84,7 +88,8 @@ function TileButton({ tile, store }: { tile: Tile; store: Store }) {
       data-alarming={isKnown && tile.isAlarming?.(figures) === true}
       onClick={toggle}
     >
-      <span class="tile-label">{tile.label}</span>
+      <span class="tile-label wide">{tile.label}</span>
+      <span class="tile-label narrow">{tile.shortLabel ?? tile.label}</span>
       <span class="tile-value">{isKnown ? tile.value(figures) : texts.nothing}</span>
       <span class="tile-note">{isKnown ? tile.note(figures) : ""}</span>
     </button>

@@ -26,6 +26,11 @@ interface FeedPicture {
 export class Store {
   readonly clock: ServerClock;
   readonly now = signal(0);
+  /** The moment that the counters show: with nobody to say that a call still waits, they stand still at the picture. */
+  readonly shownNow = computed(() => {
+    const { connection, provenAt } = this.picture.value;
+    return connection === "offline" && provenAt !== null ? provenAt + this.clock.offsetMs : this.now.value;
+  });
   readonly revision = signal(0);
   readonly picture = signal<FeedPicture>({
     connection: "connecting",
@@ -75,14 +80,14 @@ export class Store {
       this.feed.floor.live.values(),
       this.filters.value,
       this.feed.directory,
-      this.now.value,
+      this.shownNow.value,
     );
   });
 
   readonly figures = computed(() => {
     this.revision.value;
     const { floor, directory } = this.feed;
-    return figuresOf(floor.live.values(), directory.queues, this.filters.value.queue, this.now.value);
+    return figuresOf(floor.live.values(), directory.queues, this.filters.value.queue, this.shownNow.value);
   });
 
   start(): void {

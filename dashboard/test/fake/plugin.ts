@@ -1,9 +1,9 @@
 /** Serves `config.json` for the made-up call centre beside Vite's own dev and preview servers. */
 
 import type { Connect, Plugin } from "vite";
-import { FakeServer } from "./server";
-import { fill, simulate } from "./simulate";
-import { World } from "./world";
+import { FakeServer } from "./server.ts";
+import { fill, simulate } from "./simulate.ts";
+import { World } from "./world.ts";
 
 export function fakePlugin(): Plugin {
   const calls = Number(process.env.FAKE_CALLS ?? 60);
