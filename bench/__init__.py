@@ -1,0 +1,1 @@
+"""This project's speeds, each beside the ceiling of the same machine in the same run."""

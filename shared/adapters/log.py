@@ -13,4 +13,5 @@ def configure(service: str, level: str) -> logging.Logger:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells of each credential that it finds
     return logging.getLogger(service)

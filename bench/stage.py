@@ -1,0 +1,85 @@
+"""What a measurement stands on: a Postgres and a Redis of its own, settings as a function has them, a clock."""
+
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from infra import migrate
+from infra.local.ports import choose
+from infra.local.postgres import Postgres
+from infra.local.redis import Redis
+from shared import settings, wiring
+
+KEY = "a key for measurements, long enough for HS256"
+REPOSITORY = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measured figure beside its ceiling. `higher_is_better` says which way the ratio reads."""
+
+    name: str
+    value: float
+    unit: str
+    ceiling: float | None = None
+    ceiling_name: str = ""
+    note: str = ""
+
+    @property
+    def ratio(self) -> float | None:
+        return self.value / self.ceiling if self.ceiling else None
+
+
+@dataclass
+class Stage:
+    postgres: Postgres
+    redis: Redis
+    _numbers: Iterator[int]
+
+    def database(self) -> str:
+        """A fresh database with the schema and the sample floor."""
+        name = f"bench_{next(self._numbers)}"
+        with psycopg.connect(self.postgres.url_of("postgres"), autocommit=True) as connection:
+            connection.execute(f"create database {name}")  # type: ignore[arg-type]  # our own name
+        migrate.migrate(self.postgres.url_of(name))
+        migrate.load(self.postgres.url_of(name), REPOSITORY / "infra" / "sample.sql")
+        return self.postgres.url_of(name)
+
+    def become_function(self, database_url: str) -> None:
+        """Give this process the environment of a function, as from a cold start."""
+        os.environ.update(DATABASE_URL=database_url, REDIS_URL=self.redis.url, TOKEN_KEY=KEY, LOG_LEVEL="ERROR")  # noqa: TID251 - as Lambda does
+        for cached in (settings.settings, *(v for v in vars(wiring).values() if hasattr(v, "cache_clear"))):
+            cached.cache_clear()
+        logging.getLogger().setLevel(logging.ERROR)  # a terminal that scrolls is not what is measured
+
+
+@contextmanager
+def stage() -> Iterator[Stage]:
+    """Postgres as it runs in production: every commit is on disk before it is answered."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        home.chmod(0o755)
+        postgres = Postgres(home / "data", choose(None, set()), "bench", home / "postgres.log")
+        redis = Redis(choose(None, set()), home, home / "redis.log")
+        try:
+            postgres.start()
+            redis.start()
+            yield Stage(postgres, redis, count())
+        finally:
+            redis.stop()
+            postgres.stop()
+
+
+def per_second(work: Callable[[], Any], items: int) -> float:
+    begun = time.perf_counter()
+    work()
+    return items / (time.perf_counter() - begun)
