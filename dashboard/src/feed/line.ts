@@ -68,7 +68,8 @@ export class Line {
     if (socket === null) return;
     this.socket = null;
     this.stopWatch();
-    socket.onopen = socket.onmessage = socket.onclose = socket.onerror = null;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.onerror = () => {}; // Closing what is still opening is an error to some.
     socket.close(1000);
   }
 

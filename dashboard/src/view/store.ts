@@ -12,8 +12,8 @@ import { type Filters, formatFilters, NO_FILTERS, parseFilters, selectCalls } fr
 import { claimsOf } from "../session";
 import { CallHistory } from "./history";
 
-/** Changes that come together are drawn together. */
-const DRAW_AFTER_MS = 16;
+/** Changes that come together are drawn together, more often than an eye can follow and no more than a laptop can bear. */
+const DRAW_AFTER_MS = 40;
 
 interface FeedPicture {
   connection: Connection;
