@@ -1,6 +1,5 @@
 """up, down: the local cloud's life."""
 
-import os
 import signal
 import sys
 import threading
@@ -51,14 +50,11 @@ def bring_up(home: Home, with_dashboard: bool, detach: bool) -> bool:
 def down() -> None:
     """Stop it. The data stays, for the next `up`."""
     home = Home.current()
-    pid = cloud.owner(home)
-    if pid:
-        os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_SECONDS
-        while cloud.owner(home) and time.monotonic() < deadline:
-            time.sleep(0.05)
+    keeper = cloud.owner(home)
+    if keeper:
+        processes.stop([keeper], STOP_SECONDS)  # stops the rest as it ends
     found = cloud.stop(home)
-    console.print("Stopped." if pid or found else "Nothing was running.")
+    console.print("Stopped." if keeper or found else "Nothing was running.")
 
 
 def start(home: Home, with_dashboard: bool) -> None:
@@ -87,7 +83,7 @@ def hand_over(home: Home) -> None:
     """Leave a process behind that keeps the run going, and return when it has taken over."""
     keeper = processes.spawn([sys.executable, "-m", "infra.local.watch"], home.logs / "watch.log")
     deadline = time.monotonic() + HAND_OVER_SECONDS
-    while cloud.owner(home) != keeper.pid:
+    while (owner := cloud.owner(home)) is None or owner.pid != keeper.pid:
         if keeper.poll() is not None or time.monotonic() > deadline:
             cloud.stop(home)
             errors.print(f"The process that keeps it running ended. See {home.logs / 'watch.log'}.")

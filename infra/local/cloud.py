@@ -2,12 +2,15 @@
 
 import fcntl
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 from infra import dashboard, migrate, package, template
 from infra.deploy import STACK, Deployment, Outputs
@@ -25,7 +28,7 @@ SAMPLE = Path(migrate.__file__).with_name("sample.sql")
 # Tried first, so that a bookmark holds even after `make clean`. MiniStack's own default stays free for others.
 FIRST_PORTS = {"postgres": 54320, "redis": 63790, "aws": 45660}
 TOKEN_SECONDS = 90 * 24 * 3600.0
-ALIVE_SECONDS = 20
+ALIVE_SECONDS = 60
 Report = Callable[[str, float], None]
 """Is told each step that is done, and how many seconds it took."""
 
@@ -178,9 +181,11 @@ def stop(home: Home) -> bool:
     state = home.read_state()
     known = {name: processes.find(identity) for name, identity in state.get("processes", {}).items()}
     workers = processes.running_from(home.temporary)
-    ministack_first = [known.get("aws"), known.get("redis")]
-    processes.stop([process for process in ministack_first if process])
+    if edge := known.get("aws"):
+        processes.stop([edge], how=signal.SIGKILL)  # keeps nothing, and asked politely waits for its functions' minute
     ministack.stop_workers(home)
+    if cache := known.get("redis"):
+        processes.stop([cache])
     if server := known.get("postgres"):
         processes.stop([server], how=postgres.STOP_SIGNAL)
     postgres.stop_leftover(home.postgres)
@@ -189,10 +194,9 @@ def stop(home: Home) -> bool:
     return any(known.values()) or bool(workers)
 
 
-def owner(home: Home) -> int | None:
-    """The pid of the process that keeps the run alive, while it does."""
-    process = processes.find(home.read_state().get("owner"))
-    return process.pid if process else None
+def owner(home: Home) -> psutil.Process | None:
+    """The process that keeps the run alive, while it does."""
+    return processes.find(home.read_state().get("owner"))
 
 
 @contextmanager

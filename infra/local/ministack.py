@@ -1,6 +1,7 @@
 """MiniStack: API Gateway, Lambda, SQS, S3, schedules and CloudFormation in one process on a loopback port."""
 
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -41,6 +42,7 @@ class MiniStack:
             AWS_ENDPOINT_URL=self.url,  # said here so that one in the person's own environment has no say
             TMPDIR=str(self.home.temporary),
             S3_DATA_DIR=str(self.home.temporary / "s3"),
+            MINISTACK_WORKER_THREADS="256",  # requests that wait for their turn hold one each
             PERSIST_STATE="0",
             SFTP_ENABLED="0",
             IOT_MTLS_ENABLED="0",
@@ -60,7 +62,7 @@ class MiniStack:
             return False
 
     def stop(self) -> None:
-        processes.end(self.process)
+        processes.end(self.process, signal.SIGKILL)  # see cloud.stop
         stop_workers(self.home)
 
     def _clear(self) -> None:

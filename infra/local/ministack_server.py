@@ -1,15 +1,22 @@
 """MiniStack as the local cloud runs it: python -m infra.local.ministack_server FUNCTION_LOG DIED_FOLDER
 
-Three things it leaves out are put in here, by wrapping its functions. It is pinned, and tests/e2e see all three.
+Four things it leaves out are put in here, by wrapping its functions. It is pinned, and tests/e2e see all four.
 """
 
+import os
 import sys
+import threading
+from collections import defaultdict
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
 
 from ministack import app
 from ministack.core.lambda_runtime import Worker
-from ministack.services import apigateway_v1
+from ministack.services import apigateway_v1, lambda_svc
+
+AT_A_TIME = max(4, 2 * (os.cpu_count() or 1))
+TURN_SECONDS = 25  # API Gateway itself gives up after 29
 
 
 def read_stderr(worker: Any, log: TextIO) -> None:  # noqa: ANN401 - MiniStack has no types
@@ -39,6 +46,20 @@ def import_operation(api: str, resource: str, method: str, operation: dict[str, 
         apigateway_v1._put_integration_response(api, resource, method, str(response["statusCode"]), response)
 
 
+def execute(function: dict[str, Any], event: dict[str, Any], request_id: str) -> dict[str, Any]:
+    """Some at a time, the others in turn. MiniStack starts a process for each request at once, as Lambda does; but this
+    is one machine, and the more processes share it the longer each takes, and the more there are."""
+    turn = _turns[function["config"]["FunctionName"]]
+    if not turn.acquire(timeout=TURN_SECONDS):
+        return lambda_svc._throttle_response(reason_code="ConcurrentInvocationLimitExceeded", msg="Rate Exceeded.")
+    try:
+        return _execute(function, event, request_id)
+    finally:
+        turn.release()
+
+
+_turns: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(AT_A_TIME))
+_execute = lambda_svc._execute_function_warm
 _invoke = Worker.invoke
 _import_operation = apigateway_v1._import_operation
 
@@ -48,6 +69,9 @@ def main(function_log: str, died: str) -> None:
         Worker._read_stderr = lambda self: read_stderr(self, log)
         Worker.invoke = lambda self, *arguments, **named: invoke(self, log, Path(died), *arguments, **named)
         apigateway_v1._import_operation = import_operation
+        lambda_svc._execute_function_warm = execute
+        # Deploying a SAM template needs it and takes seconds to import: meanwhile Postgres starts.
+        threading.Thread(target=import_module, args=["samtranslator.translator.transform"], daemon=True).start()
         sys.argv = ["ministack"]
         app.main()
 
