@@ -29,6 +29,8 @@ SAMPLE = Path(migrate.__file__).with_name("sample.sql")
 FIRST_PORTS = {"postgres": 54320, "redis": 63790, "aws": 45660}
 TOKEN_SECONDS = 90 * 24 * 3600.0
 ALIVE_SECONDS = 60
+# A worker is a process here. More of them than cores only slow each other down, until every caller tries again.
+FEW_WORKERS = {"IngestConcurrency": "8", "ReadConcurrency": "6", "SocketConcurrency": "6"}
 Report = Callable[[str, float], None]
 """Is told each step that is done, and how many seconds it took."""
 
@@ -78,6 +80,7 @@ class LocalCloud:
                 "RedisUrl": self.redis.url,
                 "TokenKey": self.home.secret("token-key"),
                 "EdgeUrl": self.ministack.url,
+                **FEW_WORKERS,
             },
             build=package.slim,
             endpoint_url=self.ministack.url,
