@@ -147,6 +147,7 @@ export const texts = {
       waited: "Waited",
       held: "On hold",
       total: "Total",
+      duration: "Talked",
       reason: "Ended as",
       offeredTo: "Offered to",
     },

@@ -45,6 +45,7 @@ export class Feed {
   private line: Line | null = null;
   private spare: Line | null = null;
   private isSubscribed = false;
+  private wasSubscribed = false;
   private refusals = 0;
   private isBehind = false;
   private readFailed = false;
@@ -68,13 +69,14 @@ export class Feed {
   get connection(): Connection {
     if (this.isSubscribed && !this.floor.needsSnapshot) return this.isBehind ? "polling" : "live";
     if (this.readFailed || this.directoryFailed) return "offline";
-    if (this.provenAt === null) return "connecting";
+    if (this.provenAt === null || (!this.wasSubscribed && this.refusals === 0)) return "connecting";
     return this.isPolling && !this.floor.needsSnapshot ? "polling" : "resuming";
   }
 
   start(): void {
     this.stopTicking = this.options.timers.every(this.options.times.tickMs, () => this.tick());
     this.tick();
+    void this.readSnapshot(); // Something to see while the socket opens. What counts is the read that follows its opening.
   }
 
   stop(): void {
@@ -205,7 +207,7 @@ export class Feed {
   }
 
   private hearSubscribed(frame: SubscribedFrame): void {
-    this.isSubscribed = true;
+    this.isSubscribed = this.wasSubscribed = true;
     this.refusals = 0;
     this.lineBackoff.reset();
     this.resume.start(frame.position);

@@ -82,7 +82,8 @@ function matches(call: Call, filters: Filters, names: Names, now: number): boole
 function wordsOf(call: Call, { queues, agents }: Names): string {
   const agentId = call.agentId ?? call.offer?.agentId ?? "";
   const words = [call.id, call.queueId, queues.get(call.queueId)?.name, agentId, agents.get(agentId)?.name];
-  return [...words, call.language, languageName(call.language)].join(" ").toLowerCase();
+  const language = languageOf(call, queues.get(call.queueId));
+  return [...words, language, languageName(language)].join(" ").toLowerCase();
 }
 
 function sortCalls(calls: Call[], sort: Sort, { queues }: Names, now: number): Call[] {
@@ -97,6 +98,11 @@ function keyOf(call: Call, sort: Sort, queue: Queue | undefined, now: number): [
   if (sort === "newest") return [0, -startMs(call)];
   if (sort === "wait") return [call.status === "waiting" ? 0 : 1, startMs(call)];
   return urgencyOf(call, queue, now);
+}
+
+/** The caller's, where telephony told it, else the one that the queue serves. */
+export function languageOf(call: Call, queue: Queue | undefined): string | null {
+  return call.language ?? queue?.language ?? null;
 }
 
 const languageNames = new Intl.DisplayNames(["en"], { type: "language", fallback: "none" });

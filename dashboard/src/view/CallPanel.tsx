@@ -6,7 +6,7 @@ import type { Call } from "../contracts";
 import { courseOf } from "../floor/course";
 import { clockDuration, clockTime } from "../floor/durations";
 import { startMs, stateOf, totalMs, waitedMs } from "../floor/facts";
-import { languageName } from "../floor/filters";
+import { languageName, languageOf } from "../floor/filters";
 import { texts } from "../texts";
 import type { CallHistory } from "./history";
 import { CloseIcon, StateIcon, VideoIcon } from "./icons";
@@ -80,6 +80,7 @@ function Summary({ call, store }: { call: Call; store: Store }) {
   const now = store.shownNow.value;
   const { queues, agents } = store.feed.directory;
   const state = stateOf(call);
+  const queue = queues.get(call.queueId);
   const waited = waitedMs(call, now);
   const names = texts.panel.facts;
   const agentId = call.agentId ?? call.offer?.agentId ?? null;
@@ -97,13 +98,16 @@ function Summary({ call, store }: { call: Call; store: Store }) {
         ))}
       </p>
       <dl>
-        <Fact name={names.queue}>{queues.get(call.queueId)?.name ?? call.queueId}</Fact>
-        <Fact name={names.language}>{languageName(call.language) ?? texts.nothing}</Fact>
+        <Fact name={names.queue}>{queue?.name ?? call.queueId}</Fact>
+        <Fact name={names.language}>{languageName(languageOf(call, queue)) ?? texts.nothing}</Fact>
         <Fact name={state === "ringing" ? names.offeredTo : names.agent}>{agent}</Fact>
         <Fact name={names.started}>{clockTime(startMs(call))}</Fact>
         <Fact name={names.waited}>{waited === null ? texts.nothing : clockDuration(waited)}</Fact>
         <Fact name={names.held}>{clockDuration(call.holdSeconds * 1_000)}</Fact>
         <Fact name={names.total}>{clockDuration(totalMs(call, now))}</Fact>
+        {call.durationSeconds === null ? null : (
+          <Fact name={names.duration}>{clockDuration(call.durationSeconds * 1_000)}</Fact>
+        )}
         {call.endReason === null ? null : (
           <Fact name={names.reason}>{texts.panel.reasons[call.endReason]}</Fact>
         )}

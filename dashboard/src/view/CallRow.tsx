@@ -10,7 +10,7 @@ import {
   totalMs,
   waitedMs,
 } from "../floor/facts";
-import { languageName } from "../floor/filters";
+import { languageName, languageOf } from "../floor/filters";
 import { texts } from "../texts";
 import { StateIcon, VideoIcon } from "./icons";
 import type { Store } from "./store";
@@ -68,7 +68,7 @@ export function CallRow({ store, call, id, index, start, isCursor }: CallRowProp
       <Cell name="queue" title={call.queueId}>
         {queue?.name ?? call.queueId}
       </Cell>
-      <Cell name="language">{languageName(call.language) ?? texts.nothing}</Cell>
+      <Cell name="language">{languageName(languageOf(call, queue)) ?? texts.nothing}</Cell>
       <Cell name="agent" title={agentId ?? ""}>
         <span class={state === "ringing" ? "agent-name tentative" : "agent-name"}>
           {agentId === null ? texts.nothing : (agents.get(agentId)?.name ?? agentId)}
