@@ -4,7 +4,7 @@ import hashlib
 import json
 import mimetypes
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,9 @@ class Deployment:
     stack: str = STACK
     region: str = "us-east-1"
     endpoint_url: str | None = None
-    site: Path = field(default=SITE)
+    site: Path = SITE
+    page: Path | None = None
+    """A folder for the page as well, for a web server that serves it."""
 
     def run(self) -> Outputs:
         bucket = self._artifacts_bucket()
@@ -114,16 +116,21 @@ class Deployment:
 
     def _publish(self, outputs: Outputs) -> None:
         """Put the built page into its bucket, and beside it where its API is."""
-        s3, bucket = self.client("s3"), outputs["DashboardBucket"]
-        for path in sorted(self.site.rglob("*")):
-            if path.is_file():
-                key = path.relative_to(self.site).as_posix()
-                kind = mimetypes.guess_type(key)[0] or "application/octet-stream"
-                s3.put_object(Bucket=bucket, Key=key, Body=path.read_bytes(), ContentType=kind,
-                              CacheControl=FOREVER if key.startswith("assets/") else FRESH)  # fmt: skip
+        paths = [path for path in self.site.rglob("*") if path.is_file()]
+        files = {path.relative_to(self.site).as_posix(): path.read_bytes() for path in paths}
         config = {"api": outputs["Api"], "websocket": outputs["WebSocket"]}
-        s3.put_object(Bucket=bucket, Key="config.json", Body=json.dumps(config).encode(),
-                      ContentType="application/json", CacheControl=FRESH)  # fmt: skip
+        s3 = self.client("s3")
+        for key, body in {**files, "config.json": json.dumps(config).encode()}.items():
+            s3.put_object(
+                Bucket=outputs["DashboardBucket"],
+                Key=key,
+                Body=body,
+                ContentType=mimetypes.guess_type(key)[0] or "application/octet-stream",
+                CacheControl=FOREVER if key.startswith("assets/") else FRESH,
+            )
+            if self.page:
+                (self.page / key).parent.mkdir(parents=True, exist_ok=True)
+                (self.page / key).write_bytes(body)
 
 
 def packaged(body: template.Template, bucket: str, keys: Mapping[str, str]) -> template.Template:

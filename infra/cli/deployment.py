@@ -46,7 +46,10 @@ def deploy(
     ] = None,
     stack: Annotated[str, typer.Option()] = "switchboard",
     region: Annotated[str, typer.Option(envvar="AWS_REGION")] = "us-east-1",
-    architecture: Annotated[str, typer.Option(help="arm64 or x86_64")] = "arm64",
+    architecture: Annotated[str, typer.Option(envvar="ARCHITECTURE", help="arm64 or x86_64")] = "arm64",
+    page: Annotated[
+        Path | None, typer.Option(help="A folder for the page as well, for a web server of your own")
+    ] = None,
     local: Annotated[bool, typer.Option("--local", help="Into the running local cloud: what the tree is now")] = False,
 ) -> None:
     """Package the functions, deploy template.yaml through CloudFormation, publish the dashboard."""
@@ -60,7 +63,7 @@ def deploy(
             parameters["EdgeUrl"] = edge_url or endpoint_url
         dashboard.build()
         target = package.Target(architecture)
-        deployment = Deployment(parameters, lambda name: _archive(name, target), stack, region, endpoint_url)
+        deployment = Deployment(parameters, lambda name: _archive(name, target), stack, region, endpoint_url, page=page)
         _show(deployment.run())
     except (InfraError, BotoCoreError, ClientError) as error:
         _fail(error)

@@ -1,0 +1,85 @@
+"""What goes to Lambda holds all that it imports. Locally the environment would hide a gap."""
+
+import platform
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from infra import package, template
+
+HANDLERS = template.functions(template.load()).values()
+# The machine that runs the test, so that the package's binaries load here.
+HERE = package.Target("x86_64" if platform.machine() == "x86_64" else "arm64",
+                      f"{sys.version_info.major}.{sys.version_info.minor}")  # fmt: skip
+IMPORT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import importlib
+for handler in sys.argv[2:]:
+    module, name = handler.rsplit(".", 1)
+    assert callable(getattr(importlib.import_module(module), name)), handler
+files = {getattr(module, "__file__", None) or "" for module in list(sys.modules.values())}
+assert not [file for file in files if "site-packages" in file]
+"""
+INVOKES = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import botocore.session
+session = botocore.session.get_session()
+session.set_credentials("a", "b")
+for service in sys.argv[2:]:
+    session.create_client(service, region_name="us-east-1")
+"""
+
+
+def run_bare(script: str, *arguments: object) -> None:
+    """A Python without its site packages, the environment and the working directory."""
+    done = subprocess.run([sys.executable, "-I", "-S", "-B", "-c", script, *map(str, arguments)],
+                          capture_output=True, text=True, cwd="/", check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", package.NAMES)
+def test_a_complete_package_imports_its_handlers_alone(name):
+    handlers = [handler for handler in HANDLERS if template.package_of(handler) == name]
+    run_bare(IMPORT, package.complete(name, HERE), *handlers)
+
+
+@pytest.mark.parametrize("name", package.NAMES)
+def test_it_is_small(name):
+    folder = package.complete(name, HERE)
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 50_000_000
+
+
+@pytest.mark.parametrize("name", package.NAMES)
+def test_it_holds_its_own_functions_and_no_others(name):
+    folder = package.complete(name, HERE)
+    assert {path.name for path in (folder / "functions").iterdir()} == {"__init__.py", name}
+    assert not (folder / "infra").exists()
+    assert not list(folder.rglob("tests/conftest.py"))
+
+
+def test_trimming_leaves_the_services_that_are_called():
+    run_bare(INVOKES, package.complete("ingest", HERE), *package.KEPT_SERVICES)
+
+
+def test_the_same_sources_make_the_same_bytes(tmp_path):
+    first = package.zip_folder(package.complete("query", HERE), tmp_path / "first.zip")
+    second = package.zip_folder(package.complete("query", HERE), tmp_path / "second.zip")
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_the_local_zip_holds_our_code_only():
+    names = set(zipfile.ZipFile(package.slim("ingest")).namelist())
+    assert "functions/ingest/app.py" in names
+    assert "shared/settings.py" in names
+    assert {name.split("/")[0] for name in names} == {"functions", "shared"}
+
+
+def test_the_one_for_lambda_has_lambda_s_binaries():
+    folder = package.complete("query", package.Target("arm64", "3.13"))
+    binaries = [path.name for path in folder.rglob("*.cpython-313-*.so")]
+    assert binaries
+    assert all("aarch64" in name for name in binaries)

@@ -1,0 +1,104 @@
+"""template.yaml against the code that it deploys."""
+
+import importlib
+import re
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from infra import deploy, package, template
+from infra.local.schedule import MINUTE_LONG
+from shared.settings import Settings
+
+TEMPLATE = template.load()
+FUNCTIONS = template.functions(TEMPLATE)
+
+
+def events(kind: str) -> dict[str, list[dict]]:
+    """Each function's events of a kind."""
+    return {
+        name: [
+            event["Properties"] for event in resource["Properties"].get("Events", {}).values() if event["Type"] == kind
+        ]
+        for name, resource in TEMPLATE["Resources"].items()
+        if resource["Type"] == "AWS::Serverless::Function"
+    }
+
+
+def test_cfn_lint_is_clean():
+    linter = Path(sys.executable).with_name("cfn-lint")
+    done = subprocess.run([linter, template.PATH], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("handler", FUNCTIONS.values())
+def test_each_handler_exists(handler):
+    module, name = handler.rsplit(".", 1)
+    assert callable(getattr(importlib.import_module(module), name))
+
+
+def test_the_routes_are_those_of_the_apps():
+    deployed = {(p["Path"], p["Method"].upper()) for each in events("Api").values() for p in each}
+    written = set()
+    for handler in {handler for handler in FUNCTIONS.values() if handler.endswith(".app.app")}:
+        app = importlib.import_module(handler.rsplit(".", 1)[0]).app
+        written |= {(path, method) for path, methods in app.routes.items() for method in methods}
+    assert deployed == written
+
+
+def test_each_route_goes_to_the_app_that_has_it():
+    for name, routes in events("Api").items():
+        for route in routes:
+            app = importlib.import_module(FUNCTIONS[name].rsplit(".", 1)[0]).app
+            assert route["Method"].upper() in app.routes[route["Path"]]
+
+
+def test_functions_get_the_settings_that_they_read():
+    given = set(TEMPLATE["Globals"]["Function"]["Environment"]["Variables"])
+    read = set(re.findall(r'"([A-Z][A-Z_]+)"', (template.PATH.parent / "shared" / "settings.py").read_text()))
+    from_the_runtime = {"AWS_ENDPOINT_URL", "AWS_REGION", "AWS_LAMBDA_FUNCTION_NAME", "AWS_DEFAULT_REGION"}
+    assert given <= read, "given and never read"
+    assert {name for name in read - from_the_runtime if name.endswith(("_URL", "_KEY", "_FUNCTION"))} <= given
+    assert {field.name.upper() for field in fields(Settings)} >= {"DATABASE_URL", "REDIS_URL", "TOKEN_KEY"}
+
+
+def test_secrets_are_never_shown():
+    for name in ("DatabaseUrl", "RedisUrl", "TokenKey"):
+        assert TEMPLATE["Parameters"][name]["NoEcho"] is True
+        assert "Default" not in TEMPLATE["Parameters"][name]
+
+
+def test_what_lasts_a_minute_may():
+    for name in ("SweepFunction", "RelayFunction"):
+        properties = TEMPLATE["Resources"][name]["Properties"]
+        assert properties["Timeout"] > 65
+        assert [p["ScheduleExpression"] for p in events("ScheduleV2")[name]] == ["rate(1 minute)"]
+
+
+def test_the_local_schedule_knows_their_names():
+    assert set(MINUTE_LONG.values()) <= set(template.function_names(TEMPLATE, deploy.STACK))
+
+
+def test_a_failed_batch_ends_in_the_dead_letters():
+    queue = TEMPLATE["Resources"]["EventQueue"]["Properties"]
+    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": ["EventDeadLetters", "Arn"]}
+    batch = events("SQS")["IngestQueueFunction"][0]
+    assert batch["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert queue["VisibilityTimeout"] >= 6 * TEMPLATE["Resources"]["IngestQueueFunction"]["Properties"]["Timeout"]
+
+
+def test_every_function_is_built_by_our_packager():
+    for name, handler in FUNCTIONS.items():
+        assert TEMPLATE["Resources"][name]["Metadata"] == {"BuildMethod": "makefile"}
+        assert template.package_of(handler) in package.NAMES
+
+
+def test_packaging_leaves_no_local_path_behind():
+    body = deploy.packaged(template.load(), "bucket", {name: f"{name}.zip" for name in package.NAMES})
+    assert "CodeUri" not in body["Globals"]["Function"]
+    for name, handler in FUNCTIONS.items():
+        code = body["Resources"][name]["Properties"]["CodeUri"]
+        assert code == {"Bucket": "bucket", "Key": f"{template.package_of(handler)}.zip"}
