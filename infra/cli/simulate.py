@@ -95,7 +95,7 @@ def _weights(mix: list[str]) -> dict[str, float]:
 
 
 async def _simulate(address: Address, plan: Plan) -> int:
-    async with Api(address.api, address.token, patience_seconds=PATIENCE_SECONDS, connections=64) as api:
+    async with Api(address.api, address.token, patience_seconds=PATIENCE_SECONDS) as api:
         queues, agents = await asyncio.gather(api.queues(), api.agents())
         weights = plan.weights or served(queues, agents)
         _check(weights, queues)

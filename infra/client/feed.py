@@ -91,9 +91,14 @@ class Feed:
     async def _receive(self, socket: ClientConnection) -> Json:
         try:
             async with asyncio.timeout(self._silence_seconds):
-                return json.loads(await socket.recv())
+                frame = json.loads(await socket.recv())
         except TimeoutError:
             raise Lost(f"silent for {self._silence_seconds:g} s") from None
+        except ValueError:
+            frame = None
+        if not isinstance(frame, dict):  # the gateway's own words, and nobody knows in place of what
+            raise Lost("a frame that cannot be read")
+        return frame
 
     async def _take(self, frame: Json) -> list[News]:
         match frame.get("type"):

@@ -337,6 +337,15 @@ async def test_a_connection_that_falls_silent_is_replaced():
         await both(server.subscribed(replayed=True), until(news, "live"))
 
 
+@pytest.mark.parametrize("words", ["", "<html>", "[]"], ids=["nothing", "html", "an array"])
+async def test_a_frame_that_cannot_be_read_makes_it_begin_anew(words):
+    async with following() as (server, _, news):
+        socket, _ = await both(server.subscribed(), until(news, "live"))
+        await socket.send(words)
+        assert "cannot be read" in (await until(news, "lost")).detail
+        await both(server.subscribed(), until(news, "live"))
+
+
 async def test_pings_keep_the_connection_alive(monkeypatch):
     monkeypatch.setattr("infra.client.feed.PING_SECONDS", 0.05)
     async with following() as (server, _, news):
