@@ -29,6 +29,9 @@ class Lost(Exception):
     """The connection is gone; the feed will make another."""
 
 
+OUTAGES = (Lost, Unreachable, OSError, WebSocketException, TimeoutError, Problem)
+
+
 @dataclass(frozen=True, slots=True)
 class News:
     """A frame and what it changed (`update`, `snapshot`, `error`), or the connection's own state (`live`, `lost`)."""
@@ -63,13 +66,22 @@ class Feed:
                         if item.kind == "live":
                             pause_seconds = FIRST_PAUSE_SECONDS
                         yield item
-            except (Lost, Unreachable, OSError, WebSocketException, TimeoutError, Problem) as error:
-                _raise_if_refused(error)
-                detail = str(error) or type(error).__name__
+            except OUTAGES as error:
                 self.live.clear()
-                yield News("lost", detail=detail)
+                await self._raise_if_refused(error)
+                yield News("lost", detail=str(error) or type(error).__name__)
             await asyncio.sleep(random.uniform(pause_seconds / 2, pause_seconds))
             pause_seconds = min(LONGEST_PAUSE_SECONDS, pause_seconds * 2)
+
+    async def _raise_if_refused(self, error: Exception) -> None:
+        """A refusal is final, an outage never. Gateways refuse a handshake for either, so REST is asked which it was."""
+        if isinstance(error, InvalidStatus) and error.response.status_code in REFUSED:
+            try:
+                await self._api.queues()
+            except (Problem, Unreachable) as answer:
+                error = answer
+        if isinstance(error, Problem) and error.status < 500:
+            raise error
 
     async def _connection(self) -> AsyncGenerator[News, None]:
         # The library's own pings are off: API Gateway counts only messages as life, so ours are messages.
@@ -146,12 +158,3 @@ async def _ping(socket: ClientConnection) -> None:
 def _error(frame: Json) -> Problem:
     problem = frame.get("problem") or {}
     return Problem(problem.get("status", 0), problem)
-
-
-def _raise_if_refused(error: Exception) -> None:
-    """A refusal is final; an outage that outlasted the client's patience is one more reason to try again."""
-    if isinstance(error, Problem) and error.status < 500:
-        raise error
-    if isinstance(error, InvalidStatus) and error.response.status_code in REFUSED:
-        detail = "The WebSocket refuses the token. Take a fresh one from `switchboard status --json`."
-        raise Problem(error.response.status_code, {"title": "Not allowed", "detail": detail}) from error

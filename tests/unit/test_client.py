@@ -365,15 +365,30 @@ async def test_an_error_frame_is_told_and_harms_nothing():
         assert (await anext(news)).kind == "update"
 
 
-async def test_a_refused_token_ends_the_feed():
+@asynccontextmanager
+async def refusing(*answers):
+    """News of a feed whose handshake is refused with a 403, and whose REST gives these answers."""
+
     def refuse(connection, _):
-        return connection.respond(401, "no")
+        return connection.respond(403, "no")
 
     async with asyncio.timeout(10), serve(Server().socket, "127.0.0.1", 0, process_request=refuse) as listening:
         port = listening.sockets[0].getsockname()[1]
-        feed = Feed(api()[0], f"ws://127.0.0.1:{port}", "stale", ["queue:q"])
-        with pytest.raises(Problem, match="refuses the token"):
-            await until(feed.news(), "live")
+        client, _ = api(*answers)
+        async with aclosing(Feed(client, f"ws://127.0.0.1:{port}", "t", ["queue:q"]).news()) as news:
+            yield news
+
+
+async def test_a_token_that_rest_refuses_too_ends_the_feed():
+    async with refusing(problem(401, title="Not signed in", detail="The token has expired.")) as news:
+        with pytest.raises(Problem, match="expired"):
+            await anext(news)
+
+
+async def test_a_handshake_refused_for_an_outage_is_tried_again():
+    good = httpx.Response(200, json={"data": []})
+    async with refusing(good, problem(503), good) as news:
+        assert [(await anext(news)).kind, (await anext(news)).kind] == ["lost", "lost"]
 
 
 async def both(one, other):
