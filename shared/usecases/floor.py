@@ -56,6 +56,10 @@ class Floor(Protocol):
         """Say that this relay lives, for so long."""
         ...
 
+    async def enlist(self, seconds: float, enough: int) -> bool:
+        """Take a place, alive for so long, unless enough others have one. Of many that start at once few stay."""
+        ...
+
     async def others(self) -> int:
         """How many other relays live and have not resigned."""
         ...

@@ -108,7 +108,7 @@ class Relay:
 
     async def run(self, seconds: float) -> None:
         with suppress(UnavailableError):
-            if await self._floor.others() >= ENOUGH:
+            if not await self._floor.enlist(ALIVE_SECONDS, ENOUGH):
                 _log.info("Enough relays are at work: nothing to do.")
                 return
         async with asyncio.TaskGroup() as group:

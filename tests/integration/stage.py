@@ -138,7 +138,7 @@ class Stage:
         self.database = Database(postgres_url)
         self.registry = PostgresRegistry(self.database)
         self.desk = self.desk_on(self.database)
-        self.woken = 0
+        self.called = asyncio.Event()  # a relay has asked for a successor
         for queue in ("spanish", "english"):
             self.database.connection().execute("insert into queues (id, name) values (%s, %s)", [queue, queue])
 
@@ -171,7 +171,7 @@ class Stage:
         """Killed at the end, wherever it is."""
         floor = WatchedFloor(self.postgres_url)
         async with HttpGateway(self.gateway.url) as gateway:
-            relay = Relay(RedisChannel(self.redis_url), floor, gateway, self._wake)
+            relay = Relay(RedisChannel(self.redis_url), floor, gateway, self.called.set)
             task = asyncio.create_task(relay.run(seconds))
             try:
                 yield Running(relay, floor, task)
@@ -181,9 +181,6 @@ class Stage:
                     await task
                 await relay.delivery.finish(0)
                 await floor.close()
-
-    def _wake(self) -> None:
-        self.woken += 1
 
 
 class Running:

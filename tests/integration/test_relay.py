@@ -1,6 +1,7 @@
 """The relay between a real Redis, a real Postgres and a gateway that takes posts as API Gateway does."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import psycopg
@@ -319,6 +320,30 @@ def test_the_last_relay_calls_for_a_successor_and_stays_until_it_is_there(play):
                 event = await stage.begin("c1")
                 await successor.floor.until_cleared(event)
         assert stage.gateway.events("c") == [event]
+
+    play(body)
+
+
+def test_of_many_relays_that_start_at_once_two_stay(play):
+    async def body(stage: Stage):
+        async with AsyncExitStack() as stack:
+            started = [await stack.enter_async_context(stage.relay()) for _ in range(8)]
+            left = [asyncio.create_task(asyncio.wait({running.task})) for running in started]
+            while sum(task.done() for task in left) < 6:
+                await asyncio.wait({task for task in left if not task.done()}, return_when=asyncio.FIRST_COMPLETED)
+            staying = [running for running in started if not running.task.done()]
+            for running in staying:
+                await running.ready()
+            assert len(staying) == 2
+
+    play(body)
+
+
+def test_two_that_leave_at_once_do_not_rely_on_each_other(play):
+    async def body(stage: Stage):
+        async with stage.relay(seconds=0), stage.relay(seconds=0):
+            async with asyncio.timeout(20):
+                await stage.called.wait()
 
     play(body)
 

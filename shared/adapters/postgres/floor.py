@@ -1,7 +1,8 @@
 """The relay's side of the system of record: who listens, what is owed, who else relays."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, LiteralString
 
 import psycopg
@@ -29,7 +30,7 @@ insert into heartbeats (name, holder, alive_until) values ('relay', %s, now() + 
 on conflict (name, holder) do update set alive_until = excluded.alive_until
 """
 _OTHERS = "select count(*) as others from heartbeats where name = 'relay' and holder <> %s and alive_until > now()"
-_ONE_AT_A_TIME = "select pg_advisory_xact_lock(hashtext('switchboard: a relay resigns'))"
+_ONE_AT_A_TIME = "select pg_advisory_xact_lock(hashtext('switchboard: relays come and go'))"
 _RESIGN = "delete from heartbeats where name = 'relay' and (holder = %s or alive_until < now() - interval '1 minute')"
 
 
@@ -75,17 +76,30 @@ class PostgresFloor:
         if not self._resigned:
             await self._tidying.rows(_BEAT, [self._holder, seconds])
 
+    async def enlist(self, seconds: float, enough: int) -> bool:
+        async with self._alone():
+            if await self.others() >= enough:
+                return False
+            await self.beat(seconds)
+            return True
+
     async def others(self) -> int:
         return (await self._tidying.rows(_OTHERS, [self._holder]))[0]["others"]
 
     async def resign(self) -> bool:
         self._resigned = True
+        async with self._alone():
+            await self._tidying.rows(_RESIGN, [self._holder])
+            return await self.others() > 0
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncGenerator[None]:
+        """Who counts the others does so by itself, or two would leave, or twenty come, for each other's sake."""
         with available():
             connection = await self._tidying.connection()
             async with connection.transaction():
                 await connection.execute(_ONE_AT_A_TIME)
-                await connection.execute(_RESIGN, [self._holder])
-                return await self.others() > 0
+                yield
 
     async def close(self) -> None:
         await self._flushing.close()
