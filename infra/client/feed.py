@@ -74,7 +74,7 @@ class Feed:
             pause_seconds = min(LONGEST_PAUSE_SECONDS, pause_seconds * 2)
 
     async def _raise_if_refused(self, error: Exception) -> None:
-        """A refusal is final, an outage never. Gateways refuse a handshake for either, so REST is asked which it was."""
+        """A refusal is final, an outage never. Gateways refuse a handshake for either: REST is asked which it was."""
         if isinstance(error, InvalidStatus) and error.response.status_code in REFUSED:
             try:
                 await self._api.queues()
