@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from shared.adapters.functions import invoke_async
 from shared.adapters.ids import new_id
 from shared.adapters.postgres.connection import Database
 from shared.settings import log_level, settings
+from shared.usecases.journal import UnavailableError
 
 if TYPE_CHECKING:  # what only some functions need is imported where it is made
     import logging
@@ -65,7 +66,9 @@ def reads() -> PostgresReads:
 def announcer() -> RedisAnnouncer:
     from shared.adapters.redis_announcer import RedisAnnouncer
 
-    return RedisAnnouncer(settings().redis_url, wake_relay=_Alarm(settings().relay_function).ring)
+    # Nobody may be listening only because Redis has just come back: then the relay will, and needs no help.
+    watch = _Watch("relay", settings().relay_function)
+    return RedisAnnouncer(settings().redis_url, wake_relay=lambda: watch.look(clock.now()))
 
 
 @cache
@@ -140,39 +143,26 @@ def wake_sweep_if_dead(now: datetime) -> None:
 
 @cache
 def _sweep_watch() -> _Watch:
-    return _Watch()
+    return _Watch("sweep", settings().sweep_function)
 
 
 def _grace() -> timedelta:
     return timedelta(seconds=settings().parked_grace_seconds)
 
 
-class _Alarm:
-    """Wakes a function, but not again while it may still be starting."""
-
-    def __init__(self, function_name: str) -> None:
-        self._function_name = function_name
-        self._rung_at: datetime | None = None
-
-    def ring(self) -> None:
-        now = clock.now()
-        if self._rung_at is None or now - self._rung_at >= WAKE_AT_MOST_EVERY:
-            self._rung_at = now
-            invoke_async(self._function_name)
-
-
 class _Watch:
-    """Looks now and then, not with every event, whether a sweep is alive."""
+    """Wakes a function unless one is alive. Looks now and then only: one may still be starting."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, function_name: str) -> None:
         from shared.adapters.postgres.heartbeats import Heartbeats
 
-        self._heartbeats = Heartbeats(database(), "sweep")
+        self._heartbeats, self._function_name = Heartbeats(database(), name), function_name
         self._looked_at: datetime | None = None
 
     def look(self, now: datetime) -> None:
         if self._looked_at is not None and now - self._looked_at < WAKE_AT_MOST_EVERY:
             return
         self._looked_at = now
-        if not self._heartbeats.others_alive("", now):
-            invoke_async(settings().sweep_function)
+        with suppress(UnavailableError):  # what was recorded is recorded; the schedule starts the function too
+            if not self._heartbeats.others_alive("", now):
+                invoke_async(self._function_name)
