@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import subprocess
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -61,11 +62,25 @@ def stop(processes: Iterable[psutil.Process], grace_seconds: float = 5.0, how: i
     for process in asked:
         with contextlib.suppress(psutil.Error):
             process.send_signal(how)
-    _, stubborn = psutil.wait_procs(asked, timeout=grace_seconds)
-    for process in stubborn:
+    for process in _wait(asked, grace_seconds):
         with contextlib.suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs(stubborn, timeout=grace_seconds)
+    _wait(asked, grace_seconds)
+
+
+def _wait(asked: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Those that are left after so long. A zombie has ended: in a container there may be nobody who collects it."""
+    deadline = time.monotonic() + seconds
+    while (left := [process for process in asked if _lives(process)]) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return left
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def end(process: subprocess.Popen[bytes] | None, how: int = signal.SIGTERM) -> None:

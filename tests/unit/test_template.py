@@ -30,7 +30,7 @@ def events(kind: str) -> dict[str, list[dict]]:
 
 def test_cfn_lint_is_clean():
     linter = Path(sys.executable).with_name("cfn-lint")
-    done = subprocess.run([linter, template.PATH], capture_output=True, text=True)
+    done = subprocess.run([linter, template.PATH], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
 

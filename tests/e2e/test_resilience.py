@@ -1,0 +1,49 @@
+"""What the local cloud does in AWS's place when a function or a server is killed."""
+
+import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import psycopg
+
+from tests.e2e.conftest import Run
+
+ALIVE_AGAIN_SECONDS = 10
+HEARTBEAT = "select max(alive_until) from heartbeats where name = %s"
+
+
+def alive_until(connection: psycopg.Connection, name: str) -> datetime:
+    row = connection.execute(HEARTBEAT, [name]).fetchone()
+    return row[0] if row and row[0] else datetime.min.replace(tzinfo=UTC)
+
+
+def test_killed_functions_are_at_work_again_in_a_moment(cloud: Run):
+    with psycopg.connect(cloud.home.read_state()["database"], autocommit=True) as connection:
+        cloud.kill_functions()
+        before = {name: alive_until(connection, name) for name in ("sweep", "relay")}
+        deadline = time.monotonic() + ALIVE_AGAIN_SECONDS
+        while any(alive_until(connection, name) <= then for name, then in before.items()):
+            assert time.monotonic() < deadline, cloud.home.function_log.read_text()[-2000:]
+            time.sleep(0.02)
+    with cloud.client() as client:
+        assert client.get("/api/health").status_code == 200
+
+
+def test_a_burst_is_served_in_turn_by_few_processes(cloud: Run):
+    with cloud.client() as client, ThreadPoolExecutor(40) as pool:
+        answers = list(pool.map(lambda _: client.get("/api/health").status_code, range(120)))
+    assert answers == [200] * 120
+    assert len(cloud.functions()) < 40
+
+
+def test_a_killed_redis_comes_back_at_its_address(cloud: Run):
+    before = cloud.home.read_state()
+    os.kill(before["processes"]["redis"]["pid"], signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while cloud.status()["parts"]["redis"] != "ok":
+        assert time.monotonic() < deadline
+    after = cloud.home.read_state()
+    assert after["redis"] == before["redis"]
+    assert after["processes"]["redis"] != before["processes"]["redis"]

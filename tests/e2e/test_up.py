@@ -1,0 +1,129 @@
+"""What a person at the keyboard meets: up, up again, Ctrl-C, a crash's leftovers, a port that is taken."""
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+
+import psycopg
+
+from infra.local import processes
+from tests.e2e.conftest import SWITCHBOARD, Run
+
+
+def test_status_tells_where_everything_is(cloud: Run):
+    status = cloud.status()
+    assert status["healthy"] is True, status["parts"]
+    for name in ("api", "websocket", "dashboard", "database", "redis", "token"):
+        assert status[name], name
+    assert status["database"].startswith("postgresql://")
+    assert "#token=" in status["dashboard"]
+    assert "switchboard-relay" in status["functions"]
+
+
+def test_up_twice_says_so_and_shows_the_addresses(cloud: Run):
+    before = cloud.status()["processes"]
+    told = cloud.up()
+    assert "running already" in told
+    assert cloud.home.read_state()["api"] in told
+    assert cloud.status()["processes"] == before
+
+
+def test_secrets_are_the_owner_s_alone(cloud: Run):
+    for path in (cloud.home.state_file, *(cloud.home.root / "secrets").iterdir()):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+
+def test_the_page_s_config_tells_where_the_api_is(cloud: Run):
+    state = cloud.home.read_state()
+    page = state["dashboard"].partition("#")[0]
+    with cloud.client() as client:
+        answer = client.get(page.replace("index.html", "config.json"))
+        assert answer.json() == {"api": state["api"], "websocket": state["websocket"]}
+        html = client.get(page)
+    assert html.headers["content-type"] == "text/html"
+    assert html.headers["cache-control"] == "no-cache"
+
+
+def test_a_page_from_elsewhere_may_call_the_api(cloud: Run):
+    asks = {
+        "Origin": "http://elsewhere.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,content-type",
+    }
+    with cloud.client() as client:
+        preflight = client.options("/api/events", headers=asks)
+        answer = client.get("/api/health", headers={"Origin": asks["Origin"]})
+    assert preflight.status_code == 200
+    assert preflight.headers["access-control-allow-origin"] == "*"
+    assert "authorization" in preflight.headers["access-control-allow-headers"]
+    assert answer.headers["access-control-allow-origin"] == "*"
+
+
+def test_the_code_can_be_deployed_again_while_it_runs(cloud: Run):
+    done = cloud.command("deploy", "--local")
+    assert done.returncode == 0, done.stderr
+    assert cloud.status()["healthy"]
+
+
+def test_migrate_finds_nothing_to_do(cloud: Run):
+    assert "newest" in cloud.command("migrate").stdout
+
+
+def test_ctrl_c_leaves_nothing_running(own: Run):
+    environment = own.environment | {"PYTHONUNBUFFERED": "1"}
+    command = [SWITCHBOARD, "up", "--no-dashboard"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        for line in process.stdout:
+            if "Ctrl-C stops everything" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+    assert "Stopped" in rest
+    assert process.returncode == 0
+    assert own.everything() == []
+
+
+def test_after_a_crash_its_leftovers_are_cleared_and_data_and_addresses_are_as_before(own: Run):
+    own.up("--no-dashboard")
+    before = own.home.read_state()
+    with psycopg.connect(before["database"]) as connection:
+        connection.execute("create table kept as select 42 as answer")
+    os.kill(before["owner"]["pid"], signal.SIGKILL)
+    assert own.functions()
+
+    own.up("--no-dashboard")
+    after = own.home.read_state()
+    assert after["api"] == before["api"]
+    assert own.status()["healthy"]
+    assert [processes.find(identity) for identity in before["processes"].values()] == [None, None, None]
+    with psycopg.connect(before["database"]) as connection:
+        assert connection.execute("select answer from kept").fetchone() == (42,)
+
+
+def test_a_taken_port_and_an_interrupted_initdb_are_no_hindrance(own: Run):
+    own.home.create()
+    (own.home.root / "postgres.new").mkdir()
+    (own.home.root / "postgres.new" / "PG_VERSION").write_text("18")
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        port = stranger.getsockname()[1]
+        own.home.write_state({"ports": {"aws": port, "redis": port, "postgres": port}})
+        own.up("--no-dashboard")
+        assert port not in own.home.read_state()["ports"].values()
+    assert own.status()["healthy"]
+
+
+def test_a_damaged_state_file_is_no_run(own: Run):
+    own.home.create()
+    own.home.state_file.write_text('{"ports": {"aws"')
+    assert own.command("status").returncode == 1
+
+
+def test_down_and_status_without_a_run(own: Run):
+    assert "Nothing was running" in own.command("down").stdout
+    done = own.command("status", "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["healthy"] is False
