@@ -20,6 +20,7 @@ Json = dict[str, Any]
 # Gateways close a connection after 10 silent minutes, and a dead one says nothing: ask well before, expect a word back.
 PING_SECONDS = 30.0
 SILENCE_SECONDS = 45.0
+ANSWER_SECONDS = 15.0
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 10.0
 REFUSED = frozenset({401, 403})
@@ -46,7 +47,14 @@ class Feed:
     """Follows topics. `picture` is the floor as known; `news()` yields whatever is new, for as long as it is read."""
 
     def __init__(
-        self, api: Api, websocket: str, token: str, topics: Sequence[str], *, silence_seconds: float = SILENCE_SECONDS
+        self,
+        api: Api,
+        websocket: str,
+        token: str,
+        topics: Sequence[str],
+        *,
+        silence_seconds: float = SILENCE_SECONDS,
+        answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
         self.picture = Picture()
         self.live = asyncio.Event()
@@ -55,6 +63,7 @@ class Feed:
         self._address = f"{websocket}?{urlencode({'token': token})}"
         self._topics = list(topics)
         self._silence_seconds = silence_seconds
+        self._answer_seconds = answer_seconds
 
     async def news(self) -> AsyncGenerator[News, None]:
         """Everything new, across reconnects. Ends only with a Problem: a token once refused stays refused."""
@@ -88,10 +97,11 @@ class Feed:
         async with connect(self._address, ping_interval=None, max_size=2**20, open_timeout=10) as socket:
             self.connections += 1
             await self._subscribe(socket)
+            answer_by = asyncio.get_running_loop().time() + self._answer_seconds
             pinging = asyncio.create_task(_ping(socket))
             try:
                 while True:
-                    for item in await self._take(await self._receive(socket)):
+                    for item in await self._take(await self._receive(socket, answer_by)):
                         yield item
             finally:
                 pinging.cancel()
@@ -100,12 +110,15 @@ class Feed:
         since = {} if self.picture.position is None else {"since": self.picture.position}
         await socket.send(json.dumps({"action": "subscribe", "topics": self._topics, **since}))
 
-    async def _receive(self, socket: ClientConnection) -> Json:
+    async def _receive(self, socket: ClientConnection, answer_by: float) -> Json:
+        silent_at = asyncio.get_running_loop().time() + self._silence_seconds
+        is_live = self.live.is_set()
         try:
-            async with asyncio.timeout(self._silence_seconds):
+            async with asyncio.timeout_at(silent_at if is_live else answer_by):
                 frame = json.loads(await socket.recv())
         except TimeoutError:
-            raise Lost(f"silent for {self._silence_seconds:g} s") from None
+            seconds, what = (self._silence_seconds, "silent") if is_live else (self._answer_seconds, "not subscribed")
+            raise Lost(f"{what} for {seconds:g} s") from None
         except ValueError:
             frame = None
         if not isinstance(frame, dict):  # the gateway's own words, and nobody knows in place of what
@@ -124,6 +137,8 @@ class Feed:
             case "reset":
                 return [await self._read_snapshot(frame)]
             case "error":
+                if not self.live.is_set():  # what was refused is the subscription: nothing would ever come
+                    raise _error(frame)
                 return [News("error", frame=frame, detail=str(_error(frame)))]
             case _:
                 return []

@@ -365,6 +365,33 @@ async def test_an_error_frame_is_told_and_harms_nothing():
         assert (await anext(news)).kind == "update"
 
 
+async def test_a_subscription_that_fails_for_an_outage_is_made_again():
+    async with following() as (server, feed, news):
+        losing = asyncio.create_task(until(news, "lost"))
+        socket, _ = await server.sockets.get(), await server.heard.get()
+        await say(socket, type="error", problem={"status": 503, "title": "Not available for the moment"})
+        assert "503" in (await losing).detail
+        await both(server.subscribed(), until(news, "live"))
+        assert feed.connections == 2
+
+
+async def test_a_subscription_that_is_not_permitted_ends_the_feed():
+    async with following() as (server, _, news):
+        losing = asyncio.create_task(until(news, "live"))
+        socket, _ = await server.sockets.get(), await server.heard.get()
+        await say(socket, type="error", problem={"status": 403, "title": "Not permitted", "detail": "queue:q"})
+        with pytest.raises(Problem, match="queue:q"):
+            await losing
+
+
+async def test_a_subscription_that_nobody_answers_is_made_again():
+    async with following(answer_seconds=0.1) as (server, _, news):
+        assert "not subscribed" in (await until(news, "lost")).detail
+        await server.sockets.get()
+        await server.heard.get()
+        await both(server.subscribed(), until(news, "live"))
+
+
 @asynccontextmanager
 async def refusing(*answers):
     """News of a feed whose handshake is refused with a 403, and whose REST gives these answers."""
