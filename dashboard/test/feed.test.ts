@@ -112,18 +112,22 @@ describe("the feed", () => {
     expect(server.reads).toBe(reads);
   });
 
-  it("reads the snapshot again when the server cannot replay", async () => {
-    const call = world.initiate("medical_spanish");
-    startFeed();
-    await connectionIs("live");
-    server.faults.canReplay = false;
-    server.cut();
-    world.end(call);
-    world.initiate("medical_english");
-    await vi.waitFor(() => expect(feed.connection).toBe("resuming"));
-    await connectionIs("live");
-    expectEqualToApi();
-  });
+  it.each([true, false])(
+    "reads the snapshot again when the server cannot replay (reset first: %s)",
+    async (announced) => {
+      server.faults.announcesGap = announced;
+      const call = world.initiate("medical_spanish");
+      startFeed();
+      await connectionIs("live");
+      server.faults.canReplay = false;
+      server.cut();
+      world.end(call);
+      world.initiate("medical_english");
+      await vi.waitFor(() => expect(feed.connection).toBe("resuming"));
+      await connectionIs("live");
+      expectEqualToApi();
+    },
+  );
 
   it("reads again after a reset, and once more when another overtakes the read", async () => {
     const call = world.initiate("medical_spanish");

@@ -121,11 +121,12 @@ export class Feed {
   }
 
   private get readDueAt(): number {
-    const { pollMs, auditMs, auditQuietMs } = this.options.times;
+    const { pollMs, auditMs, auditQuietMs, doubtMs } = this.options.times;
     if (!this.isSubscribed && !this.isPolling) return NEVER;
     if (this.floor.needsSnapshot) return this.retryAt;
     if (this.settleAt !== NEVER) return NEVER;
     if (!this.isSubscribed || this.isBehind) return Math.max(this.retryAt, this.readAt + pollMs);
+    if (this.floor.hasDoubt) return Math.max(this.retryAt, this.readAt + doubtMs);
     const quietAt = Math.max(this.updatedAt, this.readAt) + auditQuietMs;
     return Math.max(this.retryAt, Math.min(this.readAt + auditMs, quietAt));
   }
@@ -210,7 +211,7 @@ export class Feed {
     this.isSubscribed = this.wasSubscribed = true;
     this.refusals = 0;
     this.lineBackoff.reset();
-    this.resume.start(frame.position);
+    this.resume.saw(frame.position, this.now);
     this.replaceAt = this.now + this.options.times.replaceAfterMs;
     this.updatedAt = this.now;
     if (!frame.replayed) this.hearGap(frame.position);
@@ -223,7 +224,7 @@ export class Feed {
     this.directory.putAgents(frame.agents ?? []);
     this.resume.saw(frame.position, this.now);
     this.updatedAt = this.now;
-    this.prove();
+    if (this.isSubscribed) this.prove(); // Else it is part of a replay, whose end `subscribed` tells.
     this.options.onUpdate(frame.calls, frame.events ?? []);
   }
 

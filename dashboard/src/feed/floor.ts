@@ -7,6 +7,9 @@ export const ENDED_REMEMBERED = 20_000;
 
 interface Load {
   seen: Set<string>;
+  /** What updates told meanwhile: a page that lacks it may have been read before it. */
+  told: Set<string>;
+  hadDoubt: boolean;
   /** The first page's position: all that happened after it comes by the socket too. */
   position: number | null;
 }
@@ -15,19 +18,28 @@ export class Floor {
   readonly live = new Map<string, Call>();
   /** Rises whenever a live call is added, changed or removed. */
   revision = 0;
-  /** The position at which each live view was told: a snapshot from before it cannot deny the call. */
+  /** The position with which each live view was told, at least: a snapshot from before it cannot deny the call. */
   private readonly toldAt = new Map<string, number>();
   private readonly ended = new Map<string, number>();
-  /** The position of the last whole snapshot: what it did not name was not live then, and nothing older says otherwise. */
+  /** The position of the last whole snapshot: what it did not name was not live then. */
   private completeAt = Number.NEGATIVE_INFINITY;
   private load: Load | null = null;
   private needed = true;
+  private doubt = false;
   /** What a read taught that no frame had told yet. Whatever stays here shows a feed that lags. */
   private readonly untold = new Map<string, number>();
 
   /** True until a whole snapshot was read after the last gap: before that the floor may lack calls. */
   get needsSnapshot(): boolean {
     return this.needed;
+  }
+
+  /**
+   * True where a frame named a call that the last snapshot did not, without proof of being newer: frames carry the
+   * position to resume from, which may be older than what they tell. Another snapshot decides.
+   */
+  get hasDoubt(): boolean {
+    return this.doubt;
   }
 
   versionOf(callId: string): number {
@@ -37,8 +49,10 @@ export class Floor {
   applyUpdate(frame: UpdateFrame): void {
     for (const call of frame.calls) {
       this.confirm(call);
-      const couldBeNew = call.status === "ended" || frame.position > this.completeAt;
-      if (couldBeNew || this.live.has(call.id)) this.merge(call, frame.position);
+      const isUnknown = !this.live.has(call.id);
+      if (!this.merge(call, frame.position)) continue;
+      this.load?.told.add(call.id);
+      if (isUnknown && call.status !== "ended" && frame.position <= this.completeAt) this.doubt = true;
     }
   }
 
@@ -49,7 +63,8 @@ export class Floor {
   }
 
   beginSnapshot(): void {
-    this.load = { seen: new Set(), position: null };
+    this.load = { seen: new Set(), told: new Set(), hadDoubt: this.doubt, position: null };
+    this.doubt = false;
     this.untold.clear();
   }
 
@@ -70,6 +85,10 @@ export class Floor {
     if (load === null || load.position === null) return false;
     for (const [id, { version }] of this.live) {
       if (load.seen.has(id) || (this.toldAt.get(id) ?? 0) > load.position) continue;
+      if (load.told.has(id)) {
+        this.doubt = true;
+        continue;
+      }
       this.drop(id, version);
       this.untold.set(id, version + 1);
       this.revision++;
@@ -81,6 +100,7 @@ export class Floor {
   }
 
   abandonSnapshot(): void {
+    if (this.load?.hadDoubt) this.doubt = true;
     this.load = null;
   }
 

@@ -16,12 +16,8 @@ export class ResumePoint {
   private settled: number | null = null;
   private recent: Seen[] = [];
 
-  /** The position of the first `subscribed`: what to resume from before any update came. */
-  start(position: number): void {
-    this.settled ??= position;
-  }
-
   saw(position: number, at: number): void {
+    this.settled ??= position; // The first `subscribed`: nothing was told before it.
     this.recent.push({ at, position });
     this.settle(at);
   }

@@ -9,6 +9,8 @@ export interface FeedTimes extends LineTimes {
   auditMs: number;
   /** How long the feed may take to tell what such a read found. */
   settleMs: number;
+  /** At most so often is read because a frame left a doubt. */
+  doubtMs: number;
   directoryMs: number;
   replaceAfterMs: number;
   tickMs: number;
@@ -23,6 +25,7 @@ export const DEFAULT_TIMES: FeedTimes = {
   auditQuietMs: 20_000,
   auditMs: 60_000,
   settleMs: 4_000,
+  doubtMs: 1_000,
   directoryMs: 60_000,
   replaceAfterMs: 110 * 60_000, // API Gateway cuts every connection at 2 hours.
   tickMs: 250,

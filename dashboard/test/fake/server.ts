@@ -14,6 +14,8 @@ export interface Faults {
   muteRelay: boolean;
   /** Whether a resumed connection is told what it missed, or that it cannot be. */
   canReplay: boolean;
+  /** Whether `reset` precedes the `subscribed` that says so. */
+  announcesGap: boolean;
   readDelayMs: number;
   /** How far the server's clock is ahead of ours. */
   clockAheadMs: number;
@@ -24,6 +26,7 @@ const NO_FAULTS: Faults = {
   readStatus: null,
   muteRelay: false,
   canReplay: true,
+  announcesGap: true,
   readDelayMs: 0,
   clockAheadMs: 0,
 };
@@ -91,16 +94,20 @@ export class FakeServer {
     });
   }
 
+  /** As the real one: what was missed comes first, with the position asked for, and `subscribed` ends it. */
   private subscribe(socket: WebSocket, topics: string[], since: number | undefined): void {
     const { world } = this;
+    const { position } = world;
     const replayed = since !== undefined && this.faults.canReplay;
-    const hello: ServerFrame = { type: "subscribed", topics, position: world.position, replayed };
-    socket.send(JSON.stringify(hello));
-    if (!replayed) return;
-    const calls = [...world.calls.values()].filter(({ id }) => (world.changedAt.get(id) ?? 0) > since);
-    const events = [...world.events.values()].flat().filter(({ position }) => position > since);
-    const missed: ServerFrame = { type: "update", position: world.position, calls, events, agents: [] };
-    socket.send(JSON.stringify(missed));
+    const send = (frame: ServerFrame) => socket.send(JSON.stringify(frame));
+    if (since !== undefined && !replayed && this.faults.announcesGap)
+      send({ type: "reset", topics, position });
+    if (replayed) {
+      const calls = [...world.calls.values()].filter(({ id }) => (world.changedAt.get(id) ?? 0) > since);
+      const events = [...world.events.values()].flat().filter((event) => event.position > since);
+      send({ type: "update", position: since, calls, events, agents: [] });
+    }
+    send({ type: "subscribed", topics, position, replayed });
   }
 
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
