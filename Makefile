@@ -27,14 +27,13 @@ up: $(READY)
 demo: $(READY)
 	@$(SWITCHBOARD) demo --calls-per-minute $(RATE)
 
-down: $(READY)
-	@$(SWITCHBOARD) down
+down:
+	@if [ -x $(SWITCHBOARD) ]; then $(SWITCHBOARD) down; else echo "Nothing was running."; fi
 
 status: $(READY)
 	@$(SWITCHBOARD) status
 
-clean:
-	@if [ -x $(SWITCHBOARD) ]; then $(SWITCHBOARD) down; fi
+clean: down
 	rm -rf .switchboard build dashboard/dist
 
 test: $(READY)
