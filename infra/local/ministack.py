@@ -40,6 +40,7 @@ class MiniStack:
             MINISTACK_HOST=LOOPBACK,
             GATEWAY_PORT=str(self.port),
             AWS_ENDPOINT_URL=self.url,  # said here so that one in the person's own environment has no say
+            PYTHONDONTWRITEBYTECODE="",  # a cold start that compiles every module anew takes twice the time
             TMPDIR=str(self.home.temporary),
             S3_DATA_DIR=str(self.home.temporary / "s3"),
             MINISTACK_WORKER_THREADS="256",  # requests that wait for their turn hold one each
