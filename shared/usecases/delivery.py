@@ -85,6 +85,7 @@ class Delivery:
     def __init__(self, gateway: Gateway, debts: Debts, remove: Callable[[str], None]) -> None:
         self.position = 0
         self.posts = 0
+        self.group: asyncio.TaskGroup | None = None  # a fault in a delivery ends the relay, and so does not go unseen
         self._gateway = gateway
         self._debts = debts
         self._remove = remove
@@ -109,7 +110,8 @@ class Delivery:
 
     def _open(self, connection_id: str) -> Mailbox:
         mailbox = self._mailboxes[connection_id] = Mailbox(connection_id)
-        task = asyncio.create_task(self._deliver(mailbox))
+        assert self.group, "deliveries are made while a relay runs"
+        task = self.group.create_task(self._deliver(mailbox))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return mailbox

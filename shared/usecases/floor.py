@@ -60,6 +60,10 @@ class Floor(Protocol):
         """Take a place, alive for so long, unless enough others have one. Of many that start at once few stay."""
         ...
 
+    async def is_succeeded(self) -> bool:
+        """Whether a younger relay lives."""
+        ...
+
     async def others(self) -> int:
         """How many other relays live and have not resigned."""
         ...

@@ -15,6 +15,7 @@ from shared.usecases.routing import consignments, entries_of, told_by
 _log = logging.getLogger(__name__)
 
 ENOUGH = 2  # relays at a time: the one that serves and the one that takes over
+OVERLAP_BEATS = 2  # for so long both serve
 BEAT_SECONDS, ALIVE_SECONDS = 1.0, 2.5
 HAND_OVER_SECONDS = 10.0  # a successor's cold start, and plenty
 FINISH_SECONDS = 2.0
@@ -104,6 +105,7 @@ class Relay:
         self._chores = Chores(floor)
         self._debts = Debts(self._chores.clear)
         self.delivery = Delivery(gateway, self._debts, self._chores.remove)
+        self._succeeded = asyncio.Event()
         self.events = 0
 
     async def run(self, seconds: float) -> None:
@@ -112,9 +114,11 @@ class Relay:
                 _log.info("Enough relays are at work: nothing to do.")
                 return
         async with asyncio.TaskGroup() as group:
+            self.delivery.group = group
             listening = group.create_task(self._listen())
             others = [group.create_task(work) for work in (self._sort(), self._chores.keep_up(), self._beat())]
-            await asyncio.sleep(seconds)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._succeeded.wait(), seconds)
             await self._hand_over()
             listening.cancel()
             await self._finish()
@@ -184,10 +188,13 @@ class Relay:
         self.events += len(told)
 
     async def _beat(self) -> None:
-        beats = 0
+        beats = overlap = 0
         while True:
             with suppress(UnavailableError):
                 await self._floor.beat(ALIVE_SECONDS)
+                overlap = overlap + 1 if await self._floor.is_succeeded() else 0
+                if overlap > OVERLAP_BEATS:
+                    self._succeeded.set()
                 if beats % EXPIRY_BEATS == 0:
                     await self._close_expired()
             beats += 1
@@ -205,6 +212,6 @@ class Relay:
             async with asyncio.timeout(HAND_OVER_SECONDS):
                 if await self._floor.resign():
                     return
-                self._wake()
+                await asyncio.to_thread(self._wake)  # it may take seconds, in which others want to hear of things
                 while not await self._floor.others():
                     await asyncio.sleep(RETRY_SECONDS)

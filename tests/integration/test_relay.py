@@ -324,6 +324,23 @@ def test_the_last_relay_calls_for_a_successor_and_stays_until_it_is_there(play):
     play(body)
 
 
+def test_the_older_of_two_leaves_to_the_younger(play):
+    async def body(stage: Stage):
+        stage.listen("c", "queue:spanish")
+        async with stage.relay() as older:
+            await older.ready()
+            async with stage.relay() as younger:
+                await younger.ready()
+                async with asyncio.timeout(20):
+                    await older.task
+                event = await stage.begin("c1")
+                await younger.floor.until_cleared(event)
+                assert not stage.called.is_set()
+        assert stage.gateway.events("c") == [event]
+
+    play(body)
+
+
 def test_of_many_relays_that_start_at_once_two_stay(play):
     async def body(stage: Stage):
         async with AsyncExitStack() as stack:
@@ -335,6 +352,7 @@ def test_of_many_relays_that_start_at_once_two_stay(play):
             for running in staying:
                 await running.ready()
             assert len(staying) == 2
+            assert not stage.called.is_set()
 
     play(body)
 

@@ -30,6 +30,10 @@ insert into heartbeats (name, holder, alive_until) values ('relay', %s, now() + 
 on conflict (name, holder) do update set alive_until = excluded.alive_until
 """
 _OTHERS = "select count(*) as others from heartbeats where name = 'relay' and holder <> %s and alive_until > now()"
+# Holders' ids sort by the time of their making.
+_SUCCEEDED = """
+select exists (select from heartbeats where name = 'relay' and holder > %s and alive_until > now()) as succeeded
+"""
 _ONE_AT_A_TIME = "select pg_advisory_xact_lock(hashtext('switchboard: relays come and go'))"
 _RESIGN = "delete from heartbeats where name = 'relay' and (holder = %s or alive_until < now() - interval '1 minute')"
 
@@ -82,6 +86,9 @@ class PostgresFloor:
                 return False
             await self.beat(seconds)
             return True
+
+    async def is_succeeded(self) -> bool:
+        return (await self._tidying.rows(_SUCCEEDED, [self._holder]))[0]["succeeded"]
 
     async def others(self) -> int:
         return (await self._tidying.rows(_OTHERS, [self._holder]))[0]["others"]
