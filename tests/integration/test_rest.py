@@ -234,10 +234,12 @@ def test_without_postgres_the_sender_is_asked_to_come_back(
 
 def test_a_warm_function_survives_a_lost_connection(api: Api, database_url: str) -> None:
     api.post(INITIATED)
-    pid = wiring.database().connection().info.backend_pid
+    api.call("GET", "/api/calls")
     with psycopg.connect(database_url, autocommit=True) as other:
-        other.execute("select pg_terminate_backend(%s, 5000)", [pid])
+        for warm in (wiring.database(), wiring.reads()._database):
+            other.execute("select pg_terminate_backend(%s, 5000)", [warm.connection().info.backend_pid])
     assert api.post({"event": "call_routed", "callId": "call-1", "agentId": "a", "routingTime": 1})[0] == 201
+    assert api.call("GET", "/api/calls")[0] == 200
 
 
 def test_queues_and_agents_are_set_up_by_an_administrator(api: Api) -> None:

@@ -1,7 +1,8 @@
 """Connections that are kept warm between invocations and replaced when Postgres went away."""
 
+import select
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -32,7 +33,7 @@ class Database:
 
     def connection(self) -> psycopg.Connection[TupleRow]:
         """Raises `UnavailableError` when Postgres cannot be reached."""
-        if self._connection is None or self._connection.closed or self._connection.broken:
+        if self._connection is None or not _is_alive(self._connection):
             with available():
                 self._connection = psycopg.connect(self._url, **self._options)
         return self._connection
@@ -41,6 +42,19 @@ class Database:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _is_alive(connection: psycopg.Connection[TupleRow]) -> bool:
+    """Without a round trip: a server that went away has said so, and a socket at rest has nothing else to read."""
+    if connection.closed or connection.broken:
+        return False
+    readable, _, _ = select.select([connection], [], [], 0)
+    if not readable:
+        return True
+    with suppress(psycopg.OperationalError):
+        connection.pgconn.consume_input()
+        return connection.pgconn.status == psycopg.pq.ConnStatus.OK
+    return False
 
 
 @contextmanager
