@@ -1,0 +1,46 @@
+"""The documents against the code: what they name must exist."""
+
+import ast
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from shared.settings import Settings
+from tests.conftest import REPOSITORY
+
+DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+GUARANTEES = (REPOSITORY / "docs" / "guarantees.md").read_text()
+NAMED_TESTS = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", GUARANTEES)
+
+
+@pytest.mark.parametrize(("file", "name"), NAMED_TESTS)
+def test_each_guarantee_has_its_test(file: str, name: str) -> None:
+    tree = ast.parse((REPOSITORY / file).read_text())
+    assert name in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def test_each_guarantee_names_one() -> None:
+    numbered = re.split(r"^\d+\. ", GUARANTEES, flags=re.MULTILINE)[1:]
+    assert numbered
+    assert [text for text in numbered if "::test_" not in text] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text())
+    assert [target for target in targets if not (document.parent / target).exists()] == []
+
+
+def test_the_readme_s_map_is_the_tree() -> None:
+    tree = (REPOSITORY / "README.md").read_text().split("## Find your way")[1]
+    named = re.findall(r"^([a-z/]+/)(?:\s|$)", tree, flags=re.MULTILINE)
+    assert named
+    assert [folder for folder in named if not (REPOSITORY / folder).is_dir()] == []
+
+
+def test_every_setting_is_documented() -> None:
+    operations = (REPOSITORY / "docs" / "operations.md").read_text()
+    read = {field.name.upper() for field in fields(Settings) if not field.name.endswith("_seconds")}
+    assert [name for name in sorted(read | {"LOG_LEVEL"}) if f"`{name}`" not in operations] == []
