@@ -9,6 +9,7 @@ from infra.chromium import find
 from tests.journeys.conftest import Cloud
 from tests.journeys.test_one_call import LIFE
 
+expect.set_options(timeout=20_000)  # a signal is waited for; a busy machine is no failure
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 
 
@@ -31,7 +32,7 @@ def page(browser: Browser, cloud: Cloud) -> Iterator[Page]:
 
 
 def test_the_page_opens_signed_in_and_follows_a_call_through_its_life(page: Page, cloud: Cloud) -> None:
-    expect(page.locator("[data-connection=live]").first).to_be_visible(timeout=20_000)
+    expect(page.locator("[data-connection=live]").first).to_be_visible()
     call_id = cloud.new_call_id()
     row = page.locator(f"[data-call-id={call_id}]")
     for event, fields, status in LIFE[:-1]:
@@ -52,7 +53,7 @@ def test_the_page_shows_the_floor_that_rest_tells(page: Page, cloud: Cloud) -> N
     for call_id in call_ids:
         cloud.post("call_initiated", call_id, type="voice", queueId="legal_spanish")
     for call_id in call_ids:
-        expect(page.locator(f"[data-call-id={call_id}]")).to_be_visible(timeout=20_000)
+        expect(page.locator(f"[data-call-id={call_id}]")).to_be_visible()
     shown = {
         (row.get_attribute("data-call-id"), row.get_attribute("data-status"))
         for row in page.locator("[data-call-id]").all()
@@ -66,6 +67,6 @@ def test_the_page_shows_the_floor_that_rest_tells(page: Page, cloud: Cloud) -> N
 def test_without_a_token_the_page_asks_for_one_and_shows_nothing(browser: Browser, cloud: Cloud) -> None:
     page = browser.new_page()
     page.goto(cloud.status["dashboard"].split("#")[0])
-    expect(page.get_by_test_id("sign-in")).to_be_visible(timeout=20_000)
+    expect(page.get_by_test_id("sign-in")).to_be_visible()
     expect(page.locator("[data-call-id]")).to_have_count(0)
     page.close()
