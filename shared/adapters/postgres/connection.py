@@ -48,12 +48,12 @@ def _is_alive(connection: psycopg.Connection[TupleRow]) -> bool:
     """Without a round trip: a server that went away has said so, and a socket at rest has nothing else to read."""
     if connection.closed or connection.broken:
         return False
-    readable, _, _ = select.select([connection], [], [], 0)
-    if not readable:
-        return True
     with suppress(psycopg.OperationalError):
-        connection.pgconn.consume_input()
-        return connection.pgconn.status == psycopg.pq.ConnStatus.OK
+        while select.select([connection], [], [], 0)[0]:  # a last word first, then the end
+            connection.pgconn.consume_input()
+            if connection.pgconn.status != psycopg.pq.ConnStatus.OK:
+                return False
+        return True
     return False
 
 
