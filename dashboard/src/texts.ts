@@ -1,6 +1,6 @@
 /** Every text of the page, for translation. */
 
-import type { Connection } from "./feed/feed";
+import type { Connection } from "./feed/connection";
 
 const count = new Intl.NumberFormat("en");
 

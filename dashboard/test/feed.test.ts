@@ -171,6 +171,20 @@ describe("the feed", () => {
     await connectionIs("live");
   });
 
+  it("polls while there is no queue, and subscribes to each that appears", async () => {
+    const [first, second] = world.queues.splice(0);
+    if (first === undefined || second === undefined) throw new Error("no queues");
+    startFeed({ directoryMs: 40 });
+    await connectionIs("polling");
+    world.queues.push(first);
+    await connectionIs("live");
+    world.queues.push(second);
+    await vi.waitFor(() =>
+      expect(server.heard.at(-1)).toEqual({ action: "subscribe", topics: [`queue:${second.id}`] }),
+    );
+    await connectionIs("live");
+  });
+
   it("finds out that the relay is dead, says so, and reads instead", async () => {
     startFeed({ auditQuietMs: 50 });
     await connectionIs("live");

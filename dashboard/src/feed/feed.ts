@@ -3,18 +3,18 @@
  * poll where sockets are not to be had, and check a silent feed by reading.
  */
 
-import type { Call, Event, ServerFrame, SubscribedFrame, UpdateFrame } from "../contracts";
+import type { Call, ClientFrame, Event, ServerFrame, SubscribedFrame, UpdateFrame } from "../contracts";
 import { type Api, ApiError, type Halt } from "./api";
 import { Backoff } from "./backoff";
+import { type Connection, connectionOf } from "./connection";
 import { Directory } from "./directory";
 import { Floor } from "./floor";
-import { Line, type Socket } from "./line";
+import type { Socket } from "./line";
+import { Lines } from "./lines";
 import { SnapshotReader } from "./reader";
 import { ResumePoint } from "./resume";
 import type { Timers } from "./timers";
 import type { FeedTimes } from "./times";
-
-export type Connection = "connecting" | "live" | "resuming" | "polling" | "offline";
 
 export interface FeedOptions {
   api: Api;
@@ -40,13 +40,10 @@ export class Feed {
 
   private readonly reader: SnapshotReader;
   private readonly resume = new ResumePoint();
-  private readonly lineBackoff: Backoff;
+  private readonly lines: Lines;
   private readonly readBackoff: Backoff;
-  private line: Line | null = null;
-  private spare: Line | null = null;
   private isSubscribed = false;
   private wasSubscribed = false;
-  private refusals = 0;
   private isBehind = false;
   private readFailed = false;
   private directoryFailed = false;
@@ -54,23 +51,31 @@ export class Feed {
   private readAt = 0;
   private retryAt = 0;
   private settleAt = NEVER;
-  private replaceAt = NEVER;
-  private nextLineAt = 0;
   private nextDirectoryAt = 0;
   private stopTicking: (() => void) | null = null;
 
   constructor(private readonly options: FeedOptions) {
     this.directory = new Directory(options.api);
     this.reader = new SnapshotReader(options.api, this.floor, options.onChange);
-    this.lineBackoff = new Backoff(500, 30_000, options.random);
+    this.lines = new Lines({
+      ...options,
+      hello: () => this.hello(),
+      onFrame: (frame) => this.hear(frame),
+      onLost: () => this.lineLost(),
+    });
     this.readBackoff = new Backoff(500, 15_000, options.random);
   }
 
   get connection(): Connection {
-    if (this.isSubscribed && !this.floor.needsSnapshot) return this.isBehind ? "polling" : "live";
-    if (this.readFailed || this.directoryFailed) return "offline";
-    if (this.provenAt === null || (!this.wasSubscribed && this.refusals === 0)) return "connecting";
-    return this.isPolling && !this.floor.needsSnapshot ? "polling" : "resuming";
+    return connectionOf({
+      isSubscribed: this.isSubscribed,
+      wasSubscribed: this.wasSubscribed,
+      isPolling: this.isPolling,
+      isWhole: !this.floor.needsSnapshot,
+      isBehind: this.isBehind,
+      isFailing: this.readFailed || this.directoryFailed,
+      hasPicture: this.provenAt !== null,
+    });
   }
 
   start(): void {
@@ -82,15 +87,14 @@ export class Feed {
   stop(): void {
     this.stopTicking?.();
     this.reader.stop();
-    this.line?.close();
-    this.spare?.close();
-    this.line = this.spare = null;
+    this.lines.close();
     this.isSubscribed = false;
   }
 
   /** The machine woke up or found its network again: try at once rather than when the backoff ends. */
   nudge(): void {
-    this.nextLineAt = this.nextDirectoryAt = this.retryAt = 0;
+    this.lines.openSoon();
+    this.nextDirectoryAt = this.retryAt = 0;
     this.tick();
   }
 
@@ -107,15 +111,14 @@ export class Feed {
   /** Sockets were refused, or there is no queue yet to subscribe to. */
   private get isPolling(): boolean {
     const nothingToHear = this.directory.revision > 0 && this.directory.queues.size === 0;
-    return !this.isSubscribed && (this.refusals > 0 || nothingToHear);
+    return !this.isSubscribed && (this.lines.refusals > 0 || nothingToHear);
   }
 
   private tick(): void {
     if (this.halt !== null) return;
     const now = this.now;
     if (now >= this.nextDirectoryAt) void this.refreshDirectory();
-    if (this.line === null && this.directory.queues.size > 0 && now >= this.nextLineAt) this.openLine();
-    if (this.spare === null && now >= this.replaceAt) this.openSpare();
+    if (this.directory.queues.size > 0) this.lines.tick();
     if (now >= this.settleAt) this.settleAudit();
     if (!this.reader.isBusy && now >= this.readDueAt) void this.readSnapshot();
   }
@@ -137,7 +140,7 @@ export class Feed {
       const added = await this.directory.refresh();
       this.directoryFailed = false;
       if (added !== null && added.length > 0 && this.isSubscribed) {
-        this.line?.send({ action: "subscribe", topics: added });
+        this.lines.send({ action: "subscribe", topics: added });
       }
       this.options.onChange();
       this.tick();
@@ -148,54 +151,14 @@ export class Feed {
     }
   }
 
-  private openLine(): void {
-    this.line = this.dial((wasSubscribed) => this.lineDied(wasSubscribed));
-  }
-
-  /** Make before break: the old line is let go when the new one has subscribed. */
-  private openSpare(): void {
-    const spare = this.dial((wasSubscribed) => {
-      if (this.line === spare) {
-        this.lineDied(wasSubscribed);
-      } else {
-        this.spare = null;
-        this.replaceAt = this.now + 60_000;
-      }
-    });
-    this.spare = spare;
-  }
-
-  private dial(onDead: (wasSubscribed: boolean) => void): Line {
-    const { timers, times } = this.options;
+  private hello(): ClientFrame {
     const since = this.resume.since(this.now);
-    const hello = {
-      action: "subscribe",
-      topics: this.directory.topics,
-      ...(since !== null && { since }),
-    } as const;
-    const line: Line = new Line(this.options.openSocket(), hello, times, timers, {
-      onDead,
-      onFrame: (frame) => {
-        if (frame.type === "subscribed" && line === this.spare) this.swapLines(line);
-        this.hear(frame);
-      },
-    });
-    return line;
+    return { action: "subscribe", topics: this.directory.topics, ...(since !== null && { since }) };
   }
 
-  private swapLines(spare: Line): void {
-    this.line?.close();
-    this.line = spare;
-    this.spare = null;
-  }
-
-  private lineDied(wasSubscribed: boolean): void {
-    this.spare?.close();
-    this.line = this.spare = null;
+  private lineLost(): void {
     this.isSubscribed = this.isBehind = false;
-    this.settleAt = this.replaceAt = NEVER;
-    if (!wasSubscribed) this.refusals++;
-    this.nextLineAt = this.now + this.lineBackoff.next();
+    this.settleAt = NEVER;
     this.options.onChange();
   }
 
@@ -209,10 +172,7 @@ export class Feed {
 
   private hearSubscribed(frame: SubscribedFrame): void {
     this.isSubscribed = this.wasSubscribed = true;
-    this.refusals = 0;
-    this.lineBackoff.reset();
     this.resume.saw(frame.position, this.now);
-    this.replaceAt = this.now + this.options.times.replaceAfterMs;
     this.updatedAt = this.now;
     if (!frame.replayed) this.hearGap(frame.position);
     else this.prove();
@@ -243,7 +203,7 @@ export class Feed {
 
   private async readSnapshot(): Promise<void> {
     const isAudit = this.isSubscribed && !this.floor.needsSnapshot;
-    const line = this.line;
+    const line = this.lines.current;
     try {
       await this.reader.read();
       this.readAt = this.now;
@@ -251,7 +211,7 @@ export class Feed {
       this.trouble = null;
       this.readBackoff.reset();
       this.prove();
-      if (isAudit && line === this.line) this.settleAt = this.now + this.options.times.settleMs;
+      if (isAudit && line === this.lines.current) this.settleAt = this.now + this.options.times.settleMs;
       this.options.onChange();
     } catch (error) {
       this.retryAt = this.now + this.readBackoff.next();

@@ -9,6 +9,8 @@ export interface Countdown {
   kind: DeadlineKind;
   /** Null where the limit is known to be exceeded but not since when. */
   dueMs: number | null;
+  /** Never more than the limit: the page's clock steps by the second and may be a little behind a new deadline. */
+  remainingMs: number;
   tone: Tone;
   /** How much of the limit is left, 1 to 0. */
   left: number;
@@ -74,16 +76,16 @@ export function countdownOf(call: Call, queue: Queue | undefined, now: number): 
   const waitDueMs = startMs(call) + limits.slaSeconds * 1_000;
   if (awaitsAnswer(call)) return countdownTo("sla_wait", waitDueMs, limits.slaSeconds * 1_000, now);
   if (call.status === "on_hold" && call.flags.includes("hold_exceeded")) {
-    return { kind: "hold", dueMs: null, tone: "past", left: 0 };
+    return { kind: "hold", dueMs: null, remainingMs: 0, tone: "past", left: 0 };
   }
   return null;
 }
 
 function countdownTo(kind: DeadlineKind, dueMs: number, limit: number, now: number): Countdown {
-  const remaining = dueMs - now;
-  const left = Math.min(1, Math.max(0, remaining / limit));
-  const near = remaining <= Math.min(limit / 3, NEAR_AT_MOST_MS);
-  return { kind, dueMs, tone: remaining <= 0 ? "past" : near ? "near" : "calm", left };
+  const remainingMs = Math.min(dueMs - now, limit);
+  const left = Math.min(1, Math.max(0, remainingMs / limit));
+  const near = remainingMs <= Math.min(limit / 3, NEAR_AT_MOST_MS);
+  return { kind, dueMs, remainingMs, tone: remainingMs <= 0 ? "past" : near ? "near" : "calm", left };
 }
 
 function limitMs(kind: DeadlineKind, limits: Limits): number {

@@ -51,13 +51,13 @@ export function CallRow({ store, call, id, index, start, isCursor }: CallRowProp
       style={{ transform: `translateY(${start}px)` }}
       onClick={() => store.open(call.id)}
     >
-      <DueCell due={due} now={now} />
+      <DueCell due={due} />
       <Cell name="state">
         <StateIcon state={state} />
         {texts.states[state]}
       </Cell>
       <Cell name="call" title={call.id}>
-        <span class="id">{call.id}</span>
+        <span class="id">{shortId(call.id)}</span>
         {call.type === "video" ? (
           <span class="type" title={texts.types.video}>
             <VideoIcon />
@@ -92,6 +92,11 @@ export function CallRow({ store, call, id, index, start, isCursor }: CallRowProp
   );
 }
 
+/** Ids that telephony makes differ at their end; the whole one stands in the title and in the panel. */
+function shortId(id: string): string {
+  return id.length <= 17 ? id : `${id.slice(0, 6)}…${id.slice(-9)}`;
+}
+
 interface CellProps {
   name: string;
   title?: string;
@@ -110,7 +115,7 @@ function dueLabels(due: Countdown) {
   return due.tone === "past" ? texts.deadlinesPast : texts.deadlines;
 }
 
-function DueCell({ due, now }: { due: Countdown | null; now: number }) {
+function DueCell({ due }: { due: Countdown | null }) {
   if (due === null) {
     return (
       <Cell name="due">
@@ -122,7 +127,7 @@ function DueCell({ due, now }: { due: Countdown | null; now: number }) {
   return (
     <Cell name="due">
       <span class="countdown" data-tone={due.tone} data-testid="countdown">
-        {due.dueMs === null ? texts.over : countdown(due.dueMs - now)}
+        {due.dueMs === null ? texts.over : countdown(due.remainingMs)}
       </span>
       <span class="due-kind">{label}</span>
       <span class="meter" data-tone={due.tone} aria-hidden="true">

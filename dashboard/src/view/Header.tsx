@@ -1,4 +1,4 @@
-import type { Connection as State } from "../feed/feed";
+import type { Connection as State } from "../feed/connection";
 import { clockTime, roughAge } from "../floor/durations";
 import { texts } from "../texts";
 import { Mark } from "./icons";

@@ -22,6 +22,13 @@ function place(world: World, call: Call, agentId: string, fate: number): void {
   if (fate === 3) return void world.offer(offered, world.agents[11]?.id ?? agentId, 2);
   const active = world.answer(offered);
   if (fate === 4) world.hold(active);
+  if (fate === 5) disprove(world, active);
+}
+
+/** A re-route that the answer, arriving late, showed never to have been due. */
+function disprove(world: World, call: Call): void {
+  world.reroute(call);
+  world.voidEvent(call, "call_rerouted");
 }
 
 export function simulate(world: World, stepMs: number): () => void {

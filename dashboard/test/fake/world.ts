@@ -95,6 +95,11 @@ export class World {
     return this.record(next, "call_answered", { agentId: call.agentId, waitTime: waitSeconds });
   }
 
+  /** Only as an event: for histories that hold one that became void. */
+  reroute(call: Call): Call {
+    return this.record(call, "call_rerouted", { agentId: "agent-07", attempt: 2 }, { source: "system" });
+  }
+
   breach(call: Call): Call {
     const deadline = call.offer === null ? null : call.deadline;
     const next = { ...call, flags: withFlag(call, "sla_breached"), deadline };

@@ -1,0 +1,25 @@
+/** What the page says of its connection. Never better than it is. */
+
+export type Connection = "connecting" | "live" | "resuming" | "polling" | "offline";
+
+export interface Signs {
+  isSubscribed: boolean;
+  wasSubscribed: boolean;
+  /** Sockets are refused, or there is nothing to subscribe to. */
+  isPolling: boolean;
+  /** A whole snapshot stands in the floor, with no gap since. */
+  isWhole: boolean;
+  /** A read knew what the feed has not told. */
+  isBehind: boolean;
+  /** The last read failed. */
+  isFailing: boolean;
+  hasPicture: boolean;
+}
+
+export function connectionOf(signs: Signs): Connection {
+  if (signs.isSubscribed && signs.isWhole) return signs.isBehind ? "polling" : "live";
+  if (signs.isFailing) return "offline";
+  const isFirst = !signs.wasSubscribed && !signs.isPolling;
+  if (isFirst || !signs.hasPicture) return "connecting";
+  return signs.isPolling && signs.isWhole ? "polling" : "resuming";
+}
