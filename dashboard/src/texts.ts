@@ -59,7 +59,7 @@ export const texts = {
     flag: "Flag",
     anyFlag: "Any flag",
     state: "State",
-    text: "Find a call, agent or language",
+    text: "Find a call or an agent",
     sort: "Sort by",
     clear: "Clear filters",
     breached: "Breached now",
