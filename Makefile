@@ -5,14 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SWITCHBOARD := $(BIN)/switchboard
-RATE ?= 30
+RATE ?= 8
 
 .DEFAULT_GOAL := help
 .PHONY: help up demo down status clean test check bench dashboard
 
 help:
 	@echo "make up         start everything on this machine; Ctrl-C stops it"
-	@echo "make demo       the same, with a live floor of $(RATE) calls a minute (RATE=60), the page opened"
+	@echo "make demo       the same, with a live floor of $(RATE) calls a minute (RATE=20), the page opened"
 	@echo "make down       stop what runs in the background"
 	@echo "make status     where everything is, and whether it answers"
 	@echo "make clean      stop, and drop the data and what was built"
