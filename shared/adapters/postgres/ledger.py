@@ -72,6 +72,7 @@ def _rolled_back(connection: psycopg.Connection[Any]) -> Generator[None]:
 class PostgresLedger:
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
+        self._agents: dict[str, AgentRecord] = {}
         self._begun = False
         self.committing = False
 
@@ -126,8 +127,15 @@ class PostgresLedger:
         return [row["id"] for row in rows]
 
     def settle(self, effects: Sequence[Effect]) -> None:
-        if effects:
-            self._run(*_effects(effects))
+        queries = _effects(effects)
+        if queries:
+            self._note_agents(queries, self._run(*queries))
+
+    def _note_agents(self, queries: Sequence[tuple[LiteralString, Any]], results: Sequence[Cursor]) -> None:
+        """The floor is told of every agent that the transaction moved, settled early or with all the rest."""
+        for (query, _), result in zip(queries, results, strict=True):
+            if query in (statements.RELEASE_AGENTS, statements.ENGAGE_AGENTS):
+                self._agents |= {row["id"]: codec.agent_from_row(row) for row in result}
 
     def claim_agent(self, call: Call, at: datetime) -> str | None:
         parameters = {
@@ -146,13 +154,11 @@ class PostgresLedger:
         queries = [*_calls(changes), *_events(changes), *_timers(changes), *_told(changes, now), *agents]
         results = self._run(*queries, commit=True)
         positions: dict[str, int] = {}
-        touched: dict[str, AgentRecord] = {}
+        self._note_agents(queries, results)
         for (query, _), result in zip(queries, results, strict=True):
             if query is statements.INSERT_EVENTS:
                 positions = {row["id"]: row["position"] for row in result}
-            elif query in (statements.RELEASE_AGENTS, statements.ENGAGE_AGENTS):
-                touched |= {row["id"]: codec.agent_from_row(row) for row in result}
-        return Written(positions, list(touched.values()))
+        return Written(positions, list(self._agents.values()))
 
 
 def _json(rows: Iterable[object]) -> list[str]:
