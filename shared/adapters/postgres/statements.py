@@ -65,13 +65,24 @@ on conflict (event_id) do update
 set txid = excluded.txid, attempts = 0, next_attempt_at = excluded.next_attempt_at, failed_at = null
 """
 
-# An agent is let go only by the call that holds the agent.
+# An agent is let go by the call that has the agent. What a call did that was over before anybody heard of it, such as a
+# missed ring, holds for a free agent too, unless the agent has said something since.
 RELEASE_AGENTS = """
+with released as (
+    select distinct on (r.agent_id) r.*
+    from json_to_recordset(%s) r (agent_id text, call_id text, status text, since timestamptz, reason text)
+    join agents a on a.id = r.agent_id
+    where a.call_id = r.call_id
+       or r.status <> 'available' and a.status not in ('offered', 'on_call') and a.status_since <= r.since
+    order by r.agent_id, r.since desc
+)
 update agents a set
     status = r.status, status_since = r.since, reason = r.reason,
-    call_id = case when r.status = 'available' then null else a.call_id end
-from json_to_recordset(%s) r (agent_id text, call_id text, status text, since timestamptz, reason text)
-where a.id = r.agent_id and a.call_id = r.call_id
+    call_id = case when r.status = 'available' then null else r.call_id end
+from released r
+where a.id = r.agent_id
+  and (a.call_id = r.call_id
+       or r.status <> 'available' and a.status not in ('offered', 'on_call') and a.status_since <= r.since)
 returning a.*
 """
 
