@@ -53,12 +53,14 @@ def _served(call: Call, agent_id: str, answered_at: datetime) -> Effect:
 def agent_effects(before: Call | None, after: Call | None, at: datetime) -> tuple[Effect, ...]:
     """What must change in the agents' records now that `before` has become `after`.
 
-    An agent whom the call claims no longer is free again since `at`: a superseded offer, a transfer, or an offer that
-    a later fact has disproved (rescinded).
+    An agent whom the call claims no longer is free again: after a conversation since `at`; after an offer that was
+    superseded or disproved (rescinded), as if it had not been made, so that nobody loses a place among the idle by it.
     """
     held, claimed = assignments(before), assignments(after)
     freed = [
-        Effect(agent_id, claim.call_id, AgentStatus.AVAILABLE, at)
+        Effect(
+            agent_id, claim.call_id, AgentStatus.AVAILABLE, at if claim.status is AgentStatus.ON_CALL else claim.since
+        )
         for agent_id, claim in held.items()
         if agent_id not in claimed
     ]

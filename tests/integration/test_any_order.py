@@ -1,0 +1,168 @@
+"""Any order, any number of copies, over any channel: the same call. On real Postgres, with sweeps in between."""
+
+import json
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shared.contracts.base import rfc3339
+from shared.usecases.sweep_timers import sweep_timers
+from tests.conftest import Clock
+from tests.integration.conftest import Floor
+
+Json = dict[str, Any]
+_numbers = count()
+LATE = 600  # seconds after which the shuffled events begin to come in
+
+
+@pytest.fixture
+def shared_floor(floor: Floor) -> Floor:
+    """One database for all examples: each has calls and agents of its own."""
+    return floor
+
+
+@st.composite
+def lives(draw: st.DrawFn) -> list[tuple[float, Json]]:
+    """A call's life as telephony tells it. Each ring is settled before Switchboard would step in itself."""
+    events: list[tuple[float, Json]] = []
+    now = 0.0
+
+    def happen(event: str, least: float, most: float, **fields: Any) -> None:
+        nonlocal now
+        now += draw(st.integers(int(least * 1000), int(most * 1000))) / 1000
+        events.append((now, {"event": event, "sequence": len(events), **fields}))
+
+    happen("call_initiated", 0, 0, type="voice", queueId="medical_spanish", language="es")
+    for part in range(draw(st.integers(1, 2))):
+        for ring in range(draw(st.integers(0, 2))):
+            agent = f"{part}{ring}"
+            happen("call_routed", 0.001, 20 if not ring else 0.5, agentId=agent, routingTime=1)
+            if draw(st.booleans()):
+                happen("call_no_answer", 0.001, 14, agentId=agent)
+        if draw(st.booleans()) and part == 0:
+            happen("call_ended", 0.001, 0.5, endReason="abandoned", duration=0)
+            return events
+        happen("call_routed", 0.001, 0.5, agentId=f"{part}9", routingTime=1)
+        happen("call_answered", 0.001, 14, waitTime=draw(st.integers(0, 60)))
+        for _ in range(draw(st.integers(0, 3))):
+            happen("call_hold", 0.001, 30, holdDuration=draw(st.sampled_from([0, 0, 12, 75])))
+            if draw(st.booleans()):
+                happen("call_resumed", 0.001, 90)
+        if part == 0 and draw(st.booleans()):
+            happen("call_transferred", 0.001, 10, queueId=draw(st.sampled_from(["medical_spanish", "legal_spanish"])))
+            continue
+        break
+    if events[-1][1]["event"] == "call_transferred":
+        happen("call_routed", 0.001, 10, agentId="77", routingTime=1)
+        happen("call_answered", 0.001, 10, waitTime=1)
+    if draw(st.booleans()):
+        happen("call_ended", 0.001, 100, endReason="completed", duration=draw(st.integers(0, 100)))
+    return events
+
+
+def introduce_agents(floor: Floor, call_id: str) -> None:
+    agents = [f"{call_id}-{part}{ring}" for part in range(2) for ring in (0, 1, 9)] + [f"{call_id}-77"]
+    floor.rows(
+        "insert into agents (id, name, status, status_since) select id, id, 'available', '2026-01-01'"
+        " from unnest(%s::text[]) id",
+        agents,
+    )
+
+
+def told_as(call_id: str, life: list[tuple[float, Json]], clock: Clock) -> list[Json]:
+    """The life as events of this call, dated, each with an id of its own, with agents of its own."""
+    told: list[Json] = []
+    for number, (seconds, fields) in enumerate(life):
+        event = fields | {"callId": call_id, "eventId": f"{call_id}.{number}", "occurredAt": iso(clock, seconds)}
+        if "agentId" in fields:
+            event["agentId"] = f"{call_id}-{fields['agentId']}"
+        told.append(event)
+    return told
+
+
+def iso(clock: Clock, seconds: float) -> str:
+    return rfc3339(clock.at(seconds))
+
+
+def sweep_all(floor: Floor) -> None:
+    while sweep_timers(floor.sweeper, floor.clock.now()):
+        pass
+
+
+def outcome(floor: Floor, call_id: str) -> Json:
+    """All that a call has come to, with its own name taken out."""
+    call = {name: value for name, value in floor.call(call_id).items() if name not in ("version", "metadata")}
+    history = [
+        (event.type, rfc3339(event.timestamp), event.metadata)
+        for event in floor.reads.events(call_id, None, 500)
+        if not event.void and event.source == "telephony"
+    ]
+    timers = floor.rows("select kind, due_at::text from timers where call_id = %s order by 1", call_id)
+    agents = floor.rows("select id, status, call_id from agents where id like %s order by 1", f"{call_id}-%")
+    told = {
+        "call": call,
+        "history": history,
+        "timers": timers,
+        "agents": {agent["id"]: (agent["status"], agent["call_id"]) for agent in agents},
+    }
+    return json.loads(json.dumps(told, default=str).replace(call_id, "CALL"))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(life=lives(), data=st.data())
+def test_any_order_any_copies_any_channel_ends_the_same(
+    shared_floor: Floor, life: list[tuple[float, Json]], data: st.DataObject
+) -> None:
+    floor = shared_floor
+    floor.rows("delete from timers")
+    ordered, shuffled = f"o{next(_numbers)}", f"s{next(_numbers)}"
+    for call_id in (ordered, shuffled):
+        introduce_agents(floor, call_id)
+    in_order(floor, told_as(ordered, life, floor.clock), life)
+    expected = outcome(floor, ordered)
+    floor.rows("delete from timers")
+
+    events = told_as(shuffled, life, floor.clock)
+    copies = events + data.draw(st.lists(st.sampled_from(events), max_size=4), label="copies")
+    arrivals = data.draw(st.permutations(copies), label="arrivals")
+    floor.clock.go_to(LATE)
+    for batch in split(arrivals, data):
+        send(floor, batch, data.draw(st.sampled_from(["rest", "queue"]), label="channel"))
+        if data.draw(st.booleans(), label="a sweep comes by"):
+            sweep_all(floor)
+        floor.clock.sleep(2)
+    floor.clock.go_to(LATE + 200)
+    sweep_all(floor)
+    found = outcome(floor, shuffled)
+    for part in expected:
+        assert found[part] == expected[part]
+
+
+def in_order(floor: Floor, events: list[Json], life: list[tuple[float, Json]]) -> None:
+    """Each event when it happens, with a sweep every second, as on a floor without trouble."""
+    floor.clock.go_to(0)
+    for (seconds, _), event in zip(life, events, strict=True):
+        while (floor.clock.now() - floor.clock.at(0)).total_seconds() + 1 < seconds:
+            floor.clock.sleep(1)
+            sweep_all(floor)
+        floor.clock.go_to(seconds)
+        assert floor.send(event)[0].status == 201, event
+    floor.clock.go_to(LATE + 200)
+    sweep_all(floor)
+
+
+def split(events: list[Json], data: st.DataObject) -> Iterator[list[Json]]:
+    while events:
+        size = data.draw(st.integers(1, len(events)), label="batch")
+        yield events[:size]
+        events = events[size:]
+
+
+def send(floor: Floor, batch: list[Json], channel: str) -> None:
+    """Over REST as one batch, or from the queue as a message each."""
+    results = floor.send(*batch) if channel == "rest" else [floor.send(event)[0] for event in batch]
+    assert {result.status for result in results} <= {200, 201, 202}, [r.body for r in results if r.status > 202]
