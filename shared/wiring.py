@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # what only some functions need is imported where it is made
 
     from shared.adapters.connections import Connections, Sign
     from shared.adapters.postgres.agents import PostgresAgents
+    from shared.adapters.postgres.dead_letters import PostgresDeadLetters
     from shared.adapters.postgres.ledger import PostgresJournal
     from shared.adapters.postgres.reads import PostgresReads
     from shared.adapters.postgres.registry import PostgresRegistry
@@ -56,10 +57,21 @@ def agents() -> PostgresAgents:
 
 
 @cache
+def reading_database() -> Database:
+    return Database(settings().database_url, read_only=True)
+
+
+@cache
 def reads() -> PostgresReads:
     from shared.adapters.postgres.reads import PostgresReads
 
-    return PostgresReads(Database(settings().database_url, read_only=True))
+    return PostgresReads(reading_database())
+
+
+def dead_letters(database: Database) -> PostgresDeadLetters:
+    from shared.adapters.postgres.dead_letters import PostgresDeadLetters
+
+    return PostgresDeadLetters(database)
 
 
 @cache

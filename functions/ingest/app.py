@@ -7,11 +7,13 @@ from chalice.app import Response
 from shared import wiring
 from shared.adapters import clock, rest
 from shared.contracts.body import items, parse_json
+from shared.contracts.dead_letters import parse_redrive
 from shared.contracts.problems import Problem, ProblemError
 from shared.contracts.setup import AgentSetup, QueueSetup, parse_id, parse_setup
 from shared.usecases.agents import set_up_agent
 from shared.usecases.journal import UnavailableError
-from shared.usecases.submit import Result, submit
+from shared.usecases.redrive import redrive
+from shared.usecases.submit import Result, item_of, submit
 
 app = rest.rest_app("ingest")
 log = wiring.logger("ingest")
@@ -29,7 +31,7 @@ def post_events() -> Response:
     )
     wiring.wake_sweep_if_dead(clock.now())
     if isinstance(body, list):
-        return rest.answer({"results": [_item(result) for result in results]})
+        return rest.answer({"results": [item_of(result) for result in results]})
     return _single(results[0])
 
 
@@ -40,6 +42,15 @@ def from_queue(event: dict[str, Any], _context: object) -> dict[str, Any]:
     wiring.wake_sweep_if_dead(clock.now())
     log.info("queue: %d messages, %d refused", len(event["Records"]), len(failures))
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failures]}
+
+
+@rest.route(app, "/api/dead-letters/redrive", "POST")
+def post_redrive() -> Response:
+    rest.require(rest.authenticate(app).may_administer, "redrive dead letters")
+    wanted = parse_redrive(rest.json_body(app))
+    answer = redrive(wiring.desk(), wiring.dead_letters(wiring.database()), wanted, clock.now())
+    wiring.wake_sweep_if_dead(clock.now())
+    return rest.answer(answer)
 
 
 @rest.route(app, "/api/queues/{queue_id}", "PUT")
@@ -73,9 +84,3 @@ def _single(result: Result) -> Response:
     if isinstance(result.body, Problem):
         return rest.refusal(result.body)
     return rest.answer(result.body, result.status)
-
-
-def _item(result: Result) -> dict[str, Any]:
-    if isinstance(result.body, Problem):
-        return {"status": result.status, "problem": result.body.model_dump()}
-    return {"status": result.status, **result.body}

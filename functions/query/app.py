@@ -38,6 +38,12 @@ def list_agents() -> Response:
     return rest.answer({"data": [agent.model_dump(mode="json") for agent in agents]})
 
 
+@rest.route(app, "/api/dead-letters")
+def list_dead_letters() -> Response:
+    letters = wiring.dead_letters(wiring.reading_database())
+    return rest.answer(reads.list_dead_letters(letters, _reader(), rest.query(app)))
+
+
 @rest.route(app, "/api/health")
 def health() -> Response:
     """Cheap, and without a token: that this function answers."""

@@ -106,13 +106,33 @@ class Draft:
         if not event.is_system:
             self.record.last_event_id, self.record.last_fingerprint = event.id, fingerprint
 
-    def bury(self, received_before: datetime, reason: str) -> None:
-        """Give up parked events that came before this time and whose predecessor never did."""
+    def bury(self, at: datetime, grace: timedelta, reason: str) -> None:
+        """Give up parked events whose grace is over and whose predecessor never came."""
         for row in self._living_rows():
-            if row.state is EventState.PARKED and row.event.received_at <= received_before:
-                row.state, row.reason = EventState.DEAD, reason
+            if row.state is EventState.PARKED and row.parked_since + grace <= at:
+                row.state, row.reason, row.failed_at = EventState.DEAD, reason, at
                 self.record.parked -= 1
                 self._restated[row.event.id] = row
+
+    def revive(self, event_id: str, at: datetime) -> EventRow | None:
+        """Try a dead event again by the rules for any other; one that is still impossible stays dead.
+
+        None where it is not dead, or not any more.
+        """
+        row = next((row for row in self._rows() if row.event.id == event_id), None)
+        if row is None or row.state is not EventState.DEAD:
+            return None
+        verdict, event = self._admit_among(row.event)
+        row.attempts += 1
+        if verdict in (Verdict.LEGAL, Verdict.EARLY):
+            row.state, row.event, row.redriven_at = _STATES[verdict], event, at
+            row.reason = row.failed_at = None
+            row.version = self.call.version if self.call and verdict is Verdict.LEGAL else None
+            self.record.parked += verdict is Verdict.EARLY
+        else:
+            row.failed_at = at
+        self._restated[row.event.id] = row
+        return row
 
     def unsettled(self, at: datetime) -> tuple[Effect, ...]:
         """What the agents' records lack since the last time this was asked."""
@@ -132,7 +152,7 @@ class Draft:
 
     def owed(self, grace: timedelta) -> set[Timer]:
         """The timers of the call as it stands, and the grace of what is parked."""
-        parked = [row.event.received_at for row in self._rows() if row.state is EventState.PARKED]
+        parked = [row.parked_since for row in self._rows() if row.state is EventState.PARKED]
         graces = {Timer(TimerKind.PARKED, min(parked) + grace)} if parked else set[Timer]()
         return graces | set(timers_owed(self.call))
 

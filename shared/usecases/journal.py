@@ -32,6 +32,13 @@ class EventRow:
     version: int | None = None
     position: int | None = None
     reason: str | None = None  # why it is dead
+    failed_at: datetime | None = None  # since when it is dead
+    redriven_at: datetime | None = None  # when it was last taken back among the living
+    attempts: int = 1
+
+    @property
+    def parked_since(self) -> datetime:
+        return self.redriven_at or self.event.received_at
 
 
 @dataclass(slots=True)

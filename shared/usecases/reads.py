@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from shared.contracts.dead_letters import DeadLetterPage, DeadLetterView
 from shared.contracts.problems import refuse
 from shared.contracts.views import AgentView, CallPage, CallView, EventPage, EventView, QueueView
 from shared.usecases.permissions import Bearer
@@ -35,6 +36,15 @@ class After:
     call_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class AfterLetter:
+    """The last dead letter of the page before: newest first, by failure, kind and id."""
+
+    failed_at: datetime
+    kind: str
+    id: str
+
+
 class Reads(Protocol):
     """Raises `UnavailableError` while the system of record cannot be reached."""
 
@@ -49,6 +59,12 @@ class Reads(Protocol):
     def queues(self) -> list[QueueView]: ...
 
     def agents(self) -> list[AgentView]: ...
+
+
+class DeadLetterReads(Protocol):
+    """`queues` None means all, and letters of calls whose queue nobody knows yet. Raises `UnavailableError`."""
+
+    def page(self, queues: Sequence[str] | None, after: AfterLetter | None, limit: int) -> list[DeadLetterView]: ...
 
 
 def list_calls(reads: Reads, bearer: Bearer, query: dict[str, str]) -> CallPage:
@@ -86,6 +102,15 @@ def list_queues(reads: Reads, bearer: Bearer) -> list[QueueView]:
 def list_agents(reads: Reads, bearer: Bearer) -> list[AgentView]:
     """Agents who share a queue with the reader."""
     return [agent for agent in reads.agents() if bearer.sees_all or any(map(bearer.sees, agent.queues))]
+
+
+def list_dead_letters(letters: DeadLetterReads, bearer: Bearer, query: dict[str, str]) -> DeadLetterPage:
+    limit = _limit(query)
+    after = _letter_cursor(query["cursor"]) if "cursor" in query else None
+    found = letters.page(None if bearer.sees_all else sorted(bearer.queues), after, limit + 1)
+    last = found[limit - 1] if len(found) > limit else None
+    cursor = _encode(last.failed_at.isoformat(), f"{last.kind} {last.id}") if last else None
+    return DeadLetterPage.model_construct(data=found[:limit], next_cursor=cursor)
 
 
 def _filter(bearer: Bearer, query: dict[str, str]) -> CallFilter:
@@ -139,3 +164,9 @@ def _event_cursor(cursor: str) -> tuple[datetime, int]:
     if not isinstance(key, int):
         raise refuse(400, "Not valid: cursor", ("cursor", "is not one that was given out here"))
     return moment, key
+
+
+def _letter_cursor(cursor: str) -> AfterLetter:
+    moment, key = _decode(cursor)
+    kind, _, letter_id = str(key).partition(" ")
+    return AfterLetter(moment, kind, letter_id)

@@ -169,7 +169,7 @@ class _Recorder:
             load_logs(ledger, [draft])
         verdict = draft.admit(event, submission.fingerprint)
         if verdict in (Verdict.ILLEGAL, Verdict.VOID):
-            return Impossible(event, _status_at(draft, event))
+            return Impossible(event, status_at(draft, event))
         self._known[event.id] = Known(event.call_id, submission.fingerprint)
         if verdict is Verdict.EARLY or draft.call is None:
             return Parked(event.id, event.call_id, draft.call)
@@ -197,7 +197,8 @@ def _with_limits(event: Event, limits: Mapping[str, Limits]) -> Event:
     return replace(event, fact=replace(event.fact, limits=limits[event.fact.queue_id]))
 
 
-def _status_at(draft: Draft, event: Event) -> str:
+def status_at(draft: Draft, event: Event) -> str:
+    """The call's status at the event's place in time, as far as it has been read."""
     if draft.call is None:
         return "unknown"
     if event.at > draft.call.last_at or draft.log is None:

@@ -68,7 +68,7 @@ def submit(
             submissions[index] = _submission(desk, event, received_at, item_key, fingerprint(body), history)
     if submissions:
         outcomes = record_events(desk.journal, desk.announcer, list(submissions.values()), now, desk.grace)
-        results |= {index: _result(outcome) for index, outcome in zip(submissions, outcomes, strict=True)}
+        results |= {index: result_of(outcome) for index, outcome in zip(submissions, outcomes, strict=True)}
     return [results[index] for index in range(len(bodies))]
 
 
@@ -119,7 +119,7 @@ def _change_agent(
     return Result(201 if outcome.outcome == "applied" else 200, answer)
 
 
-def _result(outcome: Outcome) -> Result:
+def result_of(outcome: Outcome) -> Result:
     match outcome:
         case Applied(event_id=event_id, call=call):
             return Result(201, _answer(event_id, call.id, "applied", CallView.of(call)))
@@ -135,6 +135,13 @@ def _result(outcome: Outcome) -> Result:
         case Impossible(event=event, status=status):
             detail = f"{event.name} is not possible: call {event.call_id} is {status} at that time."
             return _refused(problem(409, detail, ("event", f"is not possible while the call is {status}")))
+
+
+def item_of(result: Result) -> dict[str, Any]:
+    """A result among others, which has its HTTP status inside."""
+    if isinstance(result.body, Problem):
+        return {"status": result.status, "problem": result.body.model_dump()}
+    return {"status": result.status, **result.body}
 
 
 def _refused(found: Problem) -> Result:

@@ -105,7 +105,7 @@ class _Sweep:
                 recorded = self._record(draft, fact, timer.due_at)
                 lapsed_at = timer.due_at if recorded and isinstance(fact, AnswerTimedOut) else lapsed_at
         if TimerKind.PARKED in kinds:
-            draft.bury(self._now - self._sweeper.grace, GRACE_OVER)
+            draft.bury(self._now, self._sweeper.grace, GRACE_OVER)
         return lapsed_at
 
     def offer(self, draft: Draft, lapsed_at: datetime | None = None) -> bool:

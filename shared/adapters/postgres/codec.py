@@ -168,7 +168,15 @@ def event_from_row(row: Row) -> EventRow:
         sequence=row["sequence"],
         metadata=row["metadata"],
     )
-    return EventRow(event, row["fingerprint"], EventState(row["state"]), row["version"], row.get("position"))
+    return EventRow(
+        event,
+        row["fingerprint"],
+        EventState(row["state"]),
+        row["version"],
+        row["position"],
+        redriven_at=row["redriven_at"],
+        attempts=row["attempts"],
+    )
 
 
 def event_view(row: EventRow) -> EventView:

@@ -185,6 +185,9 @@ def _events(changes: Changes) -> Iterator[tuple[LiteralString, Any]]:
                 "state": row.state.value,
                 "version": row.version,
                 "reason": row.reason,
+                "failed_at": row.failed_at and row.failed_at.isoformat(),
+                "redriven_at": row.redriven_at and row.redriven_at.isoformat(),
+                "attempts": row.attempts,
             }
             for row in changes.restated
         )

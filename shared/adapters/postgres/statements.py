@@ -42,8 +42,10 @@ returning id, position
 # An event that found its place, lost it or was given up: a feed that catches up must see it again, hence the new txid.
 RESTATE_EVENTS = """
 update events e set at = r.at, state = r.state, version = coalesce(r.version, e.version), reason = r.reason,
+    failed_at = r.failed_at, redriven_at = r.redriven_at, attempts = r.attempts,
     txid = pg_current_xact_id()::text::bigint
-from json_to_recordset(%s) r (id text, at timestamptz, state text, version int, reason text)
+from json_to_recordset(%s) r (id text, at timestamptz, state text, version int, reason text, failed_at timestamptz,
+                              redriven_at timestamptz, attempts int)
 where e.id = r.id
 """
 

@@ -1,0 +1,102 @@
+"""Give dead letters another attempt: events by the rules for any other, announcements by way of the outbox."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from shared.contracts.dead_letters import MAX_IDS, Kind, Redrive
+from shared.contracts.problems import problem
+from shared.usecases.draft import Draft
+from shared.usecases.journal import ConflictError, EventRow, EventState, News, UnavailableError
+from shared.usecases.record_events import (
+    MAX_ATTEMPTS,
+    Applied,
+    Impossible,
+    Outcome,
+    Parked,
+    commit,
+    load_logs,
+    status_at,
+)
+from shared.usecases.submit import Desk, Result, item_of, result_of
+
+A_TRANSACTION = 50  # letters whose calls are locked together
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    kind: Kind
+    id: str
+    call_id: str
+
+
+class DeadLetters(Protocol):
+    """What was given up. Raises `UnavailableError`."""
+
+    def named(self, ids: Sequence[str]) -> list[Letter]: ...
+
+    def oldest(self, before: datetime, limit: int) -> list[Letter]: ...
+
+    def count(self, before: datetime) -> int: ...
+
+    def requeue(self, ids: Sequence[str], now: datetime) -> set[str]:
+        """Let announcements be told again at once; the ids of those that were given up."""
+        ...
+
+
+def redrive(desk: Desk, letters: DeadLetters, wanted: Redrive, now: datetime) -> dict[str, Any]:
+    """Try again what is wanted; each has its own outcome. `remaining` counts those that were not tried."""
+    found = letters.oldest(now, MAX_IDS) if wanted.ids is None else letters.named(wanted.ids)
+    results = {letter: _unknown(letter.id) for letter in found}
+    events = [letter for letter in found if letter.kind == "event"]
+    for start in range(0, len(events), A_TRANSACTION):
+        results |= _revive(desk, events[start : start + A_TRANSACTION], now)
+    announcements = [letter for letter in found if letter.kind == "announcement"]
+    requeued = letters.requeue([letter.id for letter in announcements], now) if announcements else set[str]()
+    results |= {letter: _requeued(letter) for letter in announcements if letter.id in requeued}
+    missing = dict.fromkeys(wanted.ids or ()).keys() - {letter.id for letter in found}
+    told = [{"id": letter.id, "kind": letter.kind, **item_of(result)} for letter, result in results.items()]
+    told += [{"id": letter_id, **item_of(_unknown(letter_id))} for letter_id in sorted(missing)]
+    return {"results": told, "remaining": letters.count(now)}
+
+
+def _revive(desk: Desk, letters: Sequence[Letter], now: datetime) -> dict[Letter, Result]:
+    for _ in range(MAX_ATTEMPTS):
+        try:
+            results, news = _attempt(desk, letters, now)
+        except ConflictError:
+            continue  # another writer was at the same calls: judge anew by what it left
+        desk.announcer.announce(news)
+        return results
+    raise UnavailableError("Too many writers at the same calls.")
+
+
+def _attempt(desk: Desk, letters: Sequence[Letter], now: datetime) -> tuple[dict[Letter, Result], News]:
+    with desk.journal.transaction() as ledger:
+        records = ledger.load(sorted({letter.call_id for letter in letters}), (), ()).records
+        drafts = {call_id: Draft(record) for call_id, record in records.items()}
+        load_logs(ledger, list(drafts.values()))
+        rows = {letter: drafts[letter.call_id].revive(letter.id, now) for letter in letters}
+        outcomes = {letter: _outcome(drafts[letter.call_id], row) for letter, row in rows.items() if row}
+        news = commit(ledger, drafts, now, desk.grace)
+    return {letter: result_of(outcome) for letter, outcome in outcomes.items()}, news
+
+
+def _outcome(draft: Draft, row: EventRow) -> Outcome:
+    """What became of it in the end: a letter redriven after it may have been what it was waiting for."""
+    if row.state is EventState.APPLIED and draft.call:
+        return Applied(row.event.id, draft.call)
+    if row.state is EventState.PARKED:
+        return Parked(row.event.id, draft.record.id, draft.call)
+    status = status_at(draft, row.event)
+    row.reason = f"Not possible: the call is {status} at that time."
+    return Impossible(row.event, status)
+
+
+def _requeued(letter: Letter) -> Result:
+    return Result(202, {"eventId": letter.id, "callId": letter.call_id, "outcome": "requeued"})
+
+
+def _unknown(letter_id: str) -> Result:
+    return Result(404, problem(404, f"There is no dead letter {letter_id}.", ("ids", f"{letter_id} is no dead letter")))

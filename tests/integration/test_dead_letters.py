@@ -1,0 +1,171 @@
+"""What was given up: listed with its reason, and redriven by the rules for any other event."""
+
+from typing import Any
+
+import pytest
+
+from shared import wiring
+from shared.adapters import tokens
+from shared.adapters.postgres.dead_letters import PostgresDeadLetters
+from shared.contracts.dead_letters import parse_redrive
+from shared.usecases.redrive import redrive
+from tests.integration.conftest import Floor
+from tests.integration.test_record_events import SEED
+from tests.integration.test_rest import KEY, Api, api  # noqa: F401 - a fixture
+
+INITIATED, ROUTED, ANSWERED = SEED[:3]
+GIVEN_UP_SECONDS = 61
+
+
+def letters_of(floor: Floor, queues: list[str] | None = None) -> list[dict[str, Any]]:
+    page = PostgresDeadLetters(floor.database).page(queues, None, 100)
+    return [letter.model_dump(mode="json") for letter in page]
+
+
+def redriven(floor: Floor, **wanted: Any) -> list[tuple[str, int, str | None]]:
+    letters = PostgresDeadLetters(floor.database)
+    answer = redrive(floor.desk, letters, parse_redrive(wanted), floor.clock.now())
+    return [(result["id"], result["status"], result.get("outcome")) for result in answer["results"]]
+
+
+def give_up(floor: Floor, *events: dict[str, Any]) -> None:
+    assert [result.status for result in floor.send(*events)] == [202] * len(events)
+    floor.clock.go_to(GIVEN_UP_SECONDS)
+    assert floor.sweep() == len({event["callId"] for event in events})
+    assert len(letters_of(floor)) == len(events)
+
+
+def test_a_dead_letter_says_what_was_sent_and_why_it_was_given_up(floor: Floor) -> None:
+    body = ROUTED | {"eventId": "e-2", "occurredAt": "2026-01-31T12:00:00Z", "metadata": {"line": 4}}
+    give_up(floor, body)
+    (letter,) = letters_of(floor)
+    assert letter.pop("body") == body
+    assert letter == {
+        "id": "e-2",
+        "kind": "event",
+        "callId": "call-1",
+        "queueId": None,
+        "type": "call_routed",
+        "reason": "Its predecessor never came.",
+        "failedAt": "2026-01-31T12:01:01.000Z",
+        "attempts": 1,
+    }
+
+
+def test_redriven_after_its_predecessor_came_it_is_applied_and_told(floor: Floor) -> None:
+    give_up(floor, ROUTED | {"eventId": "e-2"})
+    floor.send(INITIATED)
+    assert floor.call()["agentId"] is None
+    floor.told.news.clear()
+
+    assert redriven(floor, ids=["e-2"]) == [("e-2", 201, "applied")]
+    assert (floor.call()["agentId"], floor.call()["version"]) == ("interpreter-01", 2)
+    assert floor.agent("interpreter-01") == ("offered", "call-1")
+    assert floor.told.events() == [("call-1", "call_routed")]
+    assert floor.rows("select event_id from outbox where event_id = 'e-2'") != []
+    assert {row["kind"] for row in floor.rows("select kind from timers")} >= {"answer", "sla_wait"}
+    assert letters_of(floor) == []
+    assert redriven(floor, ids=["e-2"]) == [("e-2", 404, None)]
+
+
+def test_redriven_too_soon_it_waits_for_another_grace(floor: Floor) -> None:
+    give_up(floor, ROUTED | {"eventId": "e-2"})
+    assert redriven(floor, ids=["e-2"]) == [("e-2", 202, "parked")]
+    floor.clock.go_to(GIVEN_UP_SECONDS + 59)
+    assert floor.sweep() == 0
+    floor.clock.go_to(GIVEN_UP_SECONDS + 60)
+    assert floor.sweep() == 1
+    (letter,) = letters_of(floor)
+    assert (letter["attempts"], letter["failedAt"]) == (2, "2026-01-31T12:02:01.000Z")
+    assert redriven(floor, ids=["e-2"]) == [("e-2", 202, "parked")]
+    floor.send(INITIATED)
+    assert floor.call()["agentId"] == "interpreter-01"
+
+
+def test_what_has_become_impossible_stays_dead_and_says_why(floor: Floor) -> None:
+    dated = "2026-01-31T12:00:{:02}Z".format
+    ended = {"event": "call_ended", "callId": "call-1", "endReason": "abandoned", "duration": 0}
+    give_up(floor, ROUTED | {"eventId": "e-2", "occurredAt": dated(9)})
+    floor.send(INITIATED | {"occurredAt": dated(1)}, ended | {"occurredAt": dated(2)})
+    before = floor.call()
+    assert redriven(floor, ids=["e-2"]) == [("e-2", 409, None)]
+    (letter,) = letters_of(floor)
+    assert (letter["reason"], letter["attempts"]) == ("Not possible: the call is ended at that time.", 2)
+    assert floor.call() == before
+
+
+def test_all_are_redriven_together_whatever_their_order(floor: Floor) -> None:
+    other = {"callId": "call-2", "eventId": "other"}
+    give_up(floor, ANSWERED | {"eventId": "e-3"}, ROUTED | {"eventId": "e-2"}, ROUTED | other)
+    floor.send(INITIATED)
+    floor.clock.go_to(GIVEN_UP_SECONDS + 1)
+    assert set(redriven(floor, all=True)) == {
+        ("e-3", 201, "applied"),
+        ("e-2", 201, "applied"),
+        ("other", 202, "parked"),
+    }
+    assert floor.call()["status"] == "active"
+
+
+def test_an_announcement_that_failed_for_good_goes_back_to_the_outbox(floor: Floor) -> None:
+    floor.send(INITIATED | {"eventId": "e-1"})
+    floor.rows("update outbox set failed_at = %s, attempts = 60", floor.clock.now())
+    floor.clock.go_to(5)
+    (letter,) = letters_of(floor, ["medical_spanish"])
+    assert (letter["kind"], letter["queueId"], letter["attempts"]) == ("announcement", "medical_spanish", 60)
+    assert letter["body"] == INITIATED | {"eventId": "e-1"}
+    assert letters_of(floor, ["legal_english"]) == []
+
+    (before,) = floor.rows("select txid from events")
+    assert redriven(floor, all=True) == [("e-1", 202, "requeued")]
+    (row,) = floor.rows("select failed_at, attempts, next_attempt_at, txid from outbox")
+    assert (row["failed_at"], row["attempts"], row["next_attempt_at"]) == (None, 0, floor.clock.now())
+    assert row["txid"] > before["txid"], "a feed that has passed the event must see it again"
+    assert letters_of(floor) == []
+
+
+def test_a_refused_event_leaves_no_dead_letter(floor: Floor) -> None:
+    assert [result.status for result in floor.send(INITIATED, INITIATED | {"eventId": "again"})] == [201, 409]
+    assert letters_of(floor) == []
+
+
+def test_pages_and_rights_over_rest(api: Api) -> None:  # noqa: F811 - a fixture
+    api.post([ROUTED | {"callId": f"call-{number}"} for number in range(5)])
+    api.post([INITIATED | {"callId": "call-0"}, INITIATED | {"callId": "call-1", "queueId": "legal_english"}])
+    connection = wiring.database().connection()
+    connection.execute("update events set state = 'dead', failed_at = now(), reason = 'for this test'")
+    seen: list[tuple[str, str]] = []
+    query = {"limit": "2"}
+    while True:
+        status, page, _ = api.call("GET", "/api/dead-letters", query=query)
+        assert status == 200
+        seen += [(letter["callId"], letter["type"]) for letter in page["data"]]
+        if page["nextCursor"] is None:
+            break
+        query["cursor"] = page["nextCursor"]
+    assert len(seen) == len(set(seen)) == 7
+
+    def get(**options: Any) -> tuple[int, Any, dict[str, str]]:
+        return api.call("GET", "/api/dead-letters", **options)
+
+    narrow = get(token=tokens.mint(KEY, role="supervisor", queues=("legal_english",)))[1]["data"]
+    assert {letter["queueId"] for letter in narrow} == {"legal_english"}
+    assert get(token=tokens.mint(KEY, role="sender"))[0] == 403
+    assert get(query={"cursor": "AAAA"})[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [({}, "body"), ({"ids": []}, "ids"), ({"ids": ["a"], "all": True}, "body"), ({"ids": [7]}, "ids[0]"), ([], "body")],
+)
+def test_a_redrive_says_what(api: Api, body: Any, field: str) -> None:  # noqa: F811 - a fixture
+    status, problem, _ = api.call("POST", "/api/dead-letters/redrive", body)
+    assert (status, problem["errors"][0]["field"]) == (400, field)
+
+
+def test_only_an_administrator_redrives(api: Api) -> None:  # noqa: F811 - a fixture
+    for role in ("sender", "supervisor"):
+        answer = api.call("POST", "/api/dead-letters/redrive", {"all": True}, token=tokens.mint(KEY, role=role))
+        assert answer[0] == 403
+    status, answer, _ = api.call("POST", "/api/dead-letters/redrive", {"ids": ["nobody"]})
+    assert (status, answer["results"][0]["status"], answer["remaining"]) == (200, 404, 0)
