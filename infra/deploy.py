@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError, WaiterError
 
-from infra import package, template
+from infra import aws, package, template
 from infra.errors import InfraError
 
 SITE = Path(__file__).resolve().parents[1] / "dashboard" / "dist"
@@ -47,12 +45,7 @@ class Deployment:
         return outputs
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' classes when it runs
-        if not self.endpoint_url:
-            return boto3.client(service, region_name=self.region)
-        # An emulator needs credentials, any; the person's own must not be sent to it.
-        path_style = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 2})
-        return boto3.client(service, region_name=self.region, endpoint_url=self.endpoint_url, config=path_style,
-                            aws_access_key_id="test", aws_secret_access_key="test")  # fmt: skip
+        return aws.client(service, self.region, self.endpoint_url)
 
     def _artifacts_bucket(self) -> str:
         account = self.client("sts").get_caller_identity()["Account"]

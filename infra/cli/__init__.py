@@ -18,6 +18,7 @@ MODULES = {
     "replay": "replay",
     "send": "send",
     "tail": "tail",
+    "dead-letters": "dead_letters",
 }
 
 
@@ -31,8 +32,12 @@ class Lazy(TyperGroup):
         if cmd_name not in MODULES:
             return None
         command = typer.Typer(add_completion=False)
-        command.command(cmd_name)(getattr(import_module(f"infra.cli.{MODULES[cmd_name]}"), cmd_name))
+        command.command(cmd_name)(_function(cmd_name))
         return get_command(command)
+
+
+def _function(command: str) -> Any:  # noqa: ANN401 - whatever the command's options are
+    return getattr(import_module(f"infra.cli.{MODULES[command]}"), command.replace("-", "_"))
 
 
 app = typer.Typer(cls=Lazy, no_args_is_help=True)
