@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from shared.domain.agents import Effect, agent_effects
+from shared.domain.agents import AgentStatus, Effect, agent_effects
 from shared.domain.call import Call
 from shared.domain.facts import Event
 from shared.domain.rules import Folded, Timer, TimerKind, Verdict, append, fold, judge, timers_owed
@@ -168,7 +168,13 @@ class Draft:
             kinds_before.add(TimerKind.PARKED)
         changes.armed |= {(self.record.id, timer.kind): timer.due_at for timer in owed - owed_before}
         changes.disarmed |= {(self.record.id, kind) for kind in kinds_before - {timer.kind for timer in owed}}
-        changes.effects += self.unsettled(at)
+        effects = self.unsettled(at)
+        changes.effects += effects
+        if any(effect.status is AgentStatus.WRAP_UP for effect in effects):
+            # Owed before as well, perhaps, and swept: for another agent than the one who turns out to have served.
+            changes.armed |= {
+                (self.record.id, timer.kind): timer.due_at for timer in owed if timer.kind is TimerKind.WRAP_UP
+            }
 
     def _rows(self) -> list[EventRow]:
         return [*(self.log or ()), *self.recorded]

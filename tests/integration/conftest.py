@@ -67,8 +67,8 @@ class Floor:
         return [(event.type, event.void) for event in self.reads.events(call_id, None, 500)]
 
     def agent(self, agent_id: str) -> tuple[str, str | None]:
-        (row,) = self.rows("select status, call_id from agents where id = %s", agent_id)
-        return row["status"], row["call_id"]
+        agent = next(agent for agent in self.reads.agents() if agent.id == agent_id)
+        return agent.status, agent.call_id
 
     def rows(self, query: str, *parameters: Any) -> list[dict[str, Any]]:
         with self.database.connection().cursor(row_factory=dict_row) as cursor:

@@ -102,7 +102,10 @@ def outcome(floor: Floor, call_id: str) -> Json:
         if not event.void and event.source == "telephony"
     ]
     timers = floor.rows("select kind, due_at::text from timers where call_id = %s order by 1", call_id)
-    agents = floor.rows("select id, status, call_id from agents where id like %s order by 1", f"{call_id}-%")
+    agents = floor.rows(
+        "select id, status, case when status <> 'available' then call_id end as call_id from agents where id like %s",
+        f"{call_id}-%",
+    )
     told = {
         "call": call,
         "history": history,

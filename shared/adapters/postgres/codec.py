@@ -189,7 +189,11 @@ def effect_to_json(effect: Effect) -> Json:
 
 
 def agent_view(agent: AgentRecord) -> AgentView:
-    return AgentView.model_construct(**_agent_fields(agent))
+    """An agent who is free is on no call, whichever made the agent so."""
+    fields = _agent_fields(agent)
+    if agent.status is AgentStatus.AVAILABLE:
+        fields["call_id"] = None
+    return AgentView.model_construct(**fields)
 
 
 def _agent_fields(agent: AgentRecord) -> Json:

@@ -68,7 +68,8 @@ set txid = excluded.txid, attempts = 0, next_attempt_at = excluded.next_attempt_
 """
 
 # An agent is let go by the call that has the agent. What a call did that was over before anybody heard of it, such as a
-# missed ring, holds for a free agent too, unless the agent has said something since.
+# missed ring, holds for a free agent too, unless the agent has said something since. `call_id` stays with an agent who
+# is free again: until somebody else decides on the agent, the call may still turn out to have been judged wrongly.
 RELEASE_AGENTS = """
 with released as (
     select distinct on (r.agent_id) r.*
@@ -79,8 +80,7 @@ with released as (
     order by r.agent_id, r.since desc
 )
 update agents a set
-    status = r.status, status_since = r.since, reason = r.reason,
-    call_id = case when r.status = 'available' then null else r.call_id end
+    status = r.status, status_since = r.since, reason = r.reason, call_id = r.call_id
 from released r
 where a.id = r.agent_id
   and (a.call_id = r.call_id
