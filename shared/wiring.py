@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # what only some functions need is imported where it is made
     from shared.adapters.postgres.registry import PostgresRegistry
     from shared.adapters.postgres.upkeep import PostgresUpkeep
     from shared.adapters.redis_announcer import RedisAnnouncer
+    from shared.usecases.dispatch import Dispatcher
     from shared.usecases.relay import Relay
     from shared.usecases.submit import Desk
     from shared.usecases.sweep_timers import Sweeper
@@ -87,7 +88,14 @@ def announcer() -> RedisAnnouncer:
 def desk() -> Desk:
     from shared.usecases.submit import Desk
 
-    return Desk(journal(), agents(), announcer(), new_id, _grace())
+    return Desk(journal(), agents(), dispatcher(), new_id, _grace())
+
+
+@cache
+def dispatcher() -> Dispatcher:
+    from shared.usecases.dispatch import Dispatcher
+
+    return Dispatcher(announcer(), sweeper(), clock.now)
 
 
 @cache

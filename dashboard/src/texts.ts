@@ -159,6 +159,7 @@ export const texts = {
   events: {
     call_initiated: "Call came in",
     call_routed: "Offered to agent",
+    call_offered: "Offered by Switchboard",
     call_rerouted: "Re-routed",
     call_answered: "Answered",
     call_no_answer: "Agent did not pick up",

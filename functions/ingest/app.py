@@ -64,7 +64,8 @@ def put_queue(queue_id: str) -> Response:
 def put_agent(agent_id: str) -> Response:
     rest.require(rest.authenticate(app).may_administer, "set up agents")
     setup = parse_setup(AgentSetup, rest.json_body(app))
-    agent = set_up_agent(wiring.agents(), wiring.announcer(), parse_id("agentId", agent_id), setup, clock.now())
+    agent = set_up_agent(wiring.agents(), wiring.dispatcher(), parse_id("agentId", agent_id), setup, clock.now())
+    wiring.wake_sweep_if_dead(clock.now())
     return rest.answer(agent)
 
 

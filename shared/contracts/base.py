@@ -1,7 +1,7 @@
 """What all contracts have in common: names, times, identifiers."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
@@ -17,6 +17,9 @@ Moment = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used
 # Ids stand in paths, topics and logs: letters, digits and the marks that telephony uses, nothing that needs escaping.
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:@+=-]{1,128}$")]
 Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", description="BCP 47 tag, such as es")]
+Priority = Annotated[int, Field(ge=0, le=9, description="9 is the most urgent")]
+RoutingName = Literal["telephony", "switchboard"]
+StrategyName = Literal["longest_idle", "least_occupied", "most_skilled"]
 
 WEEK_SECONDS = 7 * 24 * 3600
 Seconds = Annotated[float, Field(ge=0, le=WEEK_SECONDS, allow_inf_nan=False, description="seconds, a week at most")]

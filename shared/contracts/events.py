@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, TypeAdapter, ValidationError
 
-from shared.contracts.base import Contract, Id, Language, Seconds
+from shared.contracts.base import Contract, Id, Language, Priority, Seconds
 from shared.contracts.problems import ProblemError, from_validation, problem
 from shared.domain import facts
 from shared.domain.facts import EndReason, Fact, Limits
@@ -80,9 +80,10 @@ class CallInitiated(_CallEvent):
     type: Literal["voice", "video"]
     queue_id: Id
     language: Language | None = None
+    priority: Priority | None = Field(None, description="the queue's where it is absent")
 
     def fact(self) -> Fact:
-        return facts.Initiated(self.type, self.queue_id, self.language, Limits())
+        return facts.Initiated(self.type, self.queue_id, self.language, Limits(), self.priority)
 
 
 class CallRouted(_CallEvent):

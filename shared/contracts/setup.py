@@ -2,14 +2,15 @@
 
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
 
-from shared.contracts.base import Contract, Id, Language
+from shared.contracts.base import Contract, Id, Language, Priority, RoutingName, StrategyName
 from shared.contracts.problems import ProblemError, from_validation, refuse
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]*$")]
 Limit = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False, description="seconds, a day at most")]
 LimitOrNone = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False, description="seconds, a day at most")]
+Skill = Annotated[int, Field(ge=1, le=10, description="level in a queue; 1 where none is given")]
 
 
 class QueueSetup(Contract):
@@ -20,6 +21,20 @@ class QueueSetup(Contract):
     hold_seconds: Limit = 60
     short_call_seconds: LimitOrNone = 10
     wrap_up_seconds: LimitOrNone = 0
+    routing: Annotated[RoutingName, Field(description="who makes the first offer")] = "telephony"
+    strategy: Annotated[StrategyName, Field(description="whom Switchboard offers a call to")] = "longest_idle"
+    misses_before_away: Annotated[int, Field(ge=1, le=10, description="in a row")] = 1
+    priority: Priority = 0
+    aging_seconds: Annotated[Limit, Field(description="of waiting that count as much as a step of priority")] = 60
+    overflow_seconds: LimitOrNone | None = None
+    overflow_queue_id: Annotated[Id | None, Field(validate_default=True)] = None
+
+    @field_validator("overflow_queue_id")
+    @classmethod
+    def _with_its_wait(cls, queue_id: str | None, info: ValidationInfo) -> str | None:
+        if "overflow_seconds" in info.data and (info.data["overflow_seconds"] is None) != (queue_id is None):
+            raise ValueError("goes together with overflowSeconds: give both or neither")
+        return queue_id
 
 
 class AgentSetup(Contract):
@@ -28,6 +43,7 @@ class AgentSetup(Contract):
     name: Name
     languages: Annotated[list[Language], Field(max_length=50)] = Field(default_factory=list[str])
     queues: Annotated[list[Id], Field(max_length=500)] = Field(default_factory=list[str])
+    skills: Annotated[dict[Id, Skill], Field(max_length=500)] = Field(default_factory=dict[str, int])
     status: Literal["available", "away", "offline"] | None = None
 
 

@@ -4,7 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
-from shared.contracts.base import Contract, Moment
+from shared.contracts.base import Contract, Moment, RoutingName, StrategyName
 from shared.domain import facts
 from shared.domain.call import Call
 from shared.domain.facts import Event, Initiated, Limits, Source
@@ -41,6 +41,7 @@ class CallView(Contract):
     flags: list[Literal["sla_breached", "hold_exceeded", "short_call", "rerouted"]]
     offer: OfferView | None
     deadline: DeadlineView | None
+    priority: int | None
     version: int
     metadata: dict[str, Any]
 
@@ -62,6 +63,7 @@ class CallView(Contract):
             flags=[flag.value for flag in flags(call)],
             offer=_offer(call),
             deadline=_deadline(call),
+            priority=call.priority,
             version=call.version,
             metadata=call.metadata,
         )
@@ -152,6 +154,8 @@ class AgentView(Contract):
     status_since: Moment
     call_id: str | None
     reason: str | None
+    skills: dict[str, int]
+    misses: int
 
 
 class QueueView(Contract):
@@ -163,6 +167,13 @@ class QueueView(Contract):
     hold_seconds: float
     short_call_seconds: float
     wrap_up_seconds: float
+    routing: RoutingName
+    strategy: StrategyName
+    misses_before_away: int
+    priority: int
+    aging_seconds: float
+    overflow_seconds: float | None
+    overflow_queue_id: str | None
 
 
 class CallPage(Contract):

@@ -16,6 +16,7 @@ from shared.domain.facts import (
     Initiated,
     Limits,
     NoAnswer,
+    Offered,
     Rerouted,
     Resumed,
     Routed,
@@ -79,6 +80,7 @@ class Call:
     duration_seconds: float | None = None
     sla_breached_at: datetime | None = None
     hold_exceeded_at: datetime | None = None
+    priority: int | None = None
     version: int = 0
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
 
@@ -108,6 +110,7 @@ def begin(event: Event, fact: Initiated) -> Call:
         initiated_at=event.at,
         last_at=event.at,
         history=event.source is Source.HISTORY,
+        priority=fact.priority,
         version=1,
         metadata=event.metadata or {},
     )
@@ -123,7 +126,7 @@ def evolve(call: Call, event: Event) -> Call:
 
 def _changes(call: Call, event: Event) -> dict[str, Any]:
     match event.fact:
-        case Routed(agent_id=agent_id) | Rerouted(agent_id=agent_id):
+        case Routed(agent_id=agent_id) | Offered(agent_id=agent_id) | Rerouted(agent_id=agent_id):
             return _offered(call, agent_id, event.at)
         case NoAnswer(agent_id=agent_id) | AnswerTimedOut(agent_id=agent_id):
             return _missed(call, agent_id, event.at)

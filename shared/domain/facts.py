@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 
 class Source(StrEnum):
@@ -22,13 +22,14 @@ class EndReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The promises of a queue, in seconds. A call keeps those that held when it began."""
+    """The promises of a queue, in seconds, and who keeps them. A call keeps those that held when it began."""
 
     sla_seconds: float = 30
     answer_seconds: float = 15
     hold_seconds: float = 60
     short_call_seconds: float = 10
     wrap_up_seconds: float = 0
+    routing: Literal["telephony", "switchboard"] = "telephony"  # who makes the first offer
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Initiated:
     queue_id: str
     language: str | None
     limits: Limits
+    priority: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +100,15 @@ class AnswerTimedOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Offered:
+    """Switchboard itself makes the first offer, to an agent whom it has claimed."""
+
+    agent_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rerouted:
-    """Switchboard itself offers the call to an agent whom it has claimed."""
+    """Switchboard offers the call again, after an offer that came to nothing."""
 
     agent_id: str
 
@@ -120,6 +129,7 @@ Fact = (
     | Ended
     | SlaBreached
     | AnswerTimedOut
+    | Offered
     | Rerouted
     | HoldExceeded
 )
@@ -136,6 +146,7 @@ NAMES: dict[type[Fact], str] = {
     Ended: "call_ended",
     SlaBreached: "sla_breached",
     AnswerTimedOut: "answer_timed_out",
+    Offered: "call_offered",
     Rerouted: "call_rerouted",
     HoldExceeded: "hold_exceeded",
 }

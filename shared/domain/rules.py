@@ -16,6 +16,7 @@ from shared.domain.facts import (
     HoldExceeded,
     Initiated,
     NoAnswer,
+    Offered,
     Rerouted,
     Resumed,
     Routed,
@@ -86,7 +87,7 @@ def _judge_report(call: Call, event: Event) -> Verdict:
             return _legal_or_early(call.status is Status.ON_HOLD)
         case Ended(reason=reason):
             return _legal_or_early(call.answered_at is not None or reason is not EndReason.COMPLETED)
-        case Initiated() | SlaBreached() | AnswerTimedOut() | Rerouted() | HoldExceeded():
+        case Initiated() | SlaBreached() | AnswerTimedOut() | Offered() | Rerouted() | HoldExceeded():
             return Verdict.ILLEGAL
 
 
@@ -107,7 +108,7 @@ def _still_true(call: Call, event: Event) -> bool:
         case AnswerTimedOut(agent_id=agent_id, attempt=attempt):
             offer = call.offer
             return offer is not None and (offer.agent_id, offer.attempt) == (agent_id, attempt)
-        case Rerouted():
+        case Offered() | Rerouted():
             return call.status is Status.WAITING and call.offer is None
         case HoldExceeded():
             due_at = call.hold_due_at

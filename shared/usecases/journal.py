@@ -10,6 +10,7 @@ from typing import Protocol
 from shared.domain.agents import AgentStatus, Effect
 from shared.domain.call import Call
 from shared.domain.facts import Event, Limits
+from shared.domain.routing import Routing, Search, Strategy
 from shared.domain.rules import TimerKind
 
 
@@ -103,6 +104,8 @@ class AgentRecord:
     status_since: datetime
     call_id: str | None
     reason: str | None
+    skills: dict[str, int]
+    misses: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,16 +127,21 @@ class Ledger(Protocol):
         """Timers due by call, earliest first. Their calls are locked; calls that others work on are passed over."""
         ...
 
-    def waiting_calls(self, limit: int) -> Sequence[str]:
-        """Calls that Switchboard must find an agent for, longest waiting first, locked as above."""
+    def waiting_calls(self, now: datetime, queue_ids: Collection[str] | None, limit: int) -> Sequence[str]:
+        """Calls that seek an agent where one is free, the head of the queue first, locked as above.
+
+        All of them, or those who may get agents of these queues or wait in them.
+        """
         ...
+
+    def routing(self, queue_ids: Collection[str]) -> Mapping[str, Routing]: ...
 
     def settle(self, effects: Sequence[Effect]) -> None:
         """Apply effects now, before the claims that build on them."""
         ...
 
-    def claim_agent(self, call: Call, at: datetime) -> str | None:
-        """Engage the longest idle agent who may take this call and was not tried yet; None when there is none."""
+    def claim_agent(self, call: Call, search: Search, strategy: Strategy, at: datetime) -> str | None:
+        """Engage the first agent by the strategy who may take this call; None when there is none."""
         ...
 
     def write(self, changes: Changes, now: datetime) -> Written:

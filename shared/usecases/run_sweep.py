@@ -67,5 +67,6 @@ def run_sweep(
 def _round(sweeper: Sweeper, upkeep: Upkeep, now: Callable[[], datetime], tally: Tally) -> None:
     while settled := sweep_timers(sweeper, now()):
         tally.timers += settled
-    tally.offers += offer_waiting_calls(sweeper, now())
+    while offered := offer_waiting_calls(sweeper, now()):
+        tally.offers += offered
     tally.republished += upkeep.republish(now())

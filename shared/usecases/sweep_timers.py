@@ -1,12 +1,13 @@
 """Keep the promises: conclude what is due, find the next agent, give up what never became legal."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.domain.agents import AgentStatus, Effect
-from shared.domain.call import Status
-from shared.domain.facts import AnswerTimedOut, Event, Fact, Rerouted, Source
+from shared.domain.call import Call
+from shared.domain.facts import AnswerTimedOut, Event, Fact, Offered, Rerouted, Source
+from shared.domain.routing import Routing, searches, seeks_agent
 from shared.domain.rules import TimerKind, Verdict, conclusion, timers_owed
 from shared.usecases.draft import Draft
 from shared.usecases.journal import Announcer, Changes, ConflictError, Journal, Ledger, News
@@ -42,16 +43,19 @@ def sweep_timers(sweeper: Sweeper, now: datetime, limit: int = 200) -> int:
     return sum(len(kinds) for kinds in due.values())
 
 
-def offer_waiting_calls(sweeper: Sweeper, now: datetime, limit: int = 50) -> int:
-    """Offer calls that nobody answered to agents who have come free since; how many were offered."""
+def offer_waiting_calls(
+    sweeper: Sweeper, now: datetime, queue_ids: Collection[str] | None = None, limit: int = 50
+) -> int:
+    """Offer the calls that seek an agent to those who are free, in these queues or in all; how many were offered."""
     try:
         with sweeper.journal.transaction() as ledger:
-            waiting = ledger.waiting_calls(limit)
+            waiting = ledger.waiting_calls(now, queue_ids, limit)
             if not waiting:
                 return 0
             sweep = _Sweep(sweeper, ledger, now)
             drafts = sweep.open({call_id: set[TimerKind]() for call_id in waiting})
-            offered = sum(sweep.offer(drafts[call_id]) for call_id in waiting)
+            routings = sweep.routings(drafts)
+            offered = sum(sweep.offer(drafts[call_id], routings) for call_id in waiting)
             news = commit(ledger, drafts, now, sweeper.grace)
     except ConflictError:
         return 0
@@ -74,8 +78,9 @@ class _Sweep:
         changes.effects += effects if not lapsed else ()
         if lapsed:
             self._ledger.settle(effects)  # who missed a call lets go of it before the next one is claimed
-        for call_id, lapsed_at in lapsed.items():
-            self.offer(drafts[call_id], lapsed_at)
+            routings = self.routings({call_id: drafts[call_id] for call_id in lapsed})
+            for call_id, lapsed_at in lapsed.items():
+                self.offer(drafts[call_id], routings, lapsed_at)
         for call_id, draft in drafts.items():
             self._rearm(call_id, draft, due[call_id], changes)
         return commit(self._ledger, drafts, self._now, self._sweeper.grace, changes)
@@ -108,19 +113,29 @@ class _Sweep:
             draft.bury(self._now, self._sweeper.grace, GRACE_OVER)
         return lapsed_at
 
-    def offer(self, draft: Draft, lapsed_at: datetime | None = None) -> bool:
-        """Claim an agent who was not tried yet and offer the call; whether there was one.
+    def routings(self, drafts: Mapping[str, Draft]) -> Mapping[str, Routing]:
+        return self._ledger.routing({draft.call.queue_id for draft in drafts.values() if draft.call})
 
-        The new offer follows the lapse of the one before. Where the sweep is late, it begins now: an agent whose phone
-        has not rung yet must not be short of time to answer.
-        """
+    def offer(self, draft: Draft, routings: Mapping[str, Routing], lapsed_at: datetime | None = None) -> bool:
+        """Claim an agent and offer the call; whether there was one."""
         call = draft.call
-        if call is None or call.status is not Status.WAITING or call.offer is not None:
+        if call is None or not seeks_agent(call):
             return False
+        at, routing = self._offer_at(call, lapsed_at), routings[call.queue_id]
+        for search in searches(call, routing, at):
+            if agent_id := self._ledger.claim_agent(call, search, routing.strategy, at):
+                return self._record(draft, Rerouted(agent_id) if call.attempts else Offered(agent_id), at)
+        return False
+
+    def _offer_at(self, call: Call, lapsed_at: datetime | None) -> datetime:
+        """A new offer follows the lapse of the one before. Where the sweep is late, it begins now: an agent whose phone
+        has not rung yet must not be short of time to answer.
+
+        Never before what is known of the call: an offer that found itself void would leave its agent claimed.
+        """
         in_time = lapsed_at is not None and self._now - lapsed_at < IN_TIME
         at = lapsed_at + AN_INSTANT if lapsed_at and in_time else self._now
-        agent_id = self._ledger.claim_agent(call, at)
-        return agent_id is not None and self._record(draft, Rerouted(agent_id), at)
+        return max(at, call.last_at + AN_INSTANT)
 
     def _record(self, draft: Draft, fact: Fact, at: datetime) -> bool:
         event = Event(self._sweeper.new_id(), draft.record.id, fact, at, self._now, source=Source.SYSTEM)

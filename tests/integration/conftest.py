@@ -13,6 +13,7 @@ from shared.adapters.postgres.agents import PostgresAgents
 from shared.adapters.postgres.connection import Database
 from shared.adapters.postgres.ledger import PostgresJournal
 from shared.adapters.postgres.reads import PostgresReads
+from shared.usecases.dispatch import Dispatcher
 from shared.usecases.journal import News
 from shared.usecases.submit import Desk, Result, submit
 from shared.usecases.sweep_timers import Sweeper, offer_waiting_calls, sweep_timers
@@ -40,8 +41,9 @@ class Floor:
         self.database = Database(database_url)
         self.reads = PostgresReads(self.database)
         journal, ids = PostgresJournal(self.database), count()
-        self.desk = Desk(journal, PostgresAgents(self.database), self.told, lambda: f"made-{next(ids)}", GRACE)
         self.sweeper = Sweeper(journal, self.told, lambda: f"swept-{next(ids)}", GRACE)
+        dispatcher = Dispatcher(self.told, self.sweeper, clock.now)
+        self.desk = Desk(journal, PostgresAgents(self.database), dispatcher, lambda: f"made-{next(ids)}", GRACE)
 
     def send(self, *events: dict[str, Any], **options: Any) -> list[Result]:
         return submit(self.desk, events, self.clock.now(), **options)

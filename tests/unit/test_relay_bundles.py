@@ -16,7 +16,7 @@ def call(call_id: str, version: int, note: str = "") -> CallView:
     return CallView(
         id=call_id, type="voice", status="waiting", queue_id="q", language=None, start_time=AT, end_time=None,
         agent_id=None, wait_seconds=None, hold_seconds=0, duration_seconds=None, end_reason=None, flags=[], offer=None,
-        deadline=None, version=version, metadata={"note": note},
+        deadline=None, priority=None, version=version, metadata={"note": note},
     )  # fmt: skip
 
 
@@ -30,7 +30,7 @@ def event(event_id: str, version: int, void: bool = False) -> EventView:
 def agent(agent_id: str, second: int) -> AgentView:
     return AgentView(
         id=agent_id, name="Ana", languages=[], queues=["q"], status="away", status_since=AT.replace(second=second),
-        call_id=None, reason=None,
+        call_id=None, reason=None, skills={}, misses=0,
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ export interface Stretch {
 const STATE_AFTER: Record<string, ShownState> = {
   call_initiated: "waiting",
   call_routed: "ringing",
+  call_offered: "ringing",
   call_rerouted: "ringing",
   call_no_answer: "waiting",
   answer_timed_out: "waiting",

@@ -1,13 +1,18 @@
 """Agents and queues on record: what they report, and how they are set up."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import astuple
 from datetime import datetime
 from typing import Any
 
+from psycopg import errors
 from psycopg.rows import DictRow, dict_row
+from psycopg.types.json import Jsonb
 
 from shared.adapters.postgres import codec
 from shared.adapters.postgres.connection import Database, available
+from shared.contracts.problems import refuse
 from shared.contracts.setup import AgentSetup, QueueSetup
 from shared.contracts.views import QueueView
 from shared.domain.agents import ENGAGED
@@ -22,22 +27,29 @@ values (%s, %s, %s, %s, %s, %s, %s)
 """
 # Whatever call put the agent into the status before, it has no say any more.
 _APPLY = """
-update agents set status = %s, status_since = %s, reason = %s, call_id = null where id = %s returning *
+update agents set status = %s, status_since = %s, reason = %s, call_id = null, misses = 0 where id = %s returning *
 """
 _PUT_AGENT = """
-insert into agents (id, name, languages, queues, status, status_since)
-values (%s, %s, %s, %s, coalesce(%s, 'offline'), %s)
-on conflict (id) do update set name = excluded.name, languages = excluded.languages, queues = excluded.queues
+insert into agents (id, name, languages, queues, skills, status, status_since)
+values (%s, %s, %s, %s, %s, coalesce(%s, 'offline'), %s)
+on conflict (id) do update
+set name = excluded.name, languages = excluded.languages, queues = excluded.queues, skills = excluded.skills
 returning *
 """
 _PUT_QUEUE = """
-insert into queues (id, name, language, sla_seconds, answer_seconds, hold_seconds, short_call_seconds, wrap_up_seconds)
+insert into queues
+    (id, name, language, sla_seconds, answer_seconds, hold_seconds, short_call_seconds, wrap_up_seconds, routing,
+     strategy, misses_before_away, priority, aging_seconds, overflow_seconds, overflow_queue_id)
 values (%(id)s, %(name)s, %(language)s, %(sla_seconds)s, %(answer_seconds)s, %(hold_seconds)s, %(short_call_seconds)s,
-        %(wrap_up_seconds)s)
+        %(wrap_up_seconds)s, %(routing)s, %(strategy)s, %(misses_before_away)s, %(priority)s, %(aging_seconds)s,
+        %(overflow_seconds)s, %(overflow_queue_id)s)
 on conflict (id) do update set
     name = excluded.name, language = excluded.language, sla_seconds = excluded.sla_seconds,
     answer_seconds = excluded.answer_seconds, hold_seconds = excluded.hold_seconds,
-    short_call_seconds = excluded.short_call_seconds, wrap_up_seconds = excluded.wrap_up_seconds
+    short_call_seconds = excluded.short_call_seconds, wrap_up_seconds = excluded.wrap_up_seconds,
+    routing = excluded.routing, strategy = excluded.strategy, misses_before_away = excluded.misses_before_away,
+    priority = excluded.priority, aging_seconds = excluded.aging_seconds,
+    overflow_seconds = excluded.overflow_seconds, overflow_queue_id = excluded.overflow_queue_id
 returning *
 """
 
@@ -66,14 +78,27 @@ class PostgresAgents:
     def put_agent(self, agent_id: str, setup: AgentSetup, now: datetime) -> AgentRecord:
         connection = self._database.connection()
         with available(), connection.cursor(row_factory=dict_row) as cursor:
-            cursor.execute(_PUT_AGENT, [agent_id, setup.name, setup.languages, setup.queues, setup.status, now])
+            skills = Jsonb(setup.skills)
+            cursor.execute(_PUT_AGENT, [agent_id, setup.name, setup.languages, setup.queues, skills, setup.status, now])
             return _agent(cursor.fetchone())
 
     def put_queue(self, queue_id: str, setup: QueueSetup) -> QueueView:
         connection = self._database.connection()
-        with available(), connection.cursor(row_factory=dict_row) as cursor:
+        with available(), _overflowing(setup), connection.cursor(row_factory=dict_row) as cursor:
             cursor.execute(_PUT_QUEUE, {"id": queue_id, **setup.model_dump(by_alias=False)})
             return QueueView.model_construct(**_row(cursor.fetchone()))
+
+
+@contextmanager
+def _overflowing(setup: QueueSetup) -> Generator[None]:
+    """What the database knows of an overflow queue, in the words of whoever set it up."""
+    field, detail = "overflowQueueId", f"Calls cannot overflow to {setup.overflow_queue_id}."
+    try:
+        yield
+    except errors.ForeignKeyViolation:
+        raise refuse(400, detail, (field, "is not a queue known here")) from None
+    except errors.CheckViolation:
+        raise refuse(400, detail, (field, "is this queue itself")) from None
 
 
 def _same(known: DictRow, change: StatusChange) -> bool:

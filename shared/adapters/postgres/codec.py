@@ -40,6 +40,7 @@ _PLAIN = (
     "duration_seconds",
     "sla_breached_at",
     "hold_exceeded_at",
+    "priority",
     "version",
     "metadata",
 )
@@ -201,5 +202,6 @@ def _agent_fields(agent: AgentRecord) -> Json:
 
 
 def agent_from_row(row: Row) -> AgentRecord:
-    fields: Json = {**row, "status": AgentStatus(row["status"])}
+    fields: Json = {name: row[name] for name in AgentRecord.__dataclass_fields__}
+    fields["status"] = AgentStatus(row["status"])
     return AgentRecord(**fields)

@@ -16,6 +16,7 @@ from shared.adapters.postgres.connection import Database
 from shared.domain.agents import ENGAGED, Effect
 from shared.domain.call import Call
 from shared.domain.facts import Limits
+from shared.domain.routing import Routing, Search, Strategy
 from shared.domain.rules import TimerKind
 from shared.usecases.journal import (
     AgentRecord,
@@ -122,9 +123,14 @@ class PostgresLedger:
             due[row["call_id"]].add(TimerKind(row["kind"]))
         return due
 
-    def waiting_calls(self, limit: int) -> Sequence[str]:
-        (rows,) = self._run((statements.WAITING_CALLS, [limit]))
+    def waiting_calls(self, now: datetime, queue_ids: Collection[str] | None, limit: int) -> Sequence[str]:
+        queues = None if queue_ids is None else list(queue_ids)
+        (rows,) = self._run((statements.WAITING_CALLS, {"now": now, "queues": queues, "limit": limit}))
         return [row["id"] for row in rows]
+
+    def routing(self, queue_ids: Collection[str]) -> Mapping[str, Routing]:
+        (rows,) = self._run((statements.ROUTING, [list(queue_ids)]))
+        return {row.pop("id"): Routing(Strategy(row.pop("strategy")), **row) for row in rows}
 
     def settle(self, effects: Sequence[Effect]) -> None:
         queries = _effects(effects)
@@ -137,15 +143,15 @@ class PostgresLedger:
             if query in (statements.RELEASE_AGENTS, statements.ENGAGE_AGENTS):
                 self._agents |= {row["id"]: codec.agent_from_row(row) for row in result}
 
-    def claim_agent(self, call: Call, at: datetime) -> str | None:
+    def claim_agent(self, call: Call, search: Search, strategy: Strategy, at: datetime) -> str | None:
         parameters = {
             "call_id": call.id,
-            "queue_id": call.queue_id,
+            "queue_id": search.queue_id,
             "language": call.language,
-            "tried": list(call.tried),
+            "but_for": list(search.but_for),
             "at": at,
         }
-        (rows,) = self._run((statements.CLAIM_AGENT, parameters))
+        (rows,) = self._run((statements.CLAIM_AGENT[strategy], parameters))
         row = rows.fetchone()
         return row["id"] if row else None
 

@@ -1,5 +1,9 @@
 """The statements of the recorder and the sweep, each with the purpose that it serves."""
 
+from typing import LiteralString
+
+from shared.domain.routing import Strategy
+
 # The calls of a batch, locked in one order so that two batches cannot block each other.
 LOCK_CALLS = "select * from calls where id = any(%s) order by id for update"
 
@@ -7,7 +11,7 @@ LOCK_CALLS = "select * from calls where id = any(%s) order by id for update"
 KNOWN_EVENTS = "select id, call_id, fingerprint from events where id = any(%s)"
 
 LIMITS = """
-select id, sla_seconds, answer_seconds, hold_seconds, short_call_seconds, wrap_up_seconds
+select id, sla_seconds, answer_seconds, hold_seconds, short_call_seconds, wrap_up_seconds, routing
 from queues where id = any(%s)
 """
 
@@ -21,12 +25,12 @@ UPDATE_CALLS = """
 update calls set
     (status, type, queue_id, language, limits, initiated_at, last_at, history, offer, attempts, tried, missed, rerouted,
      agent_id, answered_at, wait_seconds, held_at, hold_reported_seconds, hold_seconds, longest_hold_seconds, ended_at,
-     end_reason, duration_seconds, sla_breached_at, hold_exceeded_at, version, metadata, flags, parked, last_event_id,
-     last_fingerprint)
+     end_reason, duration_seconds, sla_breached_at, hold_exceeded_at, priority, version, metadata, flags, parked,
+     last_event_id, last_fingerprint)
   = (r.status, r.type, r.queue_id, r.language, r.limits, r.initiated_at, r.last_at, r.history, r.offer, r.attempts,
      r.tried, r.missed, r.rerouted, r.agent_id, r.answered_at, r.wait_seconds, r.held_at, r.hold_reported_seconds,
      r.hold_seconds, r.longest_hold_seconds, r.ended_at, r.end_reason, r.duration_seconds, r.sla_breached_at,
-     r.hold_exceeded_at, r.version, r.metadata, r.flags, r.parked, r.last_event_id, r.last_fingerprint)
+     r.hold_exceeded_at, r.priority, r.version, r.metadata, r.flags, r.parked, r.last_event_id, r.last_fingerprint)
 from json_populate_recordset(null::calls, %s) r
 where calls.id = r.id
 """
@@ -94,24 +98,39 @@ insert into agents as a (id, name, status, status_since, call_id)
 select agent_id, agent_id, status, since, call_id
 from json_to_recordset(%s) r (agent_id text, call_id text, status text, since timestamptz)
 on conflict (id) do update
-set status = excluded.status, status_since = excluded.status_since, call_id = excluded.call_id, reason = null
+set status = excluded.status, status_since = excluded.status_since, call_id = excluded.call_id, reason = null,
+    misses = case when excluded.status = 'on_call' then 0 else a.misses end
 where a.call_id = excluded.call_id or a.status not in ('offered', 'on_call')
 returning a.*
 """
 
-# The claim: one conditional statement, so that two calls never get one agent.
-CLAIM_AGENT = """
+# How a queue finds agents at this moment.
+ROUTING = "select id, strategy, overflow_seconds, overflow_queue_id from queues where id = any(%s)"
+
+# The claim: one conditional statement, so that two calls never get one agent. `= any(queues)` and not `@>`: the longest
+# idle is then found by walking agents_idle, a few rows however many agents are free.
+_CLAIM: LiteralString = """
 update agents set status = 'offered', status_since = %(at)s, call_id = %(call_id)s, reason = null
 where id = (
     select id from agents
     where status = 'available' and %(queue_id)s = any(queues)
       and (%(language)s::text is null or %(language)s = any(languages))
-      and id <> all(%(tried)s::text[])
-    order by status_since, id limit 1
+      and id <> all(%(but_for)s::text[])
+    order by """
+_CLAIMED: LiteralString = """status_since, id limit 1
     for update skip locked
 )
 returning id
 """
+# Occupied is who rings, talks, holds or wraps up: the share of the time since signing in.
+_OCCUPANCY: LiteralString = """occupied_seconds
+        / greatest(extract(epoch from %(at)s::timestamptz - coalesce(signed_in_since, status_since)), 1), """
+_SKILL: LiteralString = "coalesce((skills->>%(queue_id)s)::int, 1) desc, "
+CLAIM_AGENT: dict[Strategy, LiteralString] = {
+    Strategy.LONGEST_IDLE: _CLAIM + _CLAIMED,
+    Strategy.LEAST_OCCUPIED: _CLAIM + _OCCUPANCY + _CLAIMED,
+    Strategy.MOST_SKILLED: _CLAIM + _SKILL + _CLAIMED,
+}
 
 # The calls whose timers are due, earliest first. The call is locked, not the timer, as in every other transaction:
 # whoever works on a call at this moment settles its timers too, so such calls are passed over.
@@ -122,13 +141,21 @@ order by t.due_at limit %(limit)s
 for update of c skip locked
 """
 
-# Calls that were offered to somebody who did not answer and are offered to nobody now, the longest waiting first.
+# Calls for which Switchboard must find an agent, as `seeks_agent` says, and whom somebody is free to take. At the head
+# is who has waited longest, a step of priority counting as so many seconds of waiting: time does not change that order.
 WAITING_CALLS = """
-select id from calls
-where status = 'waiting' and offer is null and attempts > 0 and not history
-  and exists (select from agents a
-              where a.status = 'available' and calls.queue_id = any(a.queues)
-                and (calls.language is null or calls.language = any(a.languages)) and a.id <> all(calls.tried))
-order by initiated_at limit %s
-for update skip locked
+select c.id from calls c join queues q on q.id = c.queue_id
+where c.status = 'waiting' and c.offer is null and not c.history
+  and (c.attempts > 0 or c.limits->>'routing' = 'switchboard')
+  and (%(queues)s::text[] is null or c.queue_id = any(%(queues)s) or q.overflow_queue_id = any(%(queues)s))
+  and exists (
+    select from agents a
+    where a.status = 'available'
+      and a.queues && case
+          when c.answered_at is null and c.initiated_at + make_interval(secs => q.overflow_seconds) <= %(now)s
+          then array[c.queue_id, q.overflow_queue_id] else array[c.queue_id] end
+      and (c.language is null or c.language = any(a.languages)))
+order by c.initiated_at - make_interval(secs => coalesce(c.priority, q.priority) * q.aging_seconds), c.id
+limit %(limit)s
+for update of c skip locked
 """
