@@ -6,6 +6,7 @@ from chalice.app import Response
 
 from shared import wiring
 from shared.adapters import clock, rest
+from shared.contracts import cloudevents
 from shared.contracts.body import items, parse_json
 from shared.contracts.dead_letters import parse_redrive
 from shared.contracts.problems import Problem, ProblemError
@@ -25,7 +26,7 @@ def post_events() -> Response:
     rest.require(bearer.may_send, "send events")
     history = rest.query(app).get("history") == "true"
     rest.require(bearer.may_administer or not history, "send history")
-    body = rest.json_body(app)
+    body = _events()
     results = submit(
         wiring.desk(), items(body), clock.now(), history=history, key=rest.header(app, "idempotency-key") or None
     )
@@ -67,6 +68,14 @@ def put_agent(agent_id: str) -> Response:
     agent = set_up_agent(wiring.agents(), wiring.dispatcher(), parse_id("agentId", agent_id), setup, clock.now())
     wiring.wake_sweep_if_dead(clock.now())
     return rest.answer(agent)
+
+
+def _events() -> object:
+    """One event or a batch of them, in our own words or as CloudEvents."""
+    if rest.header(app, "ce-specversion"):
+        return cloudevents.from_headers(lambda name: rest.header(app, name), rest.json_body(app))
+    body = rest.json_body(app, cloudevents.STRUCTURED, cloudevents.BATCHED)
+    return cloudevents.expected(body, rest.content_type(app))
 
 
 def _take(message: dict[str, Any]) -> bool:

@@ -97,11 +97,14 @@ def require(permitted: bool, what: str) -> None:
         raise refuse(403, f"This token does not permit its bearer to {what}.")
 
 
-def json_body(app: Chalice) -> Any:  # noqa: ANN401 - JSON, not looked at yet
-    """Raises `ProblemError` (400, 413, 415)."""
-    content_type = (header(app, "content-type") or "application/json").split(";")[0].strip().lower()
-    if content_type != "application/json":
-        raise refuse(415, f"{content_type} is not understood: send application/json.", ("Content-Type", "is not JSON"))
+def content_type(app: Chalice) -> str:
+    return (header(app, "content-type") or "application/json").split(";")[0].strip().lower()
+
+
+def json_body(app: Chalice, *others: str) -> Any:  # noqa: ANN401 - JSON, not looked at yet
+    """The body, of these content types beside JSON's own. Raises `ProblemError` (400, 413, 415)."""
+    if (sent := content_type(app)) not in ("application/json", *others):
+        raise refuse(415, f"{sent} is not understood: send application/json.", ("Content-Type", "is not JSON"))
     raw: bytes | str = _request(app).raw_body
     return parse_json(raw.encode() if isinstance(raw, str) else raw)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from shared.contracts.cloudevents import is_cloudevent, opened
 from shared.contracts.events import AgentStatusChanged, CallEvent, parse_event
 from shared.contracts.problems import Problem, ProblemError, problem
 from shared.contracts.views import CallView
@@ -54,9 +55,13 @@ def submit(
     """
     results: dict[int, Result] = {}
     submissions: dict[int, Submission] = {}
-    for index, body in enumerate(bodies):
+    retold: dict[int, Callable[[Problem], Problem]] = {}
+    for index, sent in enumerate(bodies):
+        body = sent
         received_at = now + timedelta(microseconds=index)  # undated events of one batch keep the order sent
         try:
+            if is_cloudevent(body):
+                body, retold[index] = opened(body)
             event = parse_event(body, now)
         except ProblemError as error:
             results[index] = Result(error.problem.status, error.problem)
@@ -69,7 +74,14 @@ def submit(
     if submissions:
         outcomes = record_events(desk.journal, desk.announcer, list(submissions.values()), now, desk.grace)
         results |= {index: result_of(outcome) for index, outcome in zip(submissions, outcomes, strict=True)}
-    return [results[index] for index in range(len(bodies))]
+    return [_retold(results[index], retold.get(index)) for index in range(len(bodies))]
+
+
+def _retold(result: Result, retell: Callable[[Problem], Problem] | None) -> Result:
+    """Who sent an envelope is told of it, not of what was in it."""
+    if retell is None or not isinstance(result.body, Problem):
+        return result
+    return Result(result.status, retell(result.body))
 
 
 def fingerprint(body: object) -> str:
