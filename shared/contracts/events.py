@@ -1,5 +1,6 @@
 """The events that senders speak: the seed's five as they are, and the optional fields and events added since."""
 
+import json
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -12,6 +13,7 @@ from shared.domain.facts import EndReason, Fact, Limits
 
 FUTURE_TOLERANCE = timedelta(minutes=5)  # a sender's clock may be ahead by this much
 MAX_DEPTH, MAX_ENTRIES, MAX_TEXT = 5, 100, 4000
+MAX_METADATA = 8_000  # travels with every view of its call, in frames of 32 KB
 
 
 def _bounded(metadata: dict[str, Any]) -> dict[str, Any]:
@@ -31,6 +33,8 @@ def _bounded(metadata: dict[str, Any]) -> dict[str, Any]:
         level = inner
     if level:
         raise ValueError(f"is nested more than {MAX_DEPTH} deep")
+    if len(json.dumps(metadata)) > MAX_METADATA:
+        raise ValueError(f"is longer than {MAX_METADATA} characters as JSON")
     return metadata
 
 

@@ -52,7 +52,10 @@ class Missed:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """State after the events so far. Durations are seconds; `last_at` is the newest event's place in time."""
+    """State after the events so far. Durations are seconds; `last_at` is the newest event's place in time.
+
+    `metadata` is what the call began with; what came with later events stays with them, in the history.
+    """
 
     id: str
     type: str
@@ -118,10 +121,7 @@ def begin(event: Event, fact: Initiated) -> Call:
 
 def evolve(call: Call, event: Event) -> Call:
     """The call after a legal event; legality is `rules.judge`'s, not asked again here."""
-    call = replace(call, **_changes(call, event), last_at=max(call.last_at, event.at), version=call.version + 1)
-    if event.metadata and not event.is_system:
-        call = replace(call, metadata={**call.metadata, **event.metadata})
-    return call
+    return replace(call, **_changes(call, event), last_at=max(call.last_at, event.at), version=call.version + 1)
 
 
 def _changes(call: Call, event: Event) -> dict[str, Any]:

@@ -9,18 +9,27 @@ from shared.contracts.views import CallView
 
 Row = Mapping[str, Any]
 
-# What is owed, oldest first, after a position. The queue that a transfer took the call from is found in the call's log.
-PENDING = """
+# An event with the queue that its transfer took the call from, which is found in the call's log.
+_WITH_PREVIOUS_QUEUE = """
 select e.*, case when e.state = 'void' then e.data ->> 'queue_id' else (
     select p.data ->> 'queue_id' from events p
     where e.name = 'call_transferred' and p.call_id = e.call_id and p.state = 'applied'
       and p.data ->> 'queue_id' is not null and (p.at, p.position) < (e.at, e.position)
     order by p.at desc, p.position desc limit 1
 ) end as previous_queue_id
+"""
+
+# What is owed, oldest first, after a position.
+PENDING = (
+    _WITH_PREVIOUS_QUEUE
+    + """
 from outbox o join events e on e.id = o.event_id
 where o.failed_at is null and e.position > %s
 order by e.position limit %s
 """
+)
+
+EVENTS = _WITH_PREVIOUS_QUEUE + "from events e where e.id = any(%s) order by e.position"
 
 # The calls as they stand now: at least as new as the events read before.
 CALLS = "select * from calls where id = any(%s) and status is not null"

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from psycopg.rows import dict_row
 
-from shared.adapters.postgres import codec
+from shared.adapters.postgres import codec, outbox
 from shared.adapters.postgres.connection import Database, available
 from shared.adapters.postgres.heartbeats import Heartbeats
 from shared.usecases.journal import Announcement, Announcer, News
@@ -16,7 +16,8 @@ LONGEST_BACKOFF_SECONDS = 60
 BATCH = 500
 
 _NEXT_DUE = "select min(due_at) from timers where due_at > %s"
-_TIDY = "delete from connections where expires_at < %s"
+_TIDY = "delete from connections where expires_at < %s"  # the relay, which closes their sockets, comes first
+TIDY_AFTER = timedelta(minutes=1)
 _OVERDUE = """
 select event_id, attempts from outbox where failed_at is null and next_attempt_at <= %s
 order by next_attempt_at limit %s for update skip locked
@@ -26,8 +27,6 @@ update outbox o set attempts = attempts + 1, next_attempt_at = r.at,
     failed_at = case when attempts + 1 >= %s then %s::timestamptz end
 from unnest(%s::text[], %s::timestamptz[]) as r (event_id, at) where o.event_id = r.event_id
 """
-_EVENTS = "select * from events where id = any(%s) order by position"
-_CALLS = "select * from calls where id = any(%s) and status is not null"
 
 
 class PostgresUpkeep:
@@ -44,7 +43,7 @@ class PostgresUpkeep:
 
     def tidy(self, now: datetime) -> None:
         with available():
-            self._database.connection().execute(_TIDY, [now])
+            self._database.connection().execute(_TIDY, [now - TIDY_AFTER])
 
     def beat(self, now: datetime) -> None:
         self._heartbeats.beat(self._holder, now)
@@ -64,10 +63,14 @@ class PostgresUpkeep:
             ids = [row["event_id"] for row in overdue]
             times = [now + _backoff(row["attempts"]) for row in overdue]
             cursor.execute(_PUT_OFF, [MAX_ATTEMPTS, now, ids, times])
-            events = [codec.event_from_row(row) for row in cursor.execute(_EVENTS, [ids])]
-            rows = cursor.execute(_CALLS, [list({row.event.call_id for row in events})])
+            events = cursor.execute(outbox.EVENTS, [ids]).fetchall()
+            rows = cursor.execute(outbox.CALLS, [list({row["call_id"] for row in events})])
             calls = {row["id"]: codec.call_from_row(row) for row in rows}
-        told = [Announcement(row, calls[row.event.call_id], None) for row in events if row.event.call_id in calls]
+        told = [
+            Announcement(codec.event_from_row(row), calls[row["call_id"]], row["previous_queue_id"])
+            for row in events
+            if row["call_id"] in calls
+        ]
         self._announcer.announce(News(told))
         return len(told)
 

@@ -1,0 +1,80 @@
+"""A minute of sweeping: on time, through outages of Redis, and handed over at its end."""
+
+from datetime import timedelta
+
+from shared.adapters.postgres.upkeep import PostgresUpkeep
+from shared.usecases.run_sweep import run_sweep
+from tests.integration.conftest import Floor
+
+INITIATED = {"event": "call_initiated", "callId": "call-1", "type": "voice", "queueId": "medical_spanish"}
+ROUTED = {"event": "call_routed", "callId": "call-1", "agentId": "interpreter-01", "routingTime": 1}
+
+
+def sweep_for(floor: Floor, seconds: float, woken: list[str]) -> None:
+    upkeep = PostgresUpkeep(floor.database, floor.told, "this-one", lambda: woken.append("sweep"))
+    until = floor.clock.now() + timedelta(seconds=seconds)
+    run_sweep(floor.sweeper, upkeep, until, floor.clock.now, floor.clock.sleep)
+
+
+def test_each_promise_is_looked_at_when_it_falls_due(floor: Floor) -> None:
+    floor.send(INITIATED, ROUTED)
+    sweep_for(floor, 31, [])
+    system = floor.rows("select name, at, received_at from events where source = 'system' order by position")
+    assert [row["name"] for row in system][:4] == [
+        "answer_timed_out",
+        "call_rerouted",
+        "sla_breached",
+        "answer_timed_out",
+    ]
+    assert max(row["received_at"] - row["at"] for row in system) < timedelta(seconds=0.01)
+
+
+def test_what_nobody_cleared_is_told_again_with_growing_pauses(floor: Floor) -> None:
+    floor.send(INITIATED)
+    floor.told.news.clear()
+    sweep_for(floor, 25, [])
+    assert 2 <= floor.told.events().count(("call-1", "call_initiated")) <= 5
+    floor.rows("delete from outbox")
+    floor.told.news.clear()
+    sweep_for(floor, 5, [])
+    assert ("call-1", "call_initiated") not in floor.told.events()
+
+
+def test_a_transfer_is_told_again_to_the_queue_that_it_left(floor: Floor) -> None:
+    floor.send(INITIATED, ROUTED, {"event": "call_answered", "callId": "call-1", "waitTime": 1})
+    floor.send({"event": "call_transferred", "callId": "call-1", "queueId": "legal_spanish"})
+    floor.told.news.clear()
+    sweep_for(floor, 5, [])
+    told = {change.row.event.name: change.previous_queue_id for news in floor.told.news for change in news.changes}
+    assert told["call_transferred"] == "medical_spanish"
+
+
+def test_what_can_never_be_told_is_given_up_and_stays_visible(floor: Floor) -> None:
+    floor.send(INITIATED)
+    floor.rows("update outbox set attempts = 59")
+    sweep_for(floor, 5, [])
+    (row,) = floor.rows("select attempts, failed_at is not null as failed from outbox where event_id like 'made%%'")
+    assert row == {"attempts": 60, "failed": True}
+
+
+def test_the_last_sweep_alive_wakes_its_successor_and_only_the_last(floor: Floor) -> None:
+    woken: list[str] = []
+    floor.rows("insert into heartbeats (name, holder, alive_until) values ('sweep', 'another', %s)", floor.clock.at(10))
+    sweep_for(floor, 2, woken)
+    assert woken == []
+    floor.clock.go_to(20)
+    sweep_for(floor, 2, woken)
+    assert woken == ["sweep"]
+    assert floor.rows("select holder from heartbeats where holder = 'this-one'") == []
+
+
+def test_an_expired_connection_is_forgotten_after_the_relay_had_its_minute(floor: Floor) -> None:
+    floor.rows(
+        "insert into connections (id, role, queues, connected_at, expires_at) values ('c', 'admin', '{*}', %s, %s)",
+        floor.clock.at(0),
+        floor.clock.at(1),
+    )
+    sweep_for(floor, 40, [])
+    assert len(floor.rows("select * from connections")) == 1
+    sweep_for(floor, 40, [])
+    assert floor.rows("select * from connections") == []
