@@ -46,6 +46,7 @@ check: $(READY)
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 	$(BIN)/cfn-lint template.yaml
+	$(BIN)/python -m infra.generate --check
 	$(BIN)/python -m infra.dashboard check
 
 bench: $(READY)
