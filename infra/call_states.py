@@ -23,6 +23,19 @@ NONE, WAITING, RINGING, UNANSWERED, ACTIVE, ON_HOLD, ENDED = STATES = (
 
 Sample = Callable[[Call | None], Fact]
 
+
+def _offered_to(call: Call | None) -> str:
+    if call is None:
+        return "ana"
+    if call.offer:
+        return call.offer.agent_id
+    return call.missed[-1].agent_id if call.missed else "ana"
+
+
+def _timed_out(call: Call | None) -> Fact:
+    return facts.AnswerTimedOut(_offered_to(call), call.attempts if call else 1)
+
+
 # One row each: the name it travels under, what is particular about it, and the fact as it would be told of this call.
 SAMPLES: tuple[tuple[type[Fact], str, Sample], ...] = (
     (facts.Initiated, "", lambda _: facts.Initiated("voice", "queue", None, Limits())),
@@ -37,7 +50,7 @@ SAMPLES: tuple[tuple[type[Fact], str, Sample], ...] = (
     (facts.Ended, "completed", lambda _: facts.Ended(EndReason.COMPLETED, 9)),
     (facts.Ended, "abandoned or failed", lambda _: facts.Ended(EndReason.ABANDONED, 9)),
     (facts.SlaBreached, "when due", lambda _: facts.SlaBreached()),
-    (facts.AnswerTimedOut, "when due", lambda call: _timed_out(call)),
+    (facts.AnswerTimedOut, "when due", _timed_out),
     (facts.Offered, "", lambda _: facts.Offered("ben")),
     (facts.Rerouted, "", lambda _: facts.Rerouted("ben")),
     (facts.HoldExceeded, "when due", lambda _: facts.HoldExceeded()),
@@ -58,7 +71,7 @@ LEGEND = """
 What each event is in each state, coming next after all that is on record:
 
 - **legal**: it happened. **early**: its predecessor may yet come, so it is parked (202). **illegal**: nothing that may
-  come can make it possible (409). **void**: a conclusion of the system that the facts disprove; not recorded, or marked.
+  come can make it possible (409). **void**: a conclusion of the system that the facts disprove; unrecorded or marked.
 - Where two are given, the rest of the record decides: a completed end is early in a call that nobody has answered yet,
   and legal in one that waits again after a transfer; a breach is recorded once.
 - *undated*: an event without `occurredAt` follows all that is on record, so that it cannot wait for what came before.
@@ -114,18 +127,6 @@ def _event(kind: type[Fact], sample: Sample, call: Call | None, *, dated: bool =
     at = call.last_at + STEP if call else BEGIN
     source = Source.SYSTEM if kind in SYSTEM else Source.TELEPHONY
     return Event("id", "call", sample(call), at, at, dated=dated, source=source)
-
-
-def _offered_to(call: Call | None) -> str:
-    if call is None:
-        return "ana"
-    if call.offer:
-        return call.offer.agent_id
-    return call.missed[-1].agent_id if call.missed else "ana"
-
-
-def _timed_out(call: Call | None) -> Fact:
-    return facts.AnswerTimedOut(_offered_to(call), call.attempts if call else 1)
 
 
 def _chart(calls: Mapping[str, list[Call | None]]) -> Iterator[str]:
