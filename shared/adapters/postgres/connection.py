@@ -1,5 +1,7 @@
 """Connections that are kept warm between invocations and replaced when Postgres went away."""
 
+from __future__ import annotations
+
 import select
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -58,12 +60,20 @@ def _is_alive(connection: psycopg.Connection[TupleRow]) -> bool:
 
 
 @contextmanager
-def available() -> Generator[None]:
-    """Turn every way in which Postgres can be away into `UnavailableError`."""
+def available(pipelined: Database | None = None) -> Generator[None]:
+    """Turn every way in which Postgres can be away into `UnavailableError`.
+
+    After a pipeline that broke off, psycopg takes statements for prepared which the server never got: a connection
+    that is `pipelined` is not used again after an error.
+    """
     try:
         yield
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        raise UnavailableError(str(error)) from error
+    except psycopg.Error as error:
+        if pipelined:
+            pipelined.close()
+        if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+            raise UnavailableError(str(error)) from error
+        raise
 
 
 async def connect_async(url: str) -> psycopg.AsyncConnection[TupleRow]:

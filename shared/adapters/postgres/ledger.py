@@ -50,24 +50,27 @@ class PostgresJournal:
         connection = self._database.connection()
         ledger = PostgresLedger(connection)
         try:
-            with _rolled_back(connection):
-                yield ledger
-        except (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure) as error:
-            raise ConflictError(str(error)) from error
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            lost = connection.closed and not ledger.committing
-            raise (ConflictError if lost else UnavailableError)(str(error)) from error
+            yield ledger
+        except psycopg.Error as error:
+            again = isinstance(error, _CONFLICTS) or (connection.closed and not ledger.committing)
+            # After a pipeline that broke off, psycopg takes statements for prepared which the server never got.
+            self._database.close()
+            if again:
+                raise ConflictError(str(error)) from error
+            if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+                raise UnavailableError(str(error)) from error
+            raise
+        finally:
+            _leave_nothing_open(connection)
 
 
-@contextmanager
-def _rolled_back(connection: psycopg.Connection[Any]) -> Generator[None]:
-    """Leave no transaction open behind, whether or not the block committed, and keep the block's own error."""
-    try:
-        yield
-    finally:
-        with suppress(psycopg.Error):
-            if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
-                connection.execute("rollback")
+_CONFLICTS = (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure)
+
+
+def _leave_nothing_open(connection: psycopg.Connection[Any]) -> None:
+    with suppress(psycopg.Error):
+        if not connection.closed and connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+            connection.execute("rollback")
 
 
 class PostgresLedger:

@@ -48,7 +48,7 @@ class PostgresReads:
             "limit": limit,
         }
         connection = self._database.connection()
-        with available(), connection.pipeline():
+        with available(self._database), connection.pipeline():
             position = connection.cursor().execute(HORIZON)
             rows = connection.cursor(row_factory=dict_row).execute(_CALLS, parameters)
         found = position.fetchone()

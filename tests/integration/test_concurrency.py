@@ -1,0 +1,169 @@
+"""Many writers at the same few calls and agents, on real Postgres: the whole outcome is asserted."""
+
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from shared.adapters.postgres.ledger import PostgresJournal
+from shared.domain.agents import ENGAGED, assignments
+from shared.domain.rules import fold, timers_owed
+from shared.usecases.journal import EventState
+from shared.usecases.sweep_timers import offer_waiting_calls, sweep_timers
+from tests.conftest import Clock
+from tests.integration.conftest import Floor
+
+CALLS, AGENTS, SENDERS, SWEEPS, STEPS = 12, 6, 6, 2, 60
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_update_is_lost_and_nobody_is_in_two_places(floor: Floor, database_url: str, seed: int) -> None:
+    floor.rows("delete from agents")
+    floor.rows(
+        "insert into agents (id, name, queues, languages, status, status_since)"
+        " select 'agent-' || n, 'A', '{medical_spanish}', '{es}', 'available', '2026-01-01'"
+        " from generate_series(1, %s) n",
+        AGENTS,
+    )
+    moments = Moments()
+    together(
+        [
+            lambda n=n: send_much(Floor(database_url, moments.clock(n)), random.Random(f"{seed} {n}"))
+            for n in range(SENDERS)
+        ]
+        + [lambda n=n: sweep_much(Floor(database_url, moments.clock(-n))) for n in range(1, SWEEPS + 1)]
+    )
+    assert_one_truth(floor)
+
+
+class Moments:
+    """Each worker's clock goes its own way, so that timers fall due for one while another still writes."""
+
+    def clock(self, worker: int) -> Clock:
+        clock = Clock()
+        clock.go_to(0 if worker >= 0 else 20)
+        return clock
+
+
+def together(workers: list[Callable[[], None]]) -> None:
+    barrier = threading.Barrier(len(workers))
+    failures: list[BaseException] = []
+
+    def run(worker: Callable[[], None]) -> None:
+        barrier.wait()
+        try:
+            worker()
+        except BaseException as failure:
+            failures.append(failure)
+
+    threads = [threading.Thread(target=run, args=[worker]) for worker in workers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert failures == []
+
+
+def send_much(floor: Floor, chance: random.Random) -> None:
+    for _ in range(STEPS):
+        batch = [random_event(chance) for _ in range(chance.choice([1, 1, 3]))]
+        statuses = {result.status for result in floor.send(*batch)}
+        assert statuses <= {200, 201, 202, 409}, statuses
+        floor.clock.sleep(chance.uniform(0, 3))
+    floor.database.close()
+
+
+def random_event(chance: random.Random) -> dict[str, Any]:
+    call_id = f"call-{chance.randrange(CALLS)}"
+    event = chance.choices(
+        ["call_initiated", "call_routed", "call_answered", "call_no_answer", "call_hold", "call_resumed", "call_ended"],
+        [3, 4, 3, 1, 2, 2, 1],
+    )[0]
+    fields: dict[str, dict[str, Any]] = {
+        "call_initiated": {"type": "voice", "queueId": "medical_spanish", "language": "es"},
+        "call_routed": {"agentId": f"agent-{chance.randint(1, AGENTS)}", "routingTime": 1},
+        "call_answered": {"waitTime": chance.randrange(40)},
+        "call_no_answer": {"agentId": f"agent-{chance.randint(1, AGENTS)}"},
+        "call_hold": {"holdDuration": chance.choice([0, 70])},
+        "call_resumed": {},
+        "call_ended": {"endReason": "abandoned", "duration": chance.randrange(30)},
+    }
+    return {"event": event, "callId": call_id, "eventId": f"event-{chance.getrandbits(64)}", **fields[event]}
+
+
+def sweep_much(floor: Floor) -> None:
+    for _ in range(STEPS):
+        sweep_timers(floor.sweeper, floor.clock.now(), limit=5)
+        offer_waiting_calls(floor.sweeper, floor.clock.now(), limit=3)
+        floor.clock.sleep(2)
+    floor.database.close()
+
+
+def assert_one_truth(floor: Floor) -> None:
+    call_ids = [row["id"] for row in floor.rows("select id from calls")]
+    with PostgresJournal(floor.database).transaction() as ledger:
+        records, logs = ledger.load(call_ids, (), ()).records, ledger.logs(call_ids)
+    engaged = [row for row in floor.rows("select * from agents") if row["status"] in ENGAGED]
+
+    for call_id, record in records.items():
+        living = [row for row in logs[call_id] if row.state is not EventState.DEAD]
+        folded = fold(row.event for row in living).call
+        stored = record.call
+        assert (folded is None) == (stored is None)
+        if stored is None or folded is None:
+            continue
+        assert without_version(folded) == without_version(stored), "the log and the state are one"
+        assert record.parked == sum(row.state is EventState.PARKED for row in living)
+        assert record_timers(floor, call_id) == {
+            (timer.kind.value, timer.due_at) for timer in timers_owed(stored) if not settled(floor, call_id, timer.kind)
+        }
+        system = Counter((row.event.name, row.event.at) for row in living if row.event.is_system)
+        assert [twice for twice, times in system.items() if times > 1] == [], "no timer fires twice"
+        claims = {agent_id for agent_id, claim in assignments(stored).items() if claim.status in ENGAGED}
+        assert {row["id"] for row in engaged if row["call_id"] == call_id} <= claims, "nobody is held without reason"
+
+    holders = Counter(row["call_id"] for row in engaged)
+    assert [call_id for call_id, agents in holders.items() if agents > 1] == [], "no call has two agents"
+    versions = floor.rows("select call_id, version, count(*) from events where version is not null group by 1, 2")
+    for row in floor.rows("select id, version from calls"):
+        assert row["version"] == max((v["version"] for v in versions if v["call_id"] == row["id"]), default=0)
+
+
+def settled(floor: Floor, call_id: str, kind: Any) -> bool:
+    """A wrap-up that is over leaves no trace on the call: its timer is gone and the agent is free."""
+    return kind.value == "wrap_up" and not floor.rows(
+        "select 1 from timers where call_id = %s and kind = 'wrap_up'", call_id
+    )
+
+
+def record_timers(floor: Floor, call_id: str) -> set[tuple[str, Any]]:
+    rows = floor.rows("select kind, due_at from timers where call_id = %s and kind <> 'parked'", call_id)
+    return {(row["kind"], row["due_at"]) for row in rows}
+
+
+def without_version(call: Any) -> Any:
+    return replace(call, version=0)
+
+
+def test_two_sweeps_conclude_each_timer_once(floor: Floor, database_url: str) -> None:
+    floor.send(
+        *(
+            {"event": "call_initiated", "callId": f"c-{n}", "type": "voice", "queueId": "medical_spanish"}
+            for n in range(200)
+        )
+    )
+
+    def sweep() -> None:
+        worker = Floor(database_url, Clock())
+        worker.clock.go_to(31)
+        while worker.rows("select 1 from timers where due_at <= %s", worker.clock.now()):
+            sweep_timers(worker.sweeper, worker.clock.now(), limit=7)
+        worker.database.close()
+
+    together([sweep, sweep, sweep])
+    rows = floor.rows("select call_id, count(*) as times from events where name = 'sla_breached' group by 1")
+    assert Counter(row["times"] for row in rows) == {1: 200}
