@@ -1,0 +1,126 @@
+"""`kill -9` at every round trip of ingest and sweep, before it is sent and after it was answered; then recovery."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any
+
+import psycopg
+import pytest
+
+from infra.local.postgres import Postgres
+from shared.adapters.postgres.ledger import PostgresLedger
+from tests.conftest import Clock
+from tests.integration.conftest import Floor
+
+VOICE = {"event": "call_initiated", "type": "voice", "queueId": "medical_spanish"}
+ROUTED = {"event": "call_routed", "routingTime": 1}
+# A minute of three calls: a batch, an early event, lapsed offers, a breach, a wrap-up.
+SCRIPT: list[tuple[float, list[dict[str, Any]]]] = [
+    (0, [VOICE | {"callId": "one"}]),
+    (1, [VOICE | {"callId": "two"}, ROUTED | {"callId": "two", "agentId": "interpreter-02"}]),
+    (2, [ROUTED | {"callId": "one", "agentId": "interpreter-01"}]),
+    (3, [{"event": "call_answered", "callId": "three", "waitTime": 1}]),
+    (4, [VOICE | {"callId": "three"}, ROUTED | {"callId": "three", "agentId": "interpreter-03"}]),
+    (17.5, []),
+    (20, [{"event": "call_answered", "callId": "two", "waitTime": 19}]),
+    (24, [{"event": "call_ended", "callId": "three", "endReason": "completed", "duration": 20}]),
+    (32, []),
+    (50, []),
+]  # fmt: skip
+
+
+def play(floor: Floor) -> None:
+    """Send each event, again if need be, as a sender does that got no answer; sweep after each step."""
+    for second, events in SCRIPT:
+        floor.clock.go_to(second)
+        named = [event | {"eventId": f"{second}-{number}"} for number, event in enumerate(events)]
+        if named:
+            assert {result.status for result in floor.send(*named)} <= {200, 201, 202}
+        floor.sweep()
+
+
+def outcome(floor: Floor) -> dict[str, Any]:
+    """All of the record that does not depend on who wrote it: ids of the system's own events and positions do."""
+    events = "select call_id, name, data, at, state, version from events order by call_id, at, name"
+    return {
+        "calls": [floor.call(call_id) for call_id in ("one", "two", "three")],
+        "events": floor.rows(events),
+        "agents": floor.rows("select id, status, status_since, call_id, reason from agents order by id"),
+        "timers": floor.rows("select * from timers order by call_id, kind"),
+        "untold": floor.rows("select call_id, count(*) as events from outbox group by 1 order by 1"),
+    }
+
+
+class Databases:
+    """A fresh database for each death."""
+
+    def __init__(self, server: Postgres, template: str) -> None:
+        self._server, self._template, self._numbers = server, template, count()
+
+    @contextmanager
+    def floor(self) -> Iterator[tuple[Floor, str]]:
+        name = f"killed_{next(self._numbers)}"
+        with psycopg.connect(self._server.url_of("postgres"), autocommit=True) as connection:
+            connection.execute(f"create database {name} template {self._template}")  # type: ignore[arg-type]  # our name
+            url = self._server.url_of(name)
+            floor = Floor(url, Clock())
+            floor.rows(
+                "update agents set status_since = '2026-01-01'::timestamptz + substr(id, 13)::int * interval '1 s'"
+            )
+            yield floor, url
+            floor.database.close()
+            connection.execute(f"drop database {name} with (force)")  # type: ignore[arg-type]  # our name
+
+
+@pytest.fixture
+def databases(postgres_server: Postgres, template_database: str) -> Databases:
+    return Databases(postgres_server, template_database)
+
+
+def die_at(url: str, step: int, *, answered: bool) -> bool:
+    """Play in a process of its own that is killed at this round trip; whether it got that far."""
+    child = os.fork()
+    if child == 0:
+        _arm(step, answered=answered)
+        try:
+            play(Floor(url, Clock()))
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    return os.WIFSIGNALED(status)
+
+
+def _arm(step: int, *, answered: bool) -> None:
+    original, steps = PostgresLedger._run, count()
+
+    def run(self: PostgresLedger, *queries: Any, commit: bool = False) -> Any:
+        mine = next(steps) == step
+        if mine and not answered:
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = original(self, *queries, commit=commit)
+        if mine:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    PostgresLedger._run = run  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["before it is sent", "after it was answered"])
+def test_a_kill_at_any_round_trip_loses_nothing_and_doubles_nothing(databases: Databases, answered: bool) -> None:
+    with databases.floor() as (undisturbed, _):
+        play(undisturbed)
+        expected = outcome(undisturbed)
+    assert {event["name"] for event in expected["events"]} >= {"answer_timed_out", "call_rerouted", "sla_breached"}
+
+    deaths = 0
+    for step in count():
+        with databases.floor() as (floor, url):
+            if not die_at(url, step, answered=answered):
+                break
+            play(floor)
+            assert outcome(floor) == expected, f"killed at round trip {step}"
+            deaths += 1
+    assert deaths > 20
