@@ -1,8 +1,8 @@
 """How an administrator sets up queues and agents."""
 
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from shared.contracts.base import Contract, Id, Language, Priority, RoutingName, StrategyName
 from shared.contracts.problems import ProblemError, from_validation, refuse
@@ -27,14 +27,14 @@ class QueueSetup(Contract):
     priority: Priority = 0
     aging_seconds: Annotated[Limit, Field(description="of waiting that count as much as a step of priority")] = 60
     overflow_seconds: LimitOrNone | None = None
-    overflow_queue_id: Annotated[Id | None, Field(validate_default=True)] = None
+    overflow_queue_id: Id | None = None
 
-    @field_validator("overflow_queue_id")
-    @classmethod
-    def _with_its_wait(cls, queue_id: str | None, info: ValidationInfo) -> str | None:
-        if "overflow_seconds" in info.data and (info.data["overflow_seconds"] is None) != (queue_id is None):
-            raise ValueError("goes together with overflowSeconds: give both or neither")
-        return queue_id
+    @model_validator(mode="after")
+    def _overflow_is_whole(self) -> Self:
+        if (self.overflow_seconds is None) != (self.overflow_queue_id is None):
+            message = "goes together with overflowSeconds: give both or neither"
+            raise refuse(400, "Not valid: overflowQueueId", ("overflowQueueId", message))
+        return self
 
 
 class AgentSetup(Contract):

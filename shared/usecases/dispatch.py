@@ -9,6 +9,8 @@ from shared.domain.routing import seeks_agent
 from shared.usecases.journal import Announcer, News, UnavailableError
 from shared.usecases.sweep_timers import Sweeper, offer_waiting_calls
 
+AT_ONCE = 50  # the sweep offers the rest: no sender is kept waiting for it
+
 
 class Dispatcher:
     """An announcer that also acts on the news: whatever commits with an agent freed or a caller left waiting comes by.
@@ -21,12 +23,13 @@ class Dispatcher:
 
     def announce(self, news: News) -> None:
         self._announcer.announce(news)
-        if queues := concerned_queues(news):
-            with suppress(UnavailableError):  # what was recorded stays recorded
-                offer_waiting_calls(self._sweeper, self._now(), queues)
+        free = [agent for agent in news.agents if agent.status is AgentStatus.AVAILABLE]
+        seeking = {change.call.id: change.call.queue_id for change in news.changes if seeks_agent(change.call)}
+        if free or seeking:
+            queues = {*seeking.values(), *(queue_id for agent in free for queue_id in agent.queues)}
+            self._offer(queues, len(free) + len(seeking))
 
-
-def concerned_queues(news: News) -> set[str]:
-    """Queues that have a free agent since, or a call that seeks one."""
-    free = {queue_id for agent in news.agents if agent.status is AgentStatus.AVAILABLE for queue_id in agent.queues}
-    return free | {change.call.queue_id for change in news.changes if seeks_agent(change.call)}
+    def _offer(self, queue_ids: set[str], limit: int) -> None:
+        """No more calls than may have found an agent: others must not lose sight of those at the head meanwhile."""
+        with suppress(UnavailableError):  # what was recorded stays recorded
+            offer_waiting_calls(self._sweeper, self._now(), queue_ids, min(limit, AT_ONCE))

@@ -44,7 +44,7 @@ def sweep_timers(sweeper: Sweeper, now: datetime, limit: int = 200) -> int:
 
 
 def offer_waiting_calls(
-    sweeper: Sweeper, now: datetime, queue_ids: Collection[str] | None = None, limit: int = 50
+    sweeper: Sweeper, now: datetime, queue_ids: Collection[str] | None = None, limit: int = 10
 ) -> int:
     """Offer the calls that seek an agent to those who are free, in these queues or in all; how many were offered."""
     try:

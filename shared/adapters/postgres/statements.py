@@ -74,9 +74,12 @@ set txid = excluded.txid, attempts = 0, next_attempt_at = excluded.next_attempt_
 # An agent is let go by the call that has the agent. What a call did that was over before anybody heard of it, such as a
 # missed ring, holds for a free agent too, unless the agent has said something since. `call_id` stays with an agent who
 # is free again: until somebody else decides on the agent, the call may still turn out to have been judged wrongly.
+# A miss that the queue forgives leaves the agent available; one that is taken back counts no more.
 RELEASE_AGENTS = """
 with released as (
-    select distinct on (r.agent_id) r.*
+    select distinct on (r.agent_id) r.*, r.status = 'away' and a.status <> 'away' and a.misses + 1 < (
+            select q.misses_before_away from calls c join queues q on q.id = c.queue_id where c.id = r.call_id
+        ) as forgiven
     from json_to_recordset(%s) r (agent_id text, call_id text, status text, since timestamptz, reason text)
     join agents a on a.id = r.agent_id
     where a.call_id = r.call_id
@@ -84,7 +87,16 @@ with released as (
     order by r.agent_id, r.since desc
 )
 update agents a set
-    status = r.status, status_since = r.since, reason = r.reason, call_id = r.call_id
+    status = case when r.forgiven then 'available' else r.status end,
+    status_since = r.since,
+    reason = case when r.forgiven then null else r.reason end,
+    misses = case
+        when r.status = 'wrap_up' then 0
+        when r.status = 'away' and a.status <> 'away' then a.misses + 1
+        when r.status = 'available' and a.status in ('away', 'available') then greatest(a.misses - 1, 0)
+        else a.misses
+    end,
+    call_id = r.call_id
 from released r
 where a.id = r.agent_id
   and (a.call_id = r.call_id
