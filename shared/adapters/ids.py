@@ -2,10 +2,13 @@
 
 import secrets
 import time
-from uuid import UUID
+
+_LOW = (1 << 62) - 1
 
 
 def new_id() -> str:
     milliseconds = time.time_ns() // 1_000_000
-    value = milliseconds << 80 | 7 << 76 | secrets.randbits(12) << 64 | 2 << 62 | secrets.randbits(62)
-    return str(UUID(int=value))
+    random = secrets.randbits(74)
+    value = milliseconds << 80 | 7 << 76 | random >> 62 << 64 | 2 << 62 | random & _LOW
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

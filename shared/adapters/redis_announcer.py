@@ -4,18 +4,25 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+import orjson
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from shared.adapters.floor_channel import FLOOR, STATUS_UPDATES
-from shared.adapters.postgres.codec import agent_view, event_view
-from shared.contracts.feed import Change, Published
-from shared.contracts.views import CallView, StatusMessage
+from shared.adapters.postgres.codec import agent_view, event_json_of
+from shared.contracts.wire import Json, call_json, status_json
 from shared.usecases.journal import Announcement, News
 
 _log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 0.25  # an answer may be this much later when Redis hangs, never more
+
+# One command for a whole batch: commands are dear to the client, not to the server. Answers how many heard the first.
+_PUBLISH = """
+local heard = redis.call('publish', ARGV[1], ARGV[2])
+for i = 4, #ARGV do redis.call('publish', ARGV[3], ARGV[i]) end
+return heard
+"""
 
 
 class RedisAnnouncer:
@@ -42,21 +49,17 @@ class RedisAnnouncer:
                 self._wake_relay()
 
     def _publish(self, news: News) -> int:
-        published = Published.model_construct(
-            changes=[_change(announcement) for announcement in news.changes],
-            agents=[agent_view(agent) for agent in news.agents],
-        )
-        pipeline = self._client.pipeline(transaction=False)
-        pipeline.publish(FLOOR, published.model_dump_json())
-        for announcement in news.changes:
-            message = StatusMessage.of(announcement.call, announcement.row.event)
-            pipeline.publish(STATUS_UPDATES, message.model_dump_json())
-        return int(pipeline.execute()[0])
+        changes = [_change(announcement) for announcement in news.changes]
+        agents = [agent_view(agent).model_dump(mode="json") for agent in news.agents]
+        statuses = [orjson.dumps(status_json(change["call"], change["event"])) for change in changes]
+        floor = orjson.dumps({"changes": changes, "agents": agents})
+        return int(self._client.eval(_PUBLISH, 0, FLOOR, floor, STATUS_UPDATES, *statuses))
 
 
-def _change(announcement: Announcement) -> Change:
-    return Change.model_construct(
-        event=event_view(announcement.row),
-        call=CallView.of(announcement.call),
-        previous_queue_id=announcement.previous_queue_id,
-    )
+def _change(announcement: Announcement) -> Json:
+    """As `contracts.feed.Change`."""
+    return {
+        "event": event_json_of(announcement.row),
+        "call": call_json(announcement.call),
+        "previousQueueId": announcement.previous_queue_id,
+    }

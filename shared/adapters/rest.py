@@ -1,11 +1,11 @@
 """What the REST functions have in common: who asks, how refusals look, which origins a browser may call from."""
 
-import json
 import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+import orjson
 from chalice.app import Chalice, CORSConfig, Request, Response
 from pydantic import BaseModel
 
@@ -73,7 +73,7 @@ def refusal(found: Problem, headers: dict[str, str] | None = None) -> Response:
 
 
 def answer(body: BaseModel | dict[str, Any], status: int = 200) -> Response:
-    text = body.model_dump_json() if isinstance(body, BaseModel) else json.dumps(body, separators=(",", ":"))
+    text = body.model_dump_json() if isinstance(body, BaseModel) else orjson.dumps(body).decode()
     return Response(body=text, status_code=status, headers={"Content-Type": "application/json"})
 
 

@@ -1,15 +1,19 @@
 """What all contracts have in common: names, times, identifiers."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from functools import lru_cache
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
 
 
+@lru_cache(4096)  # one moment stands in an event, in its call and in both of their copies
 def rfc3339(moment: datetime) -> str:
     """UTC with milliseconds and a Z, as readers get every time."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 Moment = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used="always")]
@@ -31,3 +35,13 @@ class Contract(BaseModel):
     model_config = ConfigDict(
         alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, serialize_by_alias=True, strict=True
     )
+
+    @classmethod
+    def trusted(cls, **values: Any) -> Self:  # noqa: ANN401 - each model's own
+        """Of values that are right by construction and complete: `model_construct` at a tenth of its price."""
+        made = cls.__new__(cls)
+        for slot, value in (("__dict__", values), ("__pydantic_fields_set__", cls.__pydantic_fields__.keys())):
+            object.__setattr__(made, slot, value)
+        object.__setattr__(made, "__pydantic_extra__", None)
+        object.__setattr__(made, "__pydantic_private__", None)
+        return made

@@ -47,7 +47,7 @@ class CallView(Contract):
 
     @classmethod
     def of(cls, call: Call) -> Self:
-        return cls.model_construct(
+        return cls.trusted(
             id=call.id,
             type=call.type,
             status=call.status.value,
@@ -73,9 +73,7 @@ def _offer(call: Call) -> OfferView | None:
     offer, due_at = call.offer, call.offer_due_at
     if offer is None or due_at is None:
         return None
-    return OfferView.model_construct(
-        agent_id=offer.agent_id, offered_at=offer.offered_at, due_at=due_at, attempt=offer.attempt
-    )
+    return OfferView.trusted(agent_id=offer.agent_id, offered_at=offer.offered_at, due_at=due_at, attempt=offer.attempt)
 
 
 def _deadline(call: Call) -> DeadlineView | None:
@@ -84,7 +82,7 @@ def _deadline(call: Call) -> DeadlineView | None:
     if not promises:
         return None
     first = min(promises, key=lambda timer: timer.due_at)
-    return DeadlineView.model_construct(kind=first.kind.value, due_at=first.due_at)
+    return DeadlineView.trusted(kind=first.kind.value, due_at=first.due_at)
 
 
 # Facts travel under the names that the seed gave them.
@@ -116,7 +114,7 @@ class EventView(Contract):
 
     @classmethod
     def of(cls, event: Event, *, position: int, version: int | None, void: bool) -> Self:
-        return cls.model_construct(
+        return cls.trusted(
             id=event.id,
             call_id=event.call_id,
             type=event.name,
@@ -201,6 +199,6 @@ class StatusMessage(Contract):
     @classmethod
     def of(cls, call: Call, event: Event) -> Self:
         metadata = (event.metadata or {}) | fact_fields(event.fact)
-        return cls.model_construct(
+        return cls.trusted(
             call_id=call.id, status=call.status.value, event_type=event.name, timestamp=event.at, metadata=metadata
         )

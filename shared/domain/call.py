@@ -1,6 +1,6 @@
 """A call as its events have made it, and how one more legal event changes it."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -50,11 +50,12 @@ class Missed:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Call:
     """State after the events so far. Durations are seconds; `last_at` is the newest event's place in time.
 
-    `metadata` is what the call began with; what came with later events stays with them, in the history.
+    `metadata` is what the call began with; what came with later events stays with them, in the history. Without slots:
+    a copy with changes is then one merge of two dicts, and every event makes one.
     """
 
     id: str
@@ -86,6 +87,13 @@ class Call:
     priority: int | None = None
     version: int = 0
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @classmethod
+    def of_fields(cls, fields: dict[str, Any]) -> "Call":
+        """All fields given, none checked or defaulted."""
+        call = cls.__new__(cls)
+        call.__dict__.update(fields)
+        return call
 
     @property
     def offer_due_at(self) -> datetime | None:
@@ -121,7 +129,10 @@ def begin(event: Event, fact: Initiated) -> Call:
 
 def evolve(call: Call, event: Event) -> Call:
     """The call after a legal event; legality is `rules.judge`'s, not asked again here."""
-    return replace(call, **_changes(call, event), last_at=max(call.last_at, event.at), version=call.version + 1)
+    changes = _changes(call, event)
+    return Call.of_fields(
+        {**vars(call), **changes, "last_at": max(call.last_at, event.at), "version": call.version + 1}
+    )
 
 
 def _changes(call: Call, event: Event) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from shared.domain.call import Call, Status, begin, evolve
 from shared.domain.facts import (
@@ -51,8 +52,7 @@ class TimerKind(StrEnum):
     PARKED = "parked"
 
 
-@dataclass(frozen=True, slots=True)
-class Timer:
+class Timer(NamedTuple):
     kind: TimerKind
     due_at: datetime
 
@@ -140,10 +140,10 @@ def timers_owed(call: Call | None) -> tuple[Timer, ...]:
     if call.status is Status.WAITING:
         if call.answered_at is None and call.sla_breached_at is None:
             owed.append(Timer(TimerKind.SLA_WAIT, call.sla_due_at))
-        if call.offer_due_at:
-            owed.append(Timer(TimerKind.ANSWER, call.offer_due_at))
-    if call.status is Status.ON_HOLD and call.hold_due_at and call.hold_exceeded_at is None:
-        owed.append(Timer(TimerKind.HOLD, call.hold_due_at))
+        if offer_due_at := call.offer_due_at:
+            owed.append(Timer(TimerKind.ANSWER, offer_due_at))
+    if call.status is Status.ON_HOLD and call.hold_exceeded_at is None and (hold_due_at := call.hold_due_at):
+        owed.append(Timer(TimerKind.HOLD, hold_due_at))
     if call.ended_at and call.agent_id and call.limits.wrap_up_seconds:
         owed.append(Timer(TimerKind.WRAP_UP, call.ended_at + timedelta(seconds=call.limits.wrap_up_seconds)))
     return tuple(owed)

@@ -10,7 +10,8 @@ from typing import Any
 from shared.contracts.cloudevents import is_cloudevent, opened
 from shared.contracts.events import AgentStatusChanged, CallEvent, parse_event
 from shared.contracts.problems import Problem, ProblemError, problem
-from shared.contracts.views import CallView
+from shared.contracts.wire import call_json
+from shared.domain.call import Call
 from shared.domain.facts import Event, Source
 from shared.usecases.agents import AgentRegistry, StatusChange, change_status
 from shared.usecases.journal import Announcer, Journal
@@ -25,6 +26,8 @@ from shared.usecases.record_events import (
     UnknownQueue,
     record_events,
 )
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +90,7 @@ def _retold(result: Result, retell: Callable[[Problem], Problem] | None) -> Resu
 def fingerprint(body: object) -> str:
     """The same for the same words, whatever their order; the event's id is not part of what it says."""
     said = {name: value for name, value in body.items() if name != "eventId"} if isinstance(body, dict) else body  # pyright: ignore[reportUnknownVariableType] - JSON
-    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(_CANONICAL.encode(said).encode(), digest_size=16).hexdigest()
 
 
 def _submission(
@@ -134,11 +136,11 @@ def _change_agent(
 def result_of(outcome: Outcome) -> Result:
     match outcome:
         case Applied(event_id=event_id, call=call):
-            return Result(201, _answer(event_id, call.id, "applied", CallView.of(call)))
+            return Result(201, _answer(event_id, call.id, "applied", call))
         case Parked(event_id=event_id, call_id=call_id, call=call):
-            return Result(202, _answer(event_id, call_id, "parked", call and CallView.of(call)))
+            return Result(202, _answer(event_id, call_id, "parked", call))
         case Replayed(event_id=event_id, call_id=call_id, call=call):
-            return Result(200, _answer(event_id, call_id, "replayed", call and CallView.of(call)))
+            return Result(200, _answer(event_id, call_id, "replayed", call))
         case UnknownQueue(queue_id=queue_id):
             return _refused(problem(400, f"There is no queue {queue_id}.", ("queueId", "is not a queue known here")))
         case KeyReused(event_id=event_id):
@@ -160,6 +162,5 @@ def _refused(found: Problem) -> Result:
     return Result(found.status, found)
 
 
-def _answer(event_id: str, call_id: str, outcome: str, view: CallView | None) -> dict[str, Any]:
-    call = view and view.model_dump(mode="json")
-    return {"eventId": event_id, "callId": call_id, "outcome": outcome, "call": call}
+def _answer(event_id: str, call_id: str, outcome: str, call: Call | None) -> dict[str, Any]:
+    return {"eventId": event_id, "callId": call_id, "outcome": outcome, "call": call and call_json(call)}

@@ -2,51 +2,25 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from shared.contracts.views import AgentView, EventView
+from shared.contracts.wire import Json, event_json
 from shared.domain import facts
-from shared.domain.agents import AgentStatus, Effect
+from shared.domain.agents import AgentStatus
 from shared.domain.call import Call, Missed, Offer, Status
 from shared.domain.facts import EndReason, Event, Fact, Limits, Source
 from shared.domain.rules import flags
 from shared.usecases.journal import AgentRecord, CallRecord, EventRow, EventState
 
 Row = Mapping[str, Any]
-Json = dict[str, Any]
 
 _FACTS: dict[str, type[Fact]] = {name: fact for fact, name in facts.NAMES.items()}
-# Columns that hold a field of the same name and nothing to convert.
-_PLAIN = (
-    "id",
-    "type",
-    "queue_id",
-    "language",
-    "initiated_at",
-    "last_at",
-    "history",
-    "attempts",
-    "rerouted",
-    "agent_id",
-    "answered_at",
-    "wait_seconds",
-    "held_at",
-    "hold_reported_seconds",
-    "hold_seconds",
-    "longest_hold_seconds",
-    "ended_at",
-    "end_reason",
-    "duration_seconds",
-    "sla_breached_at",
-    "hold_exceeded_at",
-    "priority",
-    "version",
-    "metadata",
-)
+_FIELDS = tuple(Call.__dataclass_fields__)  # each has a column of its name
 
 
 def call_to_json(record: CallRecord) -> Json:
+    """What is null is left out: most of a call's columns are, most of the time."""
     row: Json = {
         "id": record.id,
         "parked": record.parked,
@@ -56,16 +30,9 @@ def call_to_json(record: CallRecord) -> Json:
     call = record.call
     if call is None:
         return _ANCHOR | row
-    row |= {name: _plain(getattr(call, name)) for name in _PLAIN}
-    offer = call.offer
-    return row | {
-        "status": call.status.value,
-        "limits": _fields(call.limits),
-        "offer": offer and _fields(offer),
-        "tried": call.tried,
-        "missed": [_fields(miss) for miss in call.missed],
-        "flags": [flag.value for flag in flags(call)],
-    }
+    row |= {name: value for name, value in vars(call).items() if value is not None}
+    row["flags"] = flags(call)
+    return row
 
 
 # What a row without a call keeps in the columns that may not be null.
@@ -84,30 +51,19 @@ _ANCHOR: Json = {
 }
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return value.value if isinstance(value, StrEnum) else value
-
-
-def _fields(value: object) -> Json:
-    return {name: _plain(getattr(value, name)) for name in type(value).__dataclass_fields__}  # type: ignore[attr-defined]
-
-
 def call_from_row(row: Row) -> Call:
-    plain: Json = {name: row[name] for name in _PLAIN}
-    plain["end_reason"] = EndReason(row["end_reason"]) if row["end_reason"] else None
+    fields: Json = {name: row[name] for name in _FIELDS}
     offer: Json | None = row["offer"]
-    return Call(
-        **plain,
-        status=Status(row["status"]),
-        limits=Limits(**row["limits"]),
-        offer=Offer(offer["agent_id"], datetime.fromisoformat(offer["offered_at"]), offer["attempt"])
-        if offer
-        else None,
-        tried=tuple(row["tried"]),
-        missed=tuple(Missed(miss["agent_id"], datetime.fromisoformat(miss["at"])) for miss in row["missed"]),
-    )
+    reason: str | None = row["end_reason"]
+    fields |= {
+        "status": Status(row["status"]),
+        "limits": Limits(**row["limits"]),
+        "end_reason": reason and EndReason(reason),
+        "offer": offer and Offer(offer["agent_id"], datetime.fromisoformat(offer["offered_at"]), offer["attempt"]),
+        "tried": tuple(row["tried"]),
+        "missed": tuple(Missed(miss["agent_id"], datetime.fromisoformat(miss["at"])) for miss in row["missed"]),
+    }
+    return Call.of_fields(fields)
 
 
 def record_from_row(row: Row) -> CallRecord:
@@ -123,29 +79,22 @@ def record_from_row(row: Row) -> CallRecord:
 
 def event_to_json(row: EventRow) -> Json:
     event = row.event
-    return {
+    fields: Json = {
         "id": event.id,
         "call_id": event.call_id,
         "name": event.name,
-        "data": fact_to_json(event.fact),
-        "at": event.at.isoformat(),
+        "data": event.fact,
+        "at": event.at,
         "dated": event.dated,
-        "received_at": event.received_at.isoformat(),
-        "source": event.source.value,
+        "received_at": event.received_at,
+        "source": event.source,
         "sequence": event.sequence,
         "metadata": event.metadata,
         "fingerprint": row.fingerprint,
-        "state": row.state.value,
+        "state": row.state,
         "version": row.version,
     }
-
-
-def fact_to_json(fact: Fact) -> Json:
-    data: Json = {}
-    for name in type(fact).__dataclass_fields__:
-        value = getattr(fact, name)
-        data[name] = _fields(value) if isinstance(value, Limits) else _plain(value)
-    return data
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def fact_from_json(name: str, data: Json) -> Fact:
@@ -185,8 +134,9 @@ def event_view(row: EventRow) -> EventView:
     return EventView.of(row.event, position=row.position, version=row.version, void=row.state is EventState.VOID)
 
 
-def effect_to_json(effect: Effect) -> Json:
-    return _fields(effect)
+def event_json_of(row: EventRow) -> Json:
+    assert row.position is not None, "an event has a position once it is recorded"
+    return event_json(row.event, position=row.position, version=row.version, void=row.state is EventState.VOID)
 
 
 def agent_view(agent: AgentRecord) -> AgentView:
@@ -194,7 +144,7 @@ def agent_view(agent: AgentRecord) -> AgentView:
     fields = _agent_fields(agent)
     if agent.status is AgentStatus.AVAILABLE:
         fields["call_id"] = None
-    return AgentView.model_construct(**fields)
+    return AgentView.trusted(**fields)
 
 
 def _agent_fields(agent: AgentRecord) -> Json:

@@ -7,8 +7,10 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import orjson
 import psycopg
 from psycopg.rows import TupleRow
+from psycopg.types.json import set_json_loads
 
 from shared.usecases.journal import UnavailableError
 
@@ -38,6 +40,7 @@ class Database:
         if self._connection is None or not _is_alive(self._connection):
             with available():
                 self._connection = psycopg.connect(self._url, **self._options)
+                set_json_loads(orjson.loads, self._connection)
         return self._connection
 
     def close(self) -> None:

@@ -1,12 +1,12 @@
 """The journal on Postgres: two round trips an attempt, one to lock and read, one to write and commit."""
 
-import json
 from collections import defaultdict
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any, LiteralString
 
+import orjson
 import psycopg
 from psycopg import errors
 from psycopg.rows import DictRow, dict_row
@@ -171,7 +171,7 @@ class PostgresLedger:
 
 
 def _json(rows: Iterable[object]) -> list[str]:
-    return [json.dumps(list(rows), separators=(",", ":"))]
+    return [orjson.dumps(list(rows)).decode()]
 
 
 def _calls(changes: Changes) -> Iterator[tuple[LiteralString, Any]]:
@@ -190,12 +190,12 @@ def _events(changes: Changes) -> Iterator[tuple[LiteralString, Any]]:
         rows = (
             {
                 "id": row.event.id,
-                "at": row.event.at.isoformat(),
-                "state": row.state.value,
+                "at": row.event.at,
+                "state": row.state,
                 "version": row.version,
                 "reason": row.reason,
-                "failed_at": row.failed_at and row.failed_at.isoformat(),
-                "redriven_at": row.redriven_at and row.redriven_at.isoformat(),
+                "failed_at": row.failed_at,
+                "redriven_at": row.redriven_at,
                 "attempts": row.attempts,
             }
             for row in changes.restated
@@ -208,8 +208,7 @@ def _timers(changes: Changes) -> Iterator[tuple[LiteralString, Any]]:
         yield statements.DISARM_TIMERS, _json({"call_id": call_id, "kind": kind} for call_id, kind in changes.disarmed)
     if changes.armed:
         rows = (
-            {"call_id": call_id, "kind": kind.value, "due_at": due_at.isoformat()}
-            for (call_id, kind), due_at in changes.armed.items()
+            {"call_id": call_id, "kind": kind, "due_at": due_at} for (call_id, kind), due_at in changes.armed.items()
         )
         yield statements.ARM_TIMERS, _json(rows)
 
@@ -225,9 +224,9 @@ def _told(changes: Changes, now: datetime) -> Iterator[tuple[LiteralString, Any]
 
 def _effects(effects: Sequence[Effect]) -> list[tuple[LiteralString, Any]]:
     """Releases before engagements: a call lets go of one agent before it takes the next."""
-    releases = [codec.effect_to_json(effect) for effect in effects if effect.status not in ENGAGED]
+    releases = [effect for effect in effects if effect.status not in ENGAGED]
     engagements = {
-        effect.agent_id: codec.effect_to_json(effect)
+        effect.agent_id: effect
         for effect in sorted(effects, key=lambda effect: effect.since)
         if effect.status in ENGAGED
     }

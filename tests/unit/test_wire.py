@@ -1,0 +1,44 @@
+"""What is put together by hand for speed is what the contracts say."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from shared.contracts.feed import Change
+from shared.contracts.views import CallView, EventView, StatusMessage
+from shared.contracts.wire import call_json, event_json, status_json
+from shared.domain import facts
+from shared.domain.facts import EndReason, Event, Fact, Limits, Source
+from shared.domain.rules import append
+
+BEGUN = datetime(2026, 1, 31, 13, 0, 0, 123456, tzinfo=timezone(timedelta(hours=1)))
+STORY: list[Fact] = [
+    facts.Initiated("voice", "medical_spanish", "es", Limits(wrap_up_seconds=30)),
+    facts.Routed("agent-1", 1.5),
+    facts.AnswerTimedOut("agent-1", 1),
+    facts.Rerouted("agent-2"),
+    facts.Answered(40),
+    facts.Held(0),
+    facts.HoldExceeded(),
+    facts.Resumed(),
+    facts.Transferred("legal_polish", "agent-3"),
+    facts.Ended(EndReason.COMPLETED, 5),
+]
+
+
+@pytest.mark.parametrize("length", range(1, len(STORY) + 1))
+def test_wire_is_as_the_contracts_say(length: int):
+    call = None
+    for n, fact in enumerate(STORY[:length]):
+        at = BEGUN + timedelta(seconds=20 * n)
+        source = Source.SYSTEM if isinstance(fact, facts.AnswerTimedOut | facts.Rerouted) else Source.TELEPHONY
+        event = Event(f"e{n}", "c1", fact, at, at.astimezone(UTC), dated=n % 2 == 0, source=source, metadata={"n": n})
+        call = append(call, event)
+    assert call
+
+    call_view, placed = CallView.of(call), {"position": 7, "version": call.version, "void": False}
+    assert call_json(call) == call_view.model_dump(mode="json")
+    assert event_json(event, **placed) == EventView.of(event, **placed).model_dump(mode="json")
+    status = StatusMessage.of(call, event).model_dump(mode="json")
+    assert status_json(call_json(call), event_json(event, **placed)) == status
+    assert {"event", "call", "previousQueueId"} == {field.alias for field in Change.model_fields.values()}
