@@ -13,7 +13,7 @@ from infra.local.home import Home, State
 TOLD = ("api", "websocket", "dashboard", "database", "redis", "token", "aws", "queue", "functions", "processes")
 NEXT = """
 Try: open the dashboard, then in another terminal
-  .venv/bin/switchboard simulate --calls-per-minute 30   a live floor
+  .venv/bin/switchboard simulate --calls-per-minute 8   a live floor
   .venv/bin/switchboard send --example                   one call through its life
   .venv/bin/switchboard tail                             the feed, as a client sees it
 """
