@@ -10,7 +10,7 @@ from shared.contracts import cloudevents
 from shared.contracts.body import items, parse_json
 from shared.contracts.dead_letters import parse_redrive
 from shared.contracts.problems import Problem, ProblemError
-from shared.contracts.setup import AgentSetup, QueueSetup, parse_id, parse_setup
+from shared.contracts.setup import AgentSetup, QueueSetup, parse_id, parse_key, parse_setup
 from shared.usecases.agents import set_up_agent
 from shared.usecases.journal import UnavailableError
 from shared.usecases.redrive import redrive
@@ -27,9 +27,8 @@ def post_events() -> Response:
     history = rest.query(app).get("history") == "true"
     rest.require(bearer.may_administer or not history, "send history")
     body = _events()
-    results = submit(
-        wiring.desk(), items(body), clock.now(), history=history, key=rest.header(app, "idempotency-key") or None
-    )
+    key = parse_key(rest.header(app, "idempotency-key"))
+    results = submit(wiring.desk(), items(body), clock.now(), history=history, key=key)
     wiring.wake_sweep_if_dead(clock.now())
     if isinstance(body, list):
         return rest.answer({"results": [item_of(result) for result in results]})

@@ -4,6 +4,7 @@ from chalice.app import Response
 
 from shared import wiring
 from shared.adapters import rest
+from shared.contracts.setup import parse_id
 from shared.usecases import reads
 from shared.usecases.permissions import Bearer
 
@@ -18,12 +19,13 @@ def list_calls() -> Response:
 
 @rest.route(app, "/api/calls/{call_id}")
 def get_call(call_id: str) -> Response:
-    return rest.answer(reads.get_call(wiring.reads(), _reader(), call_id))
+    return rest.answer(reads.get_call(wiring.reads(), _reader(), parse_id("callId", call_id)))
 
 
 @rest.route(app, "/api/calls/{call_id}/events")
 def list_events(call_id: str) -> Response:
-    return rest.answer(reads.list_events(wiring.reads(), _reader(), call_id, rest.query(app)))
+    bearer, call_id = _reader(), parse_id("callId", call_id)
+    return rest.answer(reads.list_events(wiring.reads(), bearer, call_id, rest.query(app)))
 
 
 @rest.route(app, "/api/queues")

@@ -114,7 +114,12 @@ def header(app: Chalice, name: str) -> str:
 
 
 def query(app: Chalice) -> dict[str, str]:
-    return dict(_request(app).query_params or {})
+    """Raises `ProblemError` (400) that names a parameter which is no text."""
+    parameters: dict[str, str] = dict(_request(app).query_params or {})
+    for name, value in parameters.items():
+        if not value.isprintable():
+            raise refuse(400, f"Not valid: {name}", (name, "contains a character that no parameter can have"))
+    return parameters
 
 
 def _request(app: Chalice) -> Request:

@@ -1,7 +1,8 @@
 """The events that senders speak: the seed's five as they are, and the optional fields and events added since."""
 
 import json
-from datetime import datetime, timedelta
+import math
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, TypeAdapter, ValidationError
@@ -13,6 +14,8 @@ from shared.domain.facts import EndReason, Fact, Limits
 
 FUTURE_TOLERANCE = timedelta(minutes=5)  # a sender's clock may be ahead by this much
 MAX_DEPTH, MAX_ENTRIES, MAX_TEXT = 5, 100, 4000
+MAX_NUMBER = 2**64
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_METADATA = 8_000  # travels with every view of its call, in frames of 32 KB
 
 
@@ -44,7 +47,14 @@ def _contents(container: Any) -> tuple[list[Any], list[Any]]:  # noqa: ANN401 - 
     return list(container), list(container.values())
 
 
+def _check_number(value: float) -> None:
+    if not -MAX_NUMBER < value < MAX_NUMBER and (isinstance(value, int) or not math.isfinite(value)):
+        raise ValueError("has a number that is too large")
+
+
 def _check_text(value: object) -> None:
+    if isinstance(value, int | float):
+        _check_number(value)
     if not isinstance(value, str):
         return
     if "\0" in value:
@@ -153,7 +163,7 @@ class AgentStatusChanged(_Incoming):
     event: Literal["agent_status_changed"]
     agent_id: Id
     status: Literal["available", "away", "offline"]
-    reason: Annotated[str, Field(max_length=100)] | None = None
+    reason: Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f]*$")] | None = None
 
 
 CallEvent = (
@@ -174,7 +184,7 @@ def parse_event(body: object, now: datetime) -> IncomingEvent:
             raise ProblemError(problem(400, "Not valid: event", ("event", message))) from None
         tagged = len(first["loc"]) > 0 and first["type"] not in ("model_attributes_type", "model_type")
         raise ProblemError(from_validation(error, skip=1 if tagged else 0)) from None
-    if event.occurred_at and event.occurred_at > now + FUTURE_TOLERANCE:
-        message = "is more than five minutes in the future"
+    if event.occurred_at and not EARLIEST <= event.occurred_at <= now + FUTURE_TOLERANCE:
+        message = "is before 1970" if event.occurred_at < EARLIEST else "is more than five minutes in the future"
         raise ProblemError(problem(400, "Not valid: occurredAt", ("occurredAt", message)))
     return event

@@ -58,6 +58,7 @@ def parse_setup(model: type[Setup], body: object) -> Setup:
         raise ProblemError(from_validation(error)) from None
 
 
+MAX_KEY = 120  # leaves room for the number of an event in its batch
 _IDS: TypeAdapter[str] = TypeAdapter(Id)
 
 
@@ -67,3 +68,13 @@ def parse_id(name: str, text: str) -> str:
         return _IDS.validate_python(text)
     except ValidationError:
         raise refuse(400, f"Not valid: {name}", (name, "has characters that an id cannot have, or too many")) from None
+
+
+def parse_key(header: str) -> str | None:
+    """An Idempotency-Key, with or without the quotes of a structured header. Raises `ProblemError` (400)."""
+    if not header:
+        return None
+    key = parse_id("Idempotency-Key", header[1:-1] if header[0] == header[-1] == '"' else header)
+    if len(key) > MAX_KEY:
+        raise refuse(400, "Not valid: Idempotency-Key", ("Idempotency-Key", f"is longer than {MAX_KEY} characters"))
+    return key

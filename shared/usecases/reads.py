@@ -149,6 +149,8 @@ def _encode(*parts: str | int) -> str:
 def _decode(cursor: str) -> tuple[datetime, str | int]:
     try:
         moment, key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if not str(key).isprintable():
+            raise ValueError("Postgres takes no NUL")
         return datetime.fromisoformat(moment), key
     except (ValueError, TypeError, binascii.Error):
         raise refuse(400, "Not valid: cursor", ("cursor", "is not one that was given out here")) from None

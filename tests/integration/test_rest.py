@@ -34,6 +34,7 @@ class Api:
         token: str | None = None,
         query: dict[str, str] | None = None,
         headers: dict[str, str] | None = None,
+        is_base64: bool = False,
         **path: str,
     ) -> tuple[int, Any, dict[str, str]]:
         token = tokens.mint(KEY, role="admin") if token is None else token
@@ -48,7 +49,7 @@ class Api:
             "multiValueQueryStringParameters": {name: [value] for name, value in (query or {}).items()} or None,
             "headers": {"content-type": "application/json", **sent, **(headers or {})},
             "body": text,
-            "isBase64Encoded": False,
+            "isBase64Encoded": is_base64,
             "stageVariables": None,
         }
         answer = self._apps["query" if method == "GET" else "ingest"](event, None)
