@@ -4,10 +4,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from infra import call_states
+from infra import call_states, schemas
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-GENERATED: dict[str, Callable[[], str]] = {"docs/call-states.md": call_states.document}
+GENERATED: dict[str, Callable[[], str]] = {
+    "docs/call-states.md": call_states.document,
+    "docs/switchboard.schema.json": schemas.document,
+}
 
 
 def outdated() -> list[str]:
