@@ -1,5 +1,6 @@
 """Takes events in, from REST and from the queue; and the set-up of queues and agents."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from chalice.app import Response
@@ -7,14 +8,15 @@ from chalice.app import Response
 from shared import wiring
 from shared.adapters import clock, rest
 from shared.contracts import cloudevents
-from shared.contracts.body import items, parse_json
+from shared.contracts.body import items
 from shared.contracts.dead_letters import parse_redrive
-from shared.contracts.problems import Problem, ProblemError
+from shared.contracts.problems import Problem
 from shared.contracts.setup import AgentSetup, QueueSetup, parse_id, parse_key, parse_setup
 from shared.usecases.agents import set_up_agent
 from shared.usecases.journal import UnavailableError
 from shared.usecases.redrive import redrive
 from shared.usecases.submit import Result, item_of, submit
+from shared.usecases.submit_messages import Message, submit_messages
 
 app = rest.rest_app("ingest")
 log = wiring.logger("ingest")
@@ -37,11 +39,20 @@ def post_events() -> Response:
 
 @app.lambda_function(name="from_queue")
 def from_queue(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """SQS: each message by itself, so that only what was refused comes back, to end in the dead-letter queue."""
-    failures = [message["messageId"] for message in event["Records"] if not _take(message)]
-    wiring.wake_sweep_if_dead(clock.now())
-    log.info("queue: %d messages, %d refused", len(event["Records"]), len(failures))
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failures]}
+    """SQS: only what was refused comes back, to end in the dead-letter queue; all of it while Postgres is away."""
+    messages: list[dict[str, Any]] = event["Records"]
+    now = clock.now()
+    try:
+        refused = submit_messages(wiring.desk(), [_message(message, now) for message in messages], now)
+    except UnavailableError as error:
+        log.error("queue: %d messages are returned: %s", len(messages), error)
+        refused = {message["messageId"]: list[Problem]() for message in messages}
+    for message_id, problems in refused.items():
+        for found in problems:
+            log.warning("message %s is returned: %s", message_id, found.detail)
+    wiring.wake_sweep_if_dead(now)
+    log.info("queue: %d messages, %d refused", len(messages), len(refused))
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in refused]}
 
 
 @rest.route(app, "/api/dead-letters/redrive", "POST")
@@ -77,16 +88,10 @@ def _events() -> object:
     return cloudevents.expected(body, rest.content_type(app))
 
 
-def _take(message: dict[str, Any]) -> bool:
-    try:
-        results = submit(wiring.desk(), items(parse_json(message["body"].encode())), clock.now())
-    except (ProblemError, UnavailableError) as error:
-        log.warning("message %s is returned: %s", message["messageId"], error)
-        return False
-    problems = [result.body for result in results if isinstance(result.body, Problem)]
-    for found in problems:
-        log.warning("message %s is returned: %s", message["messageId"], found.detail)
-    return not problems
+def _message(record: dict[str, Any], now: datetime) -> Message:
+    sent = record.get("attributes", {}).get("SentTimestamp")
+    sent_at = datetime.fromtimestamp(int(sent) / 1000, UTC) if sent else now
+    return Message(record["messageId"], record["body"], sent_at)
 
 
 def _single(result: Result) -> Response:

@@ -50,9 +50,17 @@ class Desk:
 
 
 def submit(
-    desk: Desk, bodies: Sequence[object], now: datetime, *, history: bool = False, key: str | None = None
+    desk: Desk,
+    bodies: Sequence[object],
+    now: datetime,
+    *,
+    history: bool = False,
+    key: str | None = None,
+    received: Sequence[datetime] = (),
 ) -> list[Result]:
     """Record each event; results in the order sent. `key` is the sender's Idempotency-Key for the whole request.
+
+    `received` says when each was received, where that was not now.
 
     Raises `UnavailableError` when nothing was recorded and the whole must be sent again.
     """
@@ -61,7 +69,8 @@ def submit(
     retold: dict[int, Callable[[Problem], Problem]] = {}
     for index, sent in enumerate(bodies):
         body = sent
-        received_at = now + timedelta(microseconds=index)  # undated events of one batch keep the order sent
+        # Undated events of one batch keep the order sent.
+        received_at = (received[index] if received else now) + timedelta(microseconds=index)
         try:
             if is_cloudevent(body):
                 body, retold[index] = opened(body)

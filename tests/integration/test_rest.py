@@ -265,3 +265,33 @@ def test_the_queue_returns_only_what_was_refused(api: Api) -> None:
     answer = from_queue(batch, None)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "m-2"}]}
     assert {call["id"] for call in api.call("GET", "/api/calls")[1]["data"]} == {"call-1", "call-3"}
+
+
+def test_what_the_queue_delivers_was_received_when_the_queue_took_it_in(api: Api) -> None:
+    from functions.ingest.app import from_queue
+
+    events = [INITIATED, {"event": "call_routed", "callId": "call-1", "agentId": "a", "routingTime": 1}]
+    records = [
+        {"messageId": str(n), "body": json.dumps(event), "attributes": {"SentTimestamp": "1769860800000"}}
+        for n, event in enumerate(events)
+    ]
+    assert from_queue({"Records": records}, None) == {"batchItemFailures": []}
+    history = api.call("GET", "/api/calls/{call_id}/events", call_id="call-1")[1]["data"]
+    assert [(event["type"], event["timestamp"]) for event in history] == [
+        ("call_initiated", "2026-01-31T12:00:00.000Z"),
+        ("call_routed", "2026-01-31T12:00:00.000Z"),
+    ]
+
+
+@pytest.mark.usefixtures("api")
+def test_all_that_the_queue_delivers_comes_back_while_postgres_is_away(
+    monkeypatch: pytest.MonkeyPatch, database_url: str
+) -> None:
+    from functions.ingest.app import from_queue
+
+    monkeypatch.setenv("DATABASE_URL", re.sub(r":\d+/", ":1/", database_url))  # nobody listens there
+    forget()
+    records = [{"messageId": str(n), "body": json.dumps(INITIATED)} for n in range(2)]
+    assert from_queue({"Records": records}, None) == {
+        "batchItemFailures": [{"itemIdentifier": "0"}, {"itemIdentifier": "1"}]
+    }

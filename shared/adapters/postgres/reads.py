@@ -14,7 +14,8 @@ from shared.usecases.reads import After, CallFilter
 # One statement for every filter: what is not asked for is null and costs nothing.
 _CALLS = """
 select * from calls
-where status is not null
+where initiated_at is not null
+  and (not %(live)s or ended_at is null)
   and (%(statuses)s::text[] is null or status = any(%(statuses)s))
   and (%(queues)s::text[] is null or queue_id = any(%(queues)s))
   and (%(agent_id)s::text is null or agent_id = %(agent_id)s or offer->>'agent_id' = %(agent_id)s)
@@ -40,6 +41,7 @@ class PostgresReads:
     def calls(self, wanted: CallFilter, after: After | None, limit: int) -> tuple[int, list[CallView]]:
         parameters = {
             "statuses": list(wanted.statuses) or None,
+            "live": bool(wanted.statuses) and "ended" not in wanted.statuses,
             "queues": None if wanted.queues is None else list(wanted.queues),
             "agent_id": wanted.agent_id,
             "flag": wanted.flag,

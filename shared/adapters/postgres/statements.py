@@ -157,7 +157,7 @@ for update of c skip locked
 # is who has waited longest, a step of priority counting as so many seconds of waiting: time does not change that order.
 WAITING_CALLS = """
 select c.id from calls c join queues q on q.id = c.queue_id
-where c.status = 'waiting' and c.offer is null and not c.history
+where c.status = 'waiting' and c.ended_at is null and c.offer is null and not c.history
   and (c.attempts > 0 or c.limits->>'routing' = 'switchboard')
   and (%(queues)s::text[] is null or c.queue_id = any(%(queues)s) or q.overflow_queue_id = any(%(queues)s))
   and exists (
