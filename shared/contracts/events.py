@@ -36,8 +36,8 @@ def _bounded(metadata: dict[str, Any]) -> dict[str, Any]:
         level = inner
     if level:
         raise ValueError(f"is nested more than {MAX_DEPTH} deep")
-    if len(json.dumps(metadata)) > MAX_METADATA:
-        raise ValueError(f"is longer than {MAX_METADATA} characters as JSON")
+    if len(json.dumps(metadata, ensure_ascii=False).encode()) > MAX_METADATA:
+        raise ValueError(f"is longer than {MAX_METADATA} bytes as JSON")
     return metadata
 
 
