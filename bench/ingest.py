@@ -1,7 +1,12 @@
-"""Ingest through the handler, in process, against the very statements that it sends, without the rules around them."""
+"""Ingest through the handlers, in process, against what this machine can do at all.
+
+One event a request stands beside the very statements that it sends, without the rules around them. A batch stands
+beside bare events: inserted 500 a transaction by `unnest`, with a key and nothing else.
+"""
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, LiteralString
 
@@ -12,6 +17,13 @@ from shared.adapters import tokens
 from shared.adapters.postgres.ledger import Cursor, PostgresLedger
 
 CALLS = 400
+BATCH = 500
+_BARE_TABLE = """
+create table bare (id text primary key, call_id text, name text, data jsonb, at timestamptz default now())
+"""
+_BARE_INSERT = """
+insert into bare (id, call_id, name, data) select * from unnest(%s::text[], %s::text[], %s::text[], %s::jsonb[])
+"""
 Trace = list[tuple[list[tuple[Any, Any]], bool]]
 
 
@@ -32,34 +44,57 @@ def lifecycles(calls: int) -> list[dict[str, Any]]:
 
 
 def measure(stage: Stage) -> Iterator[Figure]:
-    yield _figure(stage, 1, "ingest, one event a request")
-    yield _figure(stage, 500, "ingest, 500 a request")
+    single = [_request(event) for event in lifecycles(CALLS)]
+    rate, trace = _run(stage, _post, single)
+    yield Figure(
+        "ingest, one event a request", rate, "events/s", _replay(stage, trace, len(single)), "same SQL, no rules"
+    )
+
+    events = lifecycles(CALLS * 10)
+    batches = [events[i : i + BATCH] for i in range(0, len(events), BATCH)]
+    ceiling = _bare(stage, events)
+    for name, handle, requests in (
+        ("ingest, 500 a request", _post, [_request(batch) for batch in batches]),
+        ("ingest, 500 SQS messages at once", _deliver, [_delivery(batch) for batch in batches]),
+        ("ingest, 500 a request, as history", _post, [_request(batch, history=True) for batch in batches]),
+    ):
+        rate, trace = _run(stage, handle, requests)
+        yield Figure(name, rate * BATCH, "events/s", ceiling, "bare events by unnest")
+        yield Figure(
+            "  its SQL, no rules", _replay(stage, trace, len(events)), "events/s", ceiling, "bare events by unnest"
+        )
 
 
-def _figure(stage: Stage, batch: int, name: str) -> Figure:
-    events = lifecycles(CALLS if batch == 1 else CALLS * 10)
-    bodies = events if batch == 1 else [events[i : i + batch] for i in range(0, len(events), batch)]
-    requests = [_request(body) for body in bodies]
-    _run(stage, requests[: len(requests) // 10 or 1])  # warm code, then a fresh database
-    handled, trace = _run(stage, requests)
-    bare = _replay(stage, trace, len(events))
-    return Figure(name, handled * batch, "events/s", bare, "the same SQL without rules")
-
-
-def _run(stage: Stage, requests: list[dict[str, Any]]) -> tuple[float, Trace]:
+def _run(stage: Stage, handle: Callable[[dict[str, Any]], None], requests: list[dict[str, Any]]) -> tuple[float, Trace]:
     """The handler over all requests: requests a second, and the statements that it sent."""
+    for warm, part in ((True, requests[: len(requests) // 10 or 1]), (False, requests)):
+        stage.become_function(stage.database())
+        with _traced() as trace:
+            rate = per_second(lambda part=part: [handle(request) for request in part], len(part))
+        if not warm:
+            return rate, trace
+    raise AssertionError("the second round is not a warm-up")
+
+
+def _post(request: dict[str, Any]) -> None:
     from functions.ingest.app import app
 
-    stage.become_function(stage.database())
+    answer = app(request, None)
+    assert answer["statusCode"] in (200, 201), answer["body"]
 
-    def work() -> None:
-        for request in requests:
-            answer = app(request, None)
-            assert answer["statusCode"] in (200, 201), answer["body"]
 
-    with _traced() as trace:
-        rate = per_second(work, len(requests))
-    return rate, trace
+def _deliver(delivery: dict[str, Any]) -> None:
+    from functions.ingest.app import from_queue
+
+    assert from_queue(delivery, None) == {"batchItemFailures": []}
+
+
+def _bare(stage: Stage, events: list[dict[str, Any]]) -> float:
+    rows = [(f"event-{n}", event["callId"], event["event"], json.dumps(event)) for n, event in enumerate(events)]
+    batches = [[list(column) for column in zip(*rows[i : i + BATCH], strict=True)] for i in range(0, len(rows), BATCH)]
+    with psycopg.connect(stage.database(), autocommit=True, prepare_threshold=1) as connection:
+        connection.execute(_BARE_TABLE)
+        return per_second(lambda: [connection.execute(_BARE_INSERT, batch) for batch in batches], len(events))
 
 
 @contextmanager
@@ -97,14 +132,23 @@ def _send(connection: psycopg.Connection[Any], trace: Trace) -> None:
         begun = not commit
 
 
-def _request(body: object) -> dict[str, Any]:
+def _delivery(events: list[dict[str, Any]]) -> dict[str, Any]:
+    attributes = {"SentTimestamp": str(time.time_ns() // 1_000_000)}
+    return {
+        "Records": [
+            {"messageId": str(n), "body": json.dumps(event), "attributes": attributes} for n, event in enumerate(events)
+        ]
+    }
+
+
+def _request(body: object, *, history: bool = False) -> dict[str, Any]:
     context = {"resourcePath": "/api/events", "httpMethod": "POST", "path": "/api/events"}
     return {
         "httpMethod": "POST",
         "path": "/api/events",
         "requestContext": context,
         "pathParameters": None,
-        "multiValueQueryStringParameters": None,
+        "multiValueQueryStringParameters": {"history": ["true"]} if history else None,
         "headers": {"content-type": "application/json", "authorization": f"Bearer {tokens.mint(KEY, role='admin')}"},
         "body": json.dumps(body),
         "isBase64Encoded": False,
