@@ -25,6 +25,7 @@ from shared.domain.facts import (
     Transferred,
 )
 
+AN_INSTANT = timedelta(microseconds=1)
 IN_CONVERSATION = (Status.ACTIVE, Status.ON_HOLD)
 
 
@@ -175,8 +176,21 @@ def fold(events: Iterable[Event]) -> Folded:
     """Make the call of a set of events, given in any order.
 
     A dated event stands at its own time. An undated one that came too early takes the first place after its receipt
-    where it is legal: that of the event that it was waiting for.
+    where it is legal: behind the event that it was waiting for. Once all have their places, they keep them: the same
+    events fold to the same call again.
     """
+    placed = {event.id: event for event in events}
+    moved: dict[str, Event] = {}
+    while True:
+        folded = _fold_in_place(placed.values())
+        if not folded.moved:
+            return Folded(folded.call, folded.verdicts, moved)
+        moved |= folded.moved
+        placed |= folded.moved
+
+
+def _fold_in_place(events: Iterable[Event]) -> Folded:
+    """One pass. Every move is to a later place behind an event that is there, so that passes come to an end."""
     call: Call | None = None
     verdicts: dict[str, Verdict] = {}
     moved: dict[str, Event] = {}
@@ -190,10 +204,14 @@ def fold(events: Iterable[Event]) -> Folded:
         call = append(call, event)
         while released := next((e for e in waiting if judge(call, e) is Verdict.LEGAL), None):
             waiting.remove(released)
-            placed = replace(released, at=max(released.at, call.last_at))
-            call = evolve(call, placed)
-            verdicts[placed.id], moved[placed.id] = Verdict.LEGAL, placed
+            call, moved[released.id] = _behind(call, released)
+            verdicts[released.id] = Verdict.LEGAL
     return Folded(call, verdicts, moved)
+
+
+def _behind(call: Call, event: Event) -> tuple[Call, Event]:
+    placed = replace(event, at=max(event.at, call.last_at + AN_INSTANT))
+    return evolve(call, placed), placed
 
 
 def append(call: Call | None, event: Event) -> Call:

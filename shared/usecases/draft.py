@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from shared.domain.agents import AgentStatus, Effect, agent_effects
 from shared.domain.call import Call
 from shared.domain.facts import Event
-from shared.domain.rules import Folded, Timer, TimerKind, Verdict, append, fold, judge, timers_owed
+from shared.domain.rules import AN_INSTANT, Folded, Timer, TimerKind, Verdict, append, fold, judge, timers_owed
 from shared.usecases.journal import CallRecord, Changes, EventRow, EventState
 
 _STATES = {
@@ -59,7 +59,7 @@ class Draft:
         """An undated event comes after all that was known at its receipt, even if a dated sender's clock is ahead."""
         if event.dated or event.is_system or self.call is None or event.at > self.call.last_at:
             return event
-        return replace(event, at=self.call.last_at + timedelta(microseconds=1))
+        return replace(event, at=self.call.last_at + AN_INSTANT)
 
     def _admit_among(self, event: Event) -> tuple[Verdict, Event]:
         """Fold all that is known with the new event in its place."""
@@ -91,8 +91,9 @@ class Draft:
         changed: list[EventRow] = []
         for row in rows:
             state = _STATES[folded.verdicts[row.event.id]]
-            if state is not row.state:
-                row.state, row.event = state, folded.moved.get(row.event.id, row.event)
+            event = folded.moved.get(row.event.id, row.event)
+            if state is not row.state or event.at != row.event.at:
+                row.state, row.event = state, event
                 changed.append(row)
         fresh = {row.event.id for row in self.recorded}
         self._restated |= {row.event.id: row for row in changed if row.event.id not in fresh}

@@ -8,14 +8,13 @@ from shared.domain.agents import AgentStatus, Effect
 from shared.domain.call import Call
 from shared.domain.facts import AnswerTimedOut, Event, Fact, Offered, Rerouted, Source
 from shared.domain.routing import Routing, searches, seeks_agent
-from shared.domain.rules import TimerKind, Verdict, conclusion, timers_owed
+from shared.domain.rules import AN_INSTANT, TimerKind, Verdict, conclusion, timers_owed
 from shared.usecases.draft import Draft
 from shared.usecases.journal import Announcer, Changes, ConflictError, Journal, Ledger, News
 from shared.usecases.record_events import commit, load_logs
 
 GRACE_OVER = "Its predecessor never came."
 IN_TIME = timedelta(seconds=1)
-AN_INSTANT = timedelta(microseconds=1)
 SYSTEM = ""  # the system's own events have no sender whose copies would have to be known again
 
 
