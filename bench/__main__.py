@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from bench import imports, ingest, live, timers
+from bench import imports, ingest, live, routing, timers
 from bench.stage import Figure, stage
 
 console = Console()
@@ -17,6 +17,8 @@ def main() -> None:
         figures += ingest.measure(ground)
     with stage() as ground, console.status("Timers …"):
         figures += timers.measure(ground)
+    with stage() as ground, console.status("Routing …"):
+        figures += routing.measure(ground)
     with console.status("POST to socket …"):
         figures += live.measure()
     console.print(_table(figures))

@@ -119,29 +119,31 @@ returning a.*
 # How a queue finds agents at this moment.
 ROUTING = "select id, strategy, overflow_seconds, overflow_queue_id from queues where id = any(%s)"
 
-# The claim: one conditional statement, so that two calls never get one agent. `= any(queues)` and not `@>`: the longest
-# idle is then found by walking agents_idle, a few rows however many agents are free.
+# The claim: one conditional statement, so that two calls never get one agent. The longest idle is found by walking
+# agents_idle, a few rows however many agents are free (`= any`); other measures compare all who are free for the queue,
+# whom agents_available_by_queue finds (`@>`).
 _CLAIM: LiteralString = """
 update agents set status = 'offered', status_since = %(at)s, call_id = %(call_id)s, reason = null
 where id = (
     select id from agents
-    where status = 'available' and %(queue_id)s = any(queues)
-      and (%(language)s::text is null or %(language)s = any(languages))
+    where status = 'available' and (%(language)s::text is null or %(language)s = any(languages))
       and id <> all(%(but_for)s::text[])
-    order by """
+      and """
 _CLAIMED: LiteralString = """status_since, id limit 1
     for update skip locked
 )
 returning id
 """
+_WALK: LiteralString = "%(queue_id)s = any(queues) order by "
+_COMPARE: LiteralString = "queues @> array[%(queue_id)s::text] order by "
 # Occupied is who rings, talks, holds or wraps up: the share of the time since signing in.
 _OCCUPANCY: LiteralString = """occupied_seconds
-        / greatest(extract(epoch from %(at)s::timestamptz - coalesce(signed_in_since, status_since)), 1), """
+        / greatest(date_part('epoch', %(at)s::timestamptz - coalesce(signed_in_since, status_since)), 1), """
 _SKILL: LiteralString = "coalesce((skills->>%(queue_id)s)::int, 1) desc, "
 CLAIM_AGENT: dict[Strategy, LiteralString] = {
-    Strategy.LONGEST_IDLE: _CLAIM + _CLAIMED,
-    Strategy.LEAST_OCCUPIED: _CLAIM + _OCCUPANCY + _CLAIMED,
-    Strategy.MOST_SKILLED: _CLAIM + _SKILL + _CLAIMED,
+    Strategy.LONGEST_IDLE: _CLAIM + _WALK + _CLAIMED,
+    Strategy.LEAST_OCCUPIED: _CLAIM + _COMPARE + _OCCUPANCY + _CLAIMED,
+    Strategy.MOST_SKILLED: _CLAIM + _COMPARE + _SKILL + _CLAIMED,
 }
 
 # The calls whose timers are due, earliest first. The call is locked, not the timer, as in every other transaction:
