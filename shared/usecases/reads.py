@@ -5,7 +5,7 @@ import binascii
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 from shared.contracts.dead_letters import DeadLetterPage, DeadLetterView
@@ -14,6 +14,7 @@ from shared.contracts.views import AgentView, CallPage, CallView, EventPage, Eve
 from shared.usecases.permissions import Bearer
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 500
+BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 STATUSES = ("waiting", "active", "on_hold", "ended")
 FLAGS = ("sla_breached", "hold_exceeded", "short_call", "rerouted")
 
@@ -91,8 +92,13 @@ def list_events(reads: Reads, bearer: Bearer, call_id: str, query: dict[str, str
     after = _event_cursor(query["cursor"]) if "cursor" in query else None
     events = reads.events(call_id, after, limit + 1)
     more = events[limit - 1] if len(events) > limit else None
-    cursor = _encode(more.timestamp.isoformat(), more.position) if more else None
+    cursor = _encode(_place(more).isoformat(), more.position) if more else None
     return EventPage.model_construct(data=events[:limit], next_cursor=cursor)
+
+
+def _place(event: EventView) -> datetime:
+    """A call's beginning is listed first, as the fold has it, even where another sender's clock was behind."""
+    return BEFORE_ALL if event.type == "call_initiated" else event.timestamp
 
 
 def list_queues(reads: Reads, bearer: Bearer) -> list[QueueView]:

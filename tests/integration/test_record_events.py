@@ -247,3 +247,9 @@ def test_a_call_that_found_nobody_is_offered_to_the_next_agent_who_comes_free(fl
     assert result.status == 201
     assert floor.call()["offer"]["agentId"] == "interpreter-02"
     assert floor.agent("interpreter-02") == ("offered", "call-1")
+
+
+def test_the_beginning_is_listed_first_whatever_another_clock_says(floor: Floor) -> None:
+    floor.one("call_initiated", type="voice", queueId="medical_spanish", occurredAt="2026-01-31T12:00:00.500Z")
+    floor.one("call_routed", agentId="interpreter-01", routingTime=1, occurredAt="2026-01-31T11:59:59Z")
+    assert [name for name, _ in floor.history()] == ["call_initiated", "call_routed"]
