@@ -14,7 +14,7 @@ from shared.domain.facts import EndReason, Fact, Limits
 
 FUTURE_TOLERANCE = timedelta(minutes=5)  # a sender's clock may be ahead by this much
 MAX_DEPTH, MAX_ENTRIES, MAX_TEXT = 5, 100, 4000
-MAX_NUMBER = 2**64
+MAX_NUMBER = 2**63
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_METADATA = 8_000  # travels with every view of its call, in frames of 32 KB
 

@@ -124,7 +124,10 @@ class Ledger(Protocol):
     def logs(self, call_ids: Collection[str]) -> Mapping[str, list[EventRow]]: ...
 
     def due_timers(self, now: datetime, limit: int) -> Mapping[str, set[TimerKind]]:
-        """Timers due by call, earliest first. Their calls are locked; calls that others work on are passed over."""
+        """Timers due by call, so many of each kind, earliest first.
+
+        Their calls are locked; calls that others work on are passed over.
+        """
         ...
 
     def waiting_calls(self, now: datetime, queue_ids: Collection[str] | None, limit: int) -> Sequence[str]:

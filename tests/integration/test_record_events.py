@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from shared.contracts.problems import Problem
+from shared.usecases.sweep_timers import sweep_timers
 from tests.integration.conftest import Floor
 
 SEED: list[dict[str, Any]] = [
@@ -253,3 +254,12 @@ def test_the_beginning_is_listed_first_whatever_another_clock_says(floor: Floor)
     floor.one("call_initiated", type="voice", queueId="medical_spanish", occurredAt="2026-01-31T12:00:00.500Z")
     floor.one("call_routed", agentId="interpreter-01", routingTime=1, occurredAt="2026-01-31T11:59:59Z")
     assert [name for name, _ in floor.history()] == ["call_initiated", "call_routed"]
+
+
+def test_a_flood_of_one_kind_of_timer_does_not_starve_another(floor: Floor) -> None:
+    floor.send(*(SEED[0] | {"callId": f"flood-{n}"} for n in range(20)))
+    floor.send(*SEED[:3], {"event": "call_hold", "callId": "call-1", "holdDuration": 0})
+    floor.clock.go_to(100)
+    sweep_timers(floor.sweeper, floor.clock.now(), limit=5)
+    assert floor.call()["flags"] == ["hold_exceeded"]
+    assert len(floor.rows("select * from calls where sla_breached_at is not null")) == 5

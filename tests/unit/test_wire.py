@@ -28,12 +28,10 @@ STORY: list[Fact] = [
 
 @pytest.mark.parametrize("length", range(1, len(STORY) + 1))
 def test_wire_is_as_the_contracts_say(length: int):
-    call = None
-    for n, fact in enumerate(STORY[:length]):
-        at = BEGUN + timedelta(seconds=20 * n)
-        source = Source.SYSTEM if isinstance(fact, facts.AnswerTimedOut | facts.Rerouted) else Source.TELEPHONY
-        event = Event(f"e{n}", "c1", fact, at, at.astimezone(UTC), dated=n % 2 == 0, source=source, metadata={"n": n})
-        call = append(call, event)
+    events = [_event(n, fact) for n, fact in enumerate(STORY[:length])]
+    event, call = events[-1], None
+    for each in events:
+        call = append(call, each)
     assert call
 
     call_view, placed = CallView.of(call), {"position": 7, "version": call.version, "void": False}
@@ -42,3 +40,9 @@ def test_wire_is_as_the_contracts_say(length: int):
     status = StatusMessage.of(call, event).model_dump(mode="json")
     assert status_json(call_json(call), event_json(event, **placed)) == status
     assert {"event", "call", "previousQueueId"} == {field.alias for field in Change.model_fields.values()}
+
+
+def _event(n: int, fact: Fact) -> Event:
+    at = BEGUN + timedelta(seconds=20 * n)
+    source = Source.SYSTEM if isinstance(fact, facts.AnswerTimedOut | facts.Rerouted) else Source.TELEPHONY
+    return Event(f"e{n}", "c1", fact, at, at.astimezone(UTC), dated=n % 2 == 0, source=source, metadata={"n": n})

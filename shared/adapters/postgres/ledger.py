@@ -120,7 +120,7 @@ class PostgresLedger:
         return logs
 
     def due_timers(self, now: datetime, limit: int) -> Mapping[str, set[TimerKind]]:
-        (rows,) = self._run((statements.DUE_TIMERS, {"now": now, "limit": limit}))
+        (rows,) = self._run((statements.DUE_TIMERS, {"kinds": list(TimerKind), "now": now, "limit": limit}))
         due: dict[str, set[TimerKind]] = defaultdict(set)
         for row in rows:
             due[row["call_id"]].add(TimerKind(row["kind"]))

@@ -146,13 +146,16 @@ CLAIM_AGENT: dict[Strategy, LiteralString] = {
     Strategy.MOST_SKILLED: _CLAIM + _COMPARE + _SKILL + _CLAIMED,
 }
 
-# The calls whose timers are due, earliest first. The call is locked, not the timer, as in every other transaction:
-# whoever works on a call at this moment settles its timers too, so such calls are passed over.
+# The calls whose timers are due, earliest first, so many of each kind: a flood of one kind must not starve the others.
+# The call is locked, not the timer, as in every other transaction: whoever works on a call at this moment settles its
+# timers too, so such calls are passed over.
 DUE_TIMERS = """
-select t.call_id, t.kind from timers t join calls c on c.id = t.call_id
-where t.due_at <= %(now)s
-order by t.due_at limit %(limit)s
-for update of c skip locked
+select due.* from unnest(%(kinds)s::text[]) as kinds (kind), lateral (
+    select t.call_id, t.kind from timers t join calls c on c.id = t.call_id
+    where t.kind = kinds.kind and t.due_at <= %(now)s
+    order by t.due_at limit %(limit)s
+    for update of c skip locked
+) due
 """
 
 # Calls for which Switchboard must find an agent, as `seeks_agent` says, and whom somebody is free to take. At the head

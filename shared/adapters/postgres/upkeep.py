@@ -9,13 +9,18 @@ from psycopg.rows import dict_row
 from shared.adapters.postgres import codec, outbox
 from shared.adapters.postgres.connection import Database, available
 from shared.adapters.postgres.heartbeats import Heartbeats
+from shared.domain.rules import TimerKind
 from shared.usecases.journal import Announcement, Announcer, News
 
 MAX_ATTEMPTS = 60  # at a minute each towards the end: about an hour of trying before a row is dead
 LONGEST_BACKOFF_SECONDS = 60
 BATCH = 500
 
-_NEXT_DUE = "select min(due_at) from timers where due_at > %s"
+_NEXT_DUE = """
+select min(due.at) from unnest(%s::text[]) as kinds (kind), lateral (
+    select min(due_at) as at from timers where kind = kinds.kind and due_at > %s
+) due
+"""
 _TIDY = "delete from connections where expires_at < %s"  # the relay, which closes their sockets, comes first
 TIDY_AFTER = timedelta(minutes=1)
 _OVERDUE = """
@@ -38,7 +43,7 @@ class PostgresUpkeep:
 
     def next_due(self, after: datetime) -> datetime | None:
         with available():
-            row = self._database.connection().execute(_NEXT_DUE, [after]).fetchone()
+            row = self._database.connection().execute(_NEXT_DUE, [list(TimerKind), after]).fetchone()
         return row[0] if row else None
 
     def tidy(self, now: datetime) -> None:
