@@ -27,7 +27,8 @@ _CALL = "select * from calls where id = %s and status is not null"
 # The beginning first, whatever a skewed clock says, then by place in time, as the fold reads them.
 _EVENTS = """
 select * from (
-    select *, case when name = 'call_initiated' then '0001-01-01 00:00:00+00'::timestamptz else at end as place from events
+    select *, case when name = 'call_initiated' then '0001-01-01 00:00:00+00'::timestamptz else at end as place
+    from events
     where call_id = %(call_id)s and state in ('applied', 'void')
 ) history
 where %(after_time)s::timestamptz is null or (place, position) > (%(after_time)s, %(after_position)s)
