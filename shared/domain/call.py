@@ -198,7 +198,6 @@ def _transferred(call: Call, fact: Transferred, at: datetime) -> dict[str, Any]:
         "offer": Offer(fact.agent_id, at, 1) if fact.agent_id else None,
         "attempts": 1 if fact.agent_id else 0,
         "tried": (fact.agent_id,) if fact.agent_id else (),
-        "missed": (),
     }
 
 

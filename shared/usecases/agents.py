@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 from shared.contracts.problems import Problem, problem
 from shared.contracts.setup import AgentSetup
 from shared.contracts.views import AgentView
+from shared.domain.agents import AgentStatus
 from shared.usecases.journal import AgentRecord, Announcer, News
 
 
@@ -52,7 +53,8 @@ def set_up_agent(
 ) -> AgentView:
     agent = registry.put_agent(agent_id, setup, now)
     announcer.announce(News(agents=[agent]))
-    return AgentView.model_construct(**{name: getattr(agent, name) for name in AgentView.model_fields})
+    shown = {name: getattr(agent, name) for name in AgentView.model_fields}
+    return AgentView.model_construct(**shown | ({"call_id": None} if agent.status is AgentStatus.AVAILABLE else {}))
 
 
 def change_status(registry: AgentRegistry, announcer: Announcer, change: StatusChange) -> Changed | Problem:

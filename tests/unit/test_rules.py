@@ -240,3 +240,10 @@ def test_no_event_of_a_legal_life_is_refused_whatever_is_still_missing(
     """What makes arrival order irrelevant: an event that will turn out legal is never judged impossible before."""
     known = [e for e in events if data.draw(st.booleans())]
     assert Verdict.ILLEGAL not in fold(known).verdicts.values()
+
+
+def test_a_transfer_does_not_forgive_who_missed_the_call() -> None:
+    before = call_after(OFFERED, (NoAnswer("a"), 5), (Routed("b", 1), 6), (Answered(8), 8))
+    after = call_after(OFFERED, (NoAnswer("a"), 5), (Routed("b", 1), 6), (Answered(8), 8), (Transferred(None), 30))
+    effects = {effect.agent_id: effect.status for effect in agent_effects(before, after, at(30))}
+    assert effects == {"b": AgentStatus.AVAILABLE}
