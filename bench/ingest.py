@@ -6,15 +6,15 @@ beside bare events: inserted 500 a transaction by `unnest`, with a key and nothi
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, LiteralString
+from typing import Any
 
 import psycopg
 
 from bench.stage import KEY, Figure, Stage, per_second
 from shared.adapters import tokens
-from shared.adapters.postgres.ledger import Cursor, PostgresLedger
+from shared.adapters.postgres.ledger import Cursor, PostgresLedger, Query, _kept
 
 CALLS = 400
 BATCH = 500
@@ -103,9 +103,16 @@ def _traced() -> Iterator[Trace]:
     trace: Trace = []
     original = PostgresLedger._run
 
-    def remembering(self: PostgresLedger, *queries: tuple[LiteralString, Any], commit: bool = False) -> list[Cursor]:
-        trace.append((list(queries), commit))
-        return original(self, *queries, commit=commit)
+    def remembering(
+        self: PostgresLedger,
+        queries: Iterable[Query],
+        *,
+        commit: bool = False,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> list[Cursor]:
+        sent: list[Query] = []
+        trace.append((sent, commit))
+        return original(self, _kept(queries, sent), commit=commit, meanwhile=meanwhile)
 
     PostgresLedger._run = remembering  # type: ignore[method-assign]
     try:

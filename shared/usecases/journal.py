@@ -1,6 +1,6 @@
 """What the use cases ask of the system of record: one transaction over calls, events, timers, agents and outbox."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -147,8 +147,8 @@ class Ledger(Protocol):
         """Engage the first agent by the strategy who may take this call; None when there is none."""
         ...
 
-    def write(self, changes: Changes, now: datetime) -> Written:
-        """Write all and commit. Raises `ConflictError`."""
+    def write(self, changes: Changes, now: datetime, meanwhile: Callable[[], None]) -> Written:
+        """Write all and commit, with work to do while the system of record is at it. Raises `ConflictError`."""
         ...
 
 

@@ -1,9 +1,10 @@
 """Record events: the one way by which anything gets onto a call's record, whoever says it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from shared.contracts.wire import call_json
 from shared.domain.call import Call
 from shared.domain.facts import Event, Initiated, Limits, Transferred
 from shared.domain.rules import Verdict, fold
@@ -138,16 +139,20 @@ def commit(
     changes.told = [row.event.id for draft in drafts.values() for row in draft.told()]
     if not changes.records and not changes.disarmed:
         return News()
-    written = ledger.write(changes, now)
+    news: list[Announcement] = []
+    written = ledger.write(changes, now, meanwhile=lambda: news.extend(_announcements(drafts)))
     for row in changes.recorded:
         row.position = written.positions[row.event.id]
-    changed = [
-        Announcement(row, draft.call, draft.previous_queue_id())
-        for draft in drafts.values()
-        if draft.call
-        for row in draft.told()
-    ]
-    return News(changed, written.agents)
+    return News(news, written.agents)
+
+
+def _announcements(drafts: Mapping[str, Draft]) -> Iterator[Announcement]:
+    for draft in drafts.values():
+        if draft.call is None:
+            continue
+        for row in draft.told():
+            call_json(draft.call)  # made now, kept for the sender's answer and for the floor
+            yield Announcement(row, draft.call, draft.previous_queue_id())
 
 
 class _Recorder:

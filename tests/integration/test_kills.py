@@ -96,11 +96,11 @@ def die_at(url: str, step: int, *, answered: bool) -> bool:
 def _arm(step: int, *, answered: bool) -> None:
     original, steps = PostgresLedger._run, count()
 
-    def run(self: PostgresLedger, *queries: Any, commit: bool = False) -> Any:
+    def run(self: PostgresLedger, queries: Any, **options: Any) -> Any:
         mine = next(steps) == step
         if mine and not answered:
             os.kill(os.getpid(), signal.SIGKILL)
-        result = original(self, *queries, commit=commit)
+        result = original(self, queries, **options)
         if mine:
             os.kill(os.getpid(), signal.SIGKILL)
         return result

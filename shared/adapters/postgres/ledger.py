@@ -1,7 +1,7 @@
 """The journal on Postgres: two round trips an attempt, one to lock and read, one to write and commit."""
 
 from collections import defaultdict
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any, LiteralString
@@ -34,6 +34,7 @@ from shared.usecases.journal import (
 REPUBLISH_AFTER = timedelta(seconds=3)  # what the relay has not cleared by then is published again
 
 Cursor = psycopg.Cursor[DictRow]
+Query = tuple[LiteralString, Any]
 
 
 class PostgresJournal:
@@ -80,8 +81,10 @@ class PostgresLedger:
         self._begun = False
         self.committing = False
 
-    def _run(self, *queries: "tuple[LiteralString, Any]", commit: bool = False) -> list[Cursor]:
-        """Send the queries together and wait once."""
+    def _run(
+        self, queries: Iterable[Query], *, commit: bool = False, meanwhile: Callable[[], None] | None = None
+    ) -> list[Cursor]:
+        """Send the queries and wait once. Postgres works at the first while the next is still being made."""
         cursors: list[Cursor] = []
         with self._connection.pipeline():
             if not self._begun:
@@ -93,16 +96,18 @@ class PostgresLedger:
             if commit:
                 self.committing = True
                 self._connection.execute("commit")
+            if meanwhile:
+                meanwhile()
         return cursors
 
     def load(self, call_ids: Collection[str], event_ids: Collection[str], queue_ids: Collection[str]) -> Loaded:
         """Locks first, then looks for replays: whoever waited for the lock sees what its holder has recorded."""
-        queries: list[tuple[LiteralString, Any]] = [(statements.LOCK_CALLS, [list(call_ids)])]
+        queries: list[Query] = [(statements.LOCK_CALLS, [list(call_ids)])]
         if event_ids:
             queries.append((statements.KNOWN_EVENTS, [list(event_ids)]))
         if queue_ids:
             queries.append((statements.LIMITS, [list(queue_ids)]))
-        results = iter(self._run(*queries))
+        results = iter(self._run(queries))
         records = {row["id"]: codec.record_from_row(row) for row in next(results)}
         known = next(results) if event_ids else ()
         limits = next(results) if queue_ids else ()
@@ -113,14 +118,14 @@ class PostgresLedger:
         )
 
     def logs(self, call_ids: Collection[str]) -> Mapping[str, list[EventRow]]:
-        (rows,) = self._run((statements.LOGS, [list(call_ids)]))
+        (rows,) = self._run([(statements.LOGS, [list(call_ids)])])
         logs: dict[str, list[EventRow]] = defaultdict(list)
         for row in rows:
             logs[row["call_id"]].append(codec.event_from_row(row))
         return logs
 
     def due_timers(self, now: datetime, limit: int) -> Mapping[str, set[TimerKind]]:
-        (rows,) = self._run((statements.DUE_TIMERS, {"kinds": list(TimerKind), "now": now, "limit": limit}))
+        (rows,) = self._run([(statements.DUE_TIMERS, {"kinds": list(TimerKind), "now": now, "limit": limit})])
         due: dict[str, set[TimerKind]] = defaultdict(set)
         for row in rows:
             due[row["call_id"]].add(TimerKind(row["kind"]))
@@ -128,19 +133,19 @@ class PostgresLedger:
 
     def waiting_calls(self, now: datetime, queue_ids: Collection[str] | None, limit: int) -> Sequence[str]:
         queues = None if queue_ids is None else list(queue_ids)
-        (rows,) = self._run((statements.WAITING_CALLS, {"now": now, "queues": queues, "limit": limit}))
+        (rows,) = self._run([(statements.WAITING_CALLS, {"now": now, "queues": queues, "limit": limit})])
         return [row["id"] for row in rows]
 
     def routing(self, queue_ids: Collection[str]) -> Mapping[str, Routing]:
-        (rows,) = self._run((statements.ROUTING, [list(queue_ids)]))
+        (rows,) = self._run([(statements.ROUTING, [list(queue_ids)])])
         return {row.pop("id"): Routing(Strategy(row.pop("strategy")), **row) for row in rows}
 
     def settle(self, effects: Sequence[Effect]) -> None:
         queries = _effects(effects)
         if queries:
-            self._note_agents(queries, self._run(*queries))
+            self._note_agents(queries, self._run(queries))
 
-    def _note_agents(self, queries: Sequence[tuple[LiteralString, Any]], results: Sequence[Cursor]) -> None:
+    def _note_agents(self, queries: Sequence[Query], results: Sequence[Cursor]) -> None:
         """The floor is told of every agent that the transaction moved, settled early or with all the rest."""
         for (query, _), result in zip(queries, results, strict=True):
             if query in (statements.RELEASE_AGENTS, statements.ENGAGE_AGENTS):
@@ -154,14 +159,13 @@ class PostgresLedger:
             "but_for": list(search.but_for),
             "at": at,
         }
-        (rows,) = self._run((statements.CLAIM_AGENT[strategy], parameters))
+        (rows,) = self._run([(statements.CLAIM_AGENT[strategy], parameters)])
         row = rows.fetchone()
         return row["id"] if row else None
 
-    def write(self, changes: Changes, now: datetime) -> Written:
-        agents = _effects(changes.effects)
-        queries = [*_calls(changes), *_events(changes), *_timers(changes), *_told(changes, now), *agents]
-        results = self._run(*queries, commit=True)
+    def write(self, changes: Changes, now: datetime, meanwhile: Callable[[], None]) -> Written:
+        queries: list[Query] = []
+        results = self._run(_kept(_writes(changes, now), queries), commit=True, meanwhile=meanwhile)
         positions: dict[str, int] = {}
         self._note_agents(queries, results)
         for (query, _), result in zip(queries, results, strict=True):
@@ -174,7 +178,22 @@ def _json(rows: Iterable[object]) -> list[str]:
     return [orjson.dumps(list(rows)).decode()]
 
 
-def _calls(changes: Changes) -> Iterator[tuple[LiteralString, Any]]:
+def _kept(queries: Iterable[Query], kept: list[Query]) -> Iterator[Query]:
+    for query in queries:
+        kept.append(query)
+        yield query
+
+
+def _writes(changes: Changes, now: datetime) -> Iterator[Query]:
+    """Made one by one, as they are sent."""
+    yield from _calls(changes)
+    yield from _events(changes)
+    yield from _timers(changes)
+    yield from _told(changes, now)
+    yield from _effects(changes.effects)
+
+
+def _calls(changes: Changes) -> Iterator[Query]:
     fresh = [codec.call_to_json(record) for record in changes.records if not record.exists]
     known = [codec.call_to_json(record) for record in changes.records if record.exists]
     if fresh:
@@ -183,7 +202,7 @@ def _calls(changes: Changes) -> Iterator[tuple[LiteralString, Any]]:
         yield statements.UPDATE_CALLS, _json(known)
 
 
-def _events(changes: Changes) -> Iterator[tuple[LiteralString, Any]]:
+def _events(changes: Changes) -> Iterator[Query]:
     if changes.recorded:
         yield statements.INSERT_EVENTS, _json(codec.event_to_json(row) for row in changes.recorded)
     if changes.restated:
@@ -203,7 +222,7 @@ def _events(changes: Changes) -> Iterator[tuple[LiteralString, Any]]:
         yield statements.RESTATE_EVENTS, _json(rows)
 
 
-def _timers(changes: Changes) -> Iterator[tuple[LiteralString, Any]]:
+def _timers(changes: Changes) -> Iterator[Query]:
     if changes.disarmed:
         yield statements.DISARM_TIMERS, _json({"call_id": call_id, "kind": kind} for call_id, kind in changes.disarmed)
     if changes.armed:
@@ -213,7 +232,7 @@ def _timers(changes: Changes) -> Iterator[tuple[LiteralString, Any]]:
         yield statements.ARM_TIMERS, _json(rows)
 
 
-def _told(changes: Changes, now: datetime) -> Iterator[tuple[LiteralString, Any]]:
+def _told(changes: Changes, now: datetime) -> Iterator[Query]:
     if changes.told:
         call_ids = {row.event.id: row.event.call_id for row in (*changes.recorded, *changes.restated)}
         yield (
@@ -222,7 +241,7 @@ def _told(changes: Changes, now: datetime) -> Iterator[tuple[LiteralString, Any]
         )
 
 
-def _effects(effects: Sequence[Effect]) -> list[tuple[LiteralString, Any]]:
+def _effects(effects: Sequence[Effect]) -> list[Query]:
     """Releases before engagements: a call lets go of one agent before it takes the next."""
     releases = [effect for effect in effects if effect.status not in ENGAGED]
     engagements = {
@@ -230,7 +249,7 @@ def _effects(effects: Sequence[Effect]) -> list[tuple[LiteralString, Any]]:
         for effect in sorted(effects, key=lambda effect: effect.since)
         if effect.status in ENGAGED
     }
-    queries: list[tuple[LiteralString, Any]] = []
+    queries: list[Query] = []
     if releases:
         queries.append((statements.RELEASE_AGENTS, _json(releases)))
     if engagements:
