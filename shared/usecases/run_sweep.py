@@ -37,7 +37,6 @@ class Tally:
     timers: int = 0
     offers: int = 0
     republished: int = 0
-    worst_lateness_seconds: float = 0
     outages: int = 0
 
 
