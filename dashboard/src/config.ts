@@ -1,7 +1,12 @@
 /** Where the API is: read from `config.json` beside the page, written there at deployment. */
 
 import type { ServerClock } from "./clock";
-import type { Config } from "./contracts";
+
+export interface Config {
+  /** The prefix to which `/api/calls` is added. */
+  api: string;
+  websocket: string;
+}
 
 export async function readConfig(clock: ServerClock): Promise<Config> {
   const sentAt = Date.now();

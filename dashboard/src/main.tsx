@@ -1,7 +1,6 @@
 import { render } from "preact";
 import { ServerClock } from "./clock";
-import { readConfig } from "./config";
-import type { Config } from "./contracts";
+import { type Config, readConfig } from "./config";
 import { narrowPolicy } from "./policy";
 import { takeTokenFromAddress } from "./session";
 import { texts } from "./texts";

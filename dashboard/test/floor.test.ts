@@ -23,12 +23,13 @@ function view(id: string, version: number, status: CallStatus = "waiting"): Call
     flags: [],
     offer: null,
     deadline: null,
+    priority: null,
     metadata: {},
   };
 }
 
 function update(position: number, ...calls: Call[]): UpdateFrame {
-  return { type: "update", position, calls, events: [], agents: [] };
+  return { type: "update", position, calls, events: [], agents: [], alerts: [] };
 }
 
 function pictureOf(floor: Floor): Record<string, number> {

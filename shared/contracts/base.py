@@ -33,7 +33,12 @@ class Contract(BaseModel):
     """A model that travels in camelCase and refuses to guess types."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, serialize_by_alias=True, strict=True
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+        strict=True,
+        json_schema_serialization_defaults_required=True,
     )
 
     @classmethod

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from shared.contracts.base import Contract
 from shared.contracts.problems import Problem
-from shared.contracts.views import AgentView, CallView, EventView
+from shared.contracts.views import AgentView, AlertView, CallView, EventView
 
 Topic = Annotated[str, Field(pattern=r"^(queue|call|agent|alerts):[A-Za-z0-9._:@+=-]{1,128}$|^ops$")]
 Topics = Annotated[list[Topic], Field(min_length=1, max_length=500)]
@@ -40,13 +40,14 @@ class Subscribed(Contract):
 
 
 class Update(Contract):
-    """The latest view of each call that changed, once, and each event since the last frame."""
+    """The latest view of each call and agent that changed; each event since the last frame, and what it raised."""
 
     type: Literal["update"] = "update"
     position: int
     calls: list[CallView] = Field(default_factory=list[CallView])
     events: list[EventView] = Field(default_factory=list[EventView])
     agents: list[AgentView] = Field(default_factory=list[AgentView])
+    alerts: list[AlertView] = Field(default_factory=list[AlertView])
 
 
 class Reset(Contract):

@@ -1,6 +1,6 @@
 """Problem details (RFC 9457): the one form in which anything is refused."""
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 
 class FieldError(BaseModel):
@@ -9,6 +9,8 @@ class FieldError(BaseModel):
 
 
 class Problem(BaseModel):
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
     type: str = "about:blank"
     title: str
     status: int

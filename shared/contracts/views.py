@@ -10,6 +10,8 @@ from shared.domain.call import Call
 from shared.domain.facts import Event, Initiated, Limits, Source
 from shared.domain.rules import TimerKind, flags, timers_owed
 
+FlagName = Literal["sla_breached", "hold_exceeded", "short_call", "rerouted"]
+
 
 class OfferView(Contract):
     agent_id: str
@@ -27,7 +29,7 @@ class CallView(Contract):
     """The whole current view of a call. Of two views of one call, the one with the higher version is the truth."""
 
     id: str
-    type: str
+    type: Literal["voice", "video"]
     status: Literal["waiting", "active", "on_hold", "ended"]
     queue_id: str
     language: str | None
@@ -38,7 +40,7 @@ class CallView(Contract):
     hold_seconds: float
     duration_seconds: float | None
     end_reason: Literal["completed", "abandoned", "failed"] | None
-    flags: list[Literal["sla_breached", "hold_exceeded", "short_call", "rerouted"]]
+    flags: list[FlagName]
     offer: OfferView | None
     deadline: DeadlineView | None
     priority: int | None
@@ -140,6 +142,39 @@ def fact_fields(fact: facts.Fact) -> dict[str, Any]:
     return fields
 
 
+class AlertView(Contract):
+    """A flag that was raised while somebody could still act: by which event, on which call."""
+
+    id: str = Field(description="the id of the event that raised it")
+    call_id: str
+    queue_id: str
+    flag: FlagName
+    raised_at: Moment
+    withdrawn: bool = Field(description="true where a fact that came late disproved it")
+
+    @classmethod
+    def of(cls, event: EventView, call: CallView) -> Self | None:
+        """What this event raised, or took back."""
+        flag = _RAISED_BY.get(event.type)
+        if flag is None or (flag == "short_call" and flag not in call.flags):
+            return None
+        return cls.trusted(
+            id=event.id,
+            call_id=call.id,
+            queue_id=call.queue_id,
+            flag=flag,
+            raised_at=event.timestamp,
+            withdrawn=event.void,
+        )
+
+
+_RAISED_BY: dict[str, FlagName] = {
+    "sla_breached": "sla_breached",
+    "hold_exceeded": "hold_exceeded",
+    "call_rerouted": "rerouted",
+    "call_ended": "short_call",
+}
+
 AgentStatusName = Literal["offline", "available", "offered", "on_call", "wrap_up", "away"]
 
 
@@ -172,6 +207,14 @@ class QueueView(Contract):
     aging_seconds: float
     overflow_seconds: float | None
     overflow_queue_id: str | None
+
+
+class QueueList(Contract):
+    data: list[QueueView]
+
+
+class AgentList(Contract):
+    data: list[AgentView]
 
 
 class CallPage(Contract):

@@ -1,15 +1,16 @@
 """What a connection is owed: the latest view of each call and agent, each event once, and the frames that say so."""
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
-from shared.contracts.views import AgentView, CallView, EventView
+from shared.contracts.views import AgentView, AlertView, CallView, EventView
 
 # Frames stay under 32 KB, by which API Gateway meters; with a margin for the brackets.
 FRAME_BYTES = 32 * 1024
 _ROOM = FRAME_BYTES - 256
 
-Kind = Literal["calls", "events", "agents"]
+Kind = Literal["calls", "events", "agents", "alerts"]
+_KINDS: tuple[Kind, ...] = get_args(Kind)
 Rank = tuple[int, str]
 
 
@@ -33,6 +34,12 @@ def call_item(call: CallView) -> Item:
 def event_item(event: EventView) -> Item:
     """An event that turned void is told anew, with the version of the call that saw it void."""
     return Item("events", event.id, (event.version or 0, ""), event.model_dump_json().encode())
+
+
+def alert_items(event: EventView, call: CallView) -> tuple[Item, ...]:
+    """The alert that the event raised, if it did."""
+    alert = AlertView.of(event, call)
+    return (Item("alerts", alert.id, (event.version or 0, ""), alert.model_dump_json().encode()),) if alert else ()
 
 
 def agent_item(agent: AgentView) -> Item:
@@ -87,7 +94,6 @@ def _parts(items: Iterable[Item]) -> Iterable[list[Item]]:
 def _frame(position: int, items: list[Item]) -> bytes:
     """`contracts.feed.Update`, put together from what is serialised already; a test holds the two together."""
     lists = (
-        b'"%s":[%s]' % (kind.encode(), b",".join(item.json for item in items if item.kind == kind))
-        for kind in ("calls", "events", "agents")
+        b'"%s":[%s]' % (kind.encode(), b",".join(item.json for item in items if item.kind == kind)) for kind in _KINDS
     )
     return b'{"type":"update","position":%d,%s}' % (position, b",".join(lists))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from shared.contracts.feed import Change, Published
 from shared.usecases.audience import queues_of_change, sees_any, topics_of_agent, topics_of_change
-from shared.usecases.bundle import Bundle, Item, agent_item, call_item, event_item
+from shared.usecases.bundle import Bundle, Item, agent_item, alert_items, call_item, event_item
 from shared.usecases.floor import Subscriber, Told
 from shared.usecases.permissions import Bearer
 
@@ -36,7 +36,7 @@ def entries_of(published: Published) -> list[Entry]:
     agents = published.agents
     changes = [
         Entry(
-            (call_item(change.call), event_item(change.event)),
+            (call_item(change.call), event_item(change.event), *alert_items(change.event, change.call)),
             topics_of_change(change, agents),
             queues_of_change(change),
             (told_by(change),),

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from shared.contracts.feed import Reset, Subscribe, Subscribed, Unsubscribe
 from shared.contracts.problems import refuse
 from shared.usecases.audience import foreign_topics, named
-from shared.usecases.bundle import Bundle, agent_item, call_item, event_item
+from shared.usecases.bundle import Bundle, agent_item, alert_items, call_item, event_item
 from shared.usecases.registry import Listener, Missed, Registry
 
 MISSED_AT_MOST = 1000  # beyond it, to read the snapshot is less for everybody
@@ -52,9 +52,11 @@ def _check(registry: Registry, listener: Listener, topics: Sequence[str]) -> Non
 
 
 def _bundle(missed: Missed, topics: Sequence[str]) -> Bundle:
+    calls = {call.id: call for call in missed.calls}
     items = [
         *(call_item(call) for call in missed.calls),
         *(event_item(event) for event in missed.events),
+        *(item for event in missed.events for item in alert_items(event, calls[event.call_id])),
         *(agent_item(agent) for agent in missed.agents),
     ]
     return Bundle(items, topics)

@@ -2,12 +2,13 @@
 
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contracts.feed import Update
 from shared.contracts.views import AgentView, CallView, EventView
-from shared.usecases.bundle import FRAME_BYTES, Bundle, agent_item, call_item, event_item
+from shared.usecases.bundle import FRAME_BYTES, Bundle, agent_item, alert_items, call_item, event_item
 
 AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -73,3 +74,23 @@ def test_every_item_is_in_one_frame_and_no_frame_is_too_long(notes):
 
 def test_what_no_frame_can_hold_is_known():
     assert not Bundle([call_item(call("c", 1, "x" * FRAME_BYTES))], ["x"]).is_sendable
+
+
+@pytest.mark.parametrize(
+    ("event_type", "flags", "void", "told"),
+    [
+        ("sla_breached", ["sla_breached"], False, ("sla_breached", False)),
+        ("sla_breached", [], True, ("sla_breached", True)),
+        ("hold_exceeded", ["hold_exceeded"], False, ("hold_exceeded", False)),
+        ("call_rerouted", ["rerouted"], False, ("rerouted", False)),
+        ("call_ended", ["short_call"], False, ("short_call", False)),
+        ("call_ended", ["sla_breached"], False, None),
+        ("call_answered", ["sla_breached"], False, None),
+    ],
+)
+def test_an_alert_is_told_with_what_raised_it_and_taken_back_with_it(event_type, flags, void, told):
+    raised = event("e", 3, void).model_copy(update={"type": event_type})
+    items = alert_items(raised, call("c", 3).model_copy(update={"flags": flags}))
+    alerts = [alert for frame in read(Bundle(items, ["alerts:q"])) for alert in frame.alerts]
+    assert [(alert.flag, alert.withdrawn) for alert in alerts] == ([told] if told else [])
+    assert all((alert.id, alert.call_id, alert.queue_id) == ("e", "c", "q") for alert in alerts)

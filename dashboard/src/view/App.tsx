@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { ServerClock } from "../clock";
-import type { Config } from "../contracts";
+import type { Config } from "../config";
 import { forgetToken, savedToken, saveToken } from "../session";
 import { Floor } from "./Floor";
 import { SignIn } from "./SignIn";

@@ -2,7 +2,8 @@
 
 import { batch, computed, effect, signal } from "@preact/signals";
 import type { ServerClock } from "../clock";
-import type { Call, Config, Event } from "../contracts";
+import type { Config } from "../config";
+import type { Call, Event } from "../contracts";
 import { Api, type Halt } from "../feed/api";
 import type { Connection } from "../feed/connection";
 import { Feed } from "../feed/feed";

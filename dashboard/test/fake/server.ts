@@ -80,7 +80,8 @@ export class FakeServer {
   }
 
   private relay({ call, events, agents, position }: Change): void {
-    if (!this.faults.muteRelay) this.send({ type: "update", position, calls: [call], events, agents });
+    if (!this.faults.muteRelay)
+      this.send({ type: "update", position, calls: [call], events, agents, alerts: [] });
   }
 
   private welcome(socket: WebSocket): void {
@@ -90,7 +91,7 @@ export class FakeServer {
       const frame = JSON.parse(String(data)) as ClientFrame;
       this.heard.push(frame);
       if (frame.action === "ping" && !this.mutePongs) socket.send(JSON.stringify({ type: "pong" }));
-      if (frame.action === "subscribe") this.subscribe(socket, frame.topics, frame.since);
+      if (frame.action === "subscribe") this.subscribe(socket, frame.topics, frame.since ?? undefined);
     });
   }
 
@@ -105,7 +106,7 @@ export class FakeServer {
     if (replayed) {
       const calls = [...world.calls.values()].filter(({ id }) => (world.changedAt.get(id) ?? 0) > since);
       const events = [...world.events.values()].flat().filter((event) => event.position > since);
-      send({ type: "update", position: since, calls, events, agents: [] });
+      send({ type: "update", position: since, calls, events, agents: [], alerts: [] });
     }
     send({ type: "subscribed", topics, position, replayed });
   }

@@ -27,6 +27,13 @@ export class World {
     holdSeconds: 60,
     shortCallSeconds: 10,
     wrapUpSeconds: 20,
+    routing: "telephony",
+    strategy: "longest_idle",
+    missesBeforeAway: 1,
+    priority: 0,
+    agingSeconds: 60,
+    overflowSeconds: null,
+    overflowQueueId: null,
   }));
   readonly agents: Agent[] = Array.from({ length: 24 }, (_, index) => ({
     id: `agent-${String(index + 1).padStart(2, "0")}`,
@@ -37,6 +44,8 @@ export class World {
     statusSince: new Date(0).toISOString(),
     callId: null,
     reason: null,
+    skills: {},
+    misses: 0,
   }));
   readonly calls = new Map<string, Call>();
   readonly events = new Map<string, Event[]>();
@@ -73,6 +82,7 @@ export class World {
       flags: [],
       offer: null,
       deadline: { kind: "sla_wait", dueAt: iso(started + 30_000) },
+      priority: null,
       version: 0,
       metadata: {},
     };
