@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # what only some functions need is imported where it is made
     from shared.adapters.postgres.agents import PostgresAgents
     from shared.adapters.postgres.dead_letters import PostgresDeadLetters
     from shared.adapters.postgres.ledger import PostgresJournal
+    from shared.adapters.postgres.metrics import PostgresFigures
     from shared.adapters.postgres.reads import PostgresReads
     from shared.adapters.postgres.registry import PostgresRegistry
     from shared.adapters.postgres.upkeep import PostgresUpkeep
@@ -67,6 +68,13 @@ def reads() -> PostgresReads:
     from shared.adapters.postgres.reads import PostgresReads
 
     return PostgresReads(reading_database())
+
+
+@cache
+def figures() -> PostgresFigures:
+    from shared.adapters.postgres.metrics import PostgresFigures
+
+    return PostgresFigures(reading_database())
 
 
 def dead_letters(database: Database) -> PostgresDeadLetters:

@@ -3,9 +3,9 @@
 from chalice.app import Response
 
 from shared import wiring
-from shared.adapters import rest
+from shared.adapters import clock, rest
 from shared.contracts.setup import parse_id
-from shared.usecases import reads
+from shared.usecases import metrics, reads
 from shared.usecases.permissions import Bearer
 
 app = rest.rest_app("query")
@@ -38,6 +38,11 @@ def list_queues() -> Response:
 def list_agents() -> Response:
     agents = reads.list_agents(wiring.reads(), _reader())
     return rest.answer({"data": [agent.model_dump(mode="json") for agent in agents]})
+
+
+@rest.route(app, "/api/metrics")
+def get_metrics() -> Response:
+    return rest.answer(metrics.show_metrics(wiring.figures(), _reader(), rest.query(app), clock.now()))
 
 
 @rest.route(app, "/api/dead-letters")

@@ -1,5 +1,6 @@
 """What a bearer of a token may do: the role says which verbs, the queues say on what."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +18,12 @@ class Bearer:
 
     def sees(self, queue_id: str) -> bool:
         return EVERY_QUEUE in self.queues or queue_id in self.queues
+
+    def narrowed(self, asked: Collection[str]) -> list[str] | None:
+        """The queues asked for, as far as they may be seen; None where nothing narrows the view."""
+        if not asked:
+            return None if self.sees_all else sorted(self.queues)
+        return sorted(filter(self.sees, set(asked)))
 
     @property
     def sees_all(self) -> bool:

@@ -6,10 +6,14 @@ from datetime import date
 import pytest
 
 from infra.floor.call_log import LoggedCall, events, read
+from shared.adapters.postgres.metrics import PostgresFigures
+from shared.usecases.metrics import show_metrics
+from shared.usecases.permissions import Bearer
 from tests.conftest import REPOSITORY
 from tests.integration.conftest import Floor
 
 REAL_DAY = REPOSITORY.parent / "shared" / "data" / "technion-1999-08-01.csv"
+ADMIN = Bearer("admin", frozenset("*"), 0)
 COUNTS = """
 select count(*) as calls,
        count(*) filter (where answered_at is not null) as served,
@@ -48,3 +52,25 @@ def test_the_real_day_shuffled_and_sent_twice_gives_its_counts(floor: Floor) -> 
         {"state": "applied", "events": len(told) // 2}
     ]
     assert floor.rows("select * from timers") == []
+    _figures_are_those_of_the_file(floor)
+
+
+def _figures_are_those_of_the_file(floor: Floor) -> None:
+    def figures(**more: str) -> list[dict]:
+        asked = {"from": "1999-08-01T00:00:00Z", "to": "1999-08-02T00:00:00Z", **more}
+        answer = show_metrics(PostgresFigures(floor.database), ADMIN, asked, floor.clock.now())
+        return [row.model_dump() for row in answer.data]
+
+    (day,) = figures()
+    counts = ("offered", "answered", "abandoned", "shortAbandons", "slaBreached", "shortCalls", "answeredInTime")
+    assert [day[name] for name in counts] == [2237, 1511, 726, 237, 1536, 59, 464]
+    level = day["serviceLevel"]
+    shares = [day["abandonRate"], level["ofAnswered"], level["ofOffered"]]
+    shares += [level["withoutShortAbandons"], level["withAbandonsInTime"]]
+    assert [f"{100 * share:.3f}" for share in shares] == ["32.454", "30.708", "20.742", "23.200", "31.337"]
+    assert [f"{seconds:.3f}" for seconds in (day["asa"], day["handleTime"]["aht"])] == ["134.846", "193.786"]
+    queues = {row["queueId"]: row["offered"] for row in figures(groupBy="queue")}
+    assert queues == {"PS": 1538, "NW": 400, "NE": 140, "IN": 130, "TT": 16, "PE": 13}
+    for bucket in ("5m", "15m", "30m", "1h", "1d"):
+        parts = figures(bucket=bucket, groupBy="queue,agent,language,type", zone="Asia/Jerusalem")
+        assert sum(part["offered"] for part in parts) == 2237

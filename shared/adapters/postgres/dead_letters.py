@@ -33,10 +33,10 @@ order by given_up_at desc, kind desc, id desc limit %(limit)s
 """
 _NAMED = f"""
 select kind, id, call_id from ({_DEAD}) named where id = any(%s) order by given_up_at, id
-"""  # noqa: S608 - as above
+"""
 _OLDEST = f"""
 select kind, id, call_id from ({_DEAD}) oldest where given_up_at < %s order by given_up_at, id limit %s
-"""  # noqa: S608 - as above
+"""
 _HOW_MANY = """
 select (select count(*) from events where state = 'dead' and failed_at < %(before)s)
      + (select count(*) from outbox where failed_at < %(before)s)

@@ -1,0 +1,110 @@
+"""What readers may ask for in an address: parameters by name, several values of one joined by commas."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from shared.contracts.base import Id, Language
+from shared.contracts.metrics import BucketName, GroupName
+from shared.contracts.problems import ProblemError, from_validation
+
+NOBODY = "-"  # stands for calls that have none: no language named, no agent yet
+MAX_LIMIT = 500
+FlagName = Literal["sla_breached", "hold_exceeded", "short_call", "rerouted"]
+StatusName = Literal["waiting", "active", "on_hold", "ended"]
+SortName = Literal["-start", "start", "-wait", "wait", "-duration", "duration", "urgency", "id"]
+FormatName = Literal["json", "csv", "ndjson"]
+YesOrNo = Literal["true", "false"]
+
+
+def _several(value: object) -> object:
+    return value.split(",") if isinstance(value, str) else value
+
+
+def _moment(value: object) -> object:
+    """RFC 3339 with an offset: pydantic by itself would take a bare number for seconds since 1970."""
+    if not isinstance(value, str) or len(value) < len("2026-01-31T00:00Z"):
+        raise ValueError("is not a time such as 2026-01-31T12:00:00Z")
+    try:
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is None:
+            raise ValueError("has no offset: add Z for UTC")
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is out of range") from None
+
+
+def _whole(value: object) -> object:
+    if not (isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 9):
+        raise ValueError("is not a whole number")
+    return int(value)
+
+
+Several = BeforeValidator(_several)
+QueryMoment = Annotated[datetime, BeforeValidator(_moment)]
+IdOrNobody = Id | Literal["-"]
+LanguageOrNobody = Language | Literal["-"]
+Limit = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=MAX_LIMIT)]
+Cursor = Annotated[
+    str, Field(min_length=1, max_length=2000, description="`nextCursor` of the page before; nothing else")
+]
+Zone = Annotated[
+    str,
+    Field(
+        pattern=r"^(UTC|[+-](0\d|1[0-3]):[0-5]\d|[A-Z][A-Za-z]+(/[A-Za-z0-9_+-]+){1,2})$",
+        description="where days begin: UTC, an offset such as +02:00, or a name such as Europe/Madrid",
+    ),
+]
+
+
+class Query(BaseModel):
+    """Parameters of one resource. One that nobody knows is refused: a misspelt filter must not show everything."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_name=False, validate_by_alias=True, extra="forbid", frozen=True
+    )
+    paged: ClassVar[bool] = False
+
+
+class Narrowed(Query):
+    """Which calls, by what they have. Without `queueId`, all that the token permits."""
+
+    queue_id: Annotated[tuple[Id, ...], Several, Field(max_length=200)] = ()
+    agent_id: Annotated[tuple[IdOrNobody, ...], Several, Field(max_length=200)] = ()
+    language: Annotated[tuple[LanguageOrNobody, ...], Several, Field(max_length=50)] = ()
+    type: Annotated[tuple[Literal["voice", "video"], ...], Several] = ()
+    since: Annotated[QueryMoment | None, Field(alias="from", description="the earliest start")] = None
+    until: Annotated[QueryMoment | None, Field(alias="to", description="starts before this time")] = None
+
+
+class MetricsQuery(Narrowed):
+    """Without `from` since the day began, without `to` until now."""
+
+    group_by: Annotated[tuple[GroupName, ...], Several, Field(max_length=4)] = ()
+    bucket: BucketName | None = None
+    zone: Zone = "UTC"
+
+
+Q = TypeVar("Q", bound=Query)
+
+
+def parse_query(model: type[Q], parameters: dict[str, Any]) -> Q:
+    """Raises `ProblemError` (400) that names each parameter which is wrong."""
+    try:
+        return model.model_validate(parameters)
+    except ValidationError as error:
+        raise ProblemError(_without_positions(error)) from None
+
+
+def _without_positions(error: ValidationError) -> Any:  # noqa: ANN401 - a Problem
+    """A value among several is named by its parameter: nobody counts commas."""
+    found = from_validation(error)
+    errors = [entry.model_copy(update={"field": entry.field.split("[")[0].split(".")[0]}) for entry in found.errors]
+    named = ", ".join(dict.fromkeys(entry.field for entry in errors))
+    return found.model_copy(update={"errors": errors, "detail": f"Not valid: {named}"})
+
+
+STATUSES: tuple[StatusName, ...] = get_args(StatusName)
+FLAGS: tuple[FlagName, ...] = get_args(FlagName)

@@ -1,0 +1,112 @@
+"""The figures of a call centre: what is counted of its calls, and the formulas over the counts. Pure.
+
+A call counts where it began: in the interval of its start, for the queue, language and agent that it has now. Waits and
+times are whole milliseconds, so that any order of adding gives the same sum. A formula whose denominator is 0 is None.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What is counted of some calls. Every field adds up, but for the longest wait. `_ms` are milliseconds."""
+
+    offered: int = 0  # reached a queue
+    answered: int = 0
+    answered_in_time: int = 0  # within the queue's promise, and so not flagged sla_breached
+    abandoned: int = 0  # gave up before anybody answered
+    short_abandons: int = 0  # of them within the queue's promise
+    failed: int = 0  # ended unanswered by a fault
+    sla_breached: int = 0
+    waited: int = 0  # whose wait is known: all but those who still wait
+    wait_ms: int = 0
+    answered_wait_ms: int = 0
+    longest_wait_ms: int = 0
+    handled: int = 0  # answered and over
+    talk_ms: int = 0
+    hold_ms: int = 0
+    acw_ms: int = 0
+    misses: int = 0  # redirections on no answer
+    missed: int = 0  # calls with one at least
+    transfers: int = 0
+    transferred: int = 0
+    holds: int = 0
+    held: int = 0
+    hold_exceeded: int = 0  # calls with a hold beyond the queue's limit
+    hold_excess_ms: int = 0
+    short_calls: int = 0
+
+    def __add__(self, other: Self) -> Self:
+        sums = {name: getattr(self, name) + getattr(other, name) for name in COUNTED}
+        sums["longest_wait_ms"] = max(self.longest_wait_ms, other.longest_wait_ms)
+        return type(self)(**sums)
+
+
+COUNTED = tuple(field.name for field in fields(Tally))
+
+
+def _share(part: float, whole: float) -> float | None:
+    return part / whole if whole else None
+
+
+def _mean_seconds(total_ms: int, count: int) -> float | None:
+    return total_ms / count / 1000 if count else None
+
+
+def level_of_answered(tally: Tally) -> float | None:
+    """Answered in time / answered. Genesys Cloud, *Configure the service level calculation*, with abandons left out."""
+    return _share(tally.answered_in_time, tally.answered)
+
+
+def level_of_offered(tally: Tally) -> float | None:
+    """Answered in time / (answered + abandoned). Cisco Unified CCE, *abandoned calls have negative impact*."""
+    return _share(tally.answered_in_time, tally.answered + tally.abandoned)
+
+
+def level_without_short_abandons(tally: Tally) -> float | None:
+    """Answered in time / (answered + abandoned - short abandons). Cisco Unified CCE, *abandoned calls ignored*."""
+    return _share(tally.answered_in_time, tally.answered + tally.abandoned - tally.short_abandons)
+
+
+def level_with_abandons_in_time(tally: Tally) -> float | None:
+    """(Answered in time + short abandons) / (answered + abandoned). Cisco Unified CCE, *positive impact*."""
+    return _share(tally.answered_in_time + tally.short_abandons, tally.answered + tally.abandoned)
+
+
+def abandon_rate(tally: Tally) -> float | None:
+    """Abandoned / (answered + abandoned). Gans, Koole and Mandelbaum, M&SOM 5 (2003), section 2."""
+    return _share(tally.abandoned, tally.answered + tally.abandoned)
+
+
+def asa_seconds(tally: Tally) -> float | None:
+    """Average speed of answer: the mean wait of those who were answered. Gans, Koole and Mandelbaum (2003)."""
+    return _mean_seconds(tally.answered_wait_ms, tally.answered)
+
+
+def mean_wait_seconds(tally: Tally) -> float | None:
+    """The mean wait of all, those who gave up included: E[W] where ASA is E[W | served]. The same authors."""
+    return _mean_seconds(tally.wait_ms, tally.waited)
+
+
+def talk_seconds(tally: Tally) -> float | None:
+    return _mean_seconds(tally.talk_ms, tally.handled)
+
+
+def hold_seconds(tally: Tally) -> float | None:
+    return _mean_seconds(tally.hold_ms, tally.handled)
+
+
+def acw_seconds(tally: Tally) -> float | None:
+    """After-call work: how long the agent wrapped the call up."""
+    return _mean_seconds(tally.acw_ms, tally.handled)
+
+
+def aht_seconds(tally: Tally) -> float | None:
+    """Average handle time: (talk + hold + after-call work) / calls handled. COPC and every ACD's manual."""
+    return _mean_seconds(tally.talk_ms + tally.hold_ms + tally.acw_ms, tally.handled)
+
+
+def occupancy(occupied_ms: int, available_ms: int) -> float | None:
+    """Ringing, talking, holding and wrapping up / (the same + waiting for a call). Avaya CMS, *agent occupancy*."""
+    return _share(occupied_ms, occupied_ms + available_ms)

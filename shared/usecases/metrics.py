@@ -1,0 +1,199 @@
+"""The figures of a range, by bucket and group, each with the address of the calls that it counts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+from shared.contracts.base import rfc3339
+from shared.contracts.metrics import Formula, Gauges, HandleTime, Metrics, MetricsRow, ServiceLevel
+from shared.contracts.problems import refuse
+from shared.contracts.queries import NOBODY, MetricsQuery, parse_query
+from shared.domain import metrics
+from shared.domain.metrics import Tally
+from shared.usecases.permissions import Bearer
+
+LONGEST_RANGE = timedelta(days=400)
+MAX_ROWS = 2000  # some 4 MB: a function may answer 6
+BUCKETS = {"5m": 300, "15m": 900, "30m": 1800, "1h": 3600, "1d": 86_400}
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which calls to count and how to part them. `queues` None means all."""
+
+    start: datetime
+    end: datetime
+    bucket: str | None
+    zone: str
+    group_by: tuple[str, ...]
+    queues: Sequence[str] | None
+    agents: Sequence[str] = ()
+    languages: Sequence[str] = ()
+    types: Sequence[str] = ()
+
+    @property
+    def of_all_calls(self) -> bool:
+        """Whether agents' time can be set beside the calls: time without a call belongs to no queue and no language."""
+        narrowed = self.queues is not None or self.languages or self.types
+        return not narrowed and set(self.group_by) <= {"agent"}
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One row: its bucket, its keys by name, what was counted, and agents' time where that can be told."""
+
+    start: datetime
+    end: datetime
+    keys: Mapping[str, str | None]
+    tally: Tally
+    occupied_ms: int = 0
+    available_ms: int = 0
+
+
+class Figures(Protocol):
+    """Raises `UnavailableError`; `ProblemError` (400) where nobody knows the zone."""
+
+    def day_begin(self, now: datetime, zone: str) -> datetime: ...
+
+    def groups(self, span: Span, limit: int) -> list[Group]:
+        """Ordered by bucket and keys. A group nobody called is left out; without any group there is one of zeros."""
+        ...
+
+    def gauges(self, span: Span, now: datetime) -> Gauges: ...
+
+
+def show_metrics(figures: Figures, bearer: Bearer, parameters: dict[str, Any], now: datetime) -> Metrics:
+    """Raises `ProblemError` (400) that names a parameter which is not valid."""
+    query = parse_query(MetricsQuery, parameters)
+    span = _span(figures, bearer, query, now)
+    groups = figures.groups(span, MAX_ROWS + 1)
+    if len(groups) > MAX_ROWS:
+        detail = f"These are more than {MAX_ROWS} rows: ask for a shorter range, longer buckets or fewer groups."
+        raise refuse(400, detail, ("bucket", f"would give more than {MAX_ROWS} rows"))
+    return Metrics.trusted(
+        start=span.start,
+        end=span.end,
+        bucket=span.bucket,
+        zone=span.zone,
+        group_by=list(span.group_by),
+        data=[_row(span, query, group) for group in groups],
+        now=figures.gauges(span, now),
+        formulas=list(FORMULAS),
+    )
+
+
+def _span(figures: Figures, bearer: Bearer, query: MetricsQuery, now: datetime) -> Span:
+    end = query.until or now
+    start = query.since or figures.day_begin(min(end, now), query.zone)
+    if not timedelta(0) <= end - start <= LONGEST_RANGE:
+        problem = "is before `from`" if end < start else f"is more than {LONGEST_RANGE.days} days after `from`"
+        raise refuse(400, "Not valid: to", ("to", problem))
+    return Span(
+        start=start,
+        end=end,
+        bucket=query.bucket,
+        zone=query.zone,
+        group_by=tuple(dict.fromkeys(query.group_by)),
+        queues=bearer.narrowed(query.queue_id),
+        agents=query.agent_id,
+        languages=query.language,
+        types=query.type,
+    )
+
+
+def _row(span: Span, query: MetricsQuery, group: Group) -> MetricsRow:
+    tally = group.tally
+    return MetricsRow.trusted(
+        start=group.start,
+        end=group.end,
+        queue_id=group.keys.get("queue"),
+        agent_id=group.keys.get("agent"),
+        language=group.keys.get("language"),
+        type=group.keys.get("type"),
+        offered=tally.offered,
+        answered=tally.answered,
+        answered_in_time=tally.answered_in_time,
+        abandoned=tally.abandoned,
+        short_abandons=tally.short_abandons,
+        failed=tally.failed,
+        sla_breached=tally.sla_breached,
+        service_level=ServiceLevel.trusted(
+            of_answered=metrics.level_of_answered(tally),
+            of_offered=metrics.level_of_offered(tally),
+            without_short_abandons=metrics.level_without_short_abandons(tally),
+            with_abandons_in_time=metrics.level_with_abandons_in_time(tally),
+        ),
+        abandon_rate=metrics.abandon_rate(tally),
+        asa=metrics.asa_seconds(tally),
+        mean_wait_of_all=metrics.mean_wait_seconds(tally),
+        longest_wait=tally.longest_wait_ms / 1000 if tally.waited else None,
+        handle_time=HandleTime.trusted(
+            aht=metrics.aht_seconds(tally),
+            talk=metrics.talk_seconds(tally),
+            hold=metrics.hold_seconds(tally),
+            acw=metrics.acw_seconds(tally),
+        ),
+        handled=tally.handled,
+        occupancy=metrics.occupancy(group.occupied_ms, group.available_ms) if span.of_all_calls else None,
+        rona=tally.misses,
+        missed=tally.missed,
+        transfers=tally.transfers,
+        transferred=tally.transferred,
+        holds=tally.holds,
+        held=tally.held,
+        hold_exceeded=tally.hold_exceeded,
+        hold_excess_seconds=tally.hold_excess_ms / 1000,
+        short_calls=tally.short_calls,
+        links=_links(query, group),
+    )
+
+
+# How the list of calls is asked for those that a figure counts; what is not named here counts all of the group.
+_SELECTS: dict[str, dict[str, str]] = {
+    "offered": {},
+    "answered": {"answered": "true"},
+    "answeredInTime": {"answered": "true", "noFlag": "sla_breached"},
+    "abandoned": {"answered": "false", "endReason": "abandoned"},
+    "shortAbandons": {"answered": "false", "endReason": "abandoned", "noFlag": "sla_breached"},
+    "failed": {"answered": "false", "endReason": "failed"},
+    "slaBreached": {"flag": "sla_breached"},
+    "asa": {"answered": "true"},
+    "meanWaitOfAll": {"waited": "true"},
+    "longestWait": {"waited": "true", "sort": "-wait", "limit": "1"},
+    "handled": {"answered": "true", "status": "ended"},
+    "missed": {"missed": "true"},
+    "transferred": {"transferred": "true"},
+    "held": {"held": "true"},
+    "holdExceeded": {"flag": "hold_exceeded"},
+    "shortCalls": {"flag": "short_call"},
+}
+
+
+def _links(query: MetricsQuery, group: Group) -> dict[str, str]:
+    base = {"from": rfc3339(group.start), "to": rfc3339(group.end)}
+    asked = {"queueId": query.queue_id, "agentId": query.agent_id, "language": query.language, "type": query.type}
+    base |= {name: ",".join(values) for name, values in asked.items() if values}
+    names = {"queue": "queueId", "agent": "agentId", "language": "language", "type": "type"}
+    base |= {names[name]: value or NOBODY for name, value in group.keys.items()}
+    return {figure: f"/api/calls?{urlencode(base | select, safe=':,')}" for figure, select in _SELECTS.items()}
+
+
+def _formula(name: str, rule: Any) -> Formula:  # noqa: ANN401 - one of the domain's functions
+    """As the domain's own docstring tells it: the formula, then the source."""
+    formula, _, source = str(rule.__doc__).strip().rstrip(".").partition(". ")
+    return Formula.trusted(name=name, formula=formula, source=source.replace("*", ""))
+
+
+FORMULAS: tuple[Formula, ...] = (
+    _formula("serviceLevel.ofAnswered", metrics.level_of_answered),
+    _formula("serviceLevel.ofOffered", metrics.level_of_offered),
+    _formula("serviceLevel.withoutShortAbandons", metrics.level_without_short_abandons),
+    _formula("serviceLevel.withAbandonsInTime", metrics.level_with_abandons_in_time),
+    _formula("abandonRate", metrics.abandon_rate),
+    _formula("asa", metrics.asa_seconds),
+    _formula("meanWaitOfAll", metrics.mean_wait_seconds),
+    _formula("handleTime.aht", metrics.aht_seconds),
+    _formula("occupancy", metrics.occupancy),
+)

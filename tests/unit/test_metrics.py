@@ -1,0 +1,87 @@
+"""The formulas over counts."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain import metrics
+from shared.domain.metrics import COUNTED, Tally
+
+LEVELS = [
+    metrics.level_of_answered,
+    metrics.level_of_offered,
+    metrics.level_without_short_abandons,
+    metrics.level_with_abandons_in_time,
+    metrics.abandon_rate,
+]
+MEANS = [
+    metrics.asa_seconds,
+    metrics.mean_wait_seconds,
+    metrics.aht_seconds,
+    metrics.talk_seconds,
+    metrics.hold_seconds,
+]
+
+
+@st.composite
+def tallies(draw: st.DrawFn) -> Tally:
+    """Counts that calls can give."""
+    answered, abandoned = draw(st.integers(0, 10_000)), draw(st.integers(0, 10_000))
+    waits = draw(st.integers(0, 10**9))
+    return Tally(
+        offered=answered + abandoned,
+        answered=answered,
+        answered_in_time=draw(st.integers(0, answered)),
+        abandoned=abandoned,
+        short_abandons=draw(st.integers(0, abandoned)),
+        waited=answered + abandoned,
+        wait_ms=waits,
+        answered_wait_ms=draw(st.integers(0, waits)),
+        longest_wait_ms=draw(st.integers(0, waits)),
+        handled=answered,
+        talk_ms=draw(st.integers(0, 10**9)),
+        hold_ms=draw(st.integers(0, 10**9)),
+        acw_ms=draw(st.integers(0, 10**9)),
+    )
+
+
+@given(tallies())
+def test_a_share_is_between_none_and_all_and_null_where_nobody_called(tally: Tally) -> None:
+    for level in LEVELS:
+        share = level(tally)
+        assert share is None or 0 <= share <= 1
+    assert (metrics.level_of_offered(tally) is None) == (tally.answered + tally.abandoned == 0)
+
+
+@given(tallies())
+def test_to_forgive_abandons_never_lowers_the_level(tally: Tally) -> None:
+    strict, ignored = metrics.level_of_offered(tally), metrics.level_without_short_abandons(tally)
+    kind = metrics.level_with_abandons_in_time(tally)
+    assert strict is None or ((ignored is None or strict <= ignored) and kind is not None and strict <= kind)
+
+
+@given(tallies())
+def test_handle_time_is_the_sum_of_its_parts(tally: Tally) -> None:
+    whole = metrics.aht_seconds(tally)
+    parts = [metrics.talk_seconds(tally), metrics.hold_seconds(tally), metrics.acw_seconds(tally)]
+    assert whole == (None if None in parts else pytest.approx(sum(part for part in parts if part is not None)))
+
+
+@given(tallies(), tallies(), tallies())
+def test_tallies_add_in_any_order(one: Tally, two: Tally, three: Tally) -> None:
+    assert (one + two) + three == three + (two + one)
+    assert one + Tally() == one
+
+
+def test_nothing_counted_gives_null_everywhere() -> None:
+    assert {rule(Tally()) for rule in (*LEVELS, *MEANS, metrics.acw_seconds)} == {None}
+    assert metrics.occupancy(0, 0) is None
+
+
+def test_the_real_day_by_its_counts() -> None:
+    day = Tally(answered=1511, answered_in_time=464, abandoned=726, short_abandons=237)
+    assert [f"{level(day):.3%}" for level in LEVELS] == ["30.708%", "20.742%", "23.200%", "31.337%", "32.454%"]
+
+
+def test_every_figure_of_a_tally_is_a_whole_number() -> None:
+    assert {type(getattr(Tally(), name)) for name in COUNTED} == {int}
