@@ -5,7 +5,6 @@
 
 import contextlib
 import hashlib
-import py_compile
 import secrets
 import shutil
 import subprocess
@@ -16,17 +15,25 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra import template
+from infra import pythons, template
 from infra.environment import environment
 from infra.errors import InfraError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 BUILD = REPOSITORY / "build"
 NAMES = ("ingest", "query", "timers", "broadcast")
-# The only services that the functions call through botocore. Its descriptions of all the others weigh 25 MB.
-KEPT_SERVICES = {"lambda", "sqs", "apigatewaymanagementapi"}
+# The only service that the functions call through botocore. Its descriptions of all the others weigh 25 MB.
+KEPT_SERVICES = {"lambda"}
 # What Chalice's own packager ships; the rest of the distribution is its command line and that one's dependencies.
 KEPT_CHALICE = {"__init__.py", "app.py"}
+# Powertools beyond logs, metrics and traces: web frameworks, parsers and clients of services that are not used here.
+KEPT_UTILITIES = {"__init__.py", "jmespath_utils"}
+NEEDLESS = (
+    *("bin", ".lock", "**/__pycache__", "**/*.dist-info/RECORD", "**/tests", "aws_lambda_powertools/event_handler"),
+    *("**/*.pyi", "**/*.pyx", "**/*.pxd", "**/*.c", "**/*.h"),
+    # What is imported only by those who use it: the client's side of a WebSocket, the models of Pydantic 1.
+    *("aiohttp/_websocket/*.so", "multidict/_testcapi*", "pydantic/v1", "pydantic/mypy.py"),
+)
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold: the same input gives the same bytes
 
 
@@ -45,10 +52,10 @@ class Target:
 def complete(name: str, target: Target) -> Path:
     """A package with everything in it, for Lambda. Returns its folder."""
     dependencies = _dependencies(name, target)
-    key = _digest(*_sources(name), *map(str, [target, dependencies.name]))
+    key = _digest(*_sources(name), str(target), dependencies.name)
     folder = BUILD / "complete" / f"{name}-{target.architecture}-{key}"
     if not folder.exists():
-        _replace(folder, lambda draft: _fill(draft, name, dependencies))
+        _replace(folder, lambda draft: _fill(draft, name, pythons.find(target.python), dependencies))
     return folder
 
 
@@ -60,7 +67,7 @@ def slim(name: str) -> Path:
     key = _digest(*_sources(name), sys.version)
     archive = BUILD / "slim" / f"{name}-{key}.zip"
     if not archive.exists():
-        _replace(archive.with_suffix(""), lambda draft: _fill(draft, name, None))
+        _replace(archive.with_suffix(""), lambda draft: _fill(draft, name, Path(sys.executable)))
         zip_folder(archive.with_suffix(""), archive)
     return archive
 
@@ -91,34 +98,39 @@ def _replace(folder: Path, fill: Callable[[Path], None]) -> None:
         shutil.rmtree(needless, ignore_errors=True) if needless.is_dir() else needless.unlink(missing_ok=True)
 
 
-def _fill(folder: Path, name: str, dependencies: Path | None) -> None:
+def _fill(folder: Path, name: str, python: Path | None, dependencies: Path | None = None) -> None:
     if dependencies:
         shutil.copytree(dependencies, folder, dirs_exist_ok=True)
     for source in _sources(name):
         copy = folder / source.relative_to(REPOSITORY)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, copy)
-        if not dependencies:
-            _compile(copy, str(source.relative_to(REPOSITORY)))
+    for own in ("functions", "shared"):
+        _compile(python, folder, folder / own)
 
 
-def _compile(source: Path, shown_as: str) -> None:
-    """Bytecode that is never checked against the source's time, which unpacking changes."""
-    if source.suffix == ".py":
-        mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-        py_compile.compile(str(source), dfile=shown_as, doraise=True, invalidation_mode=mode)
+def _compile(python: Path | None, root: Path, folder: Path) -> None:
+    """Bytecode that is never checked against the source's time, which unpacking changes. A cold start without it
+    compiles every module anew, since what it writes is lost. Where there is no such Python, so be it."""
+    if python:
+        command = [python, "-I", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-s", root, folder]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise InfraError(f"Not compiled: {folder.name}\n{done.stdout}{done.stderr}")
 
 
 def _dependencies(name: str, target: Target) -> Path:
     """The function's dependency group as locked, trimmed to what runs."""
     lock = [REPOSITORY / "uv.lock", REPOSITORY / "pyproject.toml", Path(__file__)]
-    folder = BUILD / "dependencies" / f"{name}-{target.architecture}-{_digest(*lock, str(target))}"
+    python = pythons.find(target.python)
+    key = _digest(*lock, str(target), "compiled" if python else "sources")
+    folder = BUILD / "dependencies" / f"{name}-{target.architecture}-{key}"
     if not folder.exists():
-        _replace(folder, lambda draft: _install(draft, name, target))
+        _replace(folder, lambda draft: _install(draft, name, target, python))
     return folder
 
 
-def _install(folder: Path, name: str, target: Target) -> None:
+def _install(folder: Path, name: str, target: Target, python: Path | None) -> None:
     # Chalice comes alone: the functions use its runtime, which needs the standard library only.
     needed = _uv("export", "--frozen", "--only-group", name, "--prune", "chalice", "--no-emit-project", "--no-header")
     chalice = _uv("export", "--frozen", "--only-group", name, "--no-emit-project", "--no-header", "--no-annotate")
@@ -127,6 +139,7 @@ def _install(folder: Path, name: str, target: Target) -> None:
     _uv("pip", "install", "--no-deps", "--target", str(folder), "--python-platform", target.platform,
         "--python-version", target.python, "--only-binary", ":all:", "-r", str(requirements))  # fmt: skip
     _trim(folder)
+    _compile(python, folder, folder)
 
 
 def _only(package: str, requirements: str) -> str:
@@ -141,11 +154,12 @@ def _trim(folder: Path) -> None:
     for service in (folder / "botocore" / "data").glob("*/"):
         if service.name not in KEPT_SERVICES:
             shutil.rmtree(service)
-    for part in (folder / "chalice").iterdir():
-        if part.name not in KEPT_CHALICE:
-            shutil.rmtree(part) if part.is_dir() else part.unlink()
-    for needless in [folder / "bin", folder / ".lock", *folder.rglob("__pycache__"), *folder.rglob("RECORD")]:
-        shutil.rmtree(needless) if needless.is_dir() else needless.unlink(missing_ok=True)
+    needless = [path for pattern in NEEDLESS for path in folder.glob(pattern)]
+    needless += [path for path in (folder / "chalice").iterdir() if path.name not in KEPT_CHALICE]
+    utilities = folder / "aws_lambda_powertools" / "utilities"
+    needless += [path for path in utilities.iterdir() if path.name not in KEPT_UTILITIES]
+    for path in needless:
+        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _uv(*arguments: str) -> str:

@@ -1,9 +1,11 @@
 """What goes to Lambda holds all that it imports. Locally the environment would hide a gap."""
 
+import importlib.util
 import platform
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,7 @@ HANDLERS = template.functions(template.load()).values()
 # The machine that runs the test, so that the package's binaries load here.
 HERE = package.Target("x86_64" if platform.machine() == "x86_64" else "arm64",
                       f"{sys.version_info.major}.{sys.version_info.minor}")  # fmt: skip
+UNCHECKED = b"\x01\0\0\0"  # PEP 552: by hash, and not looked at
 IMPORT = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -47,22 +50,33 @@ def test_a_complete_package_imports_its_handlers_alone(name):
     run_bare(IMPORT, package.complete(name, HERE), *handlers)
 
 
+@pytest.mark.parametrize("target", [HERE, package.Target()], ids=["here", "lambda"])
 @pytest.mark.parametrize("name", package.NAMES)
-def test_it_is_small(name):
-    folder = package.complete(name, HERE)
+def test_it_is_small(name, target):
+    folder = package.complete(name, target)
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 50_000_000
 
 
 @pytest.mark.parametrize("name", package.NAMES)
 def test_it_holds_its_own_functions_and_no_others(name):
     folder = package.complete(name, HERE)
-    assert {path.name for path in (folder / "functions").iterdir()} == {"__init__.py", name}
+    assert {path.name for path in (folder / "functions").iterdir()} == {"__init__.py", "__pycache__", name}
     assert not (folder / "infra").exists()
     assert not list(folder.rglob("tests/conftest.py"))
 
 
 def test_trimming_leaves_the_services_that_are_called():
     run_bare(INVOKES, package.complete("ingest", HERE), *package.KEPT_SERVICES)
+
+
+@pytest.mark.parametrize("name", package.NAMES)
+def test_its_bytecode_comes_with_it(name):
+    """A cold start compiles nothing: each module has its bytecode, and that one is not asked for its source's age."""
+    folder = package.complete(name, HERE)
+    for source in folder.rglob("*.py"):
+        compiled = Path(importlib.util.cache_from_source(str(source)))
+        assert compiled.exists(), source
+        assert compiled.read_bytes()[4:8] == UNCHECKED
 
 
 def test_the_same_sources_make_the_same_bytes(tmp_path):
