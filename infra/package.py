@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra import pythons, template
-from infra.environment import environment
 from infra.errors import InfraError
+from infra.uv import REPOSITORY, uv
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 BUILD = REPOSITORY / "build"
 NAMES = ("ingest", "query", "timers", "broadcast")
 # The only service that the functions call through botocore. Its descriptions of all the others weigh 25 MB.
@@ -44,6 +43,9 @@ class Target:
     architecture: str = "arm64"
     python: str = "3.13"
 
+    def __str__(self) -> str:
+        return f"{self.architecture}-{self.python}"
+
     @property
     def platform(self) -> str:
         return {"arm64": "aarch64", "x86_64": "x86_64"}[self.architecture] + "-manylinux_2_28"
@@ -53,9 +55,9 @@ def complete(name: str, target: Target) -> Path:
     """A package with everything in it, for Lambda. Returns its folder."""
     dependencies = _dependencies(name, target)
     key = _digest(*_sources(name), str(target), dependencies.name)
-    folder = BUILD / "complete" / f"{name}-{target.architecture}-{key}"
+    folder = BUILD / "complete" / f"{name}-{target}-{key}"
     if not folder.exists():
-        _replace(folder, lambda draft: _fill(draft, name, pythons.find(target.python), dependencies))
+        replace_older(folder, lambda draft: _fill(draft, name, pythons.find(target.python), dependencies))
     return folder
 
 
@@ -67,9 +69,22 @@ def slim(name: str) -> Path:
     key = _digest(*_sources(name), sys.version)
     archive = BUILD / "slim" / f"{name}-{key}.zip"
     if not archive.exists():
-        _replace(archive.with_suffix(""), lambda draft: _fill(draft, name, Path(sys.executable)))
+        replace_older(archive.with_suffix(""), lambda draft: _fill(draft, name, Path(sys.executable)))
         zip_folder(archive.with_suffix(""), archive)
     return archive
+
+
+def replace_older(folder: Path, fill: Callable[[Path], object]) -> None:
+    """Build beside the place and move, so that an interrupted build is never taken for a whole one."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    older = list(folder.parent.glob(f"{folder.name.rpartition('-')[0]}-*"))
+    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
+    fill(draft)
+    with contextlib.suppress(OSError):  # another process was first: its result is the same
+        draft.chmod(0o755)
+        draft.rename(folder)
+    for needless in (draft, *older):
+        shutil.rmtree(needless, ignore_errors=True) if needless.is_dir() else needless.unlink(missing_ok=True)
 
 
 def zip_folder(folder: Path, archive: Path) -> Path:
@@ -83,19 +98,6 @@ def zip_folder(folder: Path, archive: Path) -> Path:
             file.writestr(entry, path.read_bytes())
     draft.replace(archive)
     return archive
-
-
-def _replace(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Build beside the place and move, so that an interrupted build is never taken for a whole one."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    older = list(folder.parent.glob(f"{folder.name.rpartition('-')[0]}-*"))
-    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
-    fill(draft)
-    with contextlib.suppress(OSError):  # another process was first: its result is the same
-        draft.chmod(0o755)
-        draft.rename(folder)
-    for needless in (draft, *older):
-        shutil.rmtree(needless, ignore_errors=True) if needless.is_dir() else needless.unlink(missing_ok=True)
 
 
 def _fill(folder: Path, name: str, python: Path | None, dependencies: Path | None = None) -> None:
@@ -124,19 +126,19 @@ def _dependencies(name: str, target: Target) -> Path:
     lock = [REPOSITORY / "uv.lock", REPOSITORY / "pyproject.toml", Path(__file__)]
     python = pythons.find(target.python)
     key = _digest(*lock, str(target), "compiled" if python else "sources")
-    folder = BUILD / "dependencies" / f"{name}-{target.architecture}-{key}"
+    folder = BUILD / "dependencies" / f"{name}-{target}-{key}"
     if not folder.exists():
-        _replace(folder, lambda draft: _install(draft, name, target, python))
+        replace_older(folder, lambda draft: _install(draft, name, target, python))
     return folder
 
 
 def _install(folder: Path, name: str, target: Target, python: Path | None) -> None:
     # Chalice comes alone: the functions use its runtime, which needs the standard library only.
-    needed = _uv("export", "--frozen", "--only-group", name, "--prune", "chalice", "--no-emit-project", "--no-header")
-    chalice = _uv("export", "--frozen", "--only-group", name, "--no-emit-project", "--no-header", "--no-annotate")
+    needed = uv("export", "--frozen", "--only-group", name, "--prune", "chalice", "--no-emit-project", "--no-header")
+    chalice = uv("export", "--frozen", "--only-group", name, "--no-emit-project", "--no-header", "--no-annotate")
     requirements = folder / "requirements.txt"
     requirements.write_text(needed + _only("chalice", chalice))
-    _uv("pip", "install", "--no-deps", "--target", str(folder), "--python-platform", target.platform,
+    uv("pip", "install", "--no-deps", "--target", str(folder), "--python-platform", target.platform,
         "--python-version", target.python, "--only-binary", ":all:", "-r", str(requirements))  # fmt: skip
     _trim(folder)
     _compile(python, folder, folder)
@@ -160,18 +162,6 @@ def _trim(folder: Path) -> None:
     needless += [path for path in utilities.iterdir() if path.name not in KEPT_UTILITIES]
     for path in needless:
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-
-
-def _uv(*arguments: str) -> str:
-    beside = Path(sys.executable).with_name("uv")
-    program = beside if beside.exists() else "uv"
-    trusting = environment(UV_SYSTEM_CERTS="1")  # as infra/bootstrap.sh does
-    done = subprocess.run(
-        [program, "-q", *arguments], cwd=REPOSITORY, env=trusting, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise InfraError(f"uv {' '.join(arguments[:2])} failed:\n{done.stderr}")
-    return done.stdout
 
 
 def _sources(name: str) -> list[Path]:

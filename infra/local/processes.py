@@ -1,6 +1,7 @@
 """Start processes, and recognise our own again: a pid alone may belong to somebody else by now."""
 
 import contextlib
+import os
 import signal
 import subprocess
 import time
@@ -89,6 +90,13 @@ def end(process: subprocess.Popen[bytes] | None, how: int = signal.SIGTERM) -> N
         with contextlib.suppress(psutil.NoSuchProcess):
             stop([psutil.Process(process.pid)], how=how)
         process.wait()
+
+
+def end_group(process: subprocess.Popen[bytes], how: int = signal.SIGTERM) -> None:
+    """Stop a child with all that it started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, how)
+    process.wait()
 
 
 def tail(log: Path, lines: int = 12) -> str:

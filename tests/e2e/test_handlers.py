@@ -1,0 +1,196 @@
+"""Each handler, asked with AWS's own events: once as the local cloud deployed it from template.yaml, once from the
+package for Lambda, under AWS's own runtime interface client and emulator. Both must answer the same."""
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import boto3
+import psycopg
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from infra import deploy, template
+from infra.runtime import Runtime
+from tests.e2e.conftest import Run
+
+HANDLERS = template.functions(template.load())
+NAMES = dict(zip(HANDLERS, template.function_names(template.load(), deploy.STACK), strict=True))
+MINUTE_LONG = {"SweepFunction": 8, "RelayFunction": 23}
+"""With so much time, in seconds, they run for three and leave."""
+
+
+class Deployed:
+    """The local cloud's functions, by Lambda's API."""
+
+    def __init__(self, cloud: Run) -> None:
+        self.cloud = cloud
+        self.client: Any = boto3.client(
+            "lambda",
+            region_name="us-east-1",
+            endpoint_url=cloud.home.read_state()["aws"],
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    def invoke(self, name: str, event: object) -> Any:
+        return json.load(self.client.invoke(FunctionName=NAMES[name], Payload=json.dumps(event))["Payload"])
+
+    def variables(self, name: str) -> dict[str, str]:
+        return self.client.get_function_configuration(FunctionName=NAMES[name])["Environment"]["Variables"]
+
+
+class Emulated:
+    """The same functions from their packages, each with the variables that the template gave it."""
+
+    def __init__(self, cloud: Run, folder: Path) -> None:
+        self.cloud, self.folder = cloud, folder
+        self.deployed = Deployed(cloud)
+        self.running: dict[str, Runtime] = {}
+        self.stack = ExitStack()
+
+    def invoke(self, name: str, event: object) -> Any:
+        if name not in self.running:
+            # MiniStack puts it into every function's environment; on AWS it is absent.
+            variables = self.deployed.variables(name) | {"AWS_ENDPOINT_URL": self.cloud.home.read_state()["aws"]}
+            seconds = MINUTE_LONG.get(name, 30)
+            runtime = Runtime(HANDLERS[name], variables, self.folder / f"{name}.log", seconds)
+            self.running[name] = self.stack.enter_context(runtime)
+        return self.running[name].invoke(event)
+
+
+@pytest.fixture(scope="module")
+def emulated(cloud: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulated]:
+    emulated = Emulated(cloud, tmp_path_factory.mktemp("runtime"))
+    with emulated.stack:
+        yield emulated
+
+
+@pytest.fixture(params=["ministack", "emulator"])
+def functions(request: pytest.FixtureRequest, cloud: Run) -> Any:
+    return Deployed(cloud) if request.param == "ministack" else request.getfixturevalue("emulated")
+
+
+def rest(cloud: Run, method: str, route: str, body: object = None, query: dict | None = None, **path: str) -> dict:
+    """As API Gateway's REST proxy asks. `route` as in template.yaml."""
+    headers = {"authorization": f"Bearer {cloud.home.read_state()['token']}", "content-type": "application/json"}
+    return {
+        "resource": route,
+        "path": route.format(**path),
+        "httpMethod": method,
+        "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "queryStringParameters": query,
+        "multiValueQueryStringParameters": {name: [value] for name, value in query.items()} if query else None,
+        "pathParameters": path or None,
+        "stageVariables": None,
+        "requestContext": {
+            "resourcePath": route,
+            "httpMethod": method,
+            "stage": "live",
+            "requestId": str(uuid4()),
+            "identity": {"sourceIp": "127.0.0.1"},
+        },
+        "body": None if body is None else json.dumps(body),
+        "isBase64Encoded": False,
+    }
+
+
+def message(body: object) -> dict:
+    """As SQS delivers it."""
+    return {
+        "messageId": str(uuid4()),
+        "receiptHandle": "handle",
+        "body": body if isinstance(body, str) else json.dumps(body),
+        "attributes": {"SentTimestamp": "1790000000000", "ApproximateReceiveCount": "1"},
+        "messageAttributes": {},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:switchboard-events",
+        "awsRegion": "us-east-1",
+    }
+
+
+def socket(connection_id: str, route: str, **more: object) -> dict:
+    """As API Gateway's WebSocket API calls."""
+    kind = {"$connect": "CONNECT", "$disconnect": "DISCONNECT"}.get(route, "MESSAGE")
+    context = {"connectionId": connection_id, "routeKey": route, "eventType": kind, "stage": "live", "apiId": "live"}
+    return {"requestContext": context, "isBase64Encoded": False, **more}
+
+
+def initiated(call_id: str) -> dict:
+    return {"event": "call_initiated", "callId": call_id, "type": "voice", "queueId": "medical_spanish"}
+
+
+def test_an_event_is_taken_in_and_read_back(functions, cloud: Run):
+    call_id = f"call-{uuid4()}"
+    taken = functions.invoke("IngestFunction", rest(cloud, "POST", "/api/events", initiated(call_id)))
+    assert taken["statusCode"] == 201, taken
+    read = functions.invoke("QueryFunction", rest(cloud, "GET", "/api/calls/{call_id}", call_id=call_id))
+    assert read["statusCode"] == 200, read
+    assert json.loads(read["body"])["status"] == "waiting"
+    page = functions.invoke("QueryFunction", rest(cloud, "GET", "/api/calls", query={"limit": "1"}))
+    assert len(json.loads(page["body"])["data"]) == 1
+
+
+def test_a_bad_event_is_a_problem_that_names_the_field(functions, cloud: Run):
+    refused = functions.invoke("IngestFunction", rest(cloud, "POST", "/api/events", {"event": "call_initiated"}))
+    assert refused["statusCode"] == 400
+    assert refused["headers"]["Content-Type"] == "application/problem+json"
+    assert "callId" in refused["body"]
+
+
+def test_nobody_reads_without_a_token(functions, cloud: Run):
+    event = rest(cloud, "GET", "/api/calls")
+    for headers in (event["headers"], event["multiValueHeaders"]):
+        del headers["authorization"]
+    assert functions.invoke("QueryFunction", event)["statusCode"] == 401
+
+
+def test_the_queue_gets_only_the_bad_message_back(functions):
+    good, bad = message(initiated(f"call-{uuid4()}")), message("not even JSON")
+    answer = functions.invoke("IngestQueueFunction", {"Records": [good, bad]})
+    assert answer == {"batchItemFailures": [{"itemIdentifier": bad["messageId"]}]}
+
+
+def test_a_socket_is_opened_answered_and_closed(functions, cloud: Run):
+    state = cloud.home.read_state()
+    with connect(f"{state['websocket']}?token={state['token']}") as client:
+        real = _newest_connection(state["database"])
+        assert functions.invoke("MessageFunction", socket(real, "ping", body='{"action": "ping"}'))["statusCode"] == 200
+        assert _next(client)["type"] == "pong"
+    made_up = f"made-up-{uuid4()}"
+    opened = socket(made_up, "$connect", queryStringParameters={"token": state["token"]})
+    assert functions.invoke("ConnectFunction", opened)["statusCode"] == 200
+    assert _is_connected(state["database"], made_up)
+    functions.invoke("DisconnectFunction", socket(made_up, "$disconnect"))
+    assert not _is_connected(state["database"], made_up)
+
+
+def test_a_socket_without_a_token_is_refused(functions):
+    assert functions.invoke("ConnectFunction", socket(f"made-up-{uuid4()}", "$connect"))["statusCode"] == 401
+
+
+def test_the_minute_long_ones_come_and_go(emulated: Emulated):
+    """The local cloud's own are at work meanwhile: `test_status_tells_where_everything_is` sees them alive."""
+    scheduled = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": {}}
+    assert set(emulated.invoke("SweepFunction", scheduled)) >= {"timers", "offers", "republished"}
+    assert set(emulated.invoke("RelayFunction", scheduled)) == {"events", "posts"}
+
+
+def _newest_connection(database: str) -> str:
+    with psycopg.connect(database) as connection:
+        found = connection.execute("select id from connections order by connected_at desc limit 1").fetchone()
+    assert found
+    return found[0]
+
+
+def _is_connected(database: str, connection_id: str) -> bool:
+    with psycopg.connect(database) as connection:
+        return bool(connection.execute("select 1 from connections where id = %s", [connection_id]).fetchone())
+
+
+def _next(client: ClientConnection) -> dict:
+    return json.loads(client.recv(timeout=10))
