@@ -15,10 +15,12 @@ class Settings:
     database_url: str
     redis_url: str
     token_key: str
+    token_key_name: str
     connections_url: str
     relay_function: str
     sweep_function: str
     aws_endpoint_url: str | None
+    aws_region: str
     parked_grace_seconds: float = 60
     sweep_seconds: float = 65  # a little longer than the schedule's minute, so that two overlap
     relay_seconds: float = 65
@@ -31,10 +33,12 @@ def settings() -> Settings:
         database_url=_required("DATABASE_URL"),
         redis_url=_required("REDIS_URL"),
         token_key=os.environ.get("TOKEN_KEY", ""),
+        token_key_name=os.environ.get("TOKEN_KEY_NAME", ""),
         connections_url=os.environ.get("CONNECTIONS_URL", ""),
         relay_function=os.environ.get("RELAY_FUNCTION", ""),
         sweep_function=os.environ.get("SWEEP_FUNCTION", ""),
         aws_endpoint_url=os.environ.get("AWS_ENDPOINT_URL"),
+        aws_region=os.environ.get("AWS_REGION", "us-east-1"),
     )
 
 

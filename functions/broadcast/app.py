@@ -6,7 +6,7 @@ from typing import Any
 from chalice.app import Chalice
 
 from shared import wiring
-from shared.adapters import clock, tokens
+from shared.adapters import clock, keys, secrets, tokens
 from shared.settings import settings
 from shared.usecases.answer_message import UnknownConnectionError, answer_message
 from shared.usecases.connect import connect as open_connection
@@ -26,12 +26,12 @@ def connect(event: Json, _context: object) -> Json:
     connection_id = _connection_id(event)
     try:
         parameters: Json = event.get("queryStringParameters") or {}
-        bearer = tokens.read(settings().token_key, parameters.get("token") or "")
+        bearer = keys.bearer_of(parameters.get("token") or "")
         listener = open_connection(wiring.registry(), connection_id, bearer, clock.now())
     except tokens.TokenError as error:
         log.info("%s refused: %s", connection_id, error)
         return {"statusCode": 401, "body": str(error)}
-    except UnavailableError as error:
+    except (UnavailableError, secrets.SecretError) as error:
         log.error("%s refused: %s", connection_id, error)
         return {"statusCode": 503}
     log.info("%s connected as %s until %s", connection_id, bearer.role, listener.expires_at)

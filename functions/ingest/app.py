@@ -14,6 +14,7 @@ from shared.contracts.problems import Problem
 from shared.contracts.setup import AgentSetup, QueueSetup, parse_id, parse_key, parse_setup
 from shared.usecases.agents import set_up_agent
 from shared.usecases.journal import UnavailableError
+from shared.usecases.narrow import permits
 from shared.usecases.redrive import redrive
 from shared.usecases.submit import Result, item_of, submit
 from shared.usecases.submit_messages import Message, submit_messages
@@ -30,7 +31,8 @@ def post_events() -> Response:
     rest.require(bearer.may_administer or not history, "send history")
     body = _events()
     key = parse_key(rest.header(app, "idempotency-key"))
-    results = submit(wiring.desk(), items(body), clock.now(), history=history, key=key)
+    permitted = permits(bearer, wiring.registry)
+    results = submit(wiring.desk(), items(body), clock.now(), history=history, key=key, permits=permitted)
     wiring.wake_sweep_if_dead(clock.now())
     if isinstance(body, list):
         return rest.answer({"results": [item_of(result) for result in results]})
@@ -57,7 +59,7 @@ def from_queue(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 @rest.route(app, "/api/dead-letters/redrive", "POST")
 def post_redrive() -> Response:
-    rest.require(rest.authenticate(app).may_administer, "redrive dead letters")
+    rest.require(rest.authenticate(app).may_administer_all, "redrive dead letters")
     wanted = parse_redrive(rest.json_body(app))
     answer = redrive(wiring.desk(), wiring.dead_letters(wiring.database()), wanted, clock.now())
     wiring.wake_sweep_if_dead(clock.now())
@@ -66,14 +68,16 @@ def post_redrive() -> Response:
 
 @rest.route(app, "/api/queues/{queue_id}", "PUT")
 def put_queue(queue_id: str) -> Response:
-    rest.require(rest.authenticate(app).may_administer, "set up queues")
+    bearer = rest.authenticate(app)
+    rest.require(bearer.may_administer and bearer.sees(queue_id), "set up this queue")
     setup = parse_setup(QueueSetup, rest.json_body(app))
+    rest.require(not setup.overflow_queue_id or bearer.sees(setup.overflow_queue_id), "overflow to this queue")
     return rest.answer(wiring.agents().put_queue(parse_id("queueId", queue_id), setup))
 
 
 @rest.route(app, "/api/agents/{agent_id}", "PUT")
 def put_agent(agent_id: str) -> Response:
-    rest.require(rest.authenticate(app).may_administer, "set up agents")
+    rest.require(rest.authenticate(app).may_administer_all, "set up agents")
     setup = parse_setup(AgentSetup, rest.json_body(app))
     agent = set_up_agent(wiring.agents(), wiring.dispatcher(), parse_id("agentId", agent_id), setup, clock.now())
     wiring.wake_sweep_if_dead(clock.now())

@@ -19,6 +19,7 @@ MODULES = {
     "send": "send",
     "tail": "tail",
     "dead-letters": "dead_letters",
+    "token": "token",
 }
 
 

@@ -9,10 +9,9 @@ import orjson
 from chalice.app import Chalice, CORSConfig, Request, Response
 from pydantic import BaseModel
 
-from shared.adapters import tokens
+from shared.adapters import keys, secrets, tokens
 from shared.contracts.body import parse_json
 from shared.contracts.problems import Problem, ProblemError, problem, refuse
-from shared.settings import SettingMissingError, settings
 from shared.usecases.journal import UnavailableError
 from shared.usecases.permissions import Bearer
 
@@ -58,8 +57,8 @@ def _answer(view: View, parameters: dict[str, str]) -> Response:
         return view(**parameters)
     except ProblemError as error:
         return refusal(error.problem, error.headers)
-    except UnavailableError as error:
-        _log.error("Postgres is not available: %s", error)
+    except (UnavailableError, secrets.SecretError) as error:
+        _log.error("Not available: %s", error)
         detail = "Nothing was recorded or read. Try again in a moment."
         return refusal(problem(503, detail), {"Retry-After": str(RETRY_AFTER_SECONDS)})
     except Exception:
@@ -83,10 +82,8 @@ def authenticate(app: Chalice) -> Bearer:
     challenge = {"WWW-Authenticate": "Bearer"}
     if scheme.lower() != "bearer" or not token:
         raise refuse(401, "Send a token: `Authorization: Bearer …`.", headers=challenge)
-    if not settings().token_key:
-        raise SettingMissingError("TOKEN_KEY")
     try:
-        return tokens.read(settings().token_key, token.strip())
+        return keys.bearer_of(token.strip())
     except tokens.TokenError as error:
         raise refuse(401, str(error), headers=challenge) from None
 

@@ -13,9 +13,9 @@ class Signer:
         self._credentials: Any = session.get_credentials()
         self._service, self._region = service, session.get_config_variable("region")
 
-    def headers(self, method: str, url: str, body: bytes) -> dict[str, str]:
-        """All headers to send. The credentials are asked each time: a role's change within the hour."""
-        request: Any = AWSRequest(method=method, url=url, data=body)
+    def headers(self, method: str, url: str, body: bytes, more: dict[str, str] | None = None) -> dict[str, str]:
+        """All headers to send, with `more`. The credentials are asked each time: a role's change within the hour."""
+        request: Any = AWSRequest(method=method, url=url, data=body, headers=more)
         auth: Any = SigV4Auth(self._credentials.get_frozen_credentials(), self._service, self._region)
         auth.add_auth(request)
         return dict(request.headers.items())

@@ -40,3 +40,8 @@ class Bearer:
     @property
     def may_administer(self) -> bool:
         return self.role == "admin"
+
+    @property
+    def may_administer_all(self) -> bool:
+        """What belongs to no queue alone, such as an agent."""
+        return self.may_administer and self.sees_all

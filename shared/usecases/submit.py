@@ -15,6 +15,7 @@ from shared.domain.call import Call
 from shared.domain.facts import Event, Source
 from shared.usecases.agents import AgentRegistry, StatusChange, change_status
 from shared.usecases.journal import Announcer, Journal
+from shared.usecases.narrow import Permits, everything
 from shared.usecases.record_events import (
     Applied,
     Impossible,
@@ -57,10 +58,11 @@ def submit(
     history: bool = False,
     key: str | None = None,
     received: Sequence[datetime] = (),
+    permits: Permits = everything,
 ) -> list[Result]:
     """Record each event; results in the order sent. `key` is the sender's Idempotency-Key for the whole request.
 
-    `received` says when each was received, where that was not now.
+    `received` says when each was received, where that was not now. What the sender is not permitted to say is refused.
 
     Raises `UnavailableError` when nothing was recorded and the whole must be sent again.
     """
@@ -77,6 +79,9 @@ def submit(
             event = parse_event(body, now)
         except ProblemError as error:
             results[index] = Result(error.problem.status, error.problem)
+            continue
+        if not permits(event):
+            results[index] = _refused(problem(403, "This token does not permit its bearer to say this."))
             continue
         item_key = key and (key if len(bodies) == 1 else f"{key}.{index}")
         if isinstance(event, AgentStatusChanged):

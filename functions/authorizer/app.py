@@ -1,0 +1,50 @@
+"""Says at the door who comes: one authorizer for REST and for `$connect`. The functions still check what they get."""
+
+from typing import Any
+
+from shared.adapters import keys, log, tokens
+from shared.settings import log_level
+from shared.usecases.permissions import Bearer
+
+_log = log.configure("authorizer", log_level())
+Json = dict[str, Any]
+
+
+class UnauthorizedError(Exception):
+    """API Gateway answers 401 to this very word, and 500 to any other."""
+
+    def __init__(self) -> None:
+        super().__init__("Unauthorized")
+
+
+def authorize(event: Json, _context: object) -> Json:
+    """A policy for the bearer of the token, or a refusal; without keys a failure, which lets nobody in."""
+    try:
+        bearer = keys.bearer_of(_token(event))
+    except tokens.TokenError as error:
+        _log.info("refused: %s", error)
+        raise UnauthorizedError from None
+    return _policy(bearer, event["methodArn"])
+
+
+def _token(event: Json) -> str:
+    """From the header of a request; from the query of a socket, where a browser can send no header."""
+    given: dict[str, str] = event.get("headers") or {}
+    headers = {name.lower(): value for name, value in given.items()}
+    sent: str = event.get("authorizationToken") or headers.get("authorization") or ""
+    scheme, _, token = sent.partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    parameters: Json = event.get("queryStringParameters") or {}
+    return str(parameters.get("token") or "") if not sent else ""
+
+
+def _policy(bearer: Bearer, method_arn: str) -> Json:
+    """For the whole stage: API Gateway keeps it for the token, and must not refuse the next route by this one's."""
+    api, stage, *_ = method_arn.split("/")
+    statement = {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": f"{api}/{stage}/*"}
+    return {
+        "principalId": bearer.role,
+        "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
+        "context": {"role": bearer.role, "queues": " ".join(sorted(bearer.queues)), "expiresAt": bearer.expires_at},
+    }

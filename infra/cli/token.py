@@ -1,0 +1,85 @@
+"""token: mint one for a sender, a supervisor or an administrator; change the key that signs them."""
+
+import re
+import secrets
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+
+from infra.cli.address import fail
+from infra.keys import KeyHolder, holder
+from shared.adapters import tokens
+
+UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+KEY_BYTES = 48
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+class Role(StrEnum):
+    SENDER = "sender"
+    SUPERVISOR = "supervisor"
+    ADMIN = "admin"
+
+
+class Action(StrEnum):
+    MINT = "mint"
+    ROTATE = "rotate"
+
+
+KeyName = Annotated[
+    str | None,
+    typer.Option(
+        envvar="TOKEN_KEY_NAME", help="A secret's name or ARN, or /a/parameter of SSM  [default: the local run's key]"
+    ),
+]
+
+
+def token(
+    action: Annotated[Action, typer.Argument(help="mint or rotate")] = Action.MINT,
+    role: Annotated[Role | None, typer.Option(help="What its bearer may do")] = None,
+    queue: Annotated[list[str] | None, typer.Option(help="May be given again  [default: every queue]")] = None,
+    expires: Annotated[str, typer.Option(help="In 30m, 12h or 90d")] = "12h",
+    drop_others: Annotated[
+        bool, typer.Option("--drop-others", help="rotate: a key has leaked, so let no older token in any more")
+    ] = False,
+    key_name: KeyName = None,
+    region: Annotated[str, typer.Option(envvar="AWS_REGION")] = "us-east-1",
+    endpoint_url: Annotated[str | None, typer.Option(envvar="AWS_ENDPOINT_URL")] = None,
+) -> None:
+    """Mint a token, or rotate the key: a new one signs from now on, and the one before still checks."""
+    try:
+        keys = holder(key_name, region, endpoint_url)
+        if action is Action.ROTATE:
+            console.print(_rotate(keys, drop_others))
+        elif role is None:
+            fail("Say for whom: --role sender, supervisor or admin.")
+        else:
+            queues = tuple(queue or ["*"])
+            minted = tokens.mint(keys.read(), role=role.value, queues=queues, ttl_seconds=_seconds(expires))
+            typer.echo(minted)
+    except (BotoCoreError, ClientError, tokens.WeakKeyError, LookupError) as error:
+        fail(str(error))
+
+
+def rotated(keys: str, new: str, drop_others: bool = False) -> str:
+    """The keys with a new one first, and the one that signed until now."""
+    return "\n".join([new] if drop_others else [new, *list(tokens.ring(keys).values())[:1]])
+
+
+def _rotate(keys: KeyHolder, drop_others: bool) -> str:
+    keys.write(rotated(keys.read(), secrets.token_urlsafe(KEY_BYTES), drop_others))
+    if drop_others:
+        return "A new key signs. Tokens of older keys are refused within five minutes: mint all anew."
+    return "A new key signs, and the one before still checks. Rotate again when its last token has expired."
+
+
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"(\d{1,5})([mhd])", text)
+    if not found or not int(found[1]):
+        fail(f"{text} is no time such as 30m, 12h or 90d.")
+    return timedelta(**{UNITS[found[2]]: int(found[1])}).total_seconds()

@@ -1,0 +1,64 @@
+"""Where the keys that sign tokens are held: a local run's file, Secrets Manager or SSM."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from infra import aws
+from infra.local.cloud import LocalCloud
+from infra.local.home import Home, write_private
+
+LOCAL = "token-key"
+
+
+class KeyHolder(Protocol):
+    def read(self) -> str: ...
+
+    def write(self, keys: str) -> None: ...
+
+
+def holder(name: str | None, region: str, endpoint_url: str | None) -> KeyHolder:
+    if not name:
+        return LocalKeys(Home.current())
+    if name.startswith("/") or ":ssm:" in name:
+        return Parameter(aws.client("ssm", region, endpoint_url), name)
+    return Secret(aws.client("secretsmanager", region, endpoint_url), name)
+
+
+@dataclass(frozen=True)
+class LocalKeys:
+    """The functions of a local run are given the keys when they are deployed: written anew, they are deployed anew."""
+
+    home: Home
+
+    def read(self) -> str:
+        return self.home.secret(LOCAL)
+
+    def write(self, keys: str) -> None:
+        write_private(self.home.root / "secrets" / LOCAL, keys + "\n")
+        state = self.home.read_state()
+        if state.get("ready"):
+            LocalCloud(self.home, state=state).deploy()
+
+
+@dataclass(frozen=True)
+class Secret:
+    client: Any
+    name: str
+
+    def read(self) -> str:
+        return self.client.get_secret_value(SecretId=self.name)["SecretString"]
+
+    def write(self, keys: str) -> None:
+        self.client.put_secret_value(SecretId=self.name, SecretString=keys)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    client: Any
+    name: str
+
+    def read(self) -> str:
+        return self.client.get_parameter(Name=self.name, WithDecryption=True)["Parameter"]["Value"]
+
+    def write(self, keys: str) -> None:
+        self.client.put_parameter(Name=self.name, Value=keys, Type="SecureString", Overwrite=True)
