@@ -23,6 +23,7 @@ TAKEN: dict[str, Any] = {
 GIVEN: dict[str, Any] = {
     "Call": views.CallView,
     "CallPage": views.CallPage,
+    "Changes": views.Changes,
     "EventPage": views.EventPage,
     "Queue": views.QueueView,
     "QueueList": views.QueueList,

@@ -13,7 +13,8 @@ HEADER = """\
 """
 # What the page reads and says; what only senders and administrators say is none of its business.
 ROOTS = (
-    "CallPage", "EventPage", "QueueList", "AgentList", "DeadLetterPage", "Problem", "FeedRequest", "FeedFrame",
+    "CallPage", "Changes", "EventPage", "QueueList", "AgentList", "DeadLetterPage", "Problem",
+    "FeedRequest", "FeedFrame",
 )  # fmt: skip
 UNIONS = {"FeedRequest": "ClientFrame", "FeedFrame": "ServerFrame"}
 NAMES = {"Subscribed": "SubscribedFrame", "Update": "UpdateFrame", "Reset": "ResetFrame", "Pong": "PongFrame"}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # what only some functions need is imported where it is made
 
     from shared.adapters.connections import Connections, Sign
     from shared.adapters.postgres.agents import PostgresAgents
+    from shared.adapters.postgres.changes import PostgresChanges
     from shared.adapters.postgres.dead_letters import PostgresDeadLetters
     from shared.adapters.postgres.ledger import PostgresJournal
     from shared.adapters.postgres.metrics import PostgresFigures
@@ -75,6 +76,13 @@ def figures() -> PostgresFigures:
     from shared.adapters.postgres.metrics import PostgresFigures
 
     return PostgresFigures(reading_database())
+
+
+@cache
+def changes() -> PostgresChanges:
+    from shared.adapters.postgres.changes import PostgresChanges
+
+    return PostgresChanges(reading_database())
 
 
 def dead_letters(database: Database) -> PostgresDeadLetters:

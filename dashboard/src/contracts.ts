@@ -58,6 +58,16 @@ export interface Call {
   metadata: Record<string, unknown>;
 }
 
+/** What changed since a position, as it stands now, ended calls included. Go on from `position`. */
+export interface Changes {
+  position: number;
+  /** true where it cannot be told: read the snapshot, then go on from this position */
+  reset: boolean;
+  calls: Call[];
+  left: Departure[];
+  agents: Agent[];
+}
+
 /** Newest first. */
 export interface DeadLetterPage {
   data: DeadLetter[];
@@ -82,6 +92,13 @@ export interface DeadLetter {
 export interface Deadline {
   kind: "answer" | "sla_wait" | "hold";
   dueAt: string;
+}
+
+/** A call that was moved to a queue beyond what was asked for, or permitted: it is of no concern any more. */
+export interface Departure {
+  id: string;
+  /** a view of the call with a lower version is older than its departure */
+  version: number;
 }
 
 export interface ErrorFrame {

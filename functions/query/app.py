@@ -5,7 +5,7 @@ from chalice.app import Response
 from shared import wiring
 from shared.adapters import clock, rest
 from shared.contracts.setup import parse_id
-from shared.usecases import metrics, reads
+from shared.usecases import changes, metrics, reads
 from shared.usecases.permissions import Bearer
 
 app = rest.rest_app("query")
@@ -14,7 +14,16 @@ log = wiring.logger("query")
 
 @rest.route(app, "/api/calls")
 def list_calls() -> Response:
-    return rest.answer(reads.list_calls(wiring.reads(), _reader(), rest.query(app)))
+    bearer, query = _reader(), rest.query(app)
+    if "since" in query:
+        return _list_changes(bearer, query)
+    return rest.answer(reads.list_calls(wiring.reads(), bearer, query))
+
+
+def _list_changes(bearer: Bearer, query: dict[str, str]) -> Response:
+    """For clients who poll: what changed since a position, or 304."""
+    found = changes.list_changes(wiring.changes(), bearer, query)
+    return rest.tagged(app, found, changes.tag_of(found))
 
 
 @rest.route(app, "/api/calls/{call_id}")

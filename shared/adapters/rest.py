@@ -20,8 +20,8 @@ RETRY_AFTER_SECONDS = 2
 # A token travels in a header, never in a cookie, so a foreign page gains nothing by calling from a browser.
 CORS = CORSConfig(
     allow_origin="*",
-    allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
-    expose_headers=["Date", "Link"],
+    allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match"],
+    expose_headers=["Date", "ETag", "Link"],
     max_age=600,
 )
 
@@ -74,6 +74,14 @@ def refusal(found: Problem, headers: dict[str, str] | None = None) -> Response:
 def answer(body: BaseModel | dict[str, Any], status: int = 200) -> Response:
     text = body.model_dump_json() if isinstance(body, BaseModel) else orjson.dumps(body).decode()
     return Response(body=text, status_code=status, headers={"Content-Type": "application/json"})
+
+
+def tagged(app: Chalice, body: BaseModel, tag: str) -> Response:
+    """304 for a reader who holds what bears this entity tag."""
+    held = tag in header(app, "if-none-match")
+    response = Response(body="", status_code=304) if held else answer(body)
+    response.headers["ETag"] = tag
+    return response
 
 
 def authenticate(app: Chalice) -> Bearer:

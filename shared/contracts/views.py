@@ -225,6 +225,23 @@ class CallPage(Contract):
     position: int
 
 
+class Departure(Contract):
+    """A call that was moved to a queue beyond what was asked for, or permitted: it is of no concern any more."""
+
+    id: str
+    version: int = Field(description="a view of the call with a lower version is older than its departure")
+
+
+class Changes(Contract):
+    """What changed since a position, as it stands now, ended calls included. Go on from `position`."""
+
+    position: int
+    reset: bool = Field(description="true where it cannot be told: read the snapshot, then go on from this position")
+    calls: list[CallView]
+    left: list[Departure]
+    agents: list[AgentView]
+
+
 class EventPage(Contract):
     data: list[EventView]
     next_cursor: str | None

@@ -54,7 +54,7 @@ class Api:
         }
         answer = self._apps["query" if method == "GET" else "ingest"](event, None)
         headers = {name.lower(): value for name, value in answer["headers"].items()}
-        return answer["statusCode"], json.loads(answer["body"]), headers
+        return answer["statusCode"], json.loads(answer["body"] or "null"), headers
 
     def post(self, body: Any, **options: Any) -> tuple[int, Any, dict[str, str]]:
         return self.call("POST", "/api/events", body, **options)
@@ -295,3 +295,16 @@ def test_all_that_the_queue_delivers_comes_back_while_postgres_is_away(
     assert from_queue({"Records": records}, None) == {
         "batchItemFailures": [{"itemIdentifier": "0"}, {"itemIdentifier": "1"}]
     }
+
+
+def test_what_changed_since_a_position_is_told_once_and_then_not_modified(api: Api) -> None:
+    since = str(api.call("GET", "/api/calls")[1]["position"])
+    api.post(INITIATED)
+    status, told, headers = api.call("GET", "/api/calls", query={"since": since})
+    assert (status, [call["id"] for call in told["calls"]]) == (200, ["call-1"])
+    held = {"if-none-match": headers["etag"]}
+    assert api.call("GET", "/api/calls", query={"since": since}, headers=held)[:2] == (304, None)
+    api.post(INITIATED | {"callId": "call-2"})
+    assert api.call("GET", "/api/calls", query={"since": since}, headers=held)[0] == 200
+    status, problem, _ = api.call("GET", "/api/calls", query={"since": since, "cursor": "x"})
+    assert (status, problem["errors"][0]["field"]) == (400, "cursor")

@@ -1,0 +1,74 @@
+"""What changed since a position, read from the log for clients who poll."""
+
+from collections.abc import Collection
+from typing import Any
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+
+from shared.adapters.postgres import codec
+from shared.adapters.postgres.connection import Database, available
+from shared.contracts.views import CallView, Departure
+from shared.usecases.changes import Found
+
+# Who polls reads the truth itself, so what the floor has not been told yet does not hold this position back.
+_HERE = """
+select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as position,
+    pg_snapshot_xmax(pg_current_snapshot())::text::bigint as next,
+    (select min(txid) from events) as earliest
+"""
+_CALLS = """
+select * from calls c
+where c.status is not null and (%(all)s or c.queue_id = any(%(queues)s))
+  and c.id in (select call_id from events where txid >= %(since)s and state in ('applied', 'void'))
+limit %(limit)s
+"""
+# Calls of these queues that went on to another one.
+_LEFT = """
+select c.id, c.version from calls c
+where not %(all)s and c.queue_id <> all(%(queues)s)
+  and c.id in (select call_id from events where txid >= %(since)s and name = 'call_transferred')
+  and exists (select from events p where p.call_id = c.id and p.data ->> 'queue_id' = any(%(queues)s))
+limit %(limit)s
+"""
+# By the transaction that wrote the row as it stands. Postgres keeps 32 bits of it there: the others are the newest
+# that do not make it later than now.
+_AGENTS = """
+select a.* from agents a, lateral (
+    select pg_snapshot_xmax(pg_current_snapshot())::text::bigint as next, a.xmin::text::bigint as low
+) x
+where (%(all)s or a.queues && %(queues)s)
+  and x.next - ((x.next - x.low) & 4294967295) >= %(since)s
+order by a.id
+"""
+
+
+class PostgresChanges:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def since(self, position: int, queues: Collection[str] | None, limit: int) -> Found:
+        """The position first: what is committed while the rest is read comes again, and never not at all."""
+        asked = {"since": position, "all": queues is None, "queues": list(queues or ()), "limit": limit + 1}
+        connection = self._database.connection()
+        with available(self._database), connection.pipeline():
+            here, *rest = [_cursor(connection).execute(query, asked) for query in (_HERE, _CALLS, _LEFT, _AGENTS)]
+        place = here.fetchone()
+        assert place, "a select without a table has one row"
+        calls, left, agents = (cursor.fetchall() for cursor in rest)
+        return Found(
+            place["position"],
+            [CallView.of(codec.call_from_row(row)) for row in calls],
+            [Departure.trusted(id=row["id"], version=row["version"]) for row in left],
+            [codec.agent_view(codec.agent_from_row(row)) for row in agents],
+            is_complete=_reaches(place, position) and max(len(calls), len(left)) <= limit,
+        )
+
+
+def _cursor(connection: psycopg.Connection[Any]) -> psycopg.Cursor[DictRow]:
+    return connection.cursor(row_factory=dict_row)
+
+
+def _reaches(place: DictRow, since: int) -> bool:
+    """A position beyond the next transaction comes from another database; one before the log, from what is gone."""
+    return since <= place["next"] and (place["earliest"] is None or since >= min(place["earliest"], place["position"]))

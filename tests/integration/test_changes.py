@@ -1,0 +1,188 @@
+"""Polling: a client who asks what changed since its position ends with what the snapshot says."""
+
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shared.adapters.postgres.changes import PostgresChanges
+from shared.contracts.problems import ProblemError
+from shared.contracts.views import Changes
+from shared.usecases import changes
+from shared.usecases.changes import list_changes, tag_of
+from shared.usecases.permissions import Bearer
+from shared.usecases.reads import list_calls
+from tests.integration.conftest import Floor
+from tests.integration.stage import open_transaction
+
+QUEUES = ("medical_spanish", "legal_spanish", "legal_english")
+ALL = Bearer("supervisor", frozenset({"*"}), 0)
+SPANISH = Bearer("supervisor", frozenset({"medical_spanish", "legal_spanish"}), 0)
+LIVE = {"status": "waiting,active,on_hold"}
+_numbers = count()
+
+
+class Poller:
+    """As any client would: by version, and from a snapshot where it is told to."""
+
+    def __init__(self, floor: Floor, bearer: Bearer) -> None:
+        self.floor, self.bearer = floor, bearer
+        self.log = PostgresChanges(floor.database)
+        self.calls: dict[str, Any] = {}
+        self.agents: dict[str, Any] = {}
+        self.known: dict[str, int] = {}
+        self.resets = 0
+        self.position = self.snapshot()
+
+    def snapshot(self) -> int:
+        page = list_calls(self.floor.reads, self.bearer, {**LIVE, "limit": "500"})
+        self.calls = {call.id: call for call in page.data}
+        self.known |= {call.id: call.version for call in page.data}
+        self.agents = {agent.id: agent for agent in self.floor.reads.agents() if self._shares(agent.queues)}
+        return page.position
+
+    def ask(self) -> Changes:
+        return list_changes(self.log, self.bearer, {"since": str(self.position)})
+
+    def poll(self) -> Changes:
+        told = self.ask()
+        if told.reset:
+            self.resets += 1
+            self.snapshot()
+        for call in told.calls:
+            if self.known.get(call.id, 0) < call.version:
+                self.known[call.id] = call.version
+                self.calls.pop(call.id, None)
+                if call.status != "ended":
+                    self.calls[call.id] = call
+        for left in told.left:
+            if self.known.get(left.id, 0) < left.version:
+                self.known[left.id] = left.version
+                self.calls.pop(left.id, None)
+        self.agents |= {agent.id: agent for agent in told.agents}
+        self.position = told.position
+        return told
+
+    def agrees(self) -> None:
+        page = list_calls(self.floor.reads, self.bearer, {**LIVE, "limit": "500"})
+        assert self.calls == {call.id: call for call in page.data}
+        agents = {agent.id: agent for agent in self.floor.reads.agents() if self._shares(agent.queues)}
+        assert self.agents == agents
+
+    def _shares(self, queues: list[str]) -> bool:
+        return self.bearer.sees_all or not self.bearer.queues.isdisjoint(queues)
+
+
+Step = st.one_of(
+    st.tuples(st.sampled_from(["begin", "route", "answer", "hold", "end", "miss"]), st.integers(0, 3)),
+    st.tuples(st.just("transfer"), st.integers(0, 3)),
+    st.tuples(st.just("poll"), st.integers(0, 1)),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(
+    steps=st.lists(Step, min_size=5, max_size=40), queues=st.lists(st.sampled_from(QUEUES), min_size=40, max_size=40)
+)
+def test_who_polls_ends_with_the_snapshot_whatever_happened_between(floor: Floor, steps, queues) -> None:
+    story = next(_numbers)  # one database for all examples: each has calls of its own
+    pollers = [Poller(floor, ALL), Poller(floor, SPANISH)]
+    for (step, number), queue in zip(steps, queues, strict=False):
+        if step == "poll":
+            pollers[number].poll()
+            pollers[number].agrees()
+        else:
+            _happen(floor, step, f"c{story}-{number}", queue)
+    for poller in pollers:
+        poller.poll()
+        poller.agrees()
+        assert poller.resets <= 1  # the log may begin after the very first position
+
+
+def _happen(floor: Floor, step: str, call_id: str, queue: str) -> None:
+    """Whether it is possible is the rules' affair."""
+    agent = f"interpreter-1{call_id[-1]}"
+    fields: dict[str, dict[str, Any]] = {
+        "begin": {"event": "call_initiated", "type": "voice", "queueId": queue},
+        "route": {"event": "call_routed", "agentId": agent, "routingTime": 1},
+        "miss": {"event": "call_no_answer", "agentId": agent},
+        "answer": {"event": "call_answered", "waitTime": 3},
+        "hold": {"event": "call_hold", "holdDuration": 0},
+        "transfer": {"event": "call_transferred", "queueId": queue},
+        "end": {"event": "call_ended", "endReason": "completed", "duration": 5},
+    }
+    floor.send({"callId": call_id, **fields[step]})
+
+
+def test_what_commits_late_is_told_all_the_same(floor: Floor, database_url: str) -> None:
+    floor.one("call_initiated", "call-0", type="voice", queueId=QUEUES[0])
+    poller = Poller(floor, ALL)
+    with open_transaction(database_url) as late:
+        floor.one("call_initiated", type="voice", queueId=QUEUES[0])
+        late.execute("update agents set status_since = status_since + interval '1 s' where id = 'interpreter-15'")
+        first = poller.poll()
+        assert "call-1" in [call.id for call in first.calls] and not first.agents
+        late.commit()
+    assert [agent.id for agent in poller.poll().agents] == ["interpreter-15"]
+    poller.agrees()
+
+
+def test_a_call_that_moves_beyond_the_token_is_taken_back_without_a_word_more(floor: Floor) -> None:
+    poller = Poller(floor, SPANISH)
+    floor.one("call_initiated", type="voice", queueId="legal_spanish")
+    floor.one("call_routed", agentId="interpreter-15", routingTime=1)
+    floor.one("call_answered", waitTime=1)
+    poller.poll()
+    floor.one("call_transferred", queueId="legal_english")
+    told = poller.poll()
+    assert ([call.id for call in told.calls], [left.id for left in told.left]) == ([], ["call-1"])
+    assert poller.calls == {}
+    floor.one("call_routed", agentId="interpreter-20", routingTime=1)
+    assert not poller.poll().calls
+
+
+def test_too_much_and_foreign_positions_are_answered_by_reset(floor: Floor, monkeypatch) -> None:
+    monkeypatch.setattr(changes, "MOST", 3)
+    poller = Poller(floor, ALL)
+    for number in range(4):
+        floor.one("call_initiated", f"call-{number}", type="voice", queueId=QUEUES[0])
+    told = poller.poll()
+    assert told.reset and told.calls == []
+    poller.agrees()
+    poller.position = 10**15
+    assert poller.ask().reset
+    floor.rows("delete from events")  # as a month that was dropped
+    floor.one("call_initiated", "call-new", type="voice", queueId=QUEUES[0])
+    poller.position = 5
+    assert poller.ask().reset
+
+
+def test_a_queue_may_be_asked_for_and_nothing_else(floor: Floor) -> None:
+    poller = Poller(floor, SPANISH)
+    poller.poll()
+    since = str(poller.position)
+    floor.one("call_initiated", "s", type="voice", queueId="medical_spanish")
+    floor.one("call_initiated", "e", type="voice", queueId="legal_english")
+
+    def asked(**query: str) -> list[str]:
+        return [call.id for call in list_changes(poller.log, SPANISH, {"since": since, **query}).calls]
+
+    assert asked() == asked(queueId="medical_spanish,legal_english") == ["s"]
+    assert asked(queueId="legal_english") == asked(queueId="legal_spanish") == []
+    for query in ({"since": "-1"}, {"since": "x"}, {"since": "9" * 19}, {"since": "1", "status": "active"}):
+        with pytest.raises(ProblemError) as refused:
+            list_changes(poller.log, SPANISH, query)
+        assert refused.value.problem.errors[0].field in ("since", "status")
+
+
+def test_the_tag_changes_with_what_is_told(floor: Floor) -> None:
+    poller = Poller(floor, ALL)
+    poller.poll()
+    quiet = tag_of(poller.ask())
+    assert tag_of(poller.ask()) == quiet
+    floor.one("call_initiated", type="voice", queueId=QUEUES[0])
+    told = tag_of(poller.ask())
+    floor.one("call_routed", agentId="interpreter-15", routingTime=1)
+    assert len({quiet, told, tag_of(poller.ask())}) == 3
