@@ -4,6 +4,7 @@ export interface AgentList {
   data: Agent[];
 }
 
+/** The whole current view of an agent. Of two views of one agent, the one with the higher version is the truth. */
 export interface Agent {
   id: string;
   name: string;
@@ -15,6 +16,7 @@ export interface Agent {
   reason: string | null;
   skills: Record<string, number>;
   misses: number;
+  version: number;
 }
 
 /** A flag that was raised while somebody could still act: by which event, on which call. */

@@ -43,10 +43,20 @@ def list_queues() -> Response:
     return rest.answer({"data": [queue.model_dump(mode="json") for queue in queues]})
 
 
+@rest.route(app, "/api/queues/{queue_id}")
+def get_queue(queue_id: str) -> Response:
+    return rest.answer(reads.get_queue(wiring.reads(), _reader(), parse_id("queueId", queue_id)))
+
+
 @rest.route(app, "/api/agents")
 def list_agents() -> Response:
     agents = reads.list_agents(wiring.reads(), _reader())
     return rest.answer({"data": [agent.model_dump(mode="json") for agent in agents]})
+
+
+@rest.route(app, "/api/agents/{agent_id}")
+def get_agent(agent_id: str) -> Response:
+    return rest.answer(reads.get_agent(wiring.reads(), _reader(), parse_id("agentId", agent_id)))
 
 
 @rest.route(app, "/api/metrics")

@@ -179,6 +179,8 @@ AgentStatusName = Literal["offline", "available", "offered", "on_call", "wrap_up
 
 
 class AgentView(Contract):
+    """The whole current view of an agent. Of two views of one agent, the one with the higher version is the truth."""
+
     id: str
     name: str
     languages: list[str]
@@ -189,6 +191,7 @@ class AgentView(Contract):
     reason: str | None
     skills: dict[str, int]
     misses: int
+    version: int
 
 
 class QueueView(Contract):

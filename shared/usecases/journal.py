@@ -106,6 +106,7 @@ class AgentRecord:
     reason: str | None
     skills: dict[str, int]
     misses: int
+    version: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,11 @@ class Reads(Protocol):
 
     def queues(self) -> list[QueueView]: ...
 
+    def queue(self, queue_id: str) -> QueueView | None: ...
+
     def agents(self) -> list[AgentView]: ...
+
+    def agent(self, agent_id: str) -> AgentView | None: ...
 
 
 class DeadLetterReads(Protocol):
@@ -105,9 +109,29 @@ def list_queues(reads: Reads, bearer: Bearer) -> list[QueueView]:
     return [queue for queue in reads.queues() if bearer.sees(queue.id)]
 
 
+def get_queue(reads: Reads, bearer: Bearer, queue_id: str) -> QueueView:
+    """A queue that the token does not permit is answered like one that does not exist."""
+    queue = reads.queue(queue_id)
+    if queue is None or not bearer.sees(queue.id):
+        raise refuse(404, f"There is no queue {queue_id}.")
+    return queue
+
+
 def list_agents(reads: Reads, bearer: Bearer) -> list[AgentView]:
     """Agents who share a queue with the reader."""
-    return [agent for agent in reads.agents() if bearer.sees_all or any(map(bearer.sees, agent.queues))]
+    return [agent for agent in reads.agents() if _sees_agent(bearer, agent)]
+
+
+def get_agent(reads: Reads, bearer: Bearer, agent_id: str) -> AgentView:
+    """An agent who shares no queue with the reader is answered like one who does not exist."""
+    agent = reads.agent(agent_id)
+    if agent is None or not _sees_agent(bearer, agent):
+        raise refuse(404, f"There is no agent {agent_id}.")
+    return agent
+
+
+def _sees_agent(bearer: Bearer, agent: AgentView) -> bool:
+    return bearer.sees_all or any(map(bearer.sees, agent.queues))
 
 
 def list_dead_letters(letters: DeadLetterReads, bearer: Bearer, query: dict[str, str]) -> DeadLetterPage:

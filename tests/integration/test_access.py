@@ -30,6 +30,8 @@ ROUTES: dict[tuple[str, str], tuple[Any, Any, int]] = {
     ("GET", "/api/calls/{call_id}/events"): (READERS, None, 404),
     ("GET", "/api/queues"): (READERS, None, 200),
     ("GET", "/api/agents"): (READERS, None, 200),
+    ("GET", "/api/queues/{queue_id}"): (READERS, None, 404),
+    ("GET", "/api/agents/{agent_id}"): (READERS, None, 404),
     ("GET", "/api/dead-letters"): (READERS, None, 200),
     ("GET", "/api/metrics"): (READERS, None, 200),
     ("POST", "/api/events"): (SENDERS, ANSWERED, 403),
@@ -107,19 +109,21 @@ def test_a_token_for_another_queue_learns_and_changes_nothing(api: Api, role: to
     for route, (permitted, body, foreign) in ROUTES.items():
         status, answer = ask(api, route, token, body)
         assert status == (foreign if permitted == EVERYBODY or role in permitted else 403), (route, answer)
-        for secret in (MARKER, AGENT, HOME):
+        asked = {value for name, value in PATH.items() if f"{{{name}}}" in route[1]}  # an id that the reader knew
+        for secret in {MARKER, AGENT, HOME} - asked:
             assert secret not in answer, route
     assert ask(api, ("GET", "/api/calls/{call_id}"), tokens.mint(KEY, role="admin")) == before
 
 
-def test_a_foreign_call_is_answered_like_one_that_does_not_exist(api: Api) -> None:  # noqa: F811 - a fixture
+@pytest.mark.parametrize(("_", "path"), [route for route, rules in ROUTES.items() if rules[2] == 404])
+def test_what_is_foreign_is_answered_like_what_does_not_exist(api: Api, _: str, path: str) -> None:  # noqa: F811 - a fixture
     on_record(api)
     token = tokens.mint(KEY, role="supervisor", queues=(FOREIGN,))
-    for path in ("/api/calls/{call_id}", "/api/calls/{call_id}/events"):
-        there = api.call("GET", path, token=token, call_id="call-1")
-        nowhere = api.call("GET", path, token=token, call_id="call-2")
-        assert there[0] == nowhere[0] == 404
-        assert json.dumps(there[1]).replace("call-1", "call-2") == json.dumps(nowhere[1])
+    known = next(name for name in PATH if f"{{{name}}}" in path)
+    there = api.call("GET", path, None, token=token, **{known: PATH[known]})  # type: ignore[arg-type]  # a path
+    nowhere = api.call("GET", path, None, token=token, **{known: "nowhere"})  # type: ignore[arg-type]  # a path
+    assert there[0] == nowhere[0] == 404
+    assert json.dumps(there[1]).replace(PATH[known], "nowhere") == json.dumps(nowhere[1])
 
 
 @pytest.mark.parametrize(

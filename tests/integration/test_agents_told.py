@@ -1,5 +1,8 @@
 """The floor is told of every agent that a transaction moves."""
 
+from shared.adapters.postgres import codec
+from shared.contracts.setup import AgentSetup
+from shared.usecases.agents import set_up_agent
 from tests.integration.conftest import Floor
 
 
@@ -17,3 +20,28 @@ def test_a_re_route_tells_of_who_missed_the_call_and_of_who_is_offered_it(floor,
     assert offered not in (None, "interpreter-01")
     assert told_statuses(floor) == {"interpreter-01": "away", offered: "offered"}
     assert {name: floor.agent(name)[0] for name in told_statuses(floor)} == told_statuses(floor)
+
+
+def test_whatever_changes_an_agent_raises_the_version_so_that_news_may_come_in_any_order(floor, clock):
+    """An offer, its lapse, the agent's own word, a new name, and a call taken, left and wrapped up."""
+    floor.rows("update agents set status = 'offline'")
+    setup = AgentSetup(name="Ana", languages=[], queues=["medical_spanish"], skills={}, status="available")
+    for second, step in enumerate(
+        [
+            lambda: set_up_agent(floor.desk.agents, floor.told, "ana", setup, clock.now()),
+            lambda: floor.one("call_initiated", type="voice", queueId="medical_spanish"),
+            lambda: floor.one("call_routed", agentId="ana", routingTime=1),
+            lambda: floor.one("call_no_answer", agentId="ana"),
+            lambda: floor.send({"event": "agent_status_changed", "agentId": "ana", "status": "available"}),
+            lambda: set_up_agent(floor.desk.agents, floor.told, "ana", setup, clock.now()),
+            lambda: floor.one("call_answered", agentId="ana", waitTime=4),
+            lambda: floor.one("call_ended", endReason="completed", duration=3),
+        ]
+    ):
+        clock.go_to(second)
+        step()
+    told = [agent for news in floor.told.news for agent in news.agents]
+    versions = [agent.version for agent in told]
+    assert versions == sorted(set(versions)), "no two of one version, and none of an older one"
+    assert len(told) >= 7
+    assert codec.agent_view(told[-1]) == floor.reads.agent("ana")

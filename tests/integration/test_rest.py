@@ -170,6 +170,18 @@ def test_a_token_shows_only_its_queues(api: Api) -> None:
     assert [queue["id"] for queue in api.call("GET", "/api/queues", token=narrow)[1]["data"]] == ["legal_english"]
 
 
+@pytest.mark.parametrize("kind", ["queue", "agent"])
+def test_one_queue_and_one_agent_are_read_as_the_lists_show_them(api: Api, kind: str) -> None:
+    for listed in api.call("GET", f"/api/{kind}s")[1]["data"]:
+        path: dict[str, Any] = {f"{kind}_id": listed["id"]}
+        status, read, _ = api.call("GET", f"/api/{kind}s/{{{kind}_id}}", **path)
+        assert (status, read) == (200, listed)
+    unknown: dict[str, Any] = {f"{kind}_id": "nobody"}
+    status, problem, headers = api.call("GET", f"/api/{kind}s/{{{kind}_id}}", **unknown)
+    assert (status, problem["detail"]) == (404, f"There is no {kind} nobody.")
+    assert headers["content-type"] == "application/problem+json"
+
+
 def test_pages_walk_over_every_call_once_newest_first(api: Api) -> None:
     for number in range(7):
         api.post(INITIATED | {"callId": f"call-{number}"})

@@ -31,7 +31,7 @@ def event(event_id: str, version: int, void: bool = False) -> EventView:
 def agent(agent_id: str, second: int) -> AgentView:
     return AgentView(
         id=agent_id, name="Ana", languages=[], queues=["q"], status="away", status_since=AT.replace(second=second),
-        call_id=None, reason=None, skills={}, misses=0,
+        call_id=None, reason=None, skills={}, misses=0, version=1,
     )  # fmt: skip
 
 

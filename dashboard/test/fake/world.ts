@@ -46,6 +46,7 @@ export class World {
     reason: null,
     skills: {},
     misses: 0,
+    version: 1,
   }));
   readonly calls = new Map<string, Call>();
   readonly events = new Map<string, Event[]>();

@@ -35,7 +35,9 @@ where %(after_time)s::timestamptz is null or (place, position) > (%(after_time)s
 order by place, position limit %(limit)s
 """
 _QUEUES = "select * from queues order by id"
+_QUEUE = "select * from queues where id = %s"
 _AGENTS = "select * from agents order by name, id"
+_AGENT = "select * from agents where id = %s"
 
 
 class PostgresReads:
@@ -73,8 +75,14 @@ class PostgresReads:
     def queues(self) -> list[QueueView]:
         return [QueueView.model_construct(**row) for row in self._rows(_QUEUES)]
 
+    def queue(self, queue_id: str) -> QueueView | None:
+        return next((QueueView.model_construct(**row) for row in self._rows(_QUEUE, [queue_id])), None)
+
     def agents(self) -> list[AgentView]:
         return [codec.agent_view(codec.agent_from_row(row)) for row in self._rows(_AGENTS)]
+
+    def agent(self, agent_id: str) -> AgentView | None:
+        return next((codec.agent_view(codec.agent_from_row(row)) for row in self._rows(_AGENT, [agent_id])), None)
 
     def _rows(self, query: LiteralString, parameters: Any = None) -> list[dict[str, Any]]:  # noqa: ANN401 - psycopg's own parameter type
         connection = self._database.connection()
