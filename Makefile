@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SWITCHBOARD := $(BIN)/switchboard
 RATE ?= 8
+# Two at a time, a file on one of them: what a file shares is made once. Beyond two, clouds compete for the machine.
+PARALLEL ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help up demo down status clean test check bench dashboard
@@ -38,7 +40,7 @@ clean: down
 
 test: $(READY)
 	@$(BIN)/python -m infra.chromium
-	$(BIN)/pytest $(TESTS)
+	$(BIN)/pytest -n $(PARALLEL) --dist loadfile $(TESTS)
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -35,7 +35,7 @@ def test_base_images_are_pinned(path):
         assert is_pinned(image)
 
 
-@pytest.mark.parametrize("name", set(SERVICES) - ONE_SHOTS)
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - ONE_SHOTS))
 def test_what_keeps_running_says_whether_it_is_well(name):
     assert SERVICES[name]["healthcheck"]["test"]
 
