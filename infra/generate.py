@@ -4,10 +4,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from infra import call_states, schemas, typescript
+from infra import asyncapi, call_states, schemas, typescript
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 GENERATED: dict[str, Callable[[], str]] = {
+    "docs/asyncapi.json": asyncapi.document,
     "docs/call-states.md": call_states.document,
     "docs/switchboard.schema.json": schemas.document,
     "dashboard/src/contracts.ts": typescript.document,

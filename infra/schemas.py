@@ -44,13 +44,15 @@ class _Plain(GenerateJsonSchema):
         return False
 
 
-def of(names: Collection[str] | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+def of(
+    names: Collection[str] | None = None, ref_template: str = "#/$defs/{model}"
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """The schemas of these, all unless told, by name; and of the models that they are made of."""
     wanted = {**TAKEN, **GIVEN} if names is None else {n: t for n, t in {**TAKEN, **GIVEN}.items() if n in names}
     inputs: list[tuple[str, Mode, TypeAdapter[Any]]] = [
         (name, "validation" if name in TAKEN else "serialization", TypeAdapter(kind)) for name, kind in wanted.items()
     ]
-    named, shared = TypeAdapter.json_schemas(inputs, schema_generator=_Plain)
+    named, shared = TypeAdapter.json_schemas(inputs, schema_generator=_Plain, ref_template=ref_template)
     return {name: named[name, mode] for name, mode, _ in inputs}, shared["$defs"]
 
 

@@ -6,10 +6,12 @@ import json
 import pytest
 
 from functions.broadcast import app as broadcast
+from infra import asyncapi
 from shared import wiring
 from shared.adapters import clock, tokens
 from shared.settings import settings
 from tests.integration.stage import Stage, answered, routed, staged
+from tests.unit.test_asyncapi import faults
 
 KEY = "a key for tests that is long enough for HS256"
 CACHED = (settings, wiring.database, wiring.registry, wiring.connections)
@@ -239,5 +241,32 @@ def test_a_connection_that_went_while_it_was_answered_is_struck_off(play):
         sockets.stage.gateway.closed.add("c")
         assert await sockets.say("c", subscribe("queue:spanish")) == []
         assert sockets.stage.registry.find("c") is None
+
+    play(body)
+
+
+@pytest.mark.parametrize("said", [said for each in asyncapi.SAID.values() for said in each], ids=lambda said: said.name)
+def test_the_document_s_examples_are_answered_as_it_says(play, said):
+    async def body(sockets: Sockets):
+        await sockets.stage.begin("call-1", "medical_spanish")
+        await sockets.enter("c", queues=("medical_spanish", "legal_spanish"))
+        if said.payload["action"] == "unsubscribe":
+            await sockets.say("c", subscribe(*said.payload["topics"]))
+        frames = await sockets.say("c", said.payload)
+        assert tuple(frame["type"] for frame in frames) == said.answers
+        assert [faults(frame, frame["type"]) for frame in frames] == [[]] * len(frames)
+        for frame in frames:
+            described = asyncapi.TOLD[frame["type"]][0].model_dump(mode="json")
+            assert set(frame) == set(described)
+
+    play(body)
+
+
+@pytest.mark.parametrize("refused", asyncapi.REFUSED, ids=lambda refused: refused.name)
+def test_the_document_s_refusals_are_what_is_answered(play, refused):
+    async def body(sockets: Sockets):
+        await sockets.enter("c", queues=("medical_spanish",))
+        assert await sockets.say("c", refused.said) == [refused.answer.model_dump(mode="json")]
+        assert await sockets.say("c", {"action": "ping"}) == [{"type": "pong"}]
 
     play(body)

@@ -1,0 +1,211 @@
+"""The live feed as an AsyncAPI 3 document: the contracts' schemas, and what no schema says."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
+
+from infra import schemas
+from shared.contracts import feed, views
+from shared.contracts.problems import problem
+from shared.usecases.answer_message import MAX_BYTES
+from shared.usecases.bundle import FRAME_BYTES
+from shared.usecases.connect import LONGEST
+
+Json = dict[str, Any]
+IDLE_SECONDS = 10 * 60  # API Gateway's own
+PROTOCOL_VERSION = "1.0.0"
+
+DESCRIPTION = f"""\
+A client connects with its token, subscribes to topics, reads the snapshot (`GET /api/calls`), and then applies what
+comes by each call's `version`: the higher one is the truth, so that order and copies cannot hurt. `position` is where
+to resume: everything below it has been told.
+
+| topic | tells |
+|---|---|
+| `queue:{{queueId}}` | the calls of a queue, their events and alerts, and its agents |
+| `call:{{callId}}` | one call |
+| `agent:{{agentId}}` | an agent, and the calls offered to this agent or handled by this agent |
+| `alerts:{{queueId}}` | those calls of a queue that bear a flag, to their end |
+| `ops` | for administrators |
+
+An id is of 1 to 128 letters, digits and `. _ : @ + = -`. A token permits topics of its own queues; that is
+asked again at each push.
+
+- Frames to a client stay under {FRAME_BYTES} bytes: what is longer comes in several `update` frames.
+- A message to the server has {MAX_BYTES} bytes at most and names 500 topics at most.
+- A connection ends after {int(LONGEST.total_seconds())} s, when its token does, or after {IDLE_SECONDS} s in which
+  nothing was said either way: send `ping`. Connect anew shortly before, then let the old connection go.
+- Whatever is not understood or not permitted is answered by `error`, and the connection lives.
+- `reset`, or `subscribed` with `replayed: false`: read the snapshot again.
+- Without a socket, poll `GET /api/calls?since=`.
+"""
+
+
+class Said(NamedTuple):
+    """What a client may say, and the types of the frames that answer it."""
+
+    name: str
+    payload: Json
+    answers: tuple[str, ...]
+
+
+class Refused(NamedTuple):
+    """What is answered by an error, as text, and the error."""
+
+    name: str
+    said: str
+    answer: feed.ErrorFrame
+
+
+TOPIC = "queue:medical_spanish"
+SAID = {
+    "subscribe": (
+        Said("first", {"action": "subscribe", "topics": [TOPIC, "alerts:legal_spanish"]}, ("subscribed",)),
+        Said("resume", {"action": "subscribe", "topics": [TOPIC], "since": 742}, ("update", "subscribed")),
+        Said("lost", {"action": "subscribe", "topics": [TOPIC], "since": 10**12}, ("reset", "subscribed")),
+    ),
+    "unsubscribe": (Said("leave", {"action": "unsubscribe", "topics": [TOPIC]}, ()),),
+    "ping": (Said("ping", {"action": "ping"}, ("pong",)),),
+}
+_ACTION = problem(400, "The action is subscribe, unsubscribe or ping.", ("action", "is not known"))
+_FOREIGN = "queue:legal_english"
+REFUSED = (
+    Refused("unknown action", '{"action": "dance"}', feed.ErrorFrame(problem=_ACTION)),
+    Refused("bad JSON", "{", feed.ErrorFrame(problem=problem(400, "The message is not JSON."))),
+    Refused(
+        "foreign topic",
+        json.dumps({"action": "subscribe", "topics": [_FOREIGN]}),
+        feed.ErrorFrame(
+            problem=problem(
+                403,
+                f"Not permitted by this token: {_FOREIGN}",
+                ("topics[0]", f"{_FOREIGN} is not permitted by this token"),
+            )
+        ),
+    ),
+    Refused(
+        "too long",
+        "x" * 129 * 1024,
+        feed.ErrorFrame(problem=problem(413, f"The message is {129 * 1024} bytes long, {MAX_BYTES} at most.")),
+    ),
+)
+
+_AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
+_CALL = views.CallView(
+    id="call-1", type="voice", status="waiting", queue_id="medical_spanish", language="es", start_time=_AT,
+    end_time=None, agent_id=None, wait_seconds=None, hold_seconds=0, duration_seconds=None, end_reason=None,
+    flags=["sla_breached"], offer=None, deadline=None, priority=None, version=2, metadata={},
+)  # fmt: skip
+_EVENT = views.EventView(
+    id="event-2", call_id="call-1", type="sla_breached", timestamp=_AT, occurred_at=_AT, received_at=_AT,
+    source="system", position=2, version=2, void=False, metadata={},
+)  # fmt: skip
+_ALERT = views.AlertView(
+    id="event-2", call_id="call-1", queue_id="medical_spanish", flag="sla_breached", raised_at=_AT, withdrawn=False
+)
+TOLD: dict[str, tuple[BaseModel, ...]] = {
+    "subscribed": (feed.Subscribed(topics=[TOPIC], position=742, replayed=False),),
+    "update": (feed.Update(position=743, calls=[_CALL], events=[_EVENT], alerts=[_ALERT]),),
+    "reset": (feed.Reset(topics=[TOPIC], position=742),),
+    "pong": (feed.Pong(),),
+    "error": tuple(refused.answer for refused in REFUSED),
+}
+_MODELS = {
+    "subscribe": "Subscribe", "unsubscribe": "Unsubscribe", "ping": "Ping",
+    "subscribed": "Subscribed", "update": "Update", "reset": "Reset", "pong": "Pong", "error": "ErrorFrame",
+}  # fmt: skip
+_TITLES = {
+    "subscribe": "Follow topics, from a position or from now on",
+    "unsubscribe": "Follow topics no more; there is no answer",
+    "ping": "Ask whether anybody is there, and keep the connection from being idle",
+    "subscribed": "The topics are followed; whatever was missed and could be told has been told",
+    "update": "What changed",
+    "reset": "Something cannot be told: read the snapshot again",
+    "pong": "The answer to ping",
+    "error": "What was said is not understood or not permitted; nothing was done",
+}
+
+
+def document() -> str:
+    _, models = schemas.of(("FeedRequest", "FeedFrame"), ref_template="#/components/schemas/{model}")
+    found = {
+        "asyncapi": "3.0.0",
+        "x-generated": "Generated by `python -m infra.generate` from shared/contracts. Do not edit.",
+        "info": {"title": "Switchboard's live feed", "version": PROTOCOL_VERSION, "description": DESCRIPTION},
+        "defaultContentType": "application/json",
+        "servers": {"live": _server()},
+        "channels": {"feed": _channel()},
+        "operations": {name: _taken(name) for name in SAID} | {"tell": _tell()},
+        "components": {"schemas": models, "messages": {name: _message(name) for name in _MODELS}, **_SECURITY},
+    }
+    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+
+
+_SECURITY: Json = {
+    "securitySchemes": {
+        "token": {
+            "type": "httpApiKey",
+            "in": "query",
+            "name": "token",
+            "description": "The bearer token of the REST interface. Without a valid one the handshake is refused.",
+        }
+    }
+}
+
+
+def _server() -> Json:
+    return {
+        "host": "{api}.execute-api.{region}.amazonaws.com",
+        "pathname": "/{stage}",
+        "protocol": "wss",
+        "description": "The deployment names its own; beside the dashboard it stands in `config.json`.",
+        "variables": {"api": {}, "region": {}, "stage": {"default": "live"}},
+        "security": [{"$ref": "#/components/securitySchemes/token"}],
+    }
+
+
+def _channel() -> Json:
+    token = {"type": "object", "required": ["token"], "properties": {"token": {"type": "string"}}}
+    return {
+        "address": "/",
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in _MODELS},
+        "bindings": {"ws": {"method": "GET", "query": token, "bindingVersion": "0.1.0"}},
+    }
+
+
+def _message(name: str) -> Json:
+    if name in SAID:
+        answered = [("answered by: " + (", ".join(said.answers) or "nothing"), said) for said in SAID[name]]
+        examples = [{"name": said.name, "summary": summary, "payload": said.payload} for summary, said in answered]
+    else:
+        names = [refused.name for refused in REFUSED] if name == "error" else [name]
+        payloads = [told.model_dump(mode="json") for told in TOLD[name]]
+        examples = [{"name": each, "payload": payload} for each, payload in zip(names, payloads, strict=True)]
+    payload = {"$ref": f"#/components/schemas/{_MODELS[name]}"}
+    return {"name": name, "title": _TITLES[name], "payload": payload, "examples": examples}
+
+
+def _taken(name: str) -> Json:
+    """Answers come on the same connection; an error may come instead of any."""
+    answers = dict.fromkeys(answer for said in SAID[name] for answer in said.answers) | {"error": None}
+    return {
+        "action": "receive",
+        "channel": {"$ref": "#/channels/feed"},
+        "title": _TITLES[name],
+        "messages": [{"$ref": f"#/channels/feed/messages/{name}"}],
+        "reply": {
+            "channel": {"$ref": "#/channels/feed"},
+            "messages": [{"$ref": f"#/channels/feed/messages/{answer}"} for answer in answers],
+        },
+    }
+
+
+def _tell() -> Json:
+    return {
+        "action": "send",
+        "channel": {"$ref": "#/channels/feed"},
+        "title": "Tell what happens to whoever follows it",
+        "messages": [{"$ref": f"#/channels/feed/messages/{name}"} for name in ("update", "reset")],
+    }
