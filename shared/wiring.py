@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
-from shared.adapters import clock, log
+from shared.adapters import clock, log, metrics
 from shared.adapters.functions import invoke_async
 from shared.adapters.ids import new_id
 from shared.adapters.postgres.connection import Database
@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # what only some functions need is imported where it is made
     from shared.adapters.postgres.upkeep import PostgresUpkeep
     from shared.adapters.redis_announcer import RedisAnnouncer
     from shared.usecases.dispatch import Dispatcher
+    from shared.usecases.journal import Announcer
     from shared.usecases.relay import Relay
     from shared.usecases.submit import Desk
     from shared.usecases.sweep_timers import Sweeper
@@ -37,6 +38,7 @@ WAKE_AT_MOST_EVERY = timedelta(seconds=2)
 
 
 def logger(service: str) -> logging.Logger:
+    metrics.serve(service)
     return log.configure(service, log_level())
 
 
@@ -102,23 +104,30 @@ def announcer() -> RedisAnnouncer:
 
 @cache
 def desk() -> Desk:
+    from shared.adapters.record_log import note_results
     from shared.usecases.submit import Desk
 
-    return Desk(journal(), agents(), dispatcher(), new_id, _grace())
+    return Desk(journal(), agents(), dispatcher(), new_id, _grace(), note_results)
 
 
 @cache
 def dispatcher() -> Dispatcher:
     from shared.usecases.dispatch import Dispatcher
 
-    return Dispatcher(announcer(), sweeper(), clock.now)
+    return Dispatcher(_noted(announcer()), sweeper(), clock.now)
+
+
+def _noted(announcer: Announcer) -> Announcer:
+    from shared.adapters.record_log import RecordLog
+
+    return RecordLog(announcer)
 
 
 @cache
 def sweeper() -> Sweeper:
     from shared.usecases.sweep_timers import Sweeper
 
-    return Sweeper(journal(), announcer(), new_id, _grace())
+    return Sweeper(journal(), _noted(announcer()), new_id, _grace())
 
 
 def upkeep() -> PostgresUpkeep:

@@ -6,7 +6,9 @@ from typing import Any
 from chalice.app import Chalice
 
 from shared import wiring
-from shared.adapters import clock, keys, secrets, tokens
+from shared.adapters import clock, keys, metrics, secrets, tokens
+from shared.adapters.invocation import watched
+from shared.adapters.metrics import Metric
 from shared.settings import settings
 from shared.usecases.answer_message import UnknownConnectionError, answer_message
 from shared.usecases.connect import connect as open_connection
@@ -21,6 +23,7 @@ Json = dict[str, Any]
 
 
 @app.lambda_function(name="connect")
+@watched
 def connect(event: Json, _context: object) -> Json:
     """Whatever is not 200 refuses the handshake."""
     connection_id = _connection_id(event)
@@ -33,12 +36,14 @@ def connect(event: Json, _context: object) -> Json:
         return {"statusCode": 401, "body": str(error)}
     except (UnavailableError, secrets.SecretError) as error:
         log.error("%s refused: %s", connection_id, error)
+        metrics.count(Metric.UNAVAILABLE)
         return {"statusCode": 503}
     log.info("%s connected as %s until %s", connection_id, bearer.role, listener.expires_at)
     return {"statusCode": 200}
 
 
 @app.lambda_function(name="disconnect")
+@watched
 def disconnect(event: Json, _context: object) -> Json:
     connection_id = _connection_id(event)
     try:
@@ -50,6 +55,7 @@ def disconnect(event: Json, _context: object) -> Json:
 
 
 @app.lambda_function(name="message")
+@watched
 def message(event: Json, _context: object) -> Json:
     connection_id, connections = _connection_id(event), wiring.connections()
     frames = 0
@@ -66,6 +72,7 @@ def message(event: Json, _context: object) -> Json:
 
 
 @app.lambda_function(name="relay")
+@watched
 def relay(_event: object, context: Any) -> Json:  # noqa: ANN401 - Lambda's context has no type
     left_seconds = context.get_remaining_time_in_millis() / 1000 - LEAVE_SECONDS
     told = asyncio.run(_relay(min(settings().relay_seconds, left_seconds)))

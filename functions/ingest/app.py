@@ -6,7 +6,9 @@ from typing import Any
 from chalice.app import Response
 
 from shared import wiring
-from shared.adapters import clock, rest
+from shared.adapters import clock, metrics, rest
+from shared.adapters.invocation import watched
+from shared.adapters.metrics import Metric
 from shared.contracts import cloudevents
 from shared.contracts.body import items
 from shared.contracts.dead_letters import parse_redrive
@@ -40,6 +42,7 @@ def post_events() -> Response:
 
 
 @app.lambda_function(name="from_queue")
+@watched
 def from_queue(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """SQS: only what was refused comes back, to end in the dead-letter queue; all of it while Postgres is away."""
     messages: list[dict[str, Any]] = event["Records"]
@@ -48,10 +51,11 @@ def from_queue(event: dict[str, Any], _context: object) -> dict[str, Any]:
         refused = submit_messages(wiring.desk(), [_message(message, now) for message in messages], now)
     except UnavailableError as error:
         log.error("queue: %d messages are returned: %s", len(messages), error)
+        metrics.count(Metric.UNAVAILABLE)
         refused = {message["messageId"]: list[Problem]() for message in messages}
     for message_id, problems in refused.items():
         for found in problems:
-            log.warning("message %s is returned: %s", message_id, found.detail)
+            log.warning("message %s is returned: %d %s", message_id, found.status, found.title)
     wiring.wake_sweep_if_dead(now)
     log.info("queue: %d messages, %d refused", len(messages), len(refused))
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in refused]}

@@ -7,6 +7,7 @@ from chalice.app import Chalice
 
 from shared import wiring
 from shared.adapters import clock
+from shared.adapters.invocation import watched
 from shared.settings import settings
 from shared.usecases.run_sweep import run_sweep
 
@@ -16,6 +17,7 @@ SPARE_MILLISECONDS = 5_000  # left of the function's time for the last transacti
 
 
 @app.lambda_function(name="sweep")
+@watched
 def sweep(_event: object, context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context has no type
     remaining = timedelta(milliseconds=context.get_remaining_time_in_millis() - SPARE_MILLISECONDS)
     lasting = min(timedelta(seconds=settings().sweep_seconds), remaining)

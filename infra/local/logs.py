@@ -39,6 +39,8 @@ def render(line: str) -> Text:
         record = json.loads(said)
     except json.JSONDecodeError:
         return text.append(said, style="default")
+    if isinstance(record, dict) and "_aws" in record:
+        return text.append(_figures(record), style="dim")
     return text.append(_record(record) if isinstance(record, dict) else Text(said, style="default"))
 
 
@@ -49,6 +51,12 @@ def _record(record: dict[str, Any]) -> Text:
         if key not in NOISE and value not in (None, ""):
             text.append(f"  {key}=", style="dim").append(_plain(value), style="default")
     return text
+
+
+def _figures(record: dict[str, Any]) -> str:
+    """A line of the embedded metric format, without what only CloudWatch reads."""
+    shown = {key: value for key, value in record.items() if key not in ("_aws", "service")}
+    return "  ".join(f"{name} {_plain(value)}" for name, value in shown.items())
 
 
 def _plain(value: object) -> str:

@@ -9,7 +9,8 @@ import orjson
 from chalice.app import Chalice, CORSConfig, Request, Response
 from pydantic import BaseModel
 
-from shared.adapters import keys, secrets, tokens
+from shared.adapters import invocation, keys, log, metrics, secrets, tokens
+from shared.adapters.metrics import Metric
 from shared.contracts.body import parse_json
 from shared.contracts.problems import Problem, ProblemError, problem, refuse
 from shared.usecases.journal import UnavailableError
@@ -20,10 +21,18 @@ RETRY_AFTER_SECONDS = 2
 # A token travels in a header, never in a cookie, so a foreign page gains nothing by calling from a browser.
 CORS = CORSConfig(
     allow_origin="*",
-    allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match"],
-    expose_headers=["Date", "ETag", "Link"],
+    allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Traceparent"],
+    expose_headers=["Date", "ETag", "Link", "Traceparent"],
     max_age=600,
 )
+# An answer is data for its caller: nobody keeps it, frames it, or takes it for a page.
+GUARDS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Strict-Transport-Security": "max-age=31536000",
+    "X-Content-Type-Options": "nosniff",
+}
 
 View = Callable[..., Response]
 
@@ -43,8 +52,13 @@ def route(app: Chalice, path: str, method: str = "GET") -> Callable[[View], View
     def decorate(view: View) -> View:
         @wraps(view)
         def answering(**parameters: str) -> Response:
-            response = _answer(view, parameters)
-            _log.info("%s %s %s", method, _request(app).path, response.status_code)
+            trace = invocation.trace_id(header(app, "traceparent"))
+            request_id = (_request(app).context or {}).get("requestId")
+            with log.context(request_id=request_id, trace_id=trace):
+                response = _answer(view, parameters)
+                response.headers = GUARDS | {"Traceparent": invocation.traceparent(trace)} | response.headers
+                _log.info("%s %s %s", method, _request(app).path, response.status_code)
+                metrics.flush()
             return response
 
         return app.route(path, methods=[method], content_types=["*/*"])(answering)
@@ -59,10 +73,11 @@ def _answer(view: View, parameters: dict[str, str]) -> Response:
         return refusal(error.problem, error.headers)
     except (UnavailableError, secrets.SecretError) as error:
         _log.error("Not available: %s", error)
+        metrics.count(Metric.UNAVAILABLE)
         detail = "Nothing was recorded or read. Try again in a moment."
         return refusal(problem(503, detail), {"Retry-After": str(RETRY_AFTER_SECONDS)})
     except Exception:
-        _log.exception("Unexpected failure")
+        invocation.failed()
         return refusal(problem(500, "The failure is in the log of this function, with its cause."))
 
 

@@ -48,6 +48,7 @@ class Desk:
     announcer: Announcer
     new_id: Callable[[], str]
     grace: timedelta
+    note: Callable[[Sequence[object], Sequence[Result]], None] = lambda _bodies, _results: None
 
 
 def submit(
@@ -91,7 +92,9 @@ def submit(
     if submissions:
         outcomes = record_events(desk.journal, desk.announcer, list(submissions.values()), now, desk.grace)
         results |= {index: result_of(outcome) for index, outcome in zip(submissions, outcomes, strict=True)}
-    return [_retold(results[index], retold.get(index)) for index in range(len(bodies))]
+    told = [_retold(results[index], retold.get(index)) for index in range(len(bodies))]
+    desk.note(bodies, told)
+    return told
 
 
 def _retold(result: Result, retell: Callable[[Problem], Problem] | None) -> Result:

@@ -1,0 +1,64 @@
+"""Writes down what became of events: the lines by which one call is followed, and the figures for alarms."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from shared.adapters import metrics
+from shared.adapters.metrics import Metric
+from shared.contracts.problems import Problem
+from shared.domain.facts import Source
+from shared.usecases.journal import Announcement, Announcer, News
+from shared.usecases.submit import Result
+
+_log = logging.getLogger(__name__)
+_COUNTED = {201: Metric.EVENTS_APPLIED, 202: Metric.EVENTS_PARKED, 200: Metric.EVENTS_REPLAYED}
+LONGEST_ID = 128
+
+
+class RecordLog:
+    """An announcer that notes what was recorded, a line a transaction, and hands it on."""
+
+    def __init__(self, announcer: Announcer) -> None:
+        self._announcer = announcer
+
+    def announce(self, news: News) -> None:
+        if news.changes:
+            _note(news.changes)
+        self._announcer.announce(news)
+
+
+def note_results(bodies: Sequence[object], results: Sequence[Result]) -> None:
+    """Count how events fared, and say which were refused and over which fields: never what was in them."""
+    for body, result in zip(bodies, results, strict=True):
+        metrics.count(_COUNTED.get(result.status, Metric.EVENTS_REFUSED))
+        if isinstance(result.body, Problem):
+            fields = [error.field for error in result.body.errors]
+            told = {"call_id": _said(body, "callId"), "event_id": _said(body, "eventId"), "fields": fields}
+            _log.info("refused an event: %d %s", result.status, result.body.title, extra=told)
+
+
+def _note(changes: Sequence[Announcement]) -> None:
+    rows = [change.row for change in changes]
+    told = {
+        "call_id": _ids(change.call.id for change in changes),
+        "event_id": _ids(row.event.id for row in rows),
+        "event": _ids(row.event.name for row in rows),
+    }
+    _log.info("recorded %d events", len(rows), extra=told)
+    for row in rows:
+        if row.event.source is Source.SYSTEM:  # it stands at its due time, and is received when it is recorded
+            lateness = row.event.received_at - row.event.at
+            metrics.observe(Metric.TIMER_LATENESS, max(0.0, lateness.total_seconds()))
+
+
+def _ids(found: Iterable[str]) -> str | list[str]:
+    """One as itself, many as a list, each once."""
+    ids = list(dict.fromkeys(found))
+    return ids[0] if len(ids) == 1 else ids
+
+
+def _said(body: Any, name: str) -> str | None:  # noqa: ANN401 - whatever was sent
+    """An id as it was sent, unless it is something else: that may hold anything."""
+    said: Any = body.get(name) if isinstance(body, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - JSON
+    return said if isinstance(said, str) and len(said) <= LONGEST_ID and " " not in said else None

@@ -1,0 +1,109 @@
+"""What a line of the log holds, and what never."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from shared.adapters import invocation, log
+
+
+class Lines:
+    def __init__(self) -> None:
+        self.written = io.StringIO()
+
+    def read(self) -> list[dict]:
+        return [json.loads(line) for line in self.written.getvalue().splitlines()]
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
+    lines, root = Lines(), logging.getLogger()
+    before = root.handlers[:]
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stdout", lines.written)
+        log.configure("tests", "INFO")
+    yield lines
+    root.handlers[:] = before
+
+
+def test_every_line_within_carries_the_ids(lines: Lines) -> None:
+    logger = logging.getLogger("somewhere")
+    with log.context(trace_id="t", request_id=None):
+        logger.info("one", extra={"call_id": "call-1"})
+        with log.context(request_id="r"):
+            logger.info("two")
+    logger.info("three")
+    one, two, three = lines.read()
+    assert (one["trace_id"], one["call_id"], one["service"]) == ("t", "call-1", "tests")
+    assert (two["trace_id"], two["request_id"]) == ("t", "r")
+    assert "trace_id" not in three
+    assert "request_id" not in one
+
+
+def test_an_error_says_where_it_was_and_quotes_nobody(lines: Lines) -> None:
+    class Strict(BaseModel):
+        number: int
+
+    def fail() -> None:
+        try:
+            Strict.model_validate({"number": "said in confidence"})
+        except ValidationError as error:
+            raise KeyError("call-1") from error
+
+    try:
+        fail()
+    except KeyError:
+        logging.getLogger("x").exception("Unexpected failure")
+    (line,) = lines.read()
+    assert "said in confidence" not in json.dumps(line)
+    assert "1 errors of validation" in line["exception"]
+    assert "KeyError: 'call-1'" in line["exception"]
+    assert "test_log.py" in line["exception"]
+
+
+def test_rows_that_postgres_quotes_are_left_out(database_url: str, lines: Lines) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        try:
+            connection.execute("insert into queues (id, name, sla_seconds) values ('a', 'said in confidence', -1)")
+        except psycopg.Error:
+            logging.getLogger("x").exception("Unexpected failure")
+    (line,) = lines.read()
+    assert "violates check constraint" in line["exception"]
+    assert "said in confidence" not in json.dumps(line)
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "4bf92f3577b34da6a3ce929d0e0e4736"),
+        ("00-00000000000000000000000000000000-00f067aa0ba902b7-01", None),
+        ("00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01", None),
+        ("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01", None),
+        ("nonsense", None),
+        ("", None),
+    ],
+)
+def test_a_trace_is_taken_up_or_begun(sent: str, kept: str | None) -> None:
+    trace = invocation.trace_id(sent)
+    assert trace == kept if kept else len(trace) == 32
+    assert invocation.trace_id(invocation.traceparent(trace)) == trace
+
+
+def test_a_function_that_fails_raises_nobody_s_words(lines: Lines, capsys: pytest.CaptureFixture[str]) -> None:
+    @invocation.watched
+    def handler(_event: object, _context: object) -> None:
+        raise ValueError("a line\nsaid in confidence")
+
+    with pytest.raises(invocation.FunctionFailedError, match="ValueError") as raised:
+        handler({}, None)
+    assert "confidence" not in str(raised.value)
+    (failure,) = lines.read()
+    assert failure["message"] == "Unexpected failure"
+    assert "confidence" not in json.dumps(failure)
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (figures["Failures"], figures["_aws"]["CloudWatchMetrics"][0]["Namespace"]) == ([1.0], "Switchboard")
