@@ -95,7 +95,7 @@ def tagged(app: Chalice, body: BaseModel, tag: str) -> Response:
     """304 for a reader who holds what bears this entity tag."""
     held = tag in header(app, "if-none-match")
     response = Response(body="", status_code=304) if held else answer(body)
-    response.headers["ETag"] = tag
+    response.headers |= {"ETag": tag, "Cache-Control": "private, no-cache"}  # the browser asks each time
     return response
 
 
