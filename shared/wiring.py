@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.adapters import clock, log, metrics
 from shared.adapters.functions import invoke_async
@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # what only some functions need is imported where it is made
     from shared.adapters.postgres.upkeep import PostgresUpkeep
     from shared.adapters.redis_announcer import RedisAnnouncer
     from shared.usecases.dispatch import Dispatcher
+    from shared.usecases.health import Vitals
     from shared.usecases.journal import Announcer
     from shared.usecases.relay import Relay
     from shared.usecases.submit import Desk
@@ -100,6 +101,22 @@ def announcer() -> RedisAnnouncer:
     # Nobody may be listening only because Redis has just come back: then the relay will, and needs no help.
     watch = _Watch("relay", settings().relay_function)
     return RedisAnnouncer(settings().redis_url, wake_relay=lambda: watch.look(clock.now()))
+
+
+def health() -> dict[str, Any]:
+    """Asks every part; whoever does not answer is down, and stops nobody from being asked."""
+    from shared.usecases.health import report
+
+    known: Vitals | None = None
+    with suppress(UnavailableError):
+        known = vitals()
+    return report(known, announcer().ping_milliseconds())
+
+
+def vitals() -> Vitals:
+    from shared.adapters.postgres.vitals import read_vitals
+
+    return read_vitals(database())
 
 
 @cache

@@ -70,6 +70,14 @@ def post_redrive() -> Response:
     return rest.answer(answer)
 
 
+@rest.route(app, "/api/health/deep")
+def deep_health() -> Response:
+    """Every part with its times; 503 where an essential one is away. Here, because this function knows them all."""
+    rest.require(rest.authenticate(app).may_administer_all, "look inside")
+    found = wiring.health()
+    return rest.answer(found, 503 if found["status"] == "down" else 200)
+
+
 @rest.route(app, "/api/queues/{queue_id}", "PUT")
 def put_queue(queue_id: str) -> Response:
     bearer = rest.authenticate(app)

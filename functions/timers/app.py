@@ -1,14 +1,17 @@
 """Keeps the promises: a sweep that is started every minute and lasts a little longer than that."""
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 from chalice.app import Chalice
 
 from shared import wiring
-from shared.adapters import clock
+from shared.adapters import clock, metrics
 from shared.adapters.invocation import watched
+from shared.adapters.metrics import Metric
 from shared.settings import settings
+from shared.usecases.journal import UnavailableError
 from shared.usecases.run_sweep import run_sweep
 
 app = Chalice(app_name="switchboard-timers")
@@ -24,4 +27,10 @@ def sweep(_event: object, context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lam
     log.info("sweep begins, for %d s", lasting.total_seconds())
     tally = run_sweep(wiring.sweeper(), wiring.upkeep(), clock.now() + lasting, clock.now, clock.sleep)
     log.info("sweep ends: %s", tally)
+    metrics.count(Metric.REPUBLISHED, tally.republished)
+    with suppress(UnavailableError):
+        vitals = wiring.vitals()
+        metrics.observe(Metric.OUTBOX_AGE, vitals.outbox_age)
+        metrics.observe(Metric.DEAD_LETTERS, vitals.dead_letters)
+        metrics.observe(Metric.TIMER_LATENESS, vitals.timers_late)
     return {"timers": tally.timers, "offers": tally.offers, "republished": tally.republished}

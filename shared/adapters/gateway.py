@@ -6,11 +6,14 @@ from typing import Self
 import aiohttp
 from yarl import URL
 
+from shared.adapters import metrics
 from shared.adapters.connections import Sign, address, unsigned
+from shared.adapters.metrics import Metric
 from shared.usecases.floor import Sent
 
 # The relay bounds how many posts are under way; the client must not bound them again.
 TIMEOUT = aiohttp.ClientTimeout(total=5, connect=2)
+_COUNTED = {Sent.DONE: Metric.POSTS, Sent.GONE: Metric.POSTS_GONE, Sent.BUSY: Metric.POSTS_BUSY}
 _SENT = {200: Sent.DONE, 204: Sent.DONE, 410: Sent.GONE}
 
 
@@ -28,7 +31,9 @@ class HttpGateway:
         await self._session.close()
 
     async def post(self, connection_id: str, frame: bytes) -> Sent:
-        return await self._send("POST", connection_id, frame)
+        sent = await self._send("POST", connection_id, frame)
+        metrics.count(_COUNTED[sent])
+        return sent
 
     async def close(self, connection_id: str) -> Sent:
         return await self._send("DELETE", connection_id, b"")

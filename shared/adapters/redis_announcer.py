@@ -1,6 +1,7 @@
 """Publishes what was recorded. The sender's answer never depends on it: whatever fails here is told again later."""
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from shared.adapters import metrics
 from shared.adapters.floor_channel import FLOOR, STATUS_UPDATES
+from shared.adapters.metrics import Metric
 from shared.adapters.postgres.codec import agent_view, event_json_of
 from shared.contracts.wire import Json, call_json, status_json
 from shared.usecases.journal import Announcement, News
@@ -45,8 +48,18 @@ class RedisAnnouncer:
         except redis.RedisError as error:
             _log.warning("Not announced, the sweep will: %s", type(error).__name__)
         else:
+            metrics.observe(Metric.LISTENERS, listeners)
             if not listeners:
                 self._wake_relay()
+
+    def ping_milliseconds(self) -> float | None:
+        """None where Redis does not answer."""
+        begun = time.perf_counter()
+        try:
+            self._client.ping()
+        except redis.RedisError:
+            return None
+        return (time.perf_counter() - begun) * 1000
 
     def _publish(self, news: News) -> int:
         changes = [_change(announcement) for announcement in news.changes]

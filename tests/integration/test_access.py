@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from infra import template
+from shared import wiring
 from shared.adapters import tokens
 from tests.integration.test_rest import KEY, Api, api  # noqa: F401 - a fixture
 from tests.integration.test_sockets import KEY as SOCKETS_KEY
@@ -25,6 +26,7 @@ EVERYBODY, READERS, SENDERS, ADMINS = "everybody", {"supervisor", "admin"}, {"se
 # Who may use each route, a body that is valid there, and what a token for another queue only is answered.
 ROUTES: dict[tuple[str, str], tuple[Any, Any, int]] = {
     ("GET", "/api/health"): (EVERYBODY, None, 200),
+    ("GET", "/api/health/deep"): (ADMINS, None, 403),
     ("GET", "/api/calls"): (READERS, None, 200),
     ("GET", "/api/calls/{call_id}"): (READERS, None, 404),
     ("GET", "/api/calls/{call_id}/events"): (READERS, None, 404),
@@ -63,6 +65,10 @@ def deployed() -> set[tuple[str, str]]:
 def on_record(api: Api) -> None:  # noqa: F811 - a fixture
     """A call with an agent, an event that is parked and one that is dead, all of them in HOME."""
     words = {"metadata": {"note": MARKER}}
+    alive = (
+        "insert into heartbeats select name, 't', now() + interval '1 hour' from unnest('{sweep,relay}'::text[]) name"
+    )
+    wiring.database().connection().execute(alive)
     api.post(INITIATED | words)
     api.post({"event": "call_routed", "callId": "call-1", "agentId": AGENT, "routingTime": 1} | words)
 

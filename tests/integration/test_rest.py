@@ -23,7 +23,7 @@ class Api:
         from functions.ingest.app import app as ingest
         from functions.query.app import app as query
 
-        self._apps = {"ingest": ingest, "query": query}
+        self._apps = (ingest, query)
 
     def call(
         self,
@@ -52,7 +52,8 @@ class Api:
             "isBase64Encoded": is_base64,
             "stageVariables": None,
         }
-        answer = self._apps["query" if method == "GET" else "ingest"](event, None)
+        app = next(app for app in self._apps if method in app.routes.get(resource, {}))
+        answer = app(event, None)
         headers = {name.lower(): value for name, value in answer["headers"].items()}
         return answer["statusCode"], json.loads(answer["body"] or "null"), headers
 

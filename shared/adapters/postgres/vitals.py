@@ -1,0 +1,32 @@
+"""How the system is, in one statement: who is alive, what is owed, what is late, what was given up."""
+
+import time
+
+from psycopg.rows import dict_row
+
+from shared.adapters.postgres.connection import Database, available
+from shared.usecases.health import Vitals
+
+_VITALS = """
+select
+    (select count(*) from heartbeats where name = 'sweep' and alive_until > now()) as sweeps,
+    (select count(*) from heartbeats where name like 'relay%' and alive_until > now()) as relays,
+    (select count(*) from outbox where failed_at is null) as owed,
+    (select coalesce(extract(epoch from now() - min(received_at)), 0)::float8 from events
+     where txid = (select min(txid) from outbox where failed_at is null)) as outbox_age,
+    (select coalesce(extract(epoch from now() - min(due_at)), 0)::float8 from timers
+     where due_at < now()) as timers_late,
+    (select count(*) from events where state = 'dead')
+        + (select count(*) from outbox where failed_at is not null) as dead_letters,
+    (select count(*) from connections where expires_at > now()) as connections
+"""
+
+
+def read_vitals(database: Database) -> Vitals:
+    """Raises `UnavailableError`."""
+    connection = database.connection()
+    begun = time.perf_counter()
+    with available(), connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(_VITALS).fetchone()
+    assert row is not None, "a select without a table has one row"
+    return Vitals(milliseconds=(time.perf_counter() - begun) * 1000, **row)
