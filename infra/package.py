@@ -20,7 +20,7 @@ from infra.errors import InfraError
 from infra.uv import REPOSITORY, uv
 
 BUILD = REPOSITORY / "build"
-NAMES = ("ingest", "query", "timers", "broadcast")
+NAMES = ("ingest", "query", "timers", "broadcast", "authorizer")
 # The only service that the functions call through botocore. Its descriptions of all the others weigh 25 MB.
 KEPT_SERVICES = {"lambda"}
 # What Chalice's own packager ships; the rest of the distribution is its command line and that one's dependencies.
@@ -145,9 +145,9 @@ def _install(folder: Path, name: str, target: Target, python: Path | None) -> No
 
 
 def _only(package: str, requirements: str) -> str:
-    """One package's requirement with its hashes, out of an export."""
+    """One package's requirement with its hashes, out of an export; nothing where it is not in it."""
     lines = requirements.splitlines()
-    start = next(number for number, line in enumerate(lines) if line.startswith(f"{package}=="))
+    start = next((number for number, line in enumerate(lines) if line.startswith(f"{package}==")), len(lines))
     end = next((n for n in range(start + 1, len(lines)) if not lines[n].startswith(" ")), len(lines))
     return "\n".join(lines[start:end]) + "\n"
 
@@ -157,7 +157,7 @@ def _trim(folder: Path) -> None:
         if service.name not in KEPT_SERVICES:
             shutil.rmtree(service)
     needless = [path for pattern in NEEDLESS for path in folder.glob(pattern)]
-    needless += [path for path in (folder / "chalice").iterdir() if path.name not in KEPT_CHALICE]
+    needless += [path for path in (folder / "chalice").glob("*") if path.name not in KEPT_CHALICE]
     utilities = folder / "aws_lambda_powertools" / "utilities"
     needless += [path for path in utilities.iterdir() if path.name not in KEPT_UTILITIES]
     for path in needless:

@@ -7,7 +7,7 @@ from functools import cache
 
 class SettingMissingError(Exception):
     def __init__(self, name: str) -> None:
-        super().__init__(f"The environment variable {name} is not set: template.yaml gives it to every function.")
+        super().__init__(f"The environment variable {name} is not set: template.yaml gives it to the functions.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class Settings:
     sweep_function: str
     aws_endpoint_url: str | None
     aws_region: str
+    page_origin: str
     parked_grace_seconds: float = 60
     sweep_seconds: float = 65  # a little longer than the schedule's minute, so that two overlap
     relay_seconds: float = 65
@@ -30,8 +31,8 @@ class Settings:
 def settings() -> Settings:
     """Read once, at first use and never at import, so that a module can be imported without a cloud."""
     return Settings(
-        database_url=_required("DATABASE_URL"),
-        redis_url=_required("REDIS_URL"),
+        database_url=os.environ.get("DATABASE_URL", ""),
+        redis_url=os.environ.get("REDIS_URL", ""),
         token_key=os.environ.get("TOKEN_KEY", ""),
         token_key_name=os.environ.get("TOKEN_KEY_NAME", ""),
         connections_url=os.environ.get("CONNECTIONS_URL", ""),
@@ -39,6 +40,7 @@ def settings() -> Settings:
         sweep_function=os.environ.get("SWEEP_FUNCTION", ""),
         aws_endpoint_url=os.environ.get("AWS_ENDPOINT_URL"),
         aws_region=os.environ.get("AWS_REGION", "us-east-1"),
+        page_origin=os.environ.get("PAGE_ORIGIN", "*"),
     )
 
 
@@ -47,8 +49,8 @@ def log_level() -> str:
     return os.environ.get("LOG_LEVEL", "INFO")
 
 
-def _required(name: str) -> str:
-    value = os.environ.get(name)
+def required(name: str, value: str) -> str:
+    """Raises `SettingMissingError`: asked where it is used, for no function uses them all."""
     if not value:
         raise SettingMissingError(name)
     return value

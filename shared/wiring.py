@@ -12,7 +12,7 @@ from shared.adapters import clock, log, metrics
 from shared.adapters.functions import invoke_async
 from shared.adapters.ids import new_id
 from shared.adapters.postgres.connection import Database
-from shared.settings import log_level, settings
+from shared.settings import log_level, required, settings
 from shared.usecases.journal import UnavailableError
 
 if TYPE_CHECKING:  # what only some functions need is imported where it is made
@@ -43,9 +43,17 @@ def logger(service: str) -> logging.Logger:
     return log.configure(service, log_level())
 
 
+def _database_url() -> str:
+    return required("DATABASE_URL", settings().database_url)
+
+
+def _redis_url() -> str:
+    return required("REDIS_URL", settings().redis_url)
+
+
 @cache
 def database() -> Database:
-    return Database(settings().database_url)
+    return Database(_database_url())
 
 
 @cache
@@ -64,7 +72,7 @@ def agents() -> PostgresAgents:
 
 @cache
 def reading_database() -> Database:
-    return Database(settings().database_url, read_only=True)
+    return Database(_database_url(), read_only=True)
 
 
 @cache
@@ -100,7 +108,7 @@ def announcer() -> RedisAnnouncer:
 
     # Nobody may be listening only because Redis has just come back: then the relay will, and needs no help.
     watch = _Watch("relay", settings().relay_function)
-    return RedisAnnouncer(settings().redis_url, wake_relay=lambda: watch.look(clock.now()))
+    return RedisAnnouncer(_redis_url(), wake_relay=lambda: watch.look(clock.now()))
 
 
 def health() -> dict[str, Any]:
@@ -189,8 +197,8 @@ async def relay() -> AsyncGenerator[Relay]:
     from shared.adapters.redis_channel import RedisChannel
     from shared.usecases.relay import Relay
 
-    floor = PostgresFloor(settings().database_url, holder=new_id())
-    channel = RedisChannel(settings().redis_url)
+    floor = PostgresFloor(_database_url(), holder=new_id())
+    channel = RedisChannel(_redis_url())
     async with HttpGateway(settings().connections_url, _sign()) as gateway:
         try:
             yield Relay(channel, floor, gateway, wake=lambda: invoke_async(settings().relay_function))

@@ -50,6 +50,9 @@ def deploy(
     page: Annotated[
         Path | None, typer.Option(help="A folder for the page as well, for a web server of your own")
     ] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option(help="Any other of template.yaml's parameters, as AlarmTopic=arn:aws:sns:…")
+    ] = None,
     local: Annotated[bool, typer.Option("--local", help="Into the running local cloud: what the tree is now")] = False,
 ) -> None:
     """Package the functions, deploy template.yaml through CloudFormation, publish the dashboard."""
@@ -58,7 +61,13 @@ def deploy(
             dashboard.build()
             _show(_running("Start it with `switchboard up`").deploy())
             return
-        parameters = _parameters(database_url, redis_url, token_key) | {"Architecture": architecture}
+        given = {
+            "DatabaseUrl": database_url,
+            "RedisUrl": redis_url,
+            "TokenKey": token_key,
+            "Architecture": architecture,
+        }
+        parameters = _parameters(given, parameter or [])
         if endpoint_url:
             parameters["EdgeUrl"] = edge_url or endpoint_url
         dashboard.build()
@@ -74,12 +83,20 @@ def _archive(name: str, target: package.Target) -> Path:
     return package.zip_folder(folder, folder.with_suffix(".zip"))
 
 
-def _parameters(database_url: str | None, redis_url: str | None, token_key: str | None) -> dict[str, str]:
-    given = {"DatabaseUrl": database_url, "RedisUrl": redis_url, "TokenKey": token_key}
-    missing = [name for name, value in given.items() if not value]
-    if missing:
-        raise InfraError(f"Not given: {', '.join(missing)}. See `switchboard deploy --help`, or use --local.")
-    return {name: value for name, value in given.items() if value}
+def _parameters(given: dict[str, str | None], others: list[str]) -> dict[str, str]:
+    """What the template asks for. Each of these may be given in one of its ways."""
+    found = {name: value for name, value in given.items() if value} | dict(_pair(other) for other in others)
+    for ways in (("DatabaseUrl", "DatabaseSecret"), ("RedisUrl",), ("TokenKey", "TokenKeyName")):
+        if not any(found.get(name) for name in ways):
+            raise InfraError(f"Not given: {' or '.join(ways)}. See `switchboard deploy --help`, or use --local.")
+    return found
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InfraError(f"--parameter {text}: write NAME=VALUE.")
+    return name, value
 
 
 def _running(otherwise: str) -> LocalCloud:

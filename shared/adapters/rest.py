@@ -13,14 +13,24 @@ from shared.adapters import invocation, keys, log, metrics, secrets, tokens
 from shared.adapters.metrics import Metric
 from shared.contracts.body import parse_json
 from shared.contracts.problems import Problem, ProblemError, problem, refuse
+from shared.settings import settings
 from shared.usecases.journal import UnavailableError
 from shared.usecases.permissions import Bearer
 
 _log = logging.getLogger(__name__)
 RETRY_AFTER_SECONDS = 2
+
+
+class PageOnly(CORSConfig):
+    """Only our page's origin, which is known when the function runs and not yet when it is imported."""
+
+    def get_access_control_headers(self) -> dict[str, str]:
+        self.allow_origin = settings().page_origin
+        return super().get_access_control_headers()
+
+
 # A token travels in a header, never in a cookie, so a foreign page gains nothing by calling from a browser.
-CORS = CORSConfig(
-    allow_origin="*",
+CORS = PageOnly(
     allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Traceparent"],
     expose_headers=["Date", "ETag", "Link", "Traceparent"],
     max_age=600,

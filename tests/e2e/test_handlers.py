@@ -173,6 +173,19 @@ def test_a_socket_without_a_token_is_refused(functions):
     assert functions.invoke("ConnectFunction", socket(f"made-up-{uuid4()}", "$connect"))["statusCode"] == 401
 
 
+def test_the_door_opens_to_a_token_and_to_no_other(functions, cloud: Run):
+    arn = "arn:aws:execute-api:us-east-1:000000000000:api/live/GET/api/calls"
+    at_the_door = {
+        "type": "TOKEN",
+        "methodArn": arn,
+        "authorizationToken": f"Bearer {cloud.home.read_state()['token']}",
+    }
+    opened = functions.invoke("AuthorizerFunction", at_the_door)
+    assert opened["policyDocument"]["Statement"][0]["Effect"] == "Allow"
+    refused = functions.invoke("AuthorizerFunction", at_the_door | {"authorizationToken": "Bearer made-up"})
+    assert refused["errorMessage"] == "Unauthorized"  # the one word to which API Gateway answers 401
+
+
 def test_the_minute_long_ones_come_and_go(emulated: Emulated):
     """The local cloud's own are at work meanwhile: `test_status_tells_where_everything_is` sees them alive."""
     scheduled = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": {}}
