@@ -166,6 +166,11 @@ describe("the feed", () => {
     await equal();
     world.end(call);
     await equal();
+    expect(server.polls).toBeGreaterThan(0);
+    server.faults.canReplay = false; // What changed cannot be told: the snapshot is read instead.
+    world.initiate("legal_spanish");
+    await equal();
+    server.faults.canReplay = true;
     server.faults.refuseSockets = false;
     feed.nudge();
     await connectionIs("live");

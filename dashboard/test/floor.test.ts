@@ -76,6 +76,57 @@ function truth(frames: UpdateFrame[]): Record<string, number> {
   );
 }
 
+describe("what a poll told", () => {
+  const changes = (position: number, calls: Call[], left: { id: string; version: number }[] = []) => ({
+    position,
+    reset: false,
+    calls,
+    left,
+    agents: [],
+  });
+
+  it("is taken by version, and a call that went to a foreign queue is gone until it returns", () => {
+    const floor = new Floor();
+    readSnapshot(floor, [view("a", 3), view("b", 1)], 10);
+    floor.applyChanges({ ...changes(12, [view("a", 2), view("b", 2, "ended"), view("c", 1)]) });
+    expect(pictureOf(floor)).toEqual({ a: 3, c: 1 });
+    floor.applyChanges({
+      ...changes(
+        14,
+        [],
+        [
+          { id: "a", version: 4 },
+          { id: "c", version: 1 },
+        ],
+      ),
+    });
+    floor.applyUpdate(update(13, view("a", 3)));
+    expect(pictureOf(floor)).toEqual({});
+    floor.applyUpdate(update(15, view("a", 5)));
+    expect(pictureOf(floor)).toEqual({ a: 5 });
+  });
+
+  it("and what a frame told agree that a call has gone to a queue which is not ours", () => {
+    const floor = new Floor();
+    floor.concerns = (queueId) => queueId === "q";
+    readSnapshot(floor, [view("a", 3)], 10);
+    floor.applyUpdate(update(12, { ...view("a", 4), queueId: "foreign" }));
+    expect(pictureOf(floor)).toEqual({});
+    floor.applyUpdate(update(11, view("a", 3)));
+    expect(pictureOf(floor)).toEqual({});
+    floor.applyUpdate(update(13, view("a", 5)));
+    expect(pictureOf(floor)).toEqual({ a: 5 });
+  });
+
+  it("may be denied by a snapshot that is read after it, though the snapshot's position lags", () => {
+    const floor = new Floor();
+    readSnapshot(floor, [], 10);
+    floor.applyChanges({ ...changes(20, [view("a", 1)]) });
+    readSnapshot(floor, [], 15);
+    expect(pictureOf(floor)).toEqual({});
+  });
+});
+
 describe("frames and snapshot in any order", () => {
   it("end in the server's floor, whatever the order, the copies and the moment of the snapshot", () => {
     const runs = histories.chain((frames) =>

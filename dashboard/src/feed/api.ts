@@ -5,6 +5,7 @@ import type {
   AgentList,
   Call,
   CallPage,
+  Changes,
   Event,
   EventPage,
   Problem,
@@ -65,6 +66,11 @@ export class Api {
       yield page;
       cursor = page.nextCursor;
     } while (cursor !== null);
+  }
+
+  /** What changed since a position, or that it cannot be told. */
+  async changes(since: number, signal?: AbortSignal): Promise<Changes> {
+    return this.get(`/api/calls?since=${since}`, signal);
   }
 
   async call(id: string, signal?: AbortSignal): Promise<Call> {

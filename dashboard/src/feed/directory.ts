@@ -32,7 +32,10 @@ export class Directory {
   }
 
   putAgents(agents: readonly Agent[]): void {
-    for (const agent of agents) this.agents.set(agent.id, agent);
+    for (const agent of agents) {
+      // Of two views of an agent the higher version is the truth, in whatever order they come.
+      if ((this.agents.get(agent.id)?.version ?? -1) <= agent.version) this.agents.set(agent.id, agent);
+    }
     this.revision++;
   }
 }

@@ -56,6 +56,7 @@ export class Feed {
 
   constructor(private readonly options: FeedOptions) {
     this.directory = new Directory(options.api);
+    this.floor.concerns = (queueId) => this.directory.queues.has(queueId);
     this.reader = new SnapshotReader(options.api, this.floor, options.onChange);
     this.lines = new Lines({
       ...options,
@@ -89,6 +90,11 @@ export class Feed {
     this.reader.stop();
     this.lines.close();
     this.isSubscribed = false;
+  }
+
+  /** How old the picture is: since when nobody has said that it still holds. Null before the first. */
+  get ageMs(): number | null {
+    return this.provenAt === null ? null : this.now - this.provenAt;
   }
 
   /** The machine woke up or found its network again: try at once rather than when the backoff ends. */
@@ -205,7 +211,7 @@ export class Feed {
     const isAudit = this.isSubscribed && !this.floor.needsSnapshot;
     const line = this.lines.current;
     try {
-      await this.reader.read();
+      await this.refresh();
       this.readAt = this.now;
       this.readFailed = false;
       this.trouble = null;
@@ -218,6 +224,13 @@ export class Feed {
       this.readFailed = true;
       this.fail(error);
     }
+  }
+
+  /** Where no feed keeps the floor up, only what changed is read. */
+  private async refresh(): Promise<void> {
+    const isFed = this.isSubscribed && !this.isBehind;
+    if (isFed || this.floor.needsSnapshot) await this.reader.read();
+    else this.directory.putAgents(await this.reader.poll());
   }
 
   /** What the audit found and the feed has still not told means that the feed lags: say so, and read instead. */

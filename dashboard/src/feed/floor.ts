@@ -1,6 +1,6 @@
 /** The picture of the floor: live calls by highest version. No I/O and no clock, so that every order can be tried. */
 
-import type { Call, UpdateFrame } from "../contracts";
+import type { Call, Changes, UpdateFrame } from "../contracts";
 
 /** Which past calls are remembered so that a late copy cannot bring them back; older ones are let go. */
 export const ENDED_REMEMBERED = 20_000;
@@ -16,6 +16,8 @@ interface Load {
 
 export class Floor {
   readonly live = new Map<string, Call>();
+  /** Which queues are ours: a transfer is told to the queue that loses the call, too, and then no more. */
+  concerns: (queueId: string) => boolean = () => true;
   /** Rises whenever a live call is added, changed or removed. */
   revision = 0;
   /** The position with which each live view was told, at least: a snapshot from before it cannot deny the call. */
@@ -49,6 +51,10 @@ export class Floor {
   applyUpdate(frame: UpdateFrame): void {
     for (const call of frame.calls) {
       this.confirm(call);
+      if (!this.concerns(call.queueId)) {
+        this.depart(call.id, call.version);
+        continue;
+      }
       const isUnknown = !this.live.has(call.id);
       if (!this.merge(call, frame.position)) continue;
       this.load?.told.add(call.id);
@@ -99,6 +105,16 @@ export class Floor {
     return true;
   }
 
+  /** What a poll told: complete since the last read, so no absence has to be concluded from it. */
+  applyChanges(changes: Changes): void {
+    this.untold.clear();
+    for (const call of changes.calls) {
+      // A snapshot that is read after this poll may deny what the poll told, whatever their positions.
+      if (this.merge(call, Number.NEGATIVE_INFINITY)) this.untold.set(call.id, call.version);
+    }
+    for (const { id, version } of changes.left) this.depart(id, version);
+  }
+
   abandonSnapshot(): void {
     if (this.load?.hadDoubt) this.doubt = true;
     this.load = null;
@@ -125,6 +141,13 @@ export class Floor {
     }
     this.revision++;
     return true;
+  }
+
+  /** It went on to a queue beyond our token. Should it come back, the view that left may be the one that returns. */
+  private depart(id: string, version: number): void {
+    if (this.versionOf(id) > version) return;
+    this.drop(id, version - 1);
+    this.revision++;
   }
 
   private drop(id: string, version: number): void {

@@ -1,10 +1,13 @@
-/** Reads whole snapshots into the floor, one at a time, and again where a gap overtook the read. */
+/** Reads into the floor, one read at a time: whole snapshots, again where a gap overtook one, or only what changed. */
 
+import type { Agent } from "../contracts";
 import type { Api } from "./api";
 import type { Floor } from "./floor";
 
 export class SnapshotReader {
   private stopCurrent: AbortController | null = null;
+  /** Where a poll goes on from: what lies below it stands in the floor. */
+  private position: number | null = null;
 
   constructor(
     private readonly api: Api,
@@ -22,13 +25,32 @@ export class SnapshotReader {
 
   /** Settles when a snapshot that no gap overtook stands in the floor. One read at a time: ask `isBusy` first. */
   async read(): Promise<void> {
-    const stop = new AbortController();
-    this.stopCurrent = stop;
     try {
-      while (!(await this.readOnce(stop.signal)));
+      await this.alone(async (signal) => {
+        while (!(await this.readOnce(signal)));
+      });
     } catch (error) {
       this.floor.abandonSnapshot();
       throw error;
+    }
+  }
+
+  /** Settles with the agents that changed. Where the server cannot tell, a whole snapshot is read in place of it. */
+  async poll(): Promise<Agent[]> {
+    const since = this.position;
+    if (since === null) return this.read().then(() => []);
+    const changes = await this.alone((signal) => this.api.changes(since, signal));
+    if (changes.reset) await this.read();
+    else this.floor.applyChanges(changes);
+    this.position = changes.position; // Of a reset too: it was told before the snapshot was read.
+    return changes.agents;
+  }
+
+  private async alone<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const stop = new AbortController();
+    this.stopCurrent = stop;
+    try {
+      return await run(stop.signal);
     } finally {
       this.stopCurrent = null;
     }
@@ -36,11 +58,15 @@ export class SnapshotReader {
 
   private async readOnce(signal: AbortSignal): Promise<boolean> {
     this.floor.beginSnapshot();
+    let first: number | null = null;
     for await (const page of this.api.liveCalls(signal)) {
       const counts = this.floor.addPage(page.data, page.position);
+      first ??= page.position;
       this.onPage();
       if (!counts) return false;
     }
-    return this.floor.completeSnapshot();
+    const isWhole = this.floor.completeSnapshot();
+    if (isWhole) this.position = first;
+    return isWhole;
   }
 }

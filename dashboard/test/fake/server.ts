@@ -3,7 +3,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
-import type { ClientFrame, ServerFrame } from "../../src/contracts";
+import type { Changes, ClientFrame, ServerFrame } from "../../src/contracts";
 import type { Change, World } from "./world";
 
 export interface Faults {
@@ -35,6 +35,7 @@ export class FakeServer {
   readonly faults: Faults = { ...NO_FAULTS };
   readonly heard: ClientFrame[] = [];
   reads = 0;
+  polls = 0;
   mutePongs = false;
   private readonly sockets = new Set<WebSocket>();
   private readonly http = createServer((request, response) => void this.answer(request, response));
@@ -146,11 +147,21 @@ export class FakeServer {
     const { world } = this;
     if (pathname === "/api/queues") return { data: world.queues };
     if (pathname === "/api/agents") return { data: world.agents };
+    const since = searchParams.get("since");
+    if (pathname === "/api/calls" && since !== null) return this.readChanges(Number(since));
     if (pathname === "/api/calls") return this.readCalls(searchParams.get("cursor"));
     const [, id, rest] = /^\/api\/calls\/([^/]+)(\/events)?$/.exec(pathname) ?? [];
     if (id === undefined) return null;
     if (rest === undefined) return world.calls.get(decodeURIComponent(id)) ?? null;
     return { data: world.events.get(decodeURIComponent(id)) ?? [], nextCursor: null };
+  }
+
+  private readChanges(since: number): Changes {
+    this.polls++;
+    const { position, calls, changedAt } = this.world;
+    const changed = [...calls.values()].filter(({ id }) => (changedAt.get(id) ?? 0) > since);
+    const reset = !this.faults.canReplay;
+    return { position, reset, calls: reset ? [] : changed, left: [], agents: [] };
   }
 
   private readCalls(cursor: string | null): unknown {
