@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # what only some functions need is imported where it is made
     from shared.adapters.postgres.registry import PostgresRegistry
     from shared.adapters.postgres.upkeep import PostgresUpkeep
     from shared.adapters.redis_announcer import RedisAnnouncer
+    from shared.usecases.cursors import Cursors
     from shared.usecases.dispatch import Dispatcher
     from shared.usecases.health import Vitals
     from shared.usecases.journal import Announcer
@@ -80,6 +81,14 @@ def reads() -> PostgresReads:
     from shared.adapters.postgres.reads import PostgresReads
 
     return PostgresReads(reading_database())
+
+
+def cursors() -> Cursors:
+    """By the keys as they are now."""
+    from shared.adapters import keys
+    from shared.usecases.cursors import Cursors
+
+    return Cursors(keys.ring())
 
 
 @cache

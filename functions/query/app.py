@@ -3,7 +3,7 @@
 from chalice.app import Response
 
 from shared import wiring
-from shared.adapters import clock, rest
+from shared.adapters import clock, rest, rest_reads
 from shared.contracts.setup import parse_id
 from shared.usecases import changes, metrics, reads
 from shared.usecases.permissions import Bearer
@@ -17,7 +17,7 @@ def list_calls() -> Response:
     bearer, query = _reader(), rest.query(app)
     if "since" in query:
         return _list_changes(bearer, query)
-    return rest.answer(reads.list_calls(wiring.reads(), bearer, query))
+    return rest_reads.listed(app, reads.list_calls(wiring.reads(), wiring.cursors(), bearer, query))
 
 
 def _list_changes(bearer: Bearer, query: dict[str, str]) -> Response:
@@ -28,19 +28,20 @@ def _list_changes(bearer: Bearer, query: dict[str, str]) -> Response:
 
 @rest.route(app, "/api/calls/{call_id}")
 def get_call(call_id: str) -> Response:
-    return rest.answer(reads.get_call(wiring.reads(), _reader(), parse_id("callId", call_id)))
+    return rest_reads.cached(app, rest.answer(reads.get_call(wiring.reads(), _reader(), parse_id("callId", call_id))))
 
 
 @rest.route(app, "/api/calls/{call_id}/events")
 def list_events(call_id: str) -> Response:
     bearer, call_id = _reader(), parse_id("callId", call_id)
-    return rest.answer(reads.list_events(wiring.reads(), bearer, call_id, rest.query(app)))
+    page = reads.list_events(wiring.reads(), wiring.cursors(), bearer, call_id, rest.query(app))
+    return rest_reads.cached(app, rest.answer(page), next_cursor=page.next_cursor)
 
 
 @rest.route(app, "/api/queues")
 def list_queues() -> Response:
     queues = reads.list_queues(wiring.reads(), _reader())
-    return rest.answer({"data": [queue.model_dump(mode="json") for queue in queues]})
+    return rest_reads.cached(app, rest.answer({"data": [queue.model_dump(mode="json") for queue in queues]}))
 
 
 @rest.route(app, "/api/queues/{queue_id}")
@@ -51,7 +52,7 @@ def get_queue(queue_id: str) -> Response:
 @rest.route(app, "/api/agents")
 def list_agents() -> Response:
     agents = reads.list_agents(wiring.reads(), _reader())
-    return rest.answer({"data": [agent.model_dump(mode="json") for agent in agents]})
+    return rest_reads.cached(app, rest.answer({"data": [agent.model_dump(mode="json") for agent in agents]}))
 
 
 @rest.route(app, "/api/agents/{agent_id}")
@@ -67,7 +68,8 @@ def get_metrics() -> Response:
 @rest.route(app, "/api/dead-letters")
 def list_dead_letters() -> Response:
     letters = wiring.dead_letters(wiring.reading_database())
-    return rest.answer(reads.list_dead_letters(letters, _reader(), rest.query(app)))
+    page = reads.list_dead_letters(letters, wiring.cursors(), _reader(), rest.query(app))
+    return rest_reads.cached(app, rest.answer(page), next_cursor=page.next_cursor)
 
 
 @rest.route(app, "/api/health")

@@ -32,6 +32,11 @@ class Keys:
                 raise
             return tokens.read(self._keys, token)  # a key that was added a moment ago
 
+    def ring(self, now: datetime) -> list[str]:
+        """The keys as they are now, the signing one first. Raises `SecretError` where no key was ever read."""
+        self._refresh(now, KEPT)
+        return list(tokens.ring(self._keys).values())
+
     def _refresh(self, now: datetime, after: timedelta) -> bool:
         """Whether there are other keys now."""
         if self._read_at is not None and now - self._read_at < after:
@@ -50,6 +55,11 @@ class Keys:
 def bearer_of(token: str) -> Bearer:
     """Who bears this token, by the keys of this process. Raises `TokenError`, `SecretError`."""
     return _keys(settings().token_key, settings().token_key_name).bearer_of(token, clock.now())
+
+
+def ring() -> list[str]:
+    """The keys of this process. Raises `SecretError`."""
+    return _keys(settings().token_key, settings().token_key_name).ring(clock.now())
 
 
 @cache

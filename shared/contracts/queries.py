@@ -1,17 +1,19 @@
 """What readers may ask for in an address: parameters by name, several values of one joined by commas."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from shared.contracts.base import Id, Language
 from shared.contracts.metrics import BucketName, GroupName
-from shared.contracts.problems import ProblemError, from_validation
+from shared.contracts.problems import ProblemError, from_validation, refuse
+from shared.contracts.views import CallView
 
 NOBODY = "-"  # stands for calls that have none: no language named, no agent yet
 MAX_LIMIT = 500
+CALL_FIELDS: list[Any] = [to_camel(name) for name in CallView.model_fields]
 FlagName = Literal["sla_breached", "hold_exceeded", "short_call", "rerouted"]
 StatusName = Literal["waiting", "active", "on_hold", "ended"]
 SortName = Literal["-start", "start", "-wait", "wait", "-duration", "duration", "urgency", "id"]
@@ -65,7 +67,6 @@ class Query(BaseModel):
     model_config = ConfigDict(
         alias_generator=to_camel, validate_by_name=False, validate_by_alias=True, extra="forbid", frozen=True
     )
-    paged: ClassVar[bool] = False
 
 
 class Narrowed(Query):
@@ -77,6 +78,53 @@ class Narrowed(Query):
     type: Annotated[tuple[Literal["voice", "video"], ...], Several] = ()
     since: Annotated[QueryMoment | None, Field(alias="from", description="the earliest start")] = None
     until: Annotated[QueryMoment | None, Field(alias="to", description="starts before this time")] = None
+
+
+class Paged(Query):
+    limit: Limit = 50
+    cursor: Cursor | None = None
+
+
+class CallsQuery(Narrowed, Paged):
+    """All that is given must hold; of several values of one parameter, any."""
+
+    status: Annotated[tuple[StatusName, ...], Several] = ()
+    flag: Annotated[tuple[FlagName, ...], Several] = ()
+    no_flag: Annotated[tuple[FlagName, ...], Several, Field(description="none of these")] = ()
+    end_reason: Annotated[tuple[Literal["completed", "abandoned", "failed"], ...], Several] = ()
+    id: Annotated[Id | None, Field(description="how the call's id begins; then sorted by id")] = None
+    answered: YesOrNo | None = None
+    waited: Annotated[YesOrNo | None, Field(description="whether the wait is over and known")] = None
+    sort: Annotated[
+        SortName | None,
+        Field(
+            description="newest first unless told; by wait or duration only calls that have one; by urgency open calls "
+            "only, the next deadline first; by id where `id` is given"
+        ),
+    ] = None
+    fields: Annotated[tuple[Annotated[str, Field(json_schema_extra={"enum": [*CALL_FIELDS]})], ...], Several] = ()
+    format: Annotated[FormatName | None, Field(description="stands before the Accept header")] = None
+
+    @field_validator("fields")
+    @classmethod
+    def _are_fields(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := sorted(set(names) - set(CALL_FIELDS)):
+            raise ValueError(f"{unknown[0]!r} is no field of a call")
+        return names
+
+    @model_validator(mode="after")
+    def _sorts_by_what_it_can_find(self) -> Self:
+        if (self.id is not None) != (self.sort == "id") and self.sort is not None:
+            raise refuse(400, "Not valid: sort", ("sort", "goes by id where `id` is given, and only there"))
+        return self
+
+    @property
+    def order(self) -> SortName:
+        return self.sort or ("id" if self.id is not None else "-start")
+
+
+class EventsQuery(Paged):
+    limit: Limit = MAX_LIMIT
 
 
 class MetricsQuery(Narrowed):
@@ -104,7 +152,3 @@ def _without_positions(error: ValidationError) -> Any:  # noqa: ANN401 - a Probl
     errors = [entry.model_copy(update={"field": entry.field.split("[")[0].split(".")[0]}) for entry in found.errors]
     named = ", ".join(dict.fromkeys(entry.field for entry in errors))
     return found.model_copy(update={"errors": errors, "detail": f"Not valid: {named}"})
-
-
-STATUSES: tuple[StatusName, ...] = get_args(StatusName)
-FLAGS: tuple[FlagName, ...] = get_args(FlagName)

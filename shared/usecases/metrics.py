@@ -86,7 +86,8 @@ def show_metrics(figures: Figures, bearer: Bearer, parameters: dict[str, Any], n
 
 def _span(figures: Figures, bearer: Bearer, query: MetricsQuery, now: datetime) -> Span:
     end = query.until or now
-    start = query.since or figures.day_begin(min(end, now), query.zone)
+    day_began = figures.day_begin(min(end, now), query.zone)
+    start = query.since or day_began
     if not timedelta(0) <= end - start <= LONGEST_RANGE:
         problem = "is before `from`" if end < start else f"is more than {LONGEST_RANGE.days} days after `from`"
         raise refuse(400, "Not valid: to", ("to", problem))
@@ -163,9 +164,6 @@ _SELECTS: dict[str, dict[str, str]] = {
     "meanWaitOfAll": {"waited": "true"},
     "longestWait": {"waited": "true", "sort": "-wait", "limit": "1"},
     "handled": {"answered": "true", "status": "ended"},
-    "missed": {"missed": "true"},
-    "transferred": {"transferred": "true"},
-    "held": {"held": "true"},
     "holdExceeded": {"flag": "hold_exceeded"},
     "shortCalls": {"flag": "short_call"},
 }

@@ -1,40 +1,38 @@
 """What readers may ask, narrowed to what their token lets them see."""
 
-import base64
-import binascii
-import json
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
+
+import orjson
 
 from shared.contracts.dead_letters import DeadLetterPage, DeadLetterView
 from shared.contracts.problems import refuse
-from shared.contracts.views import AgentView, CallPage, CallView, EventPage, EventView, QueueView
+from shared.contracts.queries import CallsQuery, EventsQuery, Paged, parse_query
+from shared.contracts.views import AgentView, CallView, EventPage, EventView, QueueView
+from shared.contracts.wire import Json, call_json
+from shared.domain.call import Call
+from shared.usecases.cursors import Cursors
 from shared.usecases.permissions import Bearer
 
-DEFAULT_LIMIT, MAX_LIMIT = 50, 500
 BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
-STATUSES = ("waiting", "active", "on_hold", "ended")
-FLAGS = ("sla_breached", "hold_exceeded", "short_call", "rerouted")
-
-
-@dataclass(frozen=True, slots=True)
-class CallFilter:
-    """Empty means any. `queues` None means all; a set is what the token permits or the reader asked for."""
-
-    statuses: Sequence[str] = ()
-    queues: Collection[str] | None = None
-    agent_id: str | None = None
-    flag: str | None = None
+T = TypeVar("T")
+LARGEST_PAGE_BYTES = 4_000_000  # a function may answer 6 MB, and what calls carry with them is their senders' affair
 
 
 @dataclass(frozen=True, slots=True)
 class After:
-    """The last call of the page before: calls are listed newest first, by start and id."""
+    """Where the page before ended: its last call's key in the order asked for, as the system of record wrote it."""
 
-    start_time: datetime
+    key: str
     call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    call: Call
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +47,10 @@ class AfterLetter:
 class Reads(Protocol):
     """Raises `UnavailableError` while the system of record cannot be reached."""
 
-    def calls(self, wanted: CallFilter, after: After | None, limit: int) -> tuple[int, list[CallView]]:
-        """The position first, then calls: nothing that changes between the two can be missed."""
+    def calls(
+        self, query: CallsQuery, queues: Sequence[str] | None, after: After | None, limit: int
+    ) -> tuple[int, list[Listed]]:
+        """The position first, then calls: nothing that changes between the two can be missed. `queues` None is all."""
         ...
 
     def call(self, call_id: str) -> CallView | None: ...
@@ -72,14 +72,38 @@ class DeadLetterReads(Protocol):
     def page(self, queues: Sequence[str] | None, after: AfterLetter | None, limit: int) -> list[DeadLetterView]: ...
 
 
-def list_calls(reads: Reads, bearer: Bearer, query: dict[str, str]) -> CallPage:
+@dataclass(slots=True)
+class Page:
+    """Calls as JSON, each made once, as many as one answer can carry."""
+
+    query: CallsQuery
+    position: int
+    rows: list[Json] = field(default_factory=list[Json])
+    encoded: list[bytes] = field(default_factory=list[bytes])
+    next_cursor: str | None = None
+
+
+def list_calls(reads: Reads, cursors: Cursors, bearer: Bearer, parameters: dict[str, Any]) -> Page:
     """Raises `ProblemError` (400) that names a parameter which is not valid."""
-    limit = _limit(query)
-    after = _call_cursor(query["cursor"]) if "cursor" in query else None
-    position, calls = reads.calls(_filter(bearer, query), after, limit + 1)
-    more = calls[limit - 1] if len(calls) > limit else None
-    cursor = _encode(more.start_time.isoformat(), more.id) if more else None
-    return CallPage.model_construct(data=calls[:limit], next_cursor=cursor, position=position)
+    query = parse_query(CallsQuery, parameters)
+    queues = bearer.narrowed(query.queue_id)
+    listed = ["calls", query.model_dump(mode="json", exclude={"limit", "cursor", "fields", "format"})]
+    after = After(*cursors.open(listed, query.cursor)) if query.cursor else None
+    position, found = reads.calls(query, queues, after, query.limit + 1)
+    page, size = Page(query, position), 0
+    for one in found[: query.limit]:
+        row = call_json(one.call)
+        row = {name: row[name] for name in query.fields} if query.fields else row
+        encoded = orjson.dumps(row)
+        size += len(encoded)
+        if page.rows and size > LARGEST_PAGE_BYTES:
+            break
+        page.rows.append(row)
+        page.encoded.append(encoded)
+    if len(page.rows) < len(found):
+        last = found[len(page.rows) - 1]
+        page.next_cursor = cursors.seal(listed, last.key, last.call.id)
+    return page
 
 
 def get_call(reads: Reads, bearer: Bearer, call_id: str) -> CallView:
@@ -90,14 +114,15 @@ def get_call(reads: Reads, bearer: Bearer, call_id: str) -> CallView:
     return call
 
 
-def list_events(reads: Reads, bearer: Bearer, call_id: str, query: dict[str, str]) -> EventPage:
+def list_events(reads: Reads, cursors: Cursors, bearer: Bearer, call_id: str, parameters: dict[str, Any]) -> EventPage:
+    query = parse_query(EventsQuery, parameters)
     get_call(reads, bearer, call_id)
-    limit = _limit(query, default=MAX_LIMIT)
-    after = _event_cursor(query["cursor"]) if "cursor" in query else None
-    events = reads.events(call_id, after, limit + 1)
-    more = events[limit - 1] if len(events) > limit else None
-    cursor = _encode(_place(more).isoformat(), more.position) if more else None
-    return EventPage.model_construct(data=events[:limit], next_cursor=cursor)
+    listed = ["events", call_id]
+    after = _opened(query, lambda cursor: _event_place(*cursors.open(listed, cursor)))
+    events = reads.events(call_id, after, query.limit + 1)
+    more = events[query.limit - 1] if len(events) > query.limit else None
+    cursor = cursors.seal(listed, _place(more).isoformat(), more.position) if more else None
+    return EventPage.model_construct(data=events[: query.limit], next_cursor=cursor)
 
 
 def _place(event: EventView) -> datetime:
@@ -134,71 +159,24 @@ def _sees_agent(bearer: Bearer, agent: AgentView) -> bool:
     return bearer.sees_all or any(map(bearer.sees, agent.queues))
 
 
-def list_dead_letters(letters: DeadLetterReads, bearer: Bearer, query: dict[str, str]) -> DeadLetterPage:
-    limit = _limit(query)
-    after = _letter_cursor(query["cursor"]) if "cursor" in query else None
-    found = letters.page(None if bearer.sees_all else sorted(bearer.queues), after, limit + 1)
-    last = found[limit - 1] if len(found) > limit else None
-    cursor = _encode(last.failed_at.isoformat(), f"{last.kind} {last.id}") if last else None
-    return DeadLetterPage.model_construct(data=found[:limit], next_cursor=cursor)
+def list_dead_letters(
+    letters: DeadLetterReads, cursors: Cursors, bearer: Bearer, parameters: dict[str, Any]
+) -> DeadLetterPage:
+    query = parse_query(Paged, parameters)
+    after = _opened(query, lambda cursor: _letter_place(*cursors.open("letters", cursor)))
+    found = letters.page(None if bearer.sees_all else sorted(bearer.queues), after, query.limit + 1)
+    last = found[query.limit - 1] if len(found) > query.limit else None
+    cursor = cursors.seal("letters", last.failed_at.isoformat(), last.kind, last.id) if last else None
+    return DeadLetterPage.model_construct(data=found[: query.limit], next_cursor=cursor)
 
 
-def _filter(bearer: Bearer, query: dict[str, str]) -> CallFilter:
-    asked = _words(query, "queueId")
-    permitted = None if bearer.sees_all else set(bearer.queues)
-    if asked:
-        permitted = {queue_id for queue_id in asked if bearer.sees(queue_id)}
-    return CallFilter(
-        statuses=_words(query, "status", STATUSES),
-        queues=permitted,
-        agent_id=query.get("agentId"),
-        flag=next(iter(_words(query, "flag", FLAGS)), None),
-    )
+def _opened(query: Paged, opened: Callable[[str], T]) -> T | None:
+    return opened(query.cursor) if query.cursor else None
 
 
-def _words(query: dict[str, str], name: str, known: Collection[str] = ()) -> list[str]:
-    words = [word for word in query.get(name, "").split(",") if word]
-    unknown = [word for word in words if known and word not in known]
-    if unknown:
-        message = f"is not one of {', '.join(known)}"
-        raise refuse(400, f"Not valid: {name}", (name, message))
-    return words
+def _event_place(moment: str, position: int) -> tuple[datetime, int]:
+    return datetime.fromisoformat(moment), position
 
 
-def _limit(query: dict[str, str], default: int = DEFAULT_LIMIT) -> int:
-    text = query.get("limit", str(default))
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_LIMIT):
-        raise refuse(400, "Not valid: limit", ("limit", f"is not a whole number from 1 to {MAX_LIMIT}"))
-    return int(text)
-
-
-def _encode(*parts: str | int) -> str:
-    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
-
-
-def _decode(cursor: str) -> tuple[datetime, str | int]:
-    try:
-        moment, key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if not str(key).isprintable():
-            raise ValueError("Postgres takes no NUL")
-        return datetime.fromisoformat(moment), key
-    except (ValueError, TypeError, binascii.Error):
-        raise refuse(400, "Not valid: cursor", ("cursor", "is not one that was given out here")) from None
-
-
-def _call_cursor(cursor: str) -> After:
-    moment, key = _decode(cursor)
-    return After(moment, str(key))
-
-
-def _event_cursor(cursor: str) -> tuple[datetime, int]:
-    moment, key = _decode(cursor)
-    if not isinstance(key, int):
-        raise refuse(400, "Not valid: cursor", ("cursor", "is not one that was given out here"))
-    return moment, key
-
-
-def _letter_cursor(cursor: str) -> AfterLetter:
-    moment, key = _decode(cursor)
-    kind, _, letter_id = str(key).partition(" ")
-    return AfterLetter(moment, kind, letter_id)
+def _letter_place(failed_at: str, kind: str, letter_id: str) -> AfterLetter:
+    return AfterLetter(datetime.fromisoformat(failed_at), kind, letter_id)

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from shared.adapters.postgres.changes import PostgresChanges
 from shared.contracts.problems import ProblemError
-from shared.contracts.views import Changes
+from shared.contracts.views import CallView, Changes
 from shared.usecases import changes
 from shared.usecases.changes import list_changes, tag_of
+from shared.usecases.cursors import Cursors
 from shared.usecases.permissions import Bearer
-from shared.usecases.reads import list_calls
+from shared.usecases.reads import Page, list_calls
 from tests.integration.conftest import Floor
 from tests.integration.stage import open_transaction
 
@@ -36,10 +37,14 @@ class Poller:
         self.resets = 0
         self.position = self.snapshot()
 
+    def _views(self, page: Page) -> dict[str, CallView]:
+        views = [self.floor.reads.call(row["id"]) for row in page.rows]
+        return {view.id: view for view in views if view}
+
     def snapshot(self) -> int:
-        page = list_calls(self.floor.reads, self.bearer, {**LIVE, "limit": "500"})
-        self.calls = {call.id: call for call in page.data}
-        self.known |= {call.id: call.version for call in page.data}
+        page = list_calls(self.floor.reads, Cursors(["a key"]), self.bearer, {**LIVE, "limit": "500"})
+        self.calls = self._views(page)
+        self.known |= {call.id: call.version for call in self.calls.values()}
         self.agents = {agent.id: agent for agent in self.floor.reads.agents() if self._shares(agent.queues)}
         return page.position
 
@@ -66,8 +71,8 @@ class Poller:
         return told
 
     def agrees(self) -> None:
-        page = list_calls(self.floor.reads, self.bearer, {**LIVE, "limit": "500"})
-        assert self.calls == {call.id: call for call in page.data}
+        page = list_calls(self.floor.reads, Cursors(["a key"]), self.bearer, {**LIVE, "limit": "500"})
+        assert self.calls == self._views(page)
         agents = {agent.id: agent for agent in self.floor.reads.agents() if self._shares(agent.queues)}
         assert self.agents == agents
 

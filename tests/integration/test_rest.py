@@ -25,7 +25,12 @@ class Api:
 
         self._apps = (ingest, query)
 
-    def call(
+    def call(self, method: str, resource: str, body: Any = None, **options: Any) -> tuple[int, Any, dict[str, str]]:
+        answer = self.raw(method, resource, body, **options)
+        headers = {name.lower(): value for name, value in answer["headers"].items()}
+        return answer["statusCode"], json.loads(answer["body"] or "null"), headers
+
+    def raw(
         self,
         method: str,
         resource: str,
@@ -36,7 +41,7 @@ class Api:
         headers: dict[str, str] | None = None,
         is_base64: bool = False,
         **path: str,
-    ) -> tuple[int, Any, dict[str, str]]:
+    ) -> dict[str, Any]:
         token = tokens.mint(KEY, role="admin") if token is None else token
         sent = {"authorization": f"Bearer {token}"} if token else {}
         text = body if isinstance(body, str) else json.dumps(body)
@@ -53,9 +58,7 @@ class Api:
             "stageVariables": None,
         }
         app = next(app for app in self._apps if method in app.routes.get(resource, {}))
-        answer = app(event, None)
-        headers = {name.lower(): value for name, value in answer["headers"].items()}
-        return answer["statusCode"], json.loads(answer["body"] or "null"), headers
+        return app(event, None)
 
     def post(self, body: Any, **options: Any) -> tuple[int, Any, dict[str, str]]:
         return self.call("POST", "/api/events", body, **options)

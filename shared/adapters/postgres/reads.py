@@ -1,28 +1,18 @@
 """Reads for the REST interface, each on an index of its own."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, LiteralString
 
 from psycopg.rows import dict_row
 
-from shared.adapters.postgres import codec
+from shared.adapters.postgres import codec, listing
 from shared.adapters.postgres.connection import Database, available
 from shared.adapters.postgres.horizon import HORIZON
+from shared.contracts.queries import CallsQuery
 from shared.contracts.views import AgentView, CallView, EventView, QueueView
-from shared.usecases.reads import After, CallFilter
+from shared.usecases.reads import After, Listed
 
-# One statement for every filter: what is not asked for is null and costs nothing.
-_CALLS = """
-select * from calls
-where initiated_at is not null
-  and (not %(live)s or ended_at is null)
-  and (%(statuses)s::text[] is null or status = any(%(statuses)s))
-  and (%(queues)s::text[] is null or queue_id = any(%(queues)s))
-  and (%(agent_id)s::text is null or agent_id = %(agent_id)s or offer->>'agent_id' = %(agent_id)s)
-  and (%(flag)s::text is null or %(flag)s = any(flags))
-  and (%(after_time)s::timestamptz is null or (initiated_at, id) < (%(after_time)s, %(after_id)s))
-order by initiated_at desc, id desc limit %(limit)s
-"""
 _CALL = "select * from calls where id = %s and status is not null"
 # The beginning first, whatever a skewed clock says, then by place in time, as the fold reads them.
 _EVENTS = """
@@ -44,24 +34,19 @@ class PostgresReads:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def calls(self, wanted: CallFilter, after: After | None, limit: int) -> tuple[int, list[CallView]]:
-        parameters = {
-            "statuses": list(wanted.statuses) or None,
-            "live": bool(wanted.statuses) and "ended" not in wanted.statuses,
-            "queues": None if wanted.queues is None else list(wanted.queues),
-            "agent_id": wanted.agent_id,
-            "flag": wanted.flag,
-            "after_time": after and after.start_time,
-            "after_id": after and after.call_id,
-            "limit": limit,
-        }
+    def calls(
+        self, query: CallsQuery, queues: Sequence[str] | None, after: After | None, limit: int
+    ) -> tuple[int, list[Listed]]:
+        found = listing.statement(query, queues, after)
         connection = self._database.connection()
         with available(self._database), connection.pipeline():
             position = connection.cursor().execute(HORIZON)
-            rows = connection.cursor(row_factory=dict_row).execute(_CALLS, parameters)
-        found = position.fetchone()
-        assert found is not None, "a select without a table has one row"
-        return found[0], [CallView.of(codec.call_from_row(row)) for row in rows]
+            rows = connection.cursor(row_factory=dict_row).execute(
+                found, listing.parameters(query, queues, after, limit)
+            )
+        place = position.fetchone()
+        assert place is not None, "a select without a table has one row"
+        return place[0], [Listed(codec.call_from_row(row), row["sort_key"]) for row in rows]
 
     def call(self, call_id: str) -> CallView | None:
         rows = self._rows(_CALL, [call_id])
