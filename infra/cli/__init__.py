@@ -20,6 +20,7 @@ MODULES = {
     "tail": "tail",
     "dead-letters": "dead_letters",
     "token": "token",
+    "rebuild": "rebuild",
 }
 
 

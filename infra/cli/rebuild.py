@@ -1,0 +1,66 @@
+"""rebuild: fold all calls anew from the event log, report what differs, and mend it where that is wanted."""
+
+from typing import Annotated
+
+import typer
+from psycopg import Error as DatabaseError
+from rich.console import Console
+from rich.progress import Progress
+
+from infra import rebuild as folding
+from infra.cli.address import fail
+from infra.local.home import Home
+from shared.adapters import clock
+from shared.adapters.postgres.connection import Database
+from shared.adapters.postgres.ledger import PostgresJournal
+from shared.usecases.rebuild import Difference, repair
+
+SHOWN = 50
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def rebuild(
+    mend: Annotated[bool, typer.Option("--repair", help="Write what the log says over what differs")] = False,
+    database_url: Annotated[
+        str | None, typer.Option(envvar="DATABASE_URL", help="postgresql://…  [default: the local run's]")
+    ] = None,
+) -> None:
+    """Fold every call anew from its events and say where the record differs. Exits with 1 where it did."""
+    url = database_url or Home.current().read_state().get("database")
+    if not url:
+        fail("No Switchboard runs here. Name a database with --database-url.")
+    try:
+        folded, found = _compare(url)
+        for difference in found[:SHOWN]:
+            console.print(_line(difference), markup=False)
+        console.print(f"{folded} calls folded anew, {len(found)} differences.")
+        if mend and found:
+            console.print(f"{_repair(url, found)} calls repaired.")
+    except DatabaseError as error:
+        fail(str(error))
+    raise typer.Exit(1 if found else 0)
+
+
+def _compare(url: str) -> tuple[int, list[Difference]]:
+    folded, found = 0, list[Difference]()
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("Folding", total=folding.count(url))
+        for calls, differences in folding.compare(url):
+            folded += calls
+            found += differences
+            progress.advance(task, calls)
+    return folded, found
+
+
+def _repair(url: str, found: list[Difference]) -> int:
+    database = Database(url)
+    try:
+        journal = PostgresJournal(database)
+        return sum(repair(journal, call_id, clock.now()) for call_id in dict.fromkeys(each.call_id for each in found))
+    finally:
+        database.close()
+
+
+def _line(difference: Difference) -> str:
+    return f"{difference.call_id}  {difference.what}: recorded {difference.recorded}, folded {difference.folded}"

@@ -1,0 +1,79 @@
+"""The log is enough: every call folded anew is what is on record, and where it was not, it can be made so."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra import rebuild
+from shared.usecases.rebuild import Difference, repair
+from tests.conftest import Clock
+from tests.integration.conftest import Floor
+
+SWITCHBOARD = Path(sys.executable).with_name("switchboard")
+
+
+@pytest.fixture
+def lived(floor: Floor, clock: Clock) -> Floor:
+    """Calls in all states: late and early events, a re-route, a hold too long, a dead letter, an anchor."""
+    for n in range(12):
+        floor.one("call_initiated", f"call-{n}", type="voice", queueId="medical_spanish", language="es")
+        floor.one("call_routed", f"call-{n}", agentId=f"own-{n}", routingTime=1)
+    floor.one("call_ended", "anchor", endReason="completed", duration=5)
+    for n in range(3, 12):
+        clock.go_to(3 + n)
+        floor.one("call_answered", f"call-{n}", waitTime=4)
+        floor.one("call_hold", f"call-{n}", holdDuration=0)
+    clock.go_to(40)
+    floor.sweep()
+    floor.offer_waiting()
+    for n in range(6, 9):
+        floor.one("call_ended", f"call-{n}", endReason="completed", duration=9)
+    late = floor.clock.at(14).isoformat()
+    floor.one("call_answered", "call-0", waitTime=14, occurredAt=late)  # disproves its re-route
+    clock.go_to(200)
+    floor.sweep()
+    return floor
+
+
+def found(url: str) -> list[Difference]:
+    return [difference for _, batch in rebuild.compare(url) for difference in batch]
+
+
+def test_what_is_on_record_is_what_the_log_says(
+    lived: Floor, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert found(database_url) == []
+    monkeypatch.setattr(rebuild, "A_BATCH", 5)
+    folded = [calls for calls, _ in rebuild.compare(database_url)]
+    assert folded == [5, 5, 3]
+    assert sum(folded) == rebuild.count(database_url)
+    assert {row["state"] for row in lived.rows("select distinct state from events")} >= {"applied", "void", "dead"}
+
+
+def test_a_corrupted_call_is_found_and_repaired(lived: Floor, database_url: str, clock: Clock) -> None:
+    before = lived.call("call-7")
+    lived.rows("update calls set wait_seconds = 999, status = 'waiting', ended_at = null where id = 'call-7'")
+    differing = found(database_url)
+    assert {difference.call_id for difference in differing} == {"call-7"}
+    assert Difference("call-7", "wait_seconds", 999, 4) in differing
+    assert repair(lived.sweeper.journal, "call-7", clock.now())
+    assert found(database_url) == []
+    after = lived.call("call-7")
+    assert after.pop("version") == before.pop("version") + 1, "whoever holds the wrong picture takes the right one"
+    assert after == before
+    assert not repair(lived.sweeper.journal, "call-7", clock.now())
+
+
+def test_the_command_tells_repairs_and_says_so_by_its_exit_code(lived: Floor, database_url: str) -> None:
+    def run(*options: str) -> tuple[int, str]:
+        command = [SWITCHBOARD, "rebuild", "--database-url", database_url, *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout.strip()
+
+    assert run() == (0, "13 calls folded anew, 0 differences.")
+    lived.rows("update calls set wait_seconds = 999 where id = 'call-7'")
+    code, told = run("--repair")
+    assert (code, told.splitlines()[-2:]) == (1, ["13 calls folded anew, 1 differences.", "1 calls repaired."])
+    assert run()[0] == 0
