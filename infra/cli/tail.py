@@ -68,9 +68,8 @@ def _print_lines(feed: Feed, item: News) -> None:
             topics = (item.frame or {}).get("topics", [])
             errors.print(f"Live: {', '.join(topics)}", style="green", highlight=False, soft_wrap=True)
         case "lost":
-            errors.print(
-                f"Connection lost ({item.detail}); trying again.", style="yellow", markup=False, highlight=False
-            )
+            feed_is = "polling until a socket is to be had" if feed.is_polling else "resuming"
+            errors.print(f"Connection lost ({item.detail}); {feed_is}.", style="yellow", markup=False, highlight=False)
         case "error":
             errors.print(item.detail, style="red", markup=False, highlight=False)
         case "snapshot":
@@ -79,7 +78,7 @@ def _print_lines(feed: Feed, item: News) -> None:
             people = Counter(agent["status"] for agent in feed.picture.agents.values())
             text = ", ".join(f"{count} {status}" for status, count in people.most_common())
             errors.print(f"Agents: {text or 'none'}", style="blue", highlight=False, soft_wrap=True)
-        case "update":
+        case "update" | "polled":
             for line in lines(item, feed.picture):
                 console.print(line, soft_wrap=True)
 

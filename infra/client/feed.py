@@ -23,6 +23,11 @@ SILENCE_SECONDS = 45.0
 ANSWER_SECONDS = 15.0
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 10.0
+# Sockets that fail so often in a row are not to be had: what changed is asked for instead, until they are.
+FAILURES_BEFORE_POLLING = 3
+POLL_SECONDS = 3.0
+# API Gateway ends every connection after 2 hours. A new one resumes where the old one was left.
+REPLACE_SECONDS = 110 * 60.0
 REFUSED = frozenset({401, 403})
 
 
@@ -35,9 +40,9 @@ OUTAGES = (Lost, Unreachable, OSError, WebSocketException, TimeoutError, Problem
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """A frame and what it changed (`update`, `snapshot`, `error`), or the connection's own state (`live`, `lost`)."""
+    """A frame and what it changed (`update`, `snapshot`, `polled`, `error`), or its connection's (`live`, `lost`)."""
 
-    kind: Literal["live", "lost", "snapshot", "update", "error"]
+    kind: Literal["live", "lost", "snapshot", "update", "polled", "error"]
     change: Change = NOTHING
     frame: Json | None = None
     detail: str = ""
@@ -58,6 +63,7 @@ class Feed:
     ) -> None:
         self.picture = Picture()
         self.live = asyncio.Event()
+        self.is_polling = False
         self.connections = 0
         self._api = api
         self._address = f"{websocket}?{urlencode({'token': token})}"
@@ -67,20 +73,54 @@ class Feed:
 
     async def news(self) -> AsyncGenerator[News, None]:
         """Everything new, across reconnects. Ends only with a Problem: a token once refused stays refused."""
-        pause_seconds = FIRST_PAUSE_SECONDS
+        pause_seconds, failures = FIRST_PAUSE_SECONDS, 0
         while True:
+            failures += 1
             try:
                 async with aclosing(self._connection()) as connection:
                     async for item in connection:
                         if item.kind == "live":
-                            pause_seconds = FIRST_PAUSE_SECONDS
+                            self.is_polling = False
+                            pause_seconds, failures = FIRST_PAUSE_SECONDS, 0
                         yield item
             except OUTAGES as error:
                 self.live.clear()
                 await self._raise_if_refused(error)
+                self.is_polling = failures >= FAILURES_BEFORE_POLLING
                 yield News("lost", detail=str(error) or type(error).__name__)
-            await asyncio.sleep(random.uniform(pause_seconds / 2, pause_seconds))
+            wait_seconds = random.uniform(pause_seconds / 2, pause_seconds)
+            if self.is_polling:
+                async for item in self._polling(wait_seconds):
+                    yield item
+            else:
+                await asyncio.sleep(wait_seconds)
             pause_seconds = min(LONGEST_PAUSE_SECONDS, pause_seconds * 2)
+
+    async def _polling(self, seconds: float) -> AsyncGenerator[News, None]:
+        """What changed, asked for until the next attempt at a socket. An outage ends it early, a refusal the feed."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + seconds
+        while True:
+            try:
+                yield await self._poll()
+            except (Problem, Unreachable) as error:
+                await self._raise_if_refused(error)
+            await asyncio.sleep(max(0.0, min(POLL_SECONDS, until - clock())))
+            if clock() >= until:
+                return
+
+    async def _poll(self) -> News:
+        if self.picture.position is None:
+            return await self._read_snapshot({})
+        told = await self._api.changes(self.picture.position)
+        if told["reset"]:
+            snapshot = await self._read_snapshot(told)
+            self.picture.reached(told["position"])
+            return snapshot
+        calls = [call for call in told["calls"] if self._is_ours(call)]
+        moved = [call for call in told["calls"] if not self._is_ours(call)]
+        change = self.picture.take_changes(calls, [*told["left"], *moved], told["agents"], told["position"])
+        return News("polled", change, told)
 
     async def _raise_if_refused(self, error: Exception) -> None:
         """A refusal is final, an outage never. Gateways refuse a handshake for either: REST is asked which it was."""
@@ -97,13 +137,15 @@ class Feed:
         async with connect(self._address, ping_interval=None, max_size=2**20, open_timeout=10) as socket:
             self.connections += 1
             await self._subscribe(socket)
-            answer_by = asyncio.get_running_loop().time() + self._answer_seconds
+            clock = asyncio.get_running_loop().time
+            answer_by, replace_at = clock() + self._answer_seconds, clock() + REPLACE_SECONDS
             pinging = asyncio.create_task(_ping(socket))
             try:
-                while True:
+                while clock() < replace_at:
                     for item in await self._take(await self._receive(socket, answer_by)):
                         yield item
             finally:
+                self.live.clear()
                 pinging.cancel()
 
     async def _subscribe(self, socket: ClientConnection) -> None:

@@ -61,6 +61,18 @@ class Picture:
         self.reached(position)
         return Change(calls=changed)
 
+    def take_changes(
+        self, calls: Iterable[Json], left: Iterable[Json], agents: Iterable[Json], position: int
+    ) -> Change:
+        """Take in what changed since a position, as a poll told it."""
+        change = Change(tuple(call for call in calls if self._take_call(call)), (), self.take_agents(agents).agents)
+        for gone in left:
+            held = self.calls.get(gone["id"])
+            if held is not None and held["version"] <= gone["version"]:
+                del self.calls[gone["id"]]
+        self.reached(position)
+        return change
+
     def take_agents(self, agents: Iterable[Json]) -> Change:
         return Change(agents=tuple(agent for agent in agents if self._take_agent(agent)))
 

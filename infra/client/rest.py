@@ -110,6 +110,10 @@ class Api:
         """Every call that the filters let through, whatever the number of pages."""
         return [call async for page in self.pages("/api/calls", **filters) for call in page["data"]]
 
+    async def changes(self, since: int) -> Json:
+        """What changed since a position: `calls`, those that `left`, `agents`, the next `position`; or `reset`."""
+        return await self._read("/api/calls", {"since": since})
+
     async def history(self, call_id: str) -> list[Json]:
         return [event async for page in self.pages(f"/api/calls/{call_id}/events") for event in page["data"]]
 

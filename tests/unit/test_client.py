@@ -418,6 +418,37 @@ async def test_a_handshake_refused_for_an_outage_is_tried_again():
         assert [(await anext(news)).kind, (await anext(news)).kind] == ["lost", "lost"]
 
 
+async def test_where_sockets_are_refused_it_polls_for_what_changed(monkeypatch):
+    monkeypatch.setattr("infra.client.feed.FIRST_PAUSE_SECONDS", 0.001)
+    good = httpx.Response(200, json={"data": []})
+    snapshot = httpx.Response(200, json={"data": [call("a", 1), call("b", 1)], "nextCursor": None, "position": 5})
+    told = {"reset": False, "calls": [call("a", 2, "ended")], "left": [{"id": "b", "version": 2}], "agents": []}
+    polled = httpx.Response(200, json={**told, "position": 9})
+    async with refusing(good, good, good, snapshot, good, good, polled) as news:
+        seen = [await anext(news) for _ in range(6)]
+    assert [item.kind for item in seen] == ["lost", "lost", "lost", "snapshot", "lost", "polled"]
+    assert [view["id"] for view in seen[-1].change.calls] == ["a"]
+
+
+def test_a_poll_is_taken_by_version_and_a_call_that_left_is_gone():
+    picture = Picture()
+    picture.apply(update(call("a", 3), call("b", 5), position=4))
+    picture.take_changes([call("a", 2), call("c", 1)], [{"id": "b", "version": 4}], [], 8)
+    assert set(picture.calls) == {"a", "b", "c"} and picture.calls["a"]["version"] == 3
+    picture.take_changes([], [{"id": "b", "version": 6}], [], 7)
+    assert set(picture.calls) == {"a", "c"} and picture.position == 8
+
+
+@given(st.permutations(VIEWS), st.lists(st.integers(0, len(VIEWS)), max_size=4))
+def test_frames_and_polls_in_any_order_end_in_one_picture(views, places):
+    picture = Picture()
+    for number, view in enumerate(views):
+        if number in places:
+            picture.take_changes([LIVES["open"][-1], LIVES["over"][-1]], [], [], number)
+        picture.apply(update(view, position=number))
+    assert picture.calls == {"open": LIVES["open"][-1]}
+
+
 async def both(one, other):
     """What the first gives, once both are done."""
     first, _ = await asyncio.gather(one, other)
