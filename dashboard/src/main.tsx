@@ -2,20 +2,22 @@ import { render } from "preact";
 import { ServerClock } from "./clock";
 import { type Config, readConfig } from "./config";
 import { narrowPolicy } from "./policy";
+import { applyTheme } from "./preferences";
 import { takeTokenFromAddress } from "./session";
 import { texts } from "./texts";
 import { App } from "./view/App";
-import { Notice } from "./view/Notice";
+import { Notice } from "./view/shell/Notice";
 import "./styles/base.css";
 import "./styles/floor.css";
 import "./styles/panel.css";
+import "./styles/views.css";
 
 takeTokenFromAddress();
 // A new address pasted into the same tab brings another token: start over with it.
 addEventListener("hashchange", () => {
-  takeTokenFromAddress();
-  location.reload();
+  if (takeTokenFromAddress()) location.reload();
 });
+applyTheme();
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html lacks #root");

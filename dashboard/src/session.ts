@@ -7,12 +7,13 @@ export interface Claims {
   expiresAt: number | null;
 }
 
-/** Takes a token out of the address, so that it stays in no history, bookmark or screenshot. */
-export function takeTokenFromAddress(): void {
-  const token = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (token === null) return;
-  saveToken(token);
+/** Takes a token out of the address, so that it stays in no history, bookmark or screenshot. Answers whether there was one. */
+export function takeTokenFromAddress(): boolean {
+  const token = /^#token=([^&]+)/.exec(location.hash)?.[1];
+  if (token === undefined) return false;
+  saveToken(decodeURIComponent(token));
   history.replaceState(history.state, "", `${location.pathname}${location.search}`);
+  return true;
 }
 
 export function savedToken(): string | null {

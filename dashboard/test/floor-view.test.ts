@@ -19,7 +19,7 @@ import {
   SORTS,
   selectCalls,
 } from "../src/floor/filters";
-import { merged } from "../src/view/history";
+import { merged } from "../src/view/call/history";
 import { World } from "./fake/world";
 
 const START = Date.parse("2026-01-01T12:00:00.000Z");

@@ -89,12 +89,22 @@ export class Api {
     return events;
   }
 
-  private async get<T>(path: string, signal?: AbortSignal): Promise<T> {
+  async get<T>(path: string, signal?: AbortSignal): Promise<T> {
+    return this.send(path, {}, signal);
+  }
+
+  async post<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> {
+    const headers = { "content-type": "application/json" };
+    return this.send(path, { method: "POST", headers, body: JSON.stringify(body) }, signal);
+  }
+
+  private async send<T>(path: string, request: RequestInit, signal?: AbortSignal): Promise<T> {
     const { base, token, localNow, onDate } = this.options;
     const sentAt = localNow();
     const timeout = AbortSignal.timeout(TIMEOUT_MS);
     const answer = await this.options.fetch(`${base.replace(/\/$/, "")}${path}`, {
-      headers: { authorization: `Bearer ${token}` },
+      ...request,
+      headers: { ...request.headers, authorization: `Bearer ${token}` },
       cache: "no-store",
       signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
     });

@@ -3,7 +3,7 @@
  * poll where sockets are not to be had, and check a silent feed by reading.
  */
 
-import type { Call, ClientFrame, Event, ServerFrame, SubscribedFrame, UpdateFrame } from "../contracts";
+import type { ClientFrame, ServerFrame, SubscribedFrame, UpdateFrame } from "../contracts";
 import { type Api, ApiError, type Halt } from "./api";
 import { Backoff } from "./backoff";
 import { type Connection, connectionOf } from "./connection";
@@ -24,7 +24,7 @@ export interface FeedOptions {
   times: FeedTimes;
   /** The floor, the directory or the state of the connection is no longer what it was. */
   onChange: () => void;
-  onUpdate: (calls: readonly Call[], events: readonly Event[]) => void;
+  onUpdate: (frame: UpdateFrame) => void;
 }
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -191,7 +191,7 @@ export class Feed {
     this.resume.saw(frame.position, this.now);
     this.updatedAt = this.now;
     if (this.isSubscribed) this.prove(); // Else it is part of a replay, whose end `subscribed` tells.
-    this.options.onUpdate(frame.calls, frame.events ?? []);
+    this.options.onUpdate(frame);
   }
 
   /** Something was missed: only a snapshot that begins after this moment heals it. */

@@ -5,59 +5,72 @@ import { isBreached, type ShownState, startMs, stateOf, urgencyOf } from "./fact
 
 export const LIVE_STATES = ["waiting", "ringing", "active", "on_hold"] as const satisfies ShownState[];
 export const FLAGS = ["sla_breached", "hold_exceeded", "rerouted", "short_call"] as const satisfies Flag[];
-export const SORTS = ["urgency", "wait", "newest"] as const;
+export const SORTS = ["urgency", "wait", "newest", "total", "agent"] as const;
+export const GROUPINGS = ["queue", "language", "state"] as const;
 
 export type LiveState = (typeof LIVE_STATES)[number];
 export type Sort = (typeof SORTS)[number];
+export type Grouping = (typeof GROUPINGS)[number];
 
 export interface Filters {
   queue: string | null;
+  language: string | null;
+  agent: string | null;
   /** Empty means every state. */
   states: readonly LiveState[];
   flag: Flag | null;
   breached: boolean;
   text: string;
   sort: Sort;
+  group: Grouping | null;
 }
 
 export const NO_FILTERS: Filters = {
   queue: null,
+  language: null,
+  agent: null,
   states: [],
   flag: null,
   breached: false,
   text: "",
   sort: "urgency",
+  group: null,
 };
 
-export function parseFilters(search: string): Filters {
-  const query = new URLSearchParams(search);
+export function parseFilters(query: URLSearchParams): Filters {
   const states = (query.get("state") ?? "").split(",");
   return {
     queue: query.get("queue") || null,
+    language: query.get("language") || null,
+    agent: query.get("agent") || null,
     states: LIVE_STATES.filter((state) => states.includes(state)),
     flag: FLAGS.find((flag) => flag === query.get("flag")) ?? null,
     breached: query.get("breached") === "now",
     text: query.get("text") ?? "",
     sort: SORTS.find((sort) => sort === query.get("sort")) ?? "urgency",
+    group: GROUPINGS.find((group) => group === query.get("group")) ?? null,
   };
 }
 
-export function formatFilters(filters: Filters, callId: string | null): string {
-  const query = new URLSearchParams();
-  if (filters.queue !== null) query.set("queue", filters.queue);
-  if (filters.states.length > 0) query.set("state", filters.states.join(","));
-  if (filters.flag !== null) query.set("flag", filters.flag);
-  if (filters.breached) query.set("breached", "now");
-  if (filters.text !== "") query.set("text", filters.text);
-  if (filters.sort !== "urgency") query.set("sort", filters.sort);
-  if (callId !== null) query.set("call", callId);
-  const text = query.toString().replaceAll("%2C", ",");
-  return text === "" ? "" : `?${text}`;
+/** As parameters of the address; null for what is at its default. */
+export function formatFilters(filters: Filters): Record<keyof Omit<Filters, "states"> | "state", string | null> {
+  return {
+    queue: filters.queue,
+    language: filters.language,
+    agent: filters.agent,
+    state: filters.states.join(",") || null,
+    flag: filters.flag,
+    breached: filters.breached ? "now" : null,
+    text: filters.text || null,
+    sort: filters.sort === "urgency" ? null : filters.sort,
+    group: filters.group,
+  };
 }
 
-/** Whether anything is hidden; the order hides nothing. */
+/** Whether anything is hidden; order and groups hide nothing. */
 export function hidesCalls(filters: Filters): boolean {
-  return formatFilters({ ...filters, sort: "urgency" }, null) !== "";
+  const told = Object.values(formatFilters({ ...filters, sort: "urgency", group: null }));
+  return told.some((value) => value !== null);
 }
 
 export interface Names {
@@ -73,6 +86,9 @@ export function selectCalls(calls: Iterable<Call>, filters: Filters, names: Name
 
 function matches(call: Call, filters: Filters, names: Names, now: number): boolean {
   if (filters.queue !== null && call.queueId !== filters.queue) return false;
+  if (filters.agent !== null && agentIdOf(call) !== filters.agent) return false;
+  if (filters.language !== null && languageOf(call, names.queues.get(call.queueId)) !== filters.language)
+    return false;
   if (filters.states.length > 0 && !filters.states.some((state) => state === stateOf(call))) return false;
   if (filters.flag !== null && !call.flags.includes(filters.flag)) return false;
   if (filters.breached && !isBreached(call, names.queues.get(call.queueId), now)) return false;
@@ -80,13 +96,14 @@ function matches(call: Call, filters: Filters, names: Names, now: number): boole
 }
 
 function wordsOf(call: Call, { queues, agents }: Names): string {
-  const agentId = call.agentId ?? call.offer?.agentId ?? "";
+  const agentId = agentIdOf(call) ?? "";
   const words = [call.id, call.queueId, queues.get(call.queueId)?.name, agentId, agents.get(agentId)?.name];
   const language = languageOf(call, queues.get(call.queueId));
   return [...words, language, languageName(language)].join(" ").toLowerCase();
 }
 
-function sortCalls(calls: Call[], sort: Sort, { queues }: Names, now: number): Call[] {
+function sortCalls(calls: Call[], sort: Sort, { queues, agents }: Names, now: number): Call[] {
+  if (sort === "agent") return sortByAgent(calls, agents);
   const keyed = calls.map((call) => ({ call, key: keyOf(call, sort, queues.get(call.queueId), now) }));
   keyed.sort(({ call: a, key: [rankA, atA] }, { call: b, key: [rankB, atB] }) => {
     return rankA - rankB || atA - atB || (a.id < b.id ? -1 : 1);
@@ -96,8 +113,26 @@ function sortCalls(calls: Call[], sort: Sort, { queues }: Names, now: number): C
 
 function keyOf(call: Call, sort: Sort, queue: Queue | undefined, now: number): [number, number] {
   if (sort === "newest") return [0, -startMs(call)];
+  if (sort === "total") return [0, startMs(call)];
   if (sort === "wait") return [call.status === "waiting" ? 0 : 1, startMs(call)];
   return urgencyOf(call, queue, now);
+}
+
+/** By the agent's name; calls that nobody has come first. */
+function sortByAgent(calls: Call[], agents: ReadonlyMap<string, Agent>): Call[] {
+  const nameOf = (call: Call) => {
+    const id = agentIdOf(call);
+    return id === null ? "" : (agents.get(id)?.name ?? id);
+  };
+  const keyed = calls.map((call) => ({ call, name: nameOf(call) }));
+  keyed.sort(({ call: a, name: nameA }, { call: b, name: nameB }) =>
+    nameA === nameB ? startMs(a) - startMs(b) : nameA < nameB ? -1 : 1,
+  );
+  return keyed.map(({ call }) => call);
+}
+
+export function agentIdOf(call: Call): string | null {
+  return call.agentId ?? call.offer?.agentId ?? null;
 }
 
 /** The caller's, where telephony told it, else the one that the queue serves. */

@@ -2,8 +2,8 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import type { ServerClock } from "../clock";
 import type { Config } from "../config";
 import { forgetToken, savedToken, saveToken } from "../session";
-import { Floor } from "./Floor";
-import { SignIn } from "./SignIn";
+import { Shell } from "./Shell";
+import { SignIn } from "./shell/SignIn";
 import { Store } from "./store";
 
 interface AppProps {
@@ -40,7 +40,7 @@ function Session({ config, clock, token, signIn, signOut }: SessionProps) {
   }, [store]);
   const { halt } = store.picture.value;
   if (halt !== null) return <SignIn reason={halt} onToken={signIn} />;
-  return <Floor store={store} onSignOut={signOut} />;
+  return <Shell store={store} onSignOut={signOut} />;
 }
 
 declare global {

@@ -1,18 +1,25 @@
 /** What the page shows, as signals: joins the feed, the server's clock and the address. */
 
 import { batch, computed, effect, signal } from "@preact/signals";
+import { formatAddress, type Query, Router, type View } from "../address";
 import type { ServerClock } from "../clock";
 import type { Config } from "../config";
-import type { Call, Event } from "../contracts";
+import type { Call, UpdateFrame } from "../contracts";
 import { Api, type Halt } from "../feed/api";
 import type { Connection } from "../feed/connection";
 import { Feed } from "../feed/feed";
 import { systemTimers } from "../feed/timers";
 import { DEFAULT_TIMES } from "../feed/times";
+import { Attempts } from "../floor/attempts";
+import { boardOf } from "../floor/board";
 import { figuresOf } from "../floor/figures";
 import { type Filters, formatFilters, NO_FILTERS, parseFilters, selectCalls } from "../floor/filters";
+import { freeAgents } from "../floor/free";
+import { entriesOf } from "../floor/groups";
+import { Reading } from "../reading";
 import { claimsOf } from "../session";
-import { CallHistory } from "./history";
+import { AlertDesk } from "./alerts/desk";
+import { CallHistory } from "./call/history";
 
 /** Changes that come together are drawn together, more often than an eye can follow and no more than a laptop can bear. */
 const DRAW_AFTER_MS = 40;
@@ -41,12 +48,17 @@ export class Store {
     provenAt: null,
     isComplete: false,
   });
-  readonly filters = signal<Filters>(parseFilters(location.search));
-  readonly openId = signal<string | null>(openIdIn(location.search));
+  readonly router = new Router();
+  readonly filters = computed<Filters>(() => parseFilters(this.router.query.value));
+  readonly openId = computed(() => this.router.get("call"));
   readonly cursorId = signal<string | null>(null);
   readonly history = signal<CallHistory | null>(null);
+  readonly attempts = new Attempts();
   readonly feed: Feed;
-  private readonly api: Api;
+  readonly desk: AlertDesk;
+  readonly api: Api;
+  /** What the token says of its bearer; the API decides. */
+  readonly role: string | null;
   private readonly expiresAt: number | null;
   private drawTimer: ReturnType<typeof setTimeout> | undefined;
   private tickTimer: ReturnType<typeof setTimeout> | undefined;
@@ -55,7 +67,7 @@ export class Store {
   constructor(config: Config, token: string, clock: ServerClock) {
     this.clock = clock;
     this.now.value = clock.now();
-    this.expiresAt = claimsOf(token).expiresAt;
+    ({ expiresAt: this.expiresAt, role: this.role } = claimsOf(token));
     this.api = new Api({
       base: config.api,
       token,
@@ -72,8 +84,9 @@ export class Store {
       random: Math.random,
       times: DEFAULT_TIMES,
       onChange: () => this.drawSoon(),
-      onUpdate: (calls, events) => this.hearUpdate(calls, events),
+      onUpdate: (frame) => this.hearUpdate(frame),
     });
+    this.desk = new AlertDesk(this.feed);
   }
 
   readonly calls = computed<Call[]>(() => {
@@ -86,6 +99,34 @@ export class Store {
     );
   });
 
+  readonly entries = computed(() =>
+    entriesOf(
+      this.calls.value,
+      this.filters.value.group,
+      this.feed.directory.queues,
+      this.shownNow.value,
+    ),
+  );
+
+  /** Who could take a call, as far as the directory knows. */
+  readonly free = computed(() => {
+    this.revision.value;
+    return freeAgents(this.feed.directory.agents.values());
+  });
+
+  readonly languages = computed(() => {
+    this.revision.value;
+    const { queues, agents } = this.feed.directory;
+    const told = [...queues.values()].flatMap(({ language }) => language ?? []);
+    const spoken = [...agents.values()].flatMap(({ languages }) => languages);
+    return [...new Set([...told, ...spoken])].sort();
+  });
+
+  readonly board = computed(() => {
+    this.revision.value;
+    return boardOf(this.feed.floor.live.values(), this.feed.directory, this.shownNow.value);
+  });
+
   readonly figures = computed(() => {
     this.revision.value;
     const { floor, directory } = this.feed;
@@ -96,14 +137,12 @@ export class Store {
     this.feed.start();
     this.tick();
     const nudge = () => document.visibilityState === "visible" && this.feed.nudge();
-    const readAddress = () => this.readAddress();
     addEventListener("online", nudge);
     document.addEventListener("visibilitychange", nudge);
-    addEventListener("popstate", readAddress);
     this.undo.push(
       () => removeEventListener("online", nudge),
       () => document.removeEventListener("visibilitychange", nudge),
-      () => removeEventListener("popstate", readAddress),
+      this.router.listen(),
       effect(() => this.keepHistory()),
     );
   }
@@ -116,20 +155,33 @@ export class Store {
     for (const run of this.undo) run();
   }
 
-  setFilters(change: Partial<Filters>, { keepsHistory = true } = {}): void {
-    this.filters.value = { ...this.filters.value, ...change };
-    this.writeAddress(keepsHistory);
+  setFilters(change: Partial<Filters>, options?: { keepsHistory: boolean }): void {
+    this.router.patch(formatFilters({ ...this.filters.value, ...change }), options);
   }
 
   clearFilters(): void {
-    this.setFilters({ ...NO_FILTERS, sort: this.filters.value.sort });
+    const { sort, group } = this.filters.value;
+    this.setFilters({ ...NO_FILTERS, sort, group });
   }
 
   open(callId: string | null): void {
     if (callId === this.openId.value) return;
-    this.openId.value = callId;
     if (callId !== null) this.cursorId.value = callId;
-    this.writeAddress(false);
+    this.router.patch({ call: callId }, { keepsHistory: false });
+  }
+
+  /** The address of another view; an open call stays where it was. */
+  addressOf(view: View, query: Query = {}): string {
+    return formatAddress(view, query);
+  }
+
+  /** Something that a view reads by itself. Whoever asks closes it. */
+  reading<T>(path: string, everyMs: number | null): Reading<T> {
+    return new Reading<T>({
+      read: (signal) => this.api.get<T>(path, signal),
+      everyMs,
+      onHalt: (halt) => this.feed.endSession(halt),
+    });
   }
 
   /** Keeps the one history that belongs to the open call. */
@@ -142,8 +194,10 @@ export class Store {
     this.history.value = callId === null ? null : new CallHistory(callId, this.api, shown);
   }
 
-  private hearUpdate(calls: readonly Call[], events: readonly Event[]): void {
-    this.history.value?.hear(calls, events);
+  private hearUpdate(frame: UpdateFrame): void {
+    this.attempts.hear(frame.events ?? []);
+    this.desk.hear(frame);
+    this.history.value?.hear(frame.calls, frame.events ?? []);
   }
 
   private drawSoon(): void {
@@ -175,22 +229,8 @@ export class Store {
     const now = this.clock.now();
     const second = Math.round(now / 1_000) * 1_000;
     this.now.value = Math.abs(now - second) < 60 ? second : now;
+    this.desk.look(this.shownNow.value);
     if (this.expiresAt !== null && now >= this.expiresAt) this.feed.endSession("session_ended");
     else this.tickTimer = setTimeout(() => this.tick(), 1_000 - (now % 1_000) + 5);
   }
-
-  private writeAddress(keepsHistory: boolean): void {
-    const address = `${location.pathname}${formatFilters(this.filters.value, this.openId.value)}`;
-    if (keepsHistory) history.pushState(null, "", address);
-    else history.replaceState(null, "", address);
-  }
-
-  private readAddress(): void {
-    this.filters.value = parseFilters(location.search);
-    this.openId.value = openIdIn(location.search);
-  }
-}
-
-function openIdIn(search: string): string | null {
-  return new URLSearchParams(search).get("call") || null;
 }

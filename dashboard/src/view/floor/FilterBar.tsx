@@ -1,33 +1,33 @@
-import type { Ref } from "preact";
-import { type Filters, FLAGS, hidesCalls, LIVE_STATES, type LiveState, SORTS } from "../floor/filters";
-import { texts } from "../texts";
-import { SearchIcon, StateIcon } from "./icons";
-import type { Store } from "./store";
+import {
+  FLAGS,
+  type Filters,
+  GROUPINGS,
+  hidesCalls,
+  LIVE_STATES,
+  type LiveState,
+  SORTS,
+} from "../../floor/filters";
+import { texts } from "../../texts";
+import { Choice } from "../shell/Choice";
+import { AgentChoice, LanguageChoice, QueueChoice } from "../shell/choices";
+import { StateIcon } from "../shell/icons";
+import { Search } from "../shell/Search";
+import type { Store } from "../store";
 
-interface FilterBarProps {
-  store: Store;
-  search: Ref<HTMLInputElement>;
-}
-
-export function FilterBar({ store, search }: FilterBarProps) {
+export function FilterBar({ store }: { store: Store }) {
   const filters = store.filters.value;
   const set = (change: Partial<Filters>) => store.setFilters(change);
   return (
     <section class="filters" aria-label={texts.filters.label}>
-      <label class="search">
-        <SearchIcon />
-        <span class="hidden">{texts.filters.text}</span>
-        <input
-          ref={search}
-          type="search"
-          placeholder={texts.filters.text}
-          data-testid="filter-text"
-          value={filters.text}
-          onInput={(event) => store.setFilters({ text: event.currentTarget.value }, { keepsHistory: false })}
-        />
-      </label>
-      <QueueFilter store={store} />
+      <Search
+        label={texts.filters.text}
+        value={filters.text}
+        onText={(text) => store.setFilters({ text }, { keepsHistory: false })}
+      />
       <StateFilter filters={filters} set={set} />
+      <QueueChoice store={store} />
+      <LanguageChoice store={store} />
+      <AgentChoice store={store} />
       <Choice
         label={texts.filters.flag}
         testId="filter-flag"
@@ -39,6 +39,13 @@ export function FilterBar({ store, search }: FilterBarProps) {
         onChoose={(value) => set({ flag: FLAGS.find((flag) => flag === value) ?? null })}
       />
       <Choice
+        label={texts.filters.group}
+        testId="group"
+        value={filters.group ?? ""}
+        options={[["", texts.filters.noGroup], ...GROUPINGS.map((name) => [name, texts.groupings[name]] as const)]}
+        onChoose={(value) => set({ group: GROUPINGS.find((name) => name === value) ?? null })}
+      />
+      <Choice
         label={texts.filters.sort}
         testId="sort"
         value={filters.sort}
@@ -47,23 +54,6 @@ export function FilterBar({ store, search }: FilterBarProps) {
       />
       <Shown store={store} />
     </section>
-  );
-}
-
-function QueueFilter({ store }: { store: Store }) {
-  store.revision.value;
-  const chosen = store.filters.value.queue;
-  const queues = [...store.feed.directory.queues.values()].map(({ id, name }) => [id, name] as const);
-  const missing =
-    chosen !== null && !store.feed.directory.queues.has(chosen) ? [[chosen, chosen] as const] : [];
-  return (
-    <Choice
-      label={texts.filters.queue}
-      testId="filter-queue"
-      value={chosen ?? ""}
-      options={[["", texts.filters.allQueues], ...queues, ...missing]}
-      onChoose={(value) => store.setFilters({ queue: value === "" ? null : value })}
-    />
   );
 }
 
@@ -94,34 +84,6 @@ function StateFilter({ filters, set }: StateFilterProps) {
         </button>
       ))}
     </fieldset>
-  );
-}
-
-interface ChoiceProps {
-  label: string;
-  testId: string;
-  value: string;
-  options: readonly (readonly [value: string, text: string])[];
-  onChoose: (value: string) => void;
-}
-
-function Choice({ label, testId, value, options, onChoose }: ChoiceProps) {
-  return (
-    <label class="choice">
-      <span class="hidden">{label}</span>
-      <select
-        data-testid={testId}
-        title={label}
-        value={value}
-        onChange={(event) => onChoose(event.currentTarget.value)}
-      >
-        {options.map(([option, text]) => (
-          <option key={option} value={option} selected={option === value}>
-            {text}
-          </option>
-        ))}
-      </select>
-    </label>
   );
 }
 

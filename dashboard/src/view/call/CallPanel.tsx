@@ -2,16 +2,16 @@
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import type { Call } from "../contracts";
-import { courseOf } from "../floor/course";
-import { clockDuration, clockTime } from "../floor/durations";
-import { startMs, stateOf, totalMs, waitedMs } from "../floor/facts";
-import { languageName, languageOf } from "../floor/filters";
-import { texts } from "../texts";
+import type { Call } from "../../contracts";
+import { courseOf } from "../../floor/course";
+import { clockDuration, clockTime } from "../../floor/durations";
+import { startMs, stateOf, totalMs, waitedMs } from "../../floor/facts";
+import { languageName, languageOf } from "../../floor/filters";
+import { texts } from "../../texts";
 import type { CallHistory } from "./history";
-import { CloseIcon, StateIcon, VideoIcon } from "./icons";
-import { Notice } from "./Notice";
-import type { Store } from "./store";
+import { CloseIcon, StateIcon, VideoIcon } from "../shell/icons";
+import { Notice } from "../shell/Notice";
+import type { Store } from "../store";
 import { Timeline } from "./Timeline";
 
 interface CallPanelProps {
@@ -29,7 +29,7 @@ export function CallPanel({ store, history }: CallPanelProps) {
   }, []);
   const close = () => {
     store.open(null);
-    document.getElementById("calls")?.focus();
+    (document.getElementById("calls") ?? document.getElementById("content"))?.focus();
   };
   return (
     <aside

@@ -1,8 +1,8 @@
 /** What stands where no row does: loading, unreachable, nothing there, nothing that matches. */
 
-import { texts } from "../texts";
-import { Notice } from "./Notice";
-import type { Store } from "./store";
+import { texts } from "../../texts";
+import { Notice } from "../shell/Notice";
+import type { Store } from "../store";
 
 export function ListNotice({ store }: { store: Store }) {
   const { connection, provenAt, trouble } = store.picture.value;

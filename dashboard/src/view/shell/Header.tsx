@@ -1,8 +1,9 @@
-import type { Connection as State } from "../feed/connection";
-import { clockTime, roughAge } from "../floor/durations";
-import { texts } from "../texts";
+import { formatAddress, type View } from "../../address";
+import type { Connection as State } from "../../feed/connection";
+import { clockTime, roughAge } from "../../floor/durations";
+import { texts } from "../../texts";
 import { Mark } from "./icons";
-import type { Store } from "./store";
+import type { Store } from "../store";
 
 /** Below this a picture counts as up to date; a quiet floor is proven again within this time. */
 const FRESH_MS = 2_000;
@@ -10,18 +11,57 @@ const FRESH_MS = 2_000;
 interface HeaderProps {
   store: Store;
   onSignOut: () => void;
+  onHelp: () => void;
 }
 
-export function Header({ store, onSignOut }: HeaderProps) {
+/** In the order of the keys 1 to 5. */
+export const NAVIGATION = ["floor", "agents", "figures", "alerts", "letters"] as const satisfies View[];
+
+function Navigation({ store }: { store: Store }) {
+  const current = store.router.view.value;
+  const open = store.desk.open.value.length;
+  return (
+    <nav class="nav" aria-label={texts.navigation}>
+      {NAVIGATION.map((view) => (
+        <a
+          key={view}
+          href={formatAddress(view)}
+          aria-current={view === current ? "page" : undefined}
+          data-testid={`nav-${view}`}
+        >
+          {texts.views[view]}
+          {view === "alerts" && open > 0 ? (
+            <span class="badge" data-testid="open-alerts">
+              {open}
+              <span class="hidden"> {texts.openAlerts(open)}</span>
+            </span>
+          ) : null}
+        </a>
+      ))}
+    </nav>
+  );
+}
+
+export function Header({ store, onSignOut, onHelp }: HeaderProps) {
   return (
     <header class="header">
       <p class="wordmark">
         <Mark />
         {texts.product}
       </p>
-      <h1>{texts.page}</h1>
+      <Navigation store={store} />
       <Connection store={store} />
       <ServerTime store={store} />
+      <button
+        type="button"
+        class="quiet icon"
+        aria-label={texts.help.open}
+        title={texts.help.open}
+        data-testid="help"
+        onClick={onHelp}
+      >
+        ?
+      </button>
       <button type="button" class="quiet sign-out" onClick={onSignOut}>
         {texts.signIn.signOut}
       </button>

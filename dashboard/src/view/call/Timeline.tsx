@@ -1,10 +1,10 @@
 /** A call's history, oldest first; each event opens to what was recorded. */
 
 import { useState } from "preact/hooks";
-import type { Agent, Event } from "../contracts";
-import { eventMs } from "../floor/course";
-import { clockDuration, clockTime } from "../floor/durations";
-import { texts } from "../texts";
+import type { Agent, Event } from "../../contracts";
+import { eventMs } from "../../floor/course";
+import { clockDuration, clockTime } from "../../floor/durations";
+import { texts } from "../../texts";
 
 /** Less than this between an event and its receipt is ordinary travel. */
 const LATE_MS = 2_000;

@@ -1,30 +1,34 @@
 /** The live calls as rows of a grid, of which only those in sight are in the document. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
-import type { Call } from "../contracts";
-import { texts } from "../texts";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { Call } from "../../contracts";
+import { texts } from "../../texts";
+import type { Entry } from "../../floor/groups";
 import { CallRow } from "./CallRow";
+import { GroupRow } from "./GroupRow";
 import { ListNotice } from "./ListNotice";
-import type { Store } from "./store";
+import type { Store } from "../store";
 import { useVirtualRows } from "./virtual";
 
 const ROW_HEIGHT = 38;
 const NARROW_ROW_HEIGHT = 64;
+const GROUP_HEIGHT = 32;
 const NARROW = "(max-width: 760px)";
 const COLUMNS = ["due", "state", "call", "queue", "language", "agent", "waited", "total", "flags"] as const;
 
 export function CallList({ store }: { store: Store }) {
-  const calls = store.calls.value;
+  const entries = store.entries.value;
+  const calls = useMemo(() => entries.flatMap(({ call }) => call ?? []), [entries]);
   const scroller = useRef<HTMLDivElement>(null);
   const rowHeight = useMatch(NARROW) ? NARROW_ROW_HEIGHT : ROW_HEIGHT;
   const rows = useVirtualRows({
-    count: calls.length,
-    estimateSize: () => rowHeight,
+    count: entries.length,
+    estimateSize: (index) => (entries[index]?.group === undefined ? rowHeight : GROUP_HEIGHT),
     getScrollElement: () => scroller.current,
-    getItemKey: (index) => calls[index]?.id ?? index,
+    getItemKey: (index) => keyOf(entries[index]) ?? index,
     overscan: 8,
   });
-  useEffect(() => rows.measure(), [rows, rowHeight]);
+  useEffect(() => rows.measure(), [rows, rowHeight, store.filters.value.group]);
   const cursor = useCursor(store, calls);
   const press = (event: KeyboardEvent) => {
     const target = cursorTarget(
@@ -38,7 +42,7 @@ export function CallList({ store }: { store: Store }) {
       event.preventDefault();
       store.cursorId.value = call.id;
       if (store.openId.value !== null) store.open(call.id);
-      rows.scrollToIndex(target, { align: "auto" });
+      rows.scrollToIndex(entries.findIndex((entry) => entry.call === call), { align: "auto" });
     } else if (event.key === "Enter" && calls[cursor] !== undefined) {
       store.open(calls[cursor].id);
     }
@@ -51,7 +55,7 @@ export function CallList({ store }: { store: Store }) {
         ref={scroller}
         role="grid"
         aria-label={texts.list}
-        aria-rowcount={calls.length + 1}
+        aria-rowcount={entries.length + 1}
         aria-activedescendant={calls[cursor] === undefined ? undefined : rowId(calls[cursor])}
         tabIndex={0}
         onKeyDown={press}
@@ -66,11 +70,12 @@ export function CallList({ store }: { store: Store }) {
         </div>
         <div class="rows" role="rowgroup" style={{ height: `${rows.getTotalSize()}px` }}>
           {rows.getVirtualItems().map(({ index, start }) => {
-            const call = calls[index];
+            const { call, group } = entries[index] ?? {};
+            if (group !== undefined) return <GroupRow key={group.key} {...{ store, group, index, start }} />;
             return call === undefined ? null : (
               <CallRow
                 key={call.id}
-                {...{ store, call, index, start, id: rowId(call), isCursor: index === cursor }}
+                {...{ store, call, index, start, id: rowId(call), isCursor: call === calls[cursor] }}
               />
             );
           })}
@@ -79,6 +84,10 @@ export function CallList({ store }: { store: Store }) {
       {calls.length === 0 ? <ListNotice store={store} /> : null}
     </div>
   );
+}
+
+function keyOf(entry: Entry | undefined): string | undefined {
+  return entry?.call?.id ?? entry?.group?.key;
 }
 
 function rowId(call: Call): string {

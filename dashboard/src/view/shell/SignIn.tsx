@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
-import type { Halt } from "../feed/api";
-import { texts } from "../texts";
+import type { Halt } from "../../feed/api";
+import { texts } from "../../texts";
 import { Mark } from "./icons";
 
 const WORDS = {

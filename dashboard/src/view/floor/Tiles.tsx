@@ -1,10 +1,10 @@
 /** The floor in five figures; each opens the calls that it counts. */
 
-import { clockDuration } from "../floor/durations";
-import type { Figures } from "../floor/figures";
-import { type Filters, NO_FILTERS } from "../floor/filters";
-import { texts } from "../texts";
-import type { Store } from "./store";
+import { clockDuration } from "../../floor/durations";
+import type { Figures } from "../../floor/figures";
+import { type Filters, NO_FILTERS } from "../../floor/filters";
+import { texts } from "../../texts";
+import type { Store } from "../store";
 
 interface Tile {
   id: string;

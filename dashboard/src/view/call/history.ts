@@ -1,8 +1,8 @@
 /** The open call's history: read when it is opened, then kept by updates. */
 
 import { signal } from "@preact/signals";
-import type { Call, Event } from "../contracts";
-import { type Api, ApiError } from "../feed/api";
+import type { Call, Event } from "../../contracts";
+import { type Api, ApiError } from "../../feed/api";
 
 export type HistoryState = "loading" | "ready" | "failed" | "gone";
 

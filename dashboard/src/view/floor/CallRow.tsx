@@ -1,6 +1,6 @@
 import type { ComponentChildren } from "preact";
-import type { Call } from "../contracts";
-import { clockDuration, countdown } from "../floor/durations";
+import type { Call } from "../../contracts";
+import { clockDuration, countdown } from "../../floor/durations";
 import {
   type Countdown,
   countdownOf,
@@ -9,11 +9,11 @@ import {
   stateOf,
   totalMs,
   waitedMs,
-} from "../floor/facts";
-import { languageName, languageOf } from "../floor/filters";
-import { texts } from "../texts";
-import { StateIcon, VideoIcon } from "./icons";
-import type { Store } from "./store";
+} from "../../floor/facts";
+import { agentIdOf, languageName, languageOf } from "../../floor/filters";
+import { texts } from "../../texts";
+import { StateIcon, VideoIcon } from "../shell/icons";
+import type { Store } from "../store";
 
 interface CallRowProps {
   store: Store;
@@ -26,9 +26,7 @@ interface CallRowProps {
 
 export function CallRow({ store, call, id, index, start, isCursor }: CallRowProps) {
   const now = store.shownNow.value;
-  const { queues, agents } = store.feed.directory;
-  const queue = queues.get(call.queueId);
-  const agentId = call.agentId ?? call.offer?.agentId ?? null;
+  const queue = store.feed.directory.queues.get(call.queueId);
   const waited = waitedMs(call, now);
   const state = stateOf(call);
   const due = countdownOf(call, queue, now);
@@ -69,14 +67,7 @@ export function CallRow({ store, call, id, index, start, isCursor }: CallRowProp
         {queue?.name ?? call.queueId}
       </Cell>
       <Cell name="language">{languageName(languageOf(call, queue)) ?? texts.nothing}</Cell>
-      <Cell name="agent" title={agentId ?? ""}>
-        <span class={state === "ringing" ? "agent-name tentative" : "agent-name"}>
-          {agentId === null ? texts.nothing : (agents.get(agentId)?.name ?? agentId)}
-        </span>
-        {call.offer !== null && call.offer.attempt > 1 ? (
-          <span class="attempt">{texts.attempt(call.offer.attempt)}</span>
-        ) : null}
-      </Cell>
+      <AgentCell store={store} call={call} />
       <Cell name={isOverWait(waited, queue) ? "waited late" : "waited"}>
         {waited === null ? texts.nothing : clockDuration(waited)}
       </Cell>
@@ -89,6 +80,33 @@ export function CallRow({ store, call, id, index, start, isCursor }: CallRowProp
         ))}
       </Cell>
     </div>
+  );
+}
+
+/** Who has the call or is being rung; where nobody is, who could take it; and who was rung in vain. */
+function AgentCell({ store, call }: { store: Store; call: Call }) {
+  const { agents } = store.feed.directory;
+  const nameOf = (id: string) => agents.get(id)?.name ?? id;
+  const agentId = agentIdOf(call);
+  const missed = store.attempts.missedBy(call.id).filter((id) => id !== agentId);
+  const missedText = missed.length === 0 ? null : texts.missedBy(missed.map(nameOf).join(", "));
+  const free = agentId === null ? store.free.value(call.queueId, call.language) : [];
+  const freeNames = free.slice(0, 5).map(({ name }) => name);
+  const title = [agentId ?? (free.length === 0 ? "" : texts.freeNames(freeNames.join(", "))), missedText ?? ""];
+  return (
+    <Cell name="agent" title={title.filter((text) => text !== "").join(" · ")}>
+      {agentId === null ? (
+        <span class="free" data-free={free.length > 0}>
+          {texts.freeFor(free.length)}
+        </span>
+      ) : (
+        <span class={stateOf(call) === "ringing" ? "agent-name tentative" : "agent-name"}>{nameOf(agentId)}</span>
+      )}
+      {call.offer !== null && call.offer.attempt > 1 ? (
+        <span class="attempt">{texts.attempt(call.offer.attempt)}</span>
+      ) : null}
+      {missedText === null ? null : <span class="attempt missed">{missedText}</span>}
+    </Cell>
   );
 }
 

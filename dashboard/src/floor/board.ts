@@ -1,0 +1,68 @@
+/** The floor by language: who waits, for how long, and who could take it. What a wall screen is glanced at for. */
+
+import type { Agent, Call, Queue } from "../contracts";
+import { isBreached, waitedMs } from "./facts";
+import { languageOf } from "./filters";
+
+export interface BoardEntry {
+  language: string | null;
+  live: number;
+  waiting: number;
+  breached: number;
+  longestWaitMs: number | null;
+  free: number;
+  /** Who speaks the language and is not offline. */
+  present: number;
+}
+
+interface Names {
+  queues: ReadonlyMap<string, Queue>;
+  agents: ReadonlyMap<string, Agent>;
+}
+
+/** Where somebody waits too long first, then by how many wait. */
+export function boardOf(calls: Iterable<Call>, { queues, agents }: Names, now: number): BoardEntry[] {
+  const board = new Map<string | null, BoardEntry>();
+  const at = (language: string | null) => {
+    const entry = board.get(language) ?? emptyEntry(language);
+    board.set(language, entry);
+    return entry;
+  };
+  for (const { language } of queues.values()) if (language !== null) at(language);
+  for (const call of calls) {
+    const queue = queues.get(call.queueId);
+    count(at(languageOf(call, queue)), call, queue, now);
+  }
+  for (const agent of agents.values()) countAgent(board, agent);
+  return [...board.values()].sort(byNeed);
+}
+
+function emptyEntry(language: string | null): BoardEntry {
+  return { language, live: 0, waiting: 0, breached: 0, longestWaitMs: null, free: 0, present: 0 };
+}
+
+function count(entry: BoardEntry, call: Call, queue: Queue | undefined, now: number): void {
+  entry.live++;
+  if (isBreached(call, queue, now)) entry.breached++;
+  if (call.status !== "waiting") return;
+  entry.waiting++;
+  entry.longestWaitMs = Math.max(entry.longestWaitMs ?? 0, waitedMs(call, now) ?? 0);
+}
+
+function countAgent(board: ReadonlyMap<string | null, BoardEntry>, agent: Agent): void {
+  for (const language of agent.languages) {
+    const entry = board.get(language);
+    if (entry === undefined || agent.status === "offline") continue;
+    entry.present++;
+    if (agent.status === "available") entry.free++;
+  }
+}
+
+/** Steady while nothing but seconds pass: cards that swap places by the second cannot be read. */
+function byNeed(a: BoardEntry, b: BoardEntry): number {
+  return (
+    Number(b.breached > 0) - Number(a.breached > 0) ||
+    Number(b.waiting > 0) - Number(a.waiting > 0) ||
+    ((a.language ?? "~") < (b.language ?? "~") ? -1 : 1)
+  );
+}

@@ -1,0 +1,63 @@
+/** Something read over REST for a view, again and again; what was read stays, marked as old, when a later read fails. */
+
+import { signal } from "@preact/signals";
+import { ApiError, type Halt } from "./feed/api";
+
+export type ReadingState = "loading" | "ready" | "failed" | "forbidden";
+
+export interface ReadingOptions<T> {
+  read: (signal: AbortSignal) => Promise<T>;
+  /** Null: once, and when asked. */
+  everyMs: number | null;
+  onHalt: (halt: Halt) => void;
+}
+
+const RETRY_MS = 5_000;
+
+export class Reading<T> {
+  readonly value = signal<T | null>(null);
+  readonly state = signal<ReadingState>("loading");
+  readonly trouble = signal<string | null>(null);
+  /** By our clock. */
+  readonly readAt = signal<number | null>(null);
+  private stop = new AbortController();
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(private readonly options: ReadingOptions<T>) {
+    void this.again();
+  }
+
+  close(): void {
+    this.stop.abort();
+    clearTimeout(this.timer);
+  }
+
+  /** Reads now; a read that is under way is given up, because it may tell what was before. */
+  async again(): Promise<void> {
+    this.close();
+    this.stop = new AbortController();
+    const { signal: stopped } = this.stop;
+    try {
+      this.value.value = await this.options.read(stopped);
+      this.readAt.value = Date.now();
+      this.state.value = "ready";
+      this.trouble.value = null;
+      this.plan(this.options.everyMs);
+    } catch (error) {
+      if (!stopped.aborted) this.fail(error);
+    }
+  }
+
+  private fail(error: unknown): void {
+    const status = error instanceof ApiError ? error.status : null;
+    if (status === 401) return this.options.onHalt("session_ended");
+    this.state.value = status === 403 ? "forbidden" : "failed";
+    this.trouble.value = error instanceof Error ? error.message : String(error);
+    const isRefused = status !== null && status < 500 && status !== 429;
+    this.plan(isRefused ? null : RETRY_MS);
+  }
+
+  private plan(afterMs: number | null): void {
+    if (afterMs !== null) this.timer = setTimeout(() => void this.again(), afterMs);
+  }
+}

@@ -1,0 +1,86 @@
+/** Bars by agent over a day: short calls and missed offers. Each opens the calls that it counts. */
+
+import type { Metrics, MetricsRow } from "../../contracts";
+import { texts } from "../../texts";
+import { callsAddress, metricsPath } from "../figures/metrics";
+import { DayChoice, dayOf } from "../shell/DayChoice";
+import { Read, useReading } from "../shell/useReading";
+import type { Store } from "../store";
+
+const EVERY_MS = 30_000;
+const MOST_BARS = 15;
+
+export function AgentCharts({ store, queue }: { store: Store; queue: string | null }) {
+  const day = dayOf(store.router.get("day"), store.now.value);
+  const reading = useReading<Metrics>(
+    store,
+    metricsPath(day, { groupBy: "agent", queueId: queue }),
+    day.isToday ? EVERY_MS : null,
+  );
+  return (
+    <section class="block charts">
+      <header class="block-head">
+        <h2>{texts.agents.charts}</h2>
+        <DayChoice store={store} day={day} />
+      </header>
+      <Read reading={reading}>
+        {({ data }) => (
+          <>
+            <Bars
+              {...{ store, rows: data, day: day.name }}
+              title={texts.agents.shortCalls}
+              help={texts.agents.shortCallsHelp}
+              count={(row) => row.shortCalls}
+              link="shortCalls"
+            />
+            <Bars
+              {...{ store, rows: data, day: day.name }}
+              title={texts.agents.misses}
+              help={texts.agents.missesHelp}
+              count={(row) => row.rona}
+              link="missed"
+            />
+          </>
+        )}
+      </Read>
+    </section>
+  );
+}
+
+interface BarsProps {
+  store: Store;
+  rows: readonly MetricsRow[];
+  day: string;
+  title: string;
+  help: string;
+  count: (row: MetricsRow) => number;
+  link: string;
+}
+
+function Bars({ store, rows, day, title, help, count, link }: BarsProps) {
+  const counted = rows.filter((row) => row.agentId !== null && count(row) > 0);
+  const shown = counted.sort((a, b) => count(b) - count(a)).slice(0, MOST_BARS);
+  const most = Math.max(1, ...shown.map(count));
+  const nameOf = (id: string) => store.feed.directory.agents.get(id)?.name ?? id;
+  return (
+    <section class="bars" data-testid={`bars-${link}`}>
+      <h3>{title}</h3>
+      <p class="help">{help}</p>
+      {shown.length === 0 ? <p class="none">{texts.agents.none(day)}</p> : null}
+      <ol>
+        {shown.map((row) => (
+          <li key={row.agentId} data-agent-id={row.agentId} data-count={count(row)}>
+            <a href={callsAddress(row.links[link])} title={texts.agents.ofHandled(count(row), row.handled)}>
+              <span class="bar-name">{nameOf(row.agentId ?? "")}</span>
+              <span class="bar-track">
+                <span class="bar" style={{ width: `${(100 * count(row)) / most}%` }} />
+              </span>
+              <span class="bar-value">{count(row)}</span>
+              <span class="hidden">{texts.agents.ofHandled(count(row), row.handled)}</span>
+            </a>
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}

@@ -1,0 +1,150 @@
+/** The people: who is free, who rings, who talks, who is away and why; and by whom calls are cut short or missed. */
+
+import type { Agent, AgentStatus } from "../../contracts";
+import { clockDuration } from "../../floor/durations";
+import { languageName } from "../../floor/filters";
+import { AGENT_STATUSES, countByStatus, membersOf, parseRoster, rosterOf } from "../../floor/roster";
+import { texts } from "../../texts";
+import { LanguageChoice, QueueChoice } from "../shell/choices";
+import { Notice } from "../shell/Notice";
+import { Search } from "../shell/Search";
+import type { Store } from "../store";
+import { AgentCharts } from "./AgentCharts";
+
+export function Agents({ store }: { store: Store }) {
+  store.revision.value;
+  const filters = parseRoster(store.router.query.value);
+  const members = membersOf(store.feed.directory.agents.values(), filters);
+  return (
+    <>
+      <StatusTiles store={store} members={members} chosen={filters.statuses} />
+      <section class="filters" aria-label={texts.agents.label}>
+        <Search
+          label={texts.agents.find}
+          value={filters.text}
+          onText={(text) => store.router.patch({ text }, { keepsHistory: false })}
+        />
+        <QueueChoice store={store} />
+        <LanguageChoice store={store} />
+      </section>
+      <div class="scroll columns">
+        <Roster store={store} agents={rosterOf(members, filters.statuses)} />
+        <AgentCharts store={store} queue={filters.queue} />
+      </div>
+    </>
+  );
+}
+
+interface StatusTilesProps {
+  store: Store;
+  members: readonly Agent[];
+  chosen: readonly AgentStatus[];
+}
+
+function StatusTiles({ store, members, chosen }: StatusTilesProps) {
+  const counts = countByStatus(members);
+  const toggle = (status: AgentStatus) => {
+    const isOnly = chosen.length === 1 && chosen[0] === status;
+    store.router.patch({ status: isOnly ? null : status });
+  };
+  return (
+    <section class="tiles six" aria-label={texts.agents.label}>
+      {AGENT_STATUSES.map((status) => (
+        <button
+          key={status}
+          type="button"
+          class="tile"
+          aria-pressed={chosen.includes(status)}
+          data-testid={`agents-${status}`}
+          onClick={() => toggle(status)}
+        >
+          <span class="tile-label">
+            <AgentMark status={status} />
+            {texts.agents.statuses[status]}
+          </span>
+          <span class="tile-value">{store.feed.directory.revision === 0 ? texts.nothing : counts[status]}</span>
+        </button>
+      ))}
+    </section>
+  );
+}
+
+function AgentMark({ status }: { status: AgentStatus }) {
+  return <span class="agent-mark" data-status={status} aria-hidden="true" />;
+}
+
+function Roster({ store, agents }: { store: Store; agents: readonly Agent[] }) {
+  const { directory } = store.feed;
+  if (directory.revision === 0) return <Notice title={texts.reading} testId="loading" />;
+  if (agents.length === 0) {
+    const isEmpty = directory.agents.size === 0;
+    return (
+      <Notice
+        title={isEmpty ? texts.agents.empty : texts.agents.noMatch}
+        help={isEmpty ? texts.agents.emptyHelp : ""}
+        testId="empty"
+      />
+    );
+  }
+  const { columns } = texts.agents;
+  return (
+    <section class="block roster">
+      <table class="table" aria-label={texts.agents.showRows} data-testid="roster">
+        <thead>
+          <tr>
+            <th scope="col">{columns.name}</th>
+            <th scope="col">{columns.status}</th>
+            <th scope="col" class="number">
+              {columns.since}
+            </th>
+            <th scope="col">{columns.doing}</th>
+            <th scope="col" class="optional">
+              {columns.languages}
+            </th>
+            <th scope="col" class="optional">
+              {columns.queues}
+            </th>
+            <th scope="col" class="number optional">
+              {columns.misses}
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {agents.map((agent) => (
+            <AgentRow key={agent.id} store={store} agent={agent} />
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+function AgentRow({ store, agent }: { store: Store; agent: Agent }) {
+  const { queues } = store.feed.directory;
+  const { id, name, status, statusSince, callId, reason, languages, misses } = agent;
+  return (
+    <tr data-testid="agent-row" data-agent-id={id} data-status={status}>
+      <th scope="row" title={id}>
+        {name}
+      </th>
+      <td>
+        <span class="agent-state">
+          <AgentMark status={status} />
+          {texts.agents.statuses[status]}
+        </span>
+      </td>
+      <td class="number">{clockDuration(store.shownNow.value - Date.parse(statusSince))}</td>
+      <td>
+        {callId !== null && status !== "available" ? (
+          <button type="button" class="link mono" onClick={() => store.open(callId)}>
+            {callId}
+          </button>
+        ) : null}
+        {reason === null ? null : <span class="reason">{texts.agents.reasons[reason] ?? reason}</span>}
+      </td>
+      <td class="optional">{languages.map(languageName).join(", ")}</td>
+      <td class="optional">{agent.queues.map((queue) => queues.get(queue)?.name ?? queue).join(", ")}</td>
+      <td class="number optional">{misses === 0 ? "" : texts.agents.missesInARow(misses)}</td>
+    </tr>
+  );
+}

@@ -1,0 +1,124 @@
+/** Broken promises and crowded queues as they happen, until somebody says that they have been seen to. */
+
+import { type Alarm, type AlertKind, type Thresholds } from "../../floor/alerts";
+import { clockTime, roughAge } from "../../floor/durations";
+import { preferences } from "../../preferences";
+import { texts } from "../../texts";
+import { Choice } from "../shell/Choice";
+import { QueueChoice } from "../shell/choices";
+import { Notice } from "../shell/Notice";
+import type { Store } from "../store";
+import { acknowledge, isAcknowledged, NO_THRESHOLDS } from "./desk";
+import { Settings } from "./Settings";
+
+const KINDS = Object.keys(texts.alerts.kinds) as AlertKind[];
+
+export function Alerts({ store }: { store: Store }) {
+  const queue = store.router.get("queue");
+  const kind = store.router.get("kind");
+  const showsSeen = store.router.get("seen") === "too";
+  const asked = store.desk.all.value.filter(
+    (alarm) => (queue === null || alarm.queueId === queue) && (kind === null || alarm.kind === kind),
+  );
+  const unseen = asked.filter((alarm) => !isAcknowledged(alarm));
+  const shown = showsSeen ? asked : unseen;
+  return (
+    <>
+      <section class="filters" aria-label={texts.alerts.label}>
+        <QueueChoice store={store} />
+        <Choice
+          label={texts.alerts.kind}
+          testId="filter-kind"
+          value={kind ?? ""}
+          options={[["", texts.alerts.allKinds], ...KINDS.map((name) => [name, texts.alerts.kinds[name]] as const)]}
+          onChoose={(value) => store.router.patch({ kind: value })}
+        />
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={showsSeen}
+            data-testid="show-seen"
+            onChange={(event) => store.router.patch({ seen: event.currentTarget.checked ? "too" : null })}
+          />
+          {texts.alerts.showAcknowledged}
+        </label>
+        <div class="shown">
+          <button
+            type="button"
+            class="primary"
+            disabled={unseen.length === 0}
+            data-testid="acknowledge-all"
+            onClick={() => acknowledge(unseen)}
+          >
+            {texts.alerts.acknowledgeAll}
+          </button>
+        </div>
+      </section>
+      <div class="scroll columns">
+        <section class="block alert-list" aria-label={texts.alerts.label}>
+          {shown.length === 0 ? (
+            <Notice
+              title={asked.length > 0 ? texts.alerts.allSeen : texts.alerts.none}
+              help={texts.alerts.noneHelp}
+              testId="empty"
+            />
+          ) : (
+            <ol>
+              {shown.map((alarm) => (
+                <AlarmRow key={alarm.key} store={store} alarm={alarm} />
+              ))}
+            </ol>
+          )}
+        </section>
+        <Settings store={store} />
+      </div>
+    </>
+  );
+}
+
+function AlarmRow({ store, alarm }: { store: Store; alarm: Alarm }) {
+  const { kind, queueId, callId, raisedAt, isOpen } = alarm;
+  const isSeen = isAcknowledged(alarm);
+  const queue = store.feed.directory.queues.get(queueId)?.name ?? queueId;
+  return (
+    <li class="alarm" data-testid="alert" data-kind={kind} data-call-id={callId ?? ""} data-open={isOpen && !isSeen}>
+      <span class="alarm-when">
+        <time dateTime={new Date(raisedAt).toISOString()}>{clockTime(raisedAt)}</time>
+        <span>{texts.alerts.ago(roughAge(Math.max(0, store.shownNow.value - raisedAt)))}</span>
+      </span>
+      <span class="alarm-what">
+        <b>{texts.alerts.kinds[kind]}</b>
+        <span>
+          {queue}
+          {measureOf(alarm)}
+        </span>
+        {callId === null ? null : (
+          <button type="button" class="link mono" onClick={() => store.open(callId)}>
+            {callId}
+          </button>
+        )}
+      </span>
+      <span class="tag alarm-state" data-open={isOpen}>
+        {isOpen ? texts.alerts.open : texts.alerts.over}
+      </span>
+      {isSeen ? (
+        <span class="alarm-seen">{texts.alerts.acknowledged}</span>
+      ) : (
+        <button type="button" class="secondary" data-testid="acknowledge" onClick={() => acknowledge([alarm])}>
+          {texts.alerts.acknowledge}
+          <span class="hidden"> {texts.alerts.line(kind, queue)}</span>
+        </button>
+      )}
+    </li>
+  );
+}
+
+function measureOf({ kind, queueId, measure }: Alarm): string {
+  if (measure === null) return "";
+  const { waiting, waitSeconds }: Thresholds = preferences.thresholds.value[queueId] ?? NO_THRESHOLDS;
+  const text =
+    kind === "queue_waiting"
+      ? texts.alerts.waitingMost(measure, waiting)
+      : texts.alerts.waitMost(measure, waitSeconds);
+  return `: ${text}`;
+}

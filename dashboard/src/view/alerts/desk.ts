@@ -1,0 +1,57 @@
+/** Keeps the alarms as the feed tells them, makes them heard, and knows which of them somebody has seen to. */
+
+import { computed, signal } from "@preact/signals";
+import type { UpdateFrame } from "../../contracts";
+import type { Feed } from "../../feed/feed";
+import { type Alarm, Alarms, type Thresholds } from "../../floor/alerts";
+import { preferences } from "../../preferences";
+import { sayAlarms } from "./signals";
+
+export const NO_THRESHOLDS: Thresholds = { waiting: null, waitSeconds: null };
+/** What was acknowledged longer ago cannot come up again. */
+const FORGET_MS = 24 * 3_600_000;
+
+export class AlertDesk {
+  readonly revision = signal(0);
+  private readonly alarms = new Alarms();
+
+  constructor(private readonly feed: Feed) {}
+
+  readonly all = computed<Alarm[]>(() => {
+    this.revision.value;
+    return this.alarms.all;
+  });
+
+  readonly open = computed(() => this.all.value.filter((alarm) => alarm.isOpen && !isAcknowledged(alarm)));
+
+  hear(frame: UpdateFrame): void {
+    this.raise(this.alarms.hear(frame.alerts ?? []));
+  }
+
+  /** Once a second, and whenever the floor has changed: thresholds are crossed by the passing of time, too. */
+  look(now: number): void {
+    const { floor, directory } = this.feed;
+    if (floor.needsSnapshot) return;
+    this.alarms.look(floor.live, directory.queues, now);
+    const thresholdsOf = (queueId: string) => preferences.thresholds.peek()[queueId] ?? NO_THRESHOLDS;
+    this.raise(this.alarms.watch(floor.live.values(), thresholdsOf, now, directory.queues.keys()));
+    this.revision.value++;
+  }
+
+  private raise(alarms: readonly Alarm[]): void {
+    const news = alarms.filter((alarm) => !isAcknowledged(alarm));
+    if (news.length > 0) sayAlarms(news, this.feed.directory.queues);
+  }
+}
+
+export function isAcknowledged(alarm: Alarm): boolean {
+  const said = preferences.acknowledged.value[alarm.key];
+  return said !== undefined && said.raisedAt >= alarm.raisedAt;
+}
+
+export function acknowledge(alarms: readonly Alarm[]): void {
+  const at = Date.now();
+  const kept = Object.entries(preferences.acknowledged.peek()).filter(([, said]) => at - said.at < FORGET_MS);
+  const added = alarms.map(({ key, raisedAt }) => [key, { raisedAt, at }] as const);
+  preferences.acknowledged.value = Object.fromEntries([...kept, ...added]);
+}

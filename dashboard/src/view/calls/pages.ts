@@ -1,0 +1,51 @@
+/** A list of calls that grows by a page whenever somebody asks for more. */
+
+import { signal } from "@preact/signals";
+import type { Call, CallPage } from "../../contracts";
+import { type Api, ApiError, type Halt } from "../../feed/api";
+
+const LIMIT = 200;
+
+export class CallPages {
+  readonly calls = signal<readonly Call[]>([]);
+  readonly state = signal<"loading" | "ready" | "failed" | "forbidden">("loading");
+  readonly trouble = signal<string | null>(null);
+  readonly hasMore = signal(false);
+  private cursor: string | null = null;
+  private readonly stop = new AbortController();
+
+  constructor(
+    private readonly api: Api,
+    private readonly query: string,
+    private readonly onHalt: (halt: Halt) => void,
+  ) {
+    void this.more();
+  }
+
+  close(): void {
+    this.stop.abort();
+  }
+
+  async more(): Promise<void> {
+    this.state.value = "loading";
+    const query = new URLSearchParams(this.query);
+    query.set("limit", String(LIMIT));
+    if (this.cursor !== null) query.set("cursor", this.cursor);
+    try {
+      const page = await this.api.get<CallPage>(`/api/calls?${query}`, this.stop.signal);
+      this.calls.value = [...this.calls.value, ...page.data];
+      this.cursor = page.nextCursor;
+      this.hasMore.value = page.nextCursor !== null;
+      this.state.value = "ready";
+    } catch (error) {
+      if (!this.stop.signal.aborted) this.fail(error);
+    }
+  }
+
+  private fail(error: unknown): void {
+    const status = error instanceof ApiError ? error.status : null;
+    if (status === 401) return this.onHalt("session_ended");
+    this.state.value = status === 403 ? "forbidden" : "failed";
+    this.trouble.value = error instanceof Error ? error.message : String(error);
+  }
+}

@@ -1,0 +1,118 @@
+import { formatAddress } from "../../address";
+import type { Metrics, MetricsRow } from "../../contracts";
+import { clockDuration } from "../../floor/durations";
+import type { FormulaName } from "../../preferences";
+import { texts } from "../../texts";
+import type { Day } from "../shell/DayChoice";
+import type { Store } from "../store";
+import { duration } from "./Figures";
+import { callsAddress, percent } from "./metrics";
+
+interface FigureTilesProps {
+  store: Store;
+  metrics: Metrics;
+  day: Day;
+  formula: FormulaName;
+  queueId: string | null;
+}
+
+export function FigureTiles({ store, metrics, day, formula, queueId }: FigureTilesProps) {
+  const row = metrics.data[0];
+  return (
+    <>
+      {day.isToday ? <NowTiles store={store} metrics={metrics} queueId={queueId} /> : null}
+      {row === undefined ? null : <DayTiles row={row} formula={formula} />}
+    </>
+  );
+}
+
+/** From the live floor, not from the last read: the same numbers as on the Floor, to the second. */
+function NowTiles({ store, queueId }: { store: Store; metrics: Metrics; queueId: string | null }) {
+  const { names } = texts.figures;
+  const { waiting, active, longestWaitMs } = store.figures.value;
+  const members = [...store.feed.directory.agents.values()].filter(
+    (agent) => agent.status === "available" && (queueId === null || agent.queues.includes(queueId)),
+  );
+  const wait = longestWaitMs === null ? texts.nothing : clockDuration(longestWaitMs);
+  const waitingAt = formatAddress("floor", { queue: queueId, state: "waiting,ringing" });
+  return (
+    <section class="figure-tiles" aria-label={texts.figures.now}>
+      <Tile id="waiting" name={names.waiting} value={String(waiting)} href={waitingAt} />
+      <Tile id="longestNow" name={names.longestNow} value={wait} href={`${waitingAt}&sort=wait`} />
+      <Tile
+        id="active"
+        name={names.active}
+        value={String(active)}
+        href={formatAddress("floor", { queue: queueId, state: "active" })}
+      />
+      <Tile
+        id="free"
+        name={names.free}
+        value={String(members.length)}
+        href={formatAddress("agents", { queue: queueId, status: "available" })}
+      />
+    </section>
+  );
+}
+
+function DayTiles({ row, formula }: { row: MetricsRow; formula: FormulaName }) {
+  const { names } = texts.figures;
+  const { handleTime } = row;
+  const parts = texts.figures.parts(duration(handleTime.talk), duration(handleTime.hold), duration(handleTime.acw));
+  const to = (link: string) => callsAddress(row.links[link]);
+  return (
+    <section class="figure-tiles" aria-label={texts.figures.overDay}>
+      <Tile
+        id="serviceLevel"
+        name={names.serviceLevel}
+        value={percent(row.serviceLevel[formula])}
+        unit="%"
+        note={texts.figures.formulasShort[formula]}
+        href={to("answeredInTime")}
+      />
+      <Tile id="offered" name={names.offered} value={String(row.offered)} href={to("offered")} />
+      <Tile id="answered" name={names.answered} value={String(row.answered)} href={to("answered")} />
+      <Tile
+        id="abandonRate"
+        name={names.abandonRate}
+        value={percent(row.abandonRate)}
+        unit="%"
+        note={texts.figures.ofCalls(row.abandoned, row.answered + row.abandoned)}
+        href={to("abandoned")}
+      />
+      <Tile id="asa" name={names.asa} value={duration(row.asa)} href={to("asa")} />
+      <Tile id="aht" name={names.aht} value={duration(handleTime.aht)} note={parts} href={to("handled")} />
+      <Tile id="longestWait" name={names.longestWait} value={duration(row.longestWait)} href={to("longestWait")} />
+      <Tile
+        id="occupancy"
+        name={names.occupancy}
+        value={percent(row.occupancy)}
+        unit="%"
+        note={row.occupancy === null ? texts.figures.noOccupancy : undefined}
+        href={formatAddress("agents")}
+      />
+    </section>
+  );
+}
+
+interface TileProps {
+  id: string;
+  name: string;
+  value: string | null;
+  unit?: string;
+  note?: string | undefined;
+  href: string | undefined;
+}
+
+function Tile({ id, name, value, unit, note, href }: TileProps) {
+  return (
+    <a class="figure-tile" href={href} data-testid={`figure-${id}`} data-value={value ?? ""}>
+      <span class="tile-label">{name}</span>
+      <span class="tile-value">
+        {value ?? texts.nothing}
+        {value !== null && unit !== undefined ? <span class="unit"> {unit}</span> : null}
+      </span>
+      {note === undefined ? null : <span class="tile-note">{note}</span>}
+    </a>
+  );
+}

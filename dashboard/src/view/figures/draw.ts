@@ -1,0 +1,85 @@
+/** The one place that knows uPlot. */
+
+import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+import type { MetricsRow } from "../../contracts";
+import type { Day } from "../shell/DayChoice";
+
+export interface Series {
+  label: string;
+  /** A custom property of the page's colours. */
+  color: string;
+  isBar?: boolean;
+  value: (row: MetricsRow) => number | null;
+}
+
+export interface PlotOptions {
+  day: Day;
+  unit: string;
+  most: number | undefined;
+  series: readonly Series[];
+  open: (index: number) => void;
+}
+
+export interface Plot {
+  set: (rows: readonly MetricsRow[]) => void;
+  close: () => void;
+}
+
+const HEIGHT = 190;
+
+export function draw(element: HTMLElement, options: PlotOptions): Plot {
+  const plot = new uPlot(optionsOf(element, options), [[], ...options.series.map(() => [])], element);
+  const fit = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: HEIGHT }));
+  fit.observe(element);
+  plot.over.addEventListener("click", () => {
+    if (plot.cursor.idx != null) options.open(plot.cursor.idx);
+  });
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const redraw = () => plot.redraw(false);
+  dark.addEventListener("change", redraw);
+  return {
+    set(rows) {
+      const starts = rows.map((row) => Date.parse(row.start) / 1_000);
+      plot.setData([starts, ...options.series.map(({ value }) => rows.map(value))]);
+    },
+    close() {
+      fit.disconnect();
+      dark.removeEventListener("change", redraw);
+      plot.destroy();
+    },
+  };
+}
+
+function optionsOf(element: HTMLElement, { day, unit, most, series }: PlotOptions): uPlot.Options {
+  const colour = (name: string) => () => getComputedStyle(element).getPropertyValue(name);
+  const font = `12px ${getComputedStyle(element).fontFamily}`;
+  const axis = { stroke: colour("--ink-3"), font, grid: { stroke: colour("--line") }, ticks: { show: false } };
+  return {
+    width: element.clientWidth,
+    height: HEIGHT,
+    legend: { show: false },
+    cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
+    scales: {
+      x: { range: [day.from.getTime() / 1_000, day.to.getTime() / 1_000] },
+      y: { range: (_plot, _low, high) => [0, most ?? Math.max(1, high * 1.1)] },
+    },
+    axes: [
+      { ...axis, space: 44, values: (_plot, ticks) => ticks.map(hour) },
+      { ...axis, size: 46, values: (_plot, ticks) => ticks.map((tick) => `${tick}${unit === "" ? "" : ` ${unit}`}`) },
+    ],
+    series: [{}, ...series.map((one) => lineOf(one, colour(one.color)))],
+  };
+}
+
+function lineOf({ isBar, label }: Series, stroke: () => string): uPlot.Series {
+  const bars = isBar === true && uPlot.paths.bars !== undefined ? { paths: uPlot.paths.bars({ size: [0.7] }) } : {};
+  const fill = isBar === true ? { fill: stroke, alpha: 0.35 } : {};
+  return { label, stroke, width: isBar === true ? 0 : 2, points: { size: 4, show: isBar !== true }, ...bars, ...fill };
+}
+
+const hours = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+
+function hour(seconds: number): string {
+  return hours.format(seconds * 1_000);
+}

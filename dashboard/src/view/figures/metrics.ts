@@ -1,0 +1,28 @@
+/** How figures are asked for, and where the calls are that they count. */
+
+import type { Day } from "../shell/DayChoice";
+
+export interface Asked {
+  groupBy?: string;
+  bucket?: string;
+  queueId?: string | null;
+}
+
+const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+
+export function metricsPath(day: Day, { groupBy, bucket, queueId }: Asked): string {
+  const query = new URLSearchParams({ from: day.from.toISOString(), to: day.to.toISOString(), zone: ZONE });
+  if (groupBy !== undefined) query.set("groupBy", groupBy);
+  if (bucket !== undefined) query.set("bucket", bucket);
+  if (queueId != null) query.set("queueId", queueId);
+  return `/api/metrics?${query}`;
+}
+
+/** The API's own address of the calls behind a figure, as an address of this page. */
+export function callsAddress(link: string | undefined): string | undefined {
+  return link?.replace(/^\/api\/calls\?/, "#/calls?");
+}
+
+export function percent(share: number | null): string | null {
+  return share === null ? null : (share * 100).toFixed(1);
+}

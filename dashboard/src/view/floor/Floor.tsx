@@ -1,0 +1,18 @@
+/** The live calls, and above them what a glance has to tell. */
+
+import type { Store } from "../store";
+import { Board } from "./Board";
+import { CallList } from "./CallList";
+import { FilterBar } from "./FilterBar";
+import { Tiles } from "./Tiles";
+
+export function Floor({ store }: { store: Store }) {
+  return (
+    <>
+      <Tiles store={store} />
+      <Board store={store} />
+      <FilterBar store={store} />
+      <CallList store={store} />
+    </>
+  );
+}

@@ -1,0 +1,139 @@
+/** What was given up, why, and for an administrator another attempt. */
+
+import { useState } from "preact/hooks";
+import type { DeadLetter, DeadLetterPage } from "../../contracts";
+import { roughAge } from "../../floor/durations";
+import type { Reading } from "../../reading";
+import { texts } from "../../texts";
+import { Read, useReading } from "../shell/useReading";
+import { Notice } from "../shell/Notice";
+import type { Store } from "../store";
+import { type Outcome, redrive, type Wanted } from "./redrive";
+
+const EVERY_MS = 15_000;
+
+export function Letters({ store }: { store: Store }) {
+  const reading = useReading<DeadLetterPage>(store, "/api/dead-letters?limit=200", EVERY_MS);
+  const [outcome, setOutcome] = useState<Outcome | null>(null);
+  const [isBusy, setBusy] = useState(false);
+  const again = async (wanted: Wanted) => {
+    setBusy(true);
+    setOutcome(await redrive(store.api, wanted));
+    setBusy(false);
+    await reading.again();
+  };
+  const mayRedrive = store.role === "admin";
+  return (
+    <>
+      <section class="filters" aria-label={texts.letters.label}>
+        <p class="letters-help">{texts.letters.help}</p>
+        <div class="shown">
+          {mayRedrive ? (
+            <button
+              type="button"
+              class="primary"
+              data-testid="redrive-all"
+              disabled={isBusy || (reading.value.value?.data.length ?? 0) === 0}
+              onClick={() => void again({ all: true })}
+            >
+              {texts.letters.redriveAll}
+            </button>
+          ) : (
+            <span>{texts.letters.adminOnly}</span>
+          )}
+        </div>
+      </section>
+      <div class="scroll">
+        {outcome === null ? null : <Told outcome={outcome} />}
+        <List {...{ store, reading, isBusy }} onAgain={mayRedrive ? (id) => void again({ ids: [id] }) : null} />
+      </div>
+    </>
+  );
+}
+
+function Told({ outcome }: { outcome: Outcome }) {
+  const text =
+    outcome.trouble ??
+    [
+      outcome.applied > 0 ? texts.letters.redriven(outcome.applied) : null,
+      outcome.refused > 0 ? texts.letters.still(outcome.refused) : null,
+    ]
+      .filter((part) => part !== null)
+      .join(", ");
+  return (
+    <p class="told" role="status" data-testid="redrive-outcome" data-failed={outcome.trouble !== null}>
+      {outcome.trouble === null ? text : `${texts.letters.redriveFailed}: ${text}`}
+    </p>
+  );
+}
+
+interface ListProps {
+  store: Store;
+  reading: Reading<DeadLetterPage>;
+  isBusy: boolean;
+  onAgain: ((id: string) => void) | null;
+}
+
+function List({ store, reading, isBusy, onAgain }: ListProps) {
+  return (
+    <Read reading={reading}>
+      {({ data }) =>
+        data.length === 0 ? (
+          <Notice title={texts.letters.empty} help={texts.letters.emptyHelp} testId="empty" />
+        ) : (
+          <ol class="letters">
+            {data.map((letter) => (
+              <Letter key={`${letter.kind} ${letter.id}`} {...{ store, letter, isBusy, onAgain }} />
+            ))}
+          </ol>
+        )
+      }
+    </Read>
+  );
+}
+
+interface LetterProps {
+  store: Store;
+  letter: DeadLetter;
+  isBusy: boolean;
+  onAgain: ((id: string) => void) | null;
+}
+
+function Letter({ store, letter, isBusy, onAgain }: LetterProps) {
+  const queue = letter.queueId === null ? null : (store.feed.directory.queues.get(letter.queueId)?.name ?? letter.queueId);
+  const age = roughAge(Math.max(0, store.shownNow.value - Date.parse(letter.failedAt)));
+  return (
+    <li class="letter" data-testid="letter" data-letter-id={letter.id} data-kind={letter.kind}>
+      <div class="letter-head">
+        <b>{texts.events[letter.type] ?? letter.type}</b>
+        <span class="tag">{texts.letters.kinds[letter.kind] ?? letter.kind}</span>
+        <button type="button" class="link mono" onClick={() => store.open(letter.callId)}>
+          {letter.callId}
+        </button>
+        {queue === null ? null : <span>{queue}</span>}
+        <time dateTime={letter.failedAt}>{texts.age.ago(age)}</time>
+        <span>{texts.letters.attempts(letter.attempts)}</span>
+      </div>
+      <p class="letter-reason">{letter.reason}</p>
+      <details>
+        <summary>{texts.letters.body}</summary>
+        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls sideways, by keys too */}
+        <pre class="raw" tabIndex={0}>
+          {JSON.stringify(letter.body, null, 2)}
+        </pre>
+      </details>
+      {onAgain === null ? null : (
+        <button
+          type="button"
+          class="secondary"
+          data-testid="redrive"
+          disabled={isBusy}
+          onClick={() => onAgain(letter.id)}
+        >
+          {texts.letters.redrive}
+          <span class="hidden"> {letter.id}</span>
+        </button>
+      )}
+    </li>
+  );
+}

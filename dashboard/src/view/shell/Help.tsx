@@ -1,0 +1,58 @@
+/** What the keys do, and what a person may set. */
+
+import { useEffect, useRef } from "preact/hooks";
+import { preferences, THEMES } from "../../preferences";
+import { texts } from "../../texts";
+import { Choice } from "./Choice";
+import { CloseIcon } from "./icons";
+
+export function Help({ onClose }: { onClose: () => void }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => dialog.current?.showModal(), []);
+  const theme = preferences.theme.value;
+  return (
+    <dialog class="help" ref={dialog} aria-labelledby="help-title" data-testid="help-dialog" onClose={onClose}>
+      <header class="help-head">
+        <h2 id="help-title">{texts.help.title}</h2>
+        <button
+          type="button"
+          class="quiet icon"
+          aria-label={texts.help.close}
+          onClick={() => dialog.current?.close()}
+        >
+          <CloseIcon />
+        </button>
+      </header>
+      <dl class="keys">
+        {texts.help.rows.map(([keys, what]) => (
+          <div key={keys}>
+            <dt>
+              <kbd>{keys}</kbd>
+            </dt>
+            <dd>{what}</dd>
+          </div>
+        ))}
+      </dl>
+      <label class="check">
+        <input
+          type="checkbox"
+          checked={preferences.shortcuts.value}
+          onChange={(event) => {
+            preferences.shortcuts.value = event.currentTarget.checked;
+          }}
+        />
+        {texts.help.enabled}
+      </label>
+      <Choice
+        label={texts.theme}
+        shown
+        testId="theme"
+        value={theme}
+        options={THEMES.map((name) => [name, texts.themes[name]] as const)}
+        onChoose={(value) => {
+          preferences.theme.value = THEMES.find((name) => name === value) ?? "auto";
+        }}
+      />
+    </dialog>
+  );
+}

@@ -1,0 +1,56 @@
+/** Reads for a view as long as it is shown, and says what stands where nothing was read. */
+
+import type { ComponentChildren } from "preact";
+import { useEffect, useMemo } from "preact/hooks";
+import { roughAge } from "../../floor/durations";
+import type { Reading } from "../../reading";
+import { texts } from "../../texts";
+import type { Store } from "../store";
+import { Notice } from "./Notice";
+
+export function useReading<T>(store: Store, path: string, everyMs: number | null): Reading<T> {
+  const reading = useMemo(() => store.reading<T>(path, everyMs), [store, path, everyMs]);
+  useEffect(() => () => reading.close(), [reading]);
+  return reading;
+}
+
+interface ReadProps<T> {
+  reading: Reading<T>;
+  children: (value: T) => ComponentChildren;
+}
+
+/** What was read, or why it is not there; what could not be read again says its age. */
+export function Read<T>({ reading, children }: ReadProps<T>) {
+  const value = reading.value.value;
+  const state = reading.state.value;
+  if (state === "forbidden") {
+    return <Notice title={texts.forbidden} help={texts.forbiddenHelp} tone="past" testId="forbidden" />;
+  }
+  if (value !== null) {
+    return (
+      <div class="read" data-stale={state === "failed"}>
+        {state === "failed" ? <Stale reading={reading} /> : null}
+        {children(value)}
+      </div>
+    );
+  }
+  if (state === "loading") return <Notice title={texts.reading} testId="loading" />;
+  return (
+    <Notice title={texts.failed} help={texts.failedHelp} detail={reading.trouble.value} tone="past" testId="failed">
+      <button type="button" class="primary" onClick={() => void reading.again()}>
+        {texts.tryNow}
+      </button>
+    </Notice>
+  );
+}
+
+function Stale<T>({ reading }: { reading: Reading<T> }) {
+  return (
+    <p class="stale" role="alert" data-testid="stale">
+      {texts.stale(roughAge(Date.now() - (reading.readAt.value ?? 0)))}
+      <button type="button" class="quiet" onClick={() => void reading.again()}>
+        {texts.tryNow}
+      </button>
+    </p>
+  );
+}
