@@ -13,7 +13,7 @@ HEADER = """\
 """
 # What the page reads and says; what only senders and administrators say is none of its business.
 ROOTS = (
-    "CallPage", "Changes", "EventPage", "QueueList", "AgentList", "DeadLetterPage", "Problem",
+    "CallPage", "Changes", "EventPage", "QueueList", "AgentList", "Metrics", "DeadLetterPage", "Problem",
     "FeedRequest", "FeedFrame",
 )  # fmt: skip
 UNIONS = {"FeedRequest": "ClientFrame", "FeedFrame": "ServerFrame"}

@@ -30,7 +30,7 @@ export function formatAddress(view: View, query: Query | URLSearchParams = {}): 
 
 /** The one place that knows the address: views read it and ask it to change. */
 export class Router {
-  readonly address = signal(parseAddress(location.hash));
+  private readonly address = signal(parseAddress(location.hash));
   readonly view = computed(() => this.address.value.view);
   readonly query = computed(() => new URLSearchParams(this.address.value.query));
 

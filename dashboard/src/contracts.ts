@@ -135,6 +135,97 @@ export interface FieldError {
   message: string;
 }
 
+export interface Formula {
+  name: string;
+  formula: string;
+  source: string;
+}
+
+/** The floor at this moment, whatever range was asked for. */
+export interface Gauges {
+  waiting: number;
+  /** seconds; 0 where nobody waits */
+  longestCurrentWait: number;
+  active: number;
+  onHold: number;
+  agents: Record<string, number>;
+}
+
+/** Mean seconds over the calls that were answered and are over; `aht` is the sum of its parts. */
+export interface HandleTime {
+  /** seconds; null where nothing was counted */
+  aht: number | null;
+  /** seconds; null where nothing was counted */
+  talk: number | null;
+  /** seconds; null where nothing was counted */
+  hold: number | null;
+  /** seconds; null where nothing was counted */
+  acw: number | null;
+}
+
+/** History in rows, ordered by bucket and key, and the floor as it is now beside it. */
+export interface Metrics {
+  from: string;
+  to: string;
+  bucket: "5m" | "15m" | "30m" | "1h" | "1d" | null;
+  zone: string;
+  groupBy: ("queue" | "agent" | "language" | "type")[];
+  data: MetricsRow[];
+  now: Gauges;
+  formulas: Formula[];
+}
+
+/** The figures of one group in one bucket. A key that was not asked for is null; so is a language nobody named. A call counts in the bucket of its start. `offered` = answered + abandoned + failed + those who still wait. */
+export interface MetricsRow {
+  /** the bucket's beginning, or the range's where no bucket was asked for */
+  start: string;
+  end: string;
+  queueId: string | null;
+  agentId: string | null;
+  language: string | null;
+  type: string | null;
+  offered: number;
+  answered: number;
+  /** within the queue's promise, by the limit that held when the call began */
+  answeredInTime: number;
+  /** gave up before anybody answered */
+  abandoned: number;
+  /** of them, within the promise: also called abandons in time */
+  shortAbandons: number;
+  failed: number;
+  slaBreached: number;
+  serviceLevel: ServiceLevel;
+  /** 0 to 1; null where the denominator is 0 */
+  abandonRate: number | null;
+  /** average speed of answer: mean seconds of waiting of those who were answered */
+  asa: number | null;
+  /** seconds; null where nothing was counted */
+  meanWaitOfAll: number | null;
+  /** seconds; null where nothing was counted */
+  longestWait: number | null;
+  handleTime: HandleTime;
+  handled: number;
+  /** by agents' time, so only for all calls or by agent: null beside a filter or a group of calls */
+  occupancy: number | null;
+  /** redirections on no answer: offers that rang out */
+  rona: number;
+  /** calls with one of them at least */
+  missed: number;
+  transfers: number;
+  /** calls with one transfer at least */
+  transferred: number;
+  holds: number;
+  /** calls with one hold at least */
+  held: number;
+  /** calls with a hold beyond the queue's limit */
+  holdExceeded: number;
+  /** all seconds on hold beyond the limit */
+  holdExcessSeconds: number;
+  shortCalls: number;
+  /** for each figure, the address of exactly the calls that it counts */
+  links: Record<string, string>;
+}
+
 export interface Offer {
   agentId: string;
   offeredAt: string;
@@ -185,6 +276,18 @@ export interface ResetFrame {
   type: "reset";
   topics: string[];
   position: number;
+}
+
+/** One figure, four formulas in use. `formulas` of the answer names each one's source. */
+export interface ServiceLevel {
+  /** 0 to 1; null where the denominator is 0 */
+  ofAnswered: number | null;
+  /** 0 to 1; null where the denominator is 0 */
+  ofOffered: number | null;
+  /** 0 to 1; null where the denominator is 0 */
+  withoutShortAbandons: number | null;
+  /** 0 to 1; null where the denominator is 0 */
+  withAbandonsInTime: number | null;
 }
 
 export interface Subscribe {

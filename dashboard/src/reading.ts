@@ -50,7 +50,10 @@ export class Reading<T> {
 
   private fail(error: unknown): void {
     const status = error instanceof ApiError ? error.status : null;
-    if (status === 401) return this.options.onHalt("session_ended");
+    if (status === 401) {
+      this.options.onHalt("session_ended");
+      return;
+    }
     this.state.value = status === 403 ? "forbidden" : "failed";
     this.trouble.value = error instanceof Error ? error.message : String(error);
     const isRefused = status !== null && status < 500 && status !== 429;

@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { formatAddress, parseAddress } from "../src/address";
 import type { Call } from "../src/contracts";
 import { courseOf } from "../src/floor/course";
 import { clockDuration, countdown, roughAge } from "../src/floor/durations";
@@ -11,6 +12,7 @@ import {
   type Filters,
   FLAGS,
   formatFilters,
+  GROUPINGS,
   hidesCalls,
   LIVE_STATES,
   languageName,
@@ -124,31 +126,36 @@ describe("the order of the floor", () => {
 describe("filters", () => {
   const anyFilters: fc.Arbitrary<Filters> = fc.record({
     queue: fc.option(fc.constantFrom("medical_spanish", "a b&c=d", "ü")),
+    language: fc.option(fc.constantFrom("es", "zh-Hans")),
+    agent: fc.option(fc.constantFrom("agent-01", "x&y")),
     states: fc.subarray([...LIVE_STATES]),
     flag: fc.option(fc.constantFrom(...FLAGS)),
     breached: fc.boolean(),
     text: fc.string(),
     sort: fc.constantFrom(...SORTS),
+    group: fc.option(fc.constantFrom(...GROUPINGS)),
   });
 
   it("survive the way through the address", () => {
     fc.assert(
       fc.property(anyFilters, (filters) => {
-        expect(parseFilters(formatFilters(filters, null))).toEqual(filters);
+        const { query } = parseAddress(formatAddress("floor", formatFilters(filters)));
+        expect(parseFilters(new URLSearchParams(query))).toEqual(filters);
       }),
     );
   });
 
   it("leave the address bare where nothing is filtered", () => {
-    expect(formatFilters(NO_FILTERS, null)).toBe("");
-    expect(formatFilters({ ...NO_FILTERS, states: ["waiting", "ringing"] }, "c1")).toBe(
-      "?state=waiting,ringing&call=c1",
-    );
+    expect(formatAddress("floor", formatFilters(NO_FILTERS))).toBe("#/floor");
+    const waiting = formatFilters({ ...NO_FILTERS, states: ["waiting", "ringing"] });
+    expect(formatAddress("floor", { ...waiting, call: "c1" })).toBe("#/floor?state=waiting,ringing&call=c1");
     expect(hidesCalls({ ...NO_FILTERS, sort: "newest" })).toBe(false);
   });
 
   it("ignore what an address from elsewhere may hold", () => {
-    expect(parseFilters("?state=ended,nonsense&flag=__proto__&sort=x&breached=yes")).toEqual(NO_FILTERS);
+    expect(
+      parseFilters(new URLSearchParams("state=ended,nonsense&flag=__proto__&sort=x&breached=yes")),
+    ).toEqual(NO_FILTERS);
   });
 
   it.each([

@@ -46,7 +46,9 @@ export class Alarms {
       const known = this.byKey.get(key);
       if (alert.withdrawn || (known !== undefined && known.raisedAt >= raisedAt)) return [];
       const { queueId, callId, flag: kind } = alert;
-      return [this.put({ key, kind, queueId, callId, raisedAt, isOpen: kind !== "short_call", measure: null })];
+      return [
+        this.put({ key, kind, queueId, callId, raisedAt, isOpen: kind !== "short_call", measure: null }),
+      ];
     });
   }
 
@@ -57,14 +59,16 @@ export class Alarms {
       if (alarm.callId !== null) alarm.isOpen = call !== undefined && goesOn(alarm.kind, call, queues, now);
     }
     for (const call of calls.values()) {
-      for (const kind of call.flags) if (!this.byKey.has(`${call.id} ${kind}`)) this.infer(call, kind, queues, now);
+      for (const kind of call.flags)
+        if (!this.byKey.has(`${call.id} ${kind}`)) this.infer(call, kind, queues, now);
     }
   }
 
   private infer(call: Call, kind: Flag, queues: ReadonlyMap<string, Queue>, now: number): void {
     if (!goesOn(kind, call, queues, now)) return;
     const queue = queues.get(call.queueId);
-    const raisedAt = kind === "sla_breached" ? startMs(call) + (queue?.slaSeconds ?? 30) * 1_000 : startMs(call);
+    const raisedAt =
+      kind === "sla_breached" ? startMs(call) + (queue?.slaSeconds ?? 30) * 1_000 : startMs(call);
     const { id: callId, queueId } = call;
     this.put({ key: `${callId} ${kind}`, kind, queueId, callId, raisedAt, isOpen: true, measure: null });
   }
@@ -95,7 +99,13 @@ export class Alarms {
     });
   }
 
-  private episode(kind: AlertKind, queueId: string, measure: number, limit: number | null, now: number): Alarm[] {
+  private episode(
+    kind: AlertKind,
+    queueId: string,
+    measure: number,
+    limit: number | null,
+    now: number,
+  ): Alarm[] {
     const name = `${kind} ${queueId}`;
     const began = this.since.get(name);
     const isBeyond = limit !== null && measure > limit;
@@ -107,7 +117,9 @@ export class Alarms {
     if (!isBeyond) this.since.delete(name);
     if (!isBeyond || began !== undefined) return [];
     this.since.set(name, now);
-    return [this.put({ key: `${name} ${now}`, kind, queueId, callId: null, raisedAt: now, isOpen: true, measure })];
+    return [
+      this.put({ key: `${name} ${now}`, kind, queueId, callId: null, raisedAt: now, isOpen: true, measure }),
+    ];
   }
 
   private put(alarm: Alarm): Alarm {
@@ -121,7 +133,8 @@ export class Alarms {
 
 /** Whether a flag's cause is still there: only then can somebody do something about it. */
 function goesOn(kind: AlertKind, call: Call, queues: ReadonlyMap<string, Queue>, now: number): boolean {
-  if (kind === "sla_breached") return call.status === "waiting" && isBreached(call, queues.get(call.queueId), now);
+  if (kind === "sla_breached")
+    return call.status === "waiting" && isBreached(call, queues.get(call.queueId), now);
   if (kind === "hold_exceeded") return call.status === "on_hold";
   return kind === "rerouted" && call.status === "waiting";
 }

@@ -53,7 +53,9 @@ export function parseFilters(query: URLSearchParams): Filters {
 }
 
 /** As parameters of the address; null for what is at its default. */
-export function formatFilters(filters: Filters): Record<keyof Omit<Filters, "states"> | "state", string | null> {
+export function formatFilters(
+  filters: Filters,
+): Record<keyof Omit<Filters, "states"> | "state", string | null> {
   return {
     queue: filters.queue,
     language: filters.language,
@@ -125,9 +127,10 @@ function sortByAgent(calls: Call[], agents: ReadonlyMap<string, Agent>): Call[] 
     return id === null ? "" : (agents.get(id)?.name ?? id);
   };
   const keyed = calls.map((call) => ({ call, name: nameOf(call) }));
-  keyed.sort(({ call: a, name: nameA }, { call: b, name: nameB }) =>
-    nameA === nameB ? startMs(a) - startMs(b) : nameA < nameB ? -1 : 1,
-  );
+  keyed.sort(({ call: a, name: nameA }, { call: b, name: nameB }) => {
+    if (nameA !== nameB) return nameA < nameB ? -1 : 1;
+    return startMs(a) - startMs(b) || (a.id < b.id ? -1 : 1);
+  });
   return keyed.map(({ call }) => call);
 }
 

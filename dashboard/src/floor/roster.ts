@@ -44,7 +44,8 @@ export function rosterOf(members: readonly Agent[], statuses: readonly AgentStat
   const shown = members.filter(({ status }) => statuses.length === 0 || statuses.includes(status));
   const rank = (agent: Agent) => AGENT_STATUSES.indexOf(agent.status);
   return shown.sort(
-    (a, b) => rank(a) - rank(b) || Date.parse(a.statusSince) - Date.parse(b.statusSince) || (a.id < b.id ? -1 : 1),
+    (a, b) =>
+      rank(a) - rank(b) || Date.parse(a.statusSince) - Date.parse(b.statusSince) || (a.id < b.id ? -1 : 1),
   );
 }
 

@@ -20,7 +20,14 @@ interface ShellProps {
   onSignOut: () => void;
 }
 
-const SHOWN = { floor: Floor, agents: Agents, figures: Figures, alerts: Alerts, letters: Letters, calls: Calls };
+const SHOWN = {
+  floor: Floor,
+  agents: Agents,
+  figures: Figures,
+  alerts: Alerts,
+  letters: Letters,
+  calls: Calls,
+};
 
 export function Shell({ store, onSignOut }: ShellProps) {
   const { connection, isComplete } = store.picture.value;
@@ -74,7 +81,11 @@ function useTitle(store: Store, view: View): void {
 function useShortcuts(store: Store, help: () => void): void {
   useEffect(() => {
     const press = (event: KeyboardEvent) => {
-      if (event.key === "Escape" && store.openId.value !== null && document.querySelector("dialog") === null) {
+      if (
+        event.key === "Escape" &&
+        store.openId.value !== null &&
+        document.querySelector("dialog") === null
+      ) {
         store.open(null);
         focusContent();
       } else if (preferences.shortcuts.value && !isTyping(event)) {

@@ -100,12 +100,7 @@ export class Store {
   });
 
   readonly entries = computed(() =>
-    entriesOf(
-      this.calls.value,
-      this.filters.value.group,
-      this.feed.directory.queues,
-      this.shownNow.value,
-    ),
+    entriesOf(this.calls.value, this.filters.value.group, this.feed.directory.queues, this.shownNow.value),
   );
 
   /** Who could take a call, as far as the directory knows. */

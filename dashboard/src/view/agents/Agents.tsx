@@ -62,7 +62,9 @@ function StatusTiles({ store, members, chosen }: StatusTilesProps) {
             <AgentMark status={status} />
             {texts.agents.statuses[status]}
           </span>
-          <span class="tile-value">{store.feed.directory.revision === 0 ? texts.nothing : counts[status]}</span>
+          <span class="tile-value">
+            {store.feed.directory.revision === 0 ? texts.nothing : counts[status]}
+          </span>
         </button>
       ))}
     </section>

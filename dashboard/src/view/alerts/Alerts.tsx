@@ -1,6 +1,6 @@
 /** Broken promises and crowded queues as they happen, until somebody says that they have been seen to. */
 
-import { type Alarm, type AlertKind, type Thresholds } from "../../floor/alerts";
+import type { Alarm, AlertKind, Thresholds } from "../../floor/alerts";
 import { clockTime, roughAge } from "../../floor/durations";
 import { preferences } from "../../preferences";
 import { texts } from "../../texts";
@@ -30,7 +30,10 @@ export function Alerts({ store }: { store: Store }) {
           label={texts.alerts.kind}
           testId="filter-kind"
           value={kind ?? ""}
-          options={[["", texts.alerts.allKinds], ...KINDS.map((name) => [name, texts.alerts.kinds[name]] as const)]}
+          options={[
+            ["", texts.alerts.allKinds],
+            ...KINDS.map((name) => [name, texts.alerts.kinds[name]] as const),
+          ]}
           onChoose={(value) => store.router.patch({ kind: value })}
         />
         <label class="check">
@@ -81,7 +84,13 @@ function AlarmRow({ store, alarm }: { store: Store; alarm: Alarm }) {
   const isSeen = isAcknowledged(alarm);
   const queue = store.feed.directory.queues.get(queueId)?.name ?? queueId;
   return (
-    <li class="alarm" data-testid="alert" data-kind={kind} data-call-id={callId ?? ""} data-open={isOpen && !isSeen}>
+    <li
+      class="alarm"
+      data-testid="alert"
+      data-kind={kind}
+      data-call-id={callId ?? ""}
+      data-open={isOpen && !isSeen}
+    >
       <span class="alarm-when">
         <time dateTime={new Date(raisedAt).toISOString()}>{clockTime(raisedAt)}</time>
         <span>{texts.alerts.ago(roughAge(Math.max(0, store.shownNow.value - raisedAt)))}</span>
@@ -104,7 +113,12 @@ function AlarmRow({ store, alarm }: { store: Store; alarm: Alarm }) {
       {isSeen ? (
         <span class="alarm-seen">{texts.alerts.acknowledged}</span>
       ) : (
-        <button type="button" class="secondary" data-testid="acknowledge" onClick={() => acknowledge([alarm])}>
+        <button
+          type="button"
+          class="secondary"
+          data-testid="acknowledge"
+          onClick={() => acknowledge([alarm])}
+        >
           {texts.alerts.acknowledge}
           <span class="hidden"> {texts.alerts.line(kind, queue)}</span>
         </button>

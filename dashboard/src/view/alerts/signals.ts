@@ -38,7 +38,9 @@ export async function askToNotify(): Promise<boolean> {
 export function sayAlarms(alarms: readonly Alarm[], queues: ReadonlyMap<string, Queue>): void {
   if (preferences.sound.peek()) playTone();
   if (!preferences.notifications.peek() || !canNotify() || Notification.permission !== "granted") return;
-  const lines = alarms.map(({ kind, queueId }) => texts.alerts.line(kind, queues.get(queueId)?.name ?? queueId));
+  const lines = alarms.map(({ kind, queueId }) =>
+    texts.alerts.line(kind, queues.get(queueId)?.name ?? queueId),
+  );
   // One tag: a burst replaces itself on the screen rather than pile up.
   const notice = new Notification(texts.alerts.notice(alarms.length), {
     body: lines.slice(0, 4).join("\n"),

@@ -8,10 +8,10 @@ import { clockDuration, clockTime } from "../../floor/durations";
 import { startMs, stateOf, totalMs, waitedMs } from "../../floor/facts";
 import { languageName, languageOf } from "../../floor/filters";
 import { texts } from "../../texts";
-import type { CallHistory } from "./history";
 import { CloseIcon, StateIcon, VideoIcon } from "../shell/icons";
 import { Notice } from "../shell/Notice";
 import type { Store } from "../store";
+import type { CallHistory } from "./history";
 import { Timeline } from "./Timeline";
 
 interface CallPanelProps {

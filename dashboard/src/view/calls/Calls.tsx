@@ -17,7 +17,10 @@ export function Calls({ store }: { store: Store }) {
   const asked = new URLSearchParams(store.router.query.value);
   for (const name of OWN) asked.delete(name);
   const query = asked.toString();
-  const pages = useMemo(() => new CallPages(store.api, query, (halt) => store.feed.endSession(halt)), [store, query]);
+  const pages = useMemo(
+    () => new CallPages(store.api, query, (halt) => store.feed.endSession(halt)),
+    [store, query],
+  );
   useEffect(() => () => pages.close(), [pages]);
   return (
     <>
@@ -27,7 +30,9 @@ export function Calls({ store }: { store: Store }) {
           <Chip key={name} store={store} name={name} value={value} />
         ))}
         <div class="shown" data-testid="shown-count">
-          {pages.state.value === "loading" ? "" : texts.calls.count(pages.calls.value.length, pages.hasMore.value)}
+          {pages.state.value === "loading"
+            ? ""
+            : texts.calls.count(pages.calls.value.length, pages.hasMore.value)}
         </div>
       </section>
       <div class="scroll">
@@ -88,7 +93,8 @@ function Found({ store, pages }: { store: Store; pages: CallPages }) {
       </Notice>
     );
   }
-  if (calls.length === 0) return <Notice title={texts.calls.empty} help={texts.calls.emptyHelp} testId="empty" />;
+  if (calls.length === 0)
+    return <Notice title={texts.calls.empty} help={texts.calls.emptyHelp} testId="empty" />;
   const { columns } = texts.calls;
   return (
     <section class="block">

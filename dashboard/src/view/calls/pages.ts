@@ -44,7 +44,10 @@ export class CallPages {
 
   private fail(error: unknown): void {
     const status = error instanceof ApiError ? error.status : null;
-    if (status === 401) return this.onHalt("session_ended");
+    if (status === 401) {
+      this.onHalt("session_ended");
+      return;
+    }
     this.state.value = status === 403 ? "forbidden" : "failed";
     this.trouble.value = error instanceof Error ? error.message : String(error);
   }

@@ -22,7 +22,7 @@ export function Charts({ store, day, rows, formula }: ChartsProps) {
   const { series, charts } = texts.figures;
   const open = (index: number) => {
     const address = callsAddress(rows[index]?.links.offered);
-    if (address !== undefined) store.router.go(address);
+    if (address !== "") store.router.go(address);
   };
   const shared = { rows, day, open };
   return (
@@ -93,7 +93,6 @@ function Chart({ rows, day, title, unit = "", most, series, open }: ChartProps) 
   opener.current = open;
   const latest = useRef(rows);
   latest.current = rows;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: what is drawn with is fixed by the chart and the colours
   useEffect(() => {
     let isGone = false;
     const element = place.current;

@@ -58,7 +58,11 @@ function NowTiles({ store, queueId }: { store: Store; metrics: Metrics; queueId:
 function DayTiles({ row, formula }: { row: MetricsRow; formula: FormulaName }) {
   const { names } = texts.figures;
   const { handleTime } = row;
-  const parts = texts.figures.parts(duration(handleTime.talk), duration(handleTime.hold), duration(handleTime.acw));
+  const parts = texts.figures.parts(
+    duration(handleTime.talk),
+    duration(handleTime.hold),
+    duration(handleTime.acw),
+  );
   const to = (link: string) => callsAddress(row.links[link]);
   return (
     <section class="figure-tiles" aria-label={texts.figures.overDay}>
@@ -82,7 +86,12 @@ function DayTiles({ row, formula }: { row: MetricsRow; formula: FormulaName }) {
       />
       <Tile id="asa" name={names.asa} value={duration(row.asa)} href={to("asa")} />
       <Tile id="aht" name={names.aht} value={duration(handleTime.aht)} note={parts} href={to("handled")} />
-      <Tile id="longestWait" name={names.longestWait} value={duration(row.longestWait)} href={to("longestWait")} />
+      <Tile
+        id="longestWait"
+        name={names.longestWait}
+        value={duration(row.longestWait)}
+        href={to("longestWait")}
+      />
       <Tile
         id="occupancy"
         name={names.occupancy}
@@ -101,7 +110,7 @@ interface TileProps {
   value: string | null;
   unit?: string;
   note?: string | undefined;
-  href: string | undefined;
+  href: string;
 }
 
 function Tile({ id, name, value, unit, note, href }: TileProps) {

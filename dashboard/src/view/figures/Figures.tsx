@@ -31,7 +31,9 @@ export function Figures({ store }: { store: Store }) {
           label={texts.figures.formula}
           testId="formula"
           value={formula}
-          options={FORMULAS.map((name) => [name, `${texts.figures.formula} ${texts.figures.formulas[name]}`] as const)}
+          options={FORMULAS.map(
+            (name) => [name, `${texts.figures.formula} ${texts.figures.formulas[name]}`] as const,
+          )}
           onChoose={(value) => {
             preferences.formula.value = FORMULAS.find((name) => name === value) ?? "ofOffered";
           }}
@@ -55,12 +57,19 @@ function DayFigures({ store, day, queueId, formula }: DayFiguresProps) {
   const [every, chartsEvery] = day.isToday ? [EVERY_MS, CHARTS_EVERY_MS] : [null, null];
   const whole = useReading<Metrics>(store, metricsPath(day, { queueId }), every);
   const byQueue = useReading<Metrics>(store, metricsPath(day, { queueId, groupBy: "queue" }), every);
-  const byLanguage = useReading<Metrics>(store, metricsPath(day, { queueId, groupBy: "language" }), chartsEvery);
+  const byLanguage = useReading<Metrics>(
+    store,
+    metricsPath(day, { queueId, groupBy: "language" }),
+    chartsEvery,
+  );
   const quarters = useReading<Metrics>(store, metricsPath(day, { queueId, bucket: "15m" }), chartsEvery);
-  const nameOf = (row: MetricsRow) => store.feed.directory.queues.get(row.queueId ?? "")?.name ?? row.queueId ?? "";
+  const nameOf = (row: MetricsRow) =>
+    store.feed.directory.queues.get(row.queueId ?? "")?.name ?? row.queueId ?? "";
   return (
     <>
-      <Read reading={whole}>{(metrics) => <FigureTiles {...{ store, metrics, day, formula, queueId }} />}</Read>
+      <Read reading={whole}>
+        {(metrics) => <FigureTiles {...{ store, metrics, day, formula, queueId }} />}
+      </Read>
       <Read reading={quarters}>
         {({ data }) =>
           data.every((row) => row.offered === 0) ? (
@@ -72,7 +81,11 @@ function DayFigures({ store, day, queueId, formula }: DayFiguresProps) {
       </Read>
       <Read reading={byQueue}>
         {({ data }) => (
-          <Groups title={texts.figures.byQueue} name={texts.columns.queue} {...{ rows: data, formula, nameOf }} />
+          <Groups
+            title={texts.figures.byQueue}
+            name={texts.columns.queue}
+            {...{ rows: data, formula, nameOf }}
+          />
         )}
       </Read>
       <Read reading={byLanguage}>
@@ -148,18 +161,18 @@ function GroupRow({ row, formula, name }: { row: MetricsRow; formula: FormulaNam
     <tr data-offered={row.offered}>
       <th scope="row">{name}</th>
       {COUNTS.map((figure) => (
-        <Number key={figure} row={row} link={figure} text={String(row[figure])} />
+        <Counted key={figure} row={row} link={figure} text={String(row[figure])} />
       ))}
-      <Number row={row} link="answeredInTime" text={withUnit(percent(row.serviceLevel[formula]))} />
-      <Number row={row} link="abandoned" text={withUnit(percent(row.abandonRate))} />
-      <Number row={row} link="asa" text={duration(row.asa)} />
-      <Number row={row} link="handled" text={duration(row.handleTime.aht)} />
-      <Number row={row} link="longestWait" text={duration(row.longestWait)} />
+      <Counted row={row} link="answeredInTime" text={withUnit(percent(row.serviceLevel[formula]))} />
+      <Counted row={row} link="abandoned" text={withUnit(percent(row.abandonRate))} />
+      <Counted row={row} link="asa" text={duration(row.asa)} />
+      <Counted row={row} link="handled" text={duration(row.handleTime.aht)} />
+      <Counted row={row} link="longestWait" text={duration(row.longestWait)} />
     </tr>
   );
 }
 
-function Number({ row, link, text }: { row: MetricsRow; link: string; text: string }) {
+function Counted({ row, link, text }: { row: MetricsRow; link: string; text: string }) {
   return (
     <td class="number">
       {text === texts.nothing || text === "0" ? text : <a href={callsAddress(row.links[link])}>{text}</a>}

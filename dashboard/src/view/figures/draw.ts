@@ -54,7 +54,12 @@ export function draw(element: HTMLElement, options: PlotOptions): Plot {
 function optionsOf(element: HTMLElement, { day, unit, most, series }: PlotOptions): uPlot.Options {
   const colour = (name: string) => () => getComputedStyle(element).getPropertyValue(name);
   const font = `12px ${getComputedStyle(element).fontFamily}`;
-  const axis = { stroke: colour("--ink-3"), font, grid: { stroke: colour("--line") }, ticks: { show: false } };
+  const axis = {
+    stroke: colour("--ink-3"),
+    font,
+    grid: { stroke: colour("--line") },
+    ticks: { show: false },
+  };
   return {
     width: element.clientWidth,
     height: HEIGHT,
@@ -66,16 +71,28 @@ function optionsOf(element: HTMLElement, { day, unit, most, series }: PlotOption
     },
     axes: [
       { ...axis, space: 44, values: (_plot, ticks) => ticks.map(hour) },
-      { ...axis, size: 46, values: (_plot, ticks) => ticks.map((tick) => `${tick}${unit === "" ? "" : ` ${unit}`}`) },
+      {
+        ...axis,
+        size: 46,
+        values: (_plot, ticks) => ticks.map((tick) => `${tick}${unit === "" ? "" : ` ${unit}`}`),
+      },
     ],
     series: [{}, ...series.map((one) => lineOf(one, colour(one.color)))],
   };
 }
 
 function lineOf({ isBar, label }: Series, stroke: () => string): uPlot.Series {
-  const bars = isBar === true && uPlot.paths.bars !== undefined ? { paths: uPlot.paths.bars({ size: [0.7] }) } : {};
+  const bars =
+    isBar === true && uPlot.paths.bars !== undefined ? { paths: uPlot.paths.bars({ size: [0.7] }) } : {};
   const fill = isBar === true ? { fill: stroke, alpha: 0.35 } : {};
-  return { label, stroke, width: isBar === true ? 0 : 2, points: { size: 4, show: isBar !== true }, ...bars, ...fill };
+  return {
+    label,
+    stroke,
+    width: isBar === true ? 0 : 2,
+    points: { size: 4, show: isBar !== true },
+    ...bars,
+    ...fill,
+  };
 }
 
 const hours = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });

@@ -19,8 +19,8 @@ export function metricsPath(day: Day, { groupBy, bucket, queueId }: Asked): stri
 }
 
 /** The API's own address of the calls behind a figure, as an address of this page. */
-export function callsAddress(link: string | undefined): string | undefined {
-  return link?.replace(/^\/api\/calls\?/, "#/calls?");
+export function callsAddress(link: string | undefined): string {
+  return (link ?? "").replace(/^\/api\/calls\?/, "#/calls?");
 }
 
 export function percent(share: number | null): string | null {

@@ -32,7 +32,11 @@ function Card({ entry, isPressed, onClick }: CardProps) {
   const { language, waiting, breached, longestWaitMs, free, present } = entry;
   const isStuck = waiting > 0 && free === 0;
   const freeText =
-    present === 0 ? texts.board.nobodyHere : free === 0 ? texts.board.nobodyFree : texts.board.free(free, present);
+    present === 0
+      ? texts.board.nobodyHere
+      : free === 0
+        ? texts.board.nobodyFree
+        : texts.board.free(free, present);
   return (
     <button
       type="button"
@@ -48,7 +52,10 @@ function Card({ entry, isPressed, onClick }: CardProps) {
       <span class="language-waits">
         {waiting === 0 ? texts.board.nobodyWaits : texts.board.waiting(waiting)}
         {longestWaitMs === null ? null : (
-          <span class={breached > 0 ? "late" : ""}> · {texts.board.longest(clockDuration(longestWaitMs))}</span>
+          <span class={breached > 0 ? "late" : ""}>
+            {" "}
+            · {texts.board.longest(clockDuration(longestWaitMs))}
+          </span>
         )}
       </span>
       <span class="language-free" data-stuck={isStuck}>

@@ -2,12 +2,12 @@
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Call } from "../../contracts";
-import { texts } from "../../texts";
 import type { Entry } from "../../floor/groups";
+import { texts } from "../../texts";
+import type { Store } from "../store";
 import { CallRow } from "./CallRow";
 import { GroupRow } from "./GroupRow";
 import { ListNotice } from "./ListNotice";
-import type { Store } from "../store";
 import { useVirtualRows } from "./virtual";
 
 const ROW_HEIGHT = 38;
@@ -42,7 +42,10 @@ export function CallList({ store }: { store: Store }) {
       event.preventDefault();
       store.cursorId.value = call.id;
       if (store.openId.value !== null) store.open(call.id);
-      rows.scrollToIndex(entries.findIndex((entry) => entry.call === call), { align: "auto" });
+      rows.scrollToIndex(
+        entries.findIndex((entry) => entry.call === call),
+        { align: "auto" },
+      );
     } else if (event.key === "Enter" && calls[cursor] !== undefined) {
       store.open(calls[cursor].id);
     }

@@ -92,7 +92,10 @@ function AgentCell({ store, call }: { store: Store; call: Call }) {
   const missedText = missed.length === 0 ? null : texts.missedBy(missed.map(nameOf).join(", "));
   const free = agentId === null ? store.free.value(call.queueId, call.language) : [];
   const freeNames = free.slice(0, 5).map(({ name }) => name);
-  const title = [agentId ?? (free.length === 0 ? "" : texts.freeNames(freeNames.join(", "))), missedText ?? ""];
+  const title = [
+    agentId ?? (free.length === 0 ? "" : texts.freeNames(freeNames.join(", "))),
+    missedText ?? "",
+  ];
   return (
     <Cell name="agent" title={title.filter((text) => text !== "").join(" · ")}>
       {agentId === null ? (
@@ -100,7 +103,9 @@ function AgentCell({ store, call }: { store: Store; call: Call }) {
           {texts.freeFor(free.length)}
         </span>
       ) : (
-        <span class={stateOf(call) === "ringing" ? "agent-name tentative" : "agent-name"}>{nameOf(agentId)}</span>
+        <span class={stateOf(call) === "ringing" ? "agent-name tentative" : "agent-name"}>
+          {nameOf(agentId)}
+        </span>
       )}
       {call.offer !== null && call.offer.attempt > 1 ? (
         <span class="attempt">{texts.attempt(call.offer.attempt)}</span>

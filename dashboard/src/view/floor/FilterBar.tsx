@@ -1,6 +1,6 @@
 import {
-  FLAGS,
   type Filters,
+  FLAGS,
   GROUPINGS,
   hidesCalls,
   LIVE_STATES,
@@ -42,7 +42,10 @@ export function FilterBar({ store }: { store: Store }) {
         label={texts.filters.group}
         testId="group"
         value={filters.group ?? ""}
-        options={[["", texts.filters.noGroup], ...GROUPINGS.map((name) => [name, texts.groupings[name]] as const)]}
+        options={[
+          ["", texts.filters.noGroup],
+          ...GROUPINGS.map((name) => [name, texts.groupings[name]] as const),
+        ]}
         onChoose={(value) => set({ group: GROUPINGS.find((name) => name === value) ?? null })}
       />
       <Choice

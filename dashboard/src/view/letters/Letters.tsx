@@ -5,8 +5,8 @@ import type { DeadLetter, DeadLetterPage } from "../../contracts";
 import { roughAge } from "../../floor/durations";
 import type { Reading } from "../../reading";
 import { texts } from "../../texts";
-import { Read, useReading } from "../shell/useReading";
 import { Notice } from "../shell/Notice";
+import { Read, useReading } from "../shell/useReading";
 import type { Store } from "../store";
 import { type Outcome, redrive, type Wanted } from "./redrive";
 
@@ -45,7 +45,10 @@ export function Letters({ store }: { store: Store }) {
       </section>
       <div class="scroll">
         {outcome === null ? null : <Told outcome={outcome} />}
-        <List {...{ store, reading, isBusy }} onAgain={mayRedrive ? (id) => void again({ ids: [id] }) : null} />
+        <List
+          {...{ store, reading, isBusy }}
+          onAgain={mayRedrive ? (id) => void again({ ids: [id] }) : null}
+        />
       </div>
     </>
   );
@@ -100,7 +103,10 @@ interface LetterProps {
 }
 
 function Letter({ store, letter, isBusy, onAgain }: LetterProps) {
-  const queue = letter.queueId === null ? null : (store.feed.directory.queues.get(letter.queueId)?.name ?? letter.queueId);
+  const queue =
+    letter.queueId === null
+      ? null
+      : (store.feed.directory.queues.get(letter.queueId)?.name ?? letter.queueId);
   const age = roughAge(Math.max(0, store.shownNow.value - Date.parse(letter.failedAt)));
   return (
     <li class="letter" data-testid="letter" data-letter-id={letter.id} data-kind={letter.kind}>

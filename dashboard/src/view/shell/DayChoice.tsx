@@ -16,7 +16,12 @@ export function dayOf(named: string | null, now: number): Day {
   const name = named !== null && /^\d{4}-\d\d-\d\d$/.test(named) ? named : today;
   const from = new Date(`${name}T00:00:00`);
   if (Number.isNaN(from.getTime())) return dayOf(null, now);
-  return { name, from, to: new Date(from.getFullYear(), from.getMonth(), from.getDate() + 1), isToday: name === today };
+  return {
+    name,
+    from,
+    to: new Date(from.getFullYear(), from.getMonth(), from.getDate() + 1),
+    isToday: name === today,
+  };
 }
 
 function nameOf(date: Date): string {
@@ -46,7 +51,13 @@ export function DayChoice({ store, day }: { store: Store; day: Day }) {
           onChange={(event) => choose(event.currentTarget.value)}
         />
       </label>
-      <button type="button" class="step" aria-label={texts.day.next} disabled={day.isToday} onClick={() => move(1)}>
+      <button
+        type="button"
+        class="step"
+        aria-label={texts.day.next}
+        disabled={day.isToday}
+        onClick={() => move(1)}
+      >
         ›
       </button>
     </div>

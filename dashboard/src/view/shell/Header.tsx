@@ -2,8 +2,8 @@ import { formatAddress, type View } from "../../address";
 import type { Connection as State } from "../../feed/connection";
 import { clockTime, roughAge } from "../../floor/durations";
 import { texts } from "../../texts";
-import { Mark } from "./icons";
 import type { Store } from "../store";
+import { Mark } from "./icons";
 
 /** Below this a picture counts as up to date; a quiet floor is proven again within this time. */
 const FRESH_MS = 2_000;

@@ -11,7 +11,13 @@ export function Help({ onClose }: { onClose: () => void }) {
   useEffect(() => dialog.current?.showModal(), []);
   const theme = preferences.theme.value;
   return (
-    <dialog class="help" ref={dialog} aria-labelledby="help-title" data-testid="help-dialog" onClose={onClose}>
+    <dialog
+      class="help"
+      ref={dialog}
+      aria-labelledby="help-title"
+      data-testid="help-dialog"
+      onClose={onClose}
+    >
       <header class="help-head">
         <h2 id="help-title">{texts.help.title}</h2>
         <button

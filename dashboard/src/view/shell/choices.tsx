@@ -14,7 +14,9 @@ export function QueueChoice({ store }: { store: Store }) {
   store.revision.value;
   const chosen = store.router.get("queue");
   const { queues } = store.feed.directory;
-  const options = withChosen([...queues.keys()], chosen).map((id) => [id, queues.get(id)?.name ?? id] as const);
+  const options = withChosen([...queues.keys()], chosen).map(
+    (id) => [id, queues.get(id)?.name ?? id] as const,
+  );
   return (
     <Choice
       label={texts.filters.queue}
@@ -28,7 +30,9 @@ export function QueueChoice({ store }: { store: Store }) {
 
 export function LanguageChoice({ store }: { store: Store }) {
   const chosen = store.router.get("language");
-  const options = withChosen(store.languages.value, chosen).map((tag) => [tag, languageName(tag) ?? tag] as const);
+  const options = withChosen(store.languages.value, chosen).map(
+    (tag) => [tag, languageName(tag) ?? tag] as const,
+  );
   return (
     <Choice
       label={texts.filters.language}

@@ -36,7 +36,13 @@ export function Read<T>({ reading, children }: ReadProps<T>) {
   }
   if (state === "loading") return <Notice title={texts.reading} testId="loading" />;
   return (
-    <Notice title={texts.failed} help={texts.failedHelp} detail={reading.trouble.value} tone="past" testId="failed">
+    <Notice
+      title={texts.failed}
+      help={texts.failedHelp}
+      detail={reading.trouble.value}
+      tone="past"
+      testId="failed"
+    >
       <button type="button" class="primary" onClick={() => void reading.again()}>
         {texts.tryNow}
       </button>

@@ -1,0 +1,135 @@
+"""The views of the dashboard in a real browser, fed by the real cloud: what they show, and where their numbers lead."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.journeys.conftest import Cloud
+from tests.journeys.test_page import browser  # noqa: F401 - a fixture
+
+AXE = Path(__file__).parents[2] / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
+VIEWS = ("floor", "floor?group=language", "agents", "figures", "alerts", "letters", "calls?flag=short_call")
+
+
+@pytest.fixture
+def page(browser: Browser, cloud: Cloud) -> Iterator[Page]:  # noqa: F811
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.goto(cloud.status["dashboard"])
+    expect(page.locator("[data-connection=live]").first).to_be_visible()
+    yield page
+    page.close()
+
+
+def show(page: Page, address: str) -> None:
+    page.evaluate("address => { location.hash = address }", f"#/{address}")
+    expect(page.locator(f"[data-view={address.split('?')[0]}]")).to_be_visible()
+
+
+def test_a_filter_lives_in_the_address_and_shows_its_calls_only(page: Page, cloud: Cloud) -> None:
+    spanish, english = cloud.new_call_id(), cloud.new_call_id()
+    cloud.post("call_initiated", spanish, type="voice", queueId="medical_spanish")
+    cloud.post("call_initiated", english, type="voice", queueId="medical_english")
+    expect(page.locator(f"[data-call-id={english}]")).to_be_visible()
+    page.get_by_test_id("filter-language").select_option("es")
+    expect(page.locator(f"[data-call-id={english}]")).to_have_count(0)
+    expect(page).to_have_url(re.compile(r"#/floor\?language=es$"))
+    page.reload()
+    expect(page.locator(f"[data-call-id={spanish}]")).to_be_visible()
+    expect(page.locator(f"[data-call-id={english}]")).to_have_count(0)
+    for call_id in (spanish, english):
+        cloud.post("call_ended", call_id, endReason="abandoned", duration=0)
+
+
+def test_a_figure_opens_the_calls_that_it_counts(page: Page, cloud: Cloud) -> None:
+    call_id = cloud.new_call_id()
+    cloud.post("call_initiated", call_id, type="voice", queueId="legal_english")
+    cloud.post("call_ended", call_id, endReason="abandoned", duration=0)
+    show(page, "figures?queue=legal_english")
+    offered = page.get_by_test_id("figure-offered")
+    expect(offered).not_to_have_attribute("data-value", "0")
+    count = int(offered.get_attribute("data-value") or 0)
+    expect(page.get_by_test_id("chart").locator("canvas")).to_have_count(3)
+    offered.click()
+    expect(page.get_by_test_id("found-call")).to_have_count(count)
+    page.locator(f"[data-call-id={call_id}] button").click()
+    expect(page.get_by_test_id("timeline")).to_contain_text("Call came in")
+
+
+def test_an_agent_s_state_follows_and_a_short_call_is_counted_on_him(page: Page, cloud: Cloud) -> None:
+    call_id, agent_id = cloud.new_call_id(), "interpreter-12"
+    show(page, "agents")
+    row = page.locator(f"[data-agent-id={agent_id}]").first
+    cloud.post("call_initiated", call_id, type="voice", queueId="medical_spanish")
+    cloud.post("call_routed", call_id, agentId=agent_id, routingTime=1)
+    expect(row).to_have_attribute("data-status", "offered")
+    cloud.post("call_answered", call_id, waitTime=2)
+    expect(row).to_have_attribute("data-status", "on_call")
+    cloud.post("call_ended", call_id, endReason="completed", duration=3)
+    page.reload()
+    expect(page.get_by_test_id("bars-shortCalls").locator(f"[data-agent-id={agent_id}]")).to_be_visible()
+
+
+def test_a_short_call_raises_an_alert_until_somebody_has_seen_to_it(page: Page, cloud: Cloud) -> None:
+    call_id = cloud.new_call_id()
+    show(page, "alerts")
+    cloud.post("call_initiated", call_id, type="voice", queueId="medical_spanish")
+    cloud.post("call_routed", call_id, agentId="interpreter-11", routingTime=1)
+    cloud.post("call_answered", call_id, waitTime=2)
+    cloud.post("call_ended", call_id, endReason="completed", duration=3)
+    alert = page.locator(f"[data-testid=alert][data-call-id={call_id}]")
+    expect(alert).to_have_attribute("data-kind", "short_call")
+    alert.get_by_test_id("acknowledge").click()
+    expect(alert).to_have_count(0)
+    page.get_by_test_id("show-seen").check()
+    expect(alert).to_be_visible()
+
+
+def test_a_queue_beyond_its_threshold_alarms(page: Page, cloud: Cloud) -> None:
+    call_id = cloud.new_call_id()
+    show(page, "alerts?queue=legal_spanish")
+    page.get_by_test_id("threshold-waiting-legal_spanish").fill("0")
+    page.get_by_test_id("threshold-waiting-legal_spanish").blur()
+    cloud.post("call_initiated", call_id, type="voice", queueId="legal_spanish")
+    alarm = page.locator("[data-testid=alert][data-kind=queue_waiting]")
+    expect(alarm).to_have_attribute("data-open", "true")
+    cloud.post("call_ended", call_id, endReason="abandoned", duration=0)
+    expect(alarm).to_have_attribute("data-open", "false")
+
+
+def test_an_api_that_answers_500_leaves_no_number_that_looks_fresh(page: Page) -> None:
+    page.route(re.compile("/api/metrics"), lambda route: route.fulfill(status=500, body="{}"))
+    show(page, "figures")
+    expect(page.get_by_test_id("failed").first).to_be_visible()
+    page.unroute(re.compile("/api/metrics"))
+    page.get_by_role("button", name="Try now").first.click()
+    expect(page.get_by_test_id("figure-offered")).to_be_visible()
+
+
+def test_a_token_that_is_refused_ends_the_session(page: Page) -> None:
+    page.route(re.compile("/api/dead-letters"), lambda route: route.fulfill(status=401, body="{}"))
+    show_letters = page.get_by_test_id("nav-letters")
+    show_letters.click()
+    expect(page.get_by_test_id("sign-in")).to_have_attribute("data-reason", "session_ended")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_any_view(browser: Browser, cloud: Cloud, scheme: str) -> None:  # noqa: F811
+    page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme=scheme, reduced_motion="reduce")
+    page.goto(cloud.status["dashboard"])
+    expect(page.locator("[data-connection=live]").first).to_be_visible()
+    call_id = cloud.new_call_id()
+    cloud.post("call_initiated", call_id, type="video", queueId="medical_spanish")
+    found: dict[str, list[str]] = {}
+    for address in (*VIEWS, f"floor?call={call_id}"):
+        show(page, address)
+        expect(page.get_by_test_id("loading")).to_have_count(0)
+        page.evaluate(AXE.read_text())
+        told = page.evaluate("async () => (await axe.run()).violations")
+        found[address] = [f"{each['id']}: {json.dumps(each['nodes'][0]['target'])}" for each in told]
+    cloud.post("call_ended", call_id, endReason="abandoned", duration=0)
+    page.close()
+    assert {address: told for address, told in found.items() if told} == {}
