@@ -252,7 +252,8 @@ export const texts = {
   } as Record<string, string>,
 
   agents: {
-    label: "Agents",
+    byState: "Agents by state",
+    filters: "Filter the agents",
     find: "Find an agent",
     statuses: {
       available: "Available",
@@ -396,6 +397,7 @@ export const texts = {
 
   alerts: {
     label: "Alerts",
+    filters: "Filter the alerts",
     kinds: {
       sla_breached: "Waited too long",
       hold_exceeded: "Held too long",

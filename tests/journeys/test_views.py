@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -117,7 +118,7 @@ def test_a_token_that_is_refused_ends_the_session(page: Page) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_on_any_view(browser: Browser, cloud: Cloud, scheme: str) -> None:  # noqa: F811
+def test_axe_finds_nothing_on_any_view(browser: Browser, cloud: Cloud, scheme: Literal["light", "dark"]) -> None:  # noqa: F811
     page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme=scheme, reduced_motion="reduce")
     page.goto(cloud.status["dashboard"])
     expect(page.locator("[data-connection=live]").first).to_be_visible()

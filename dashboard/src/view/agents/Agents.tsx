@@ -18,7 +18,7 @@ export function Agents({ store }: { store: Store }) {
   return (
     <>
       <StatusTiles store={store} members={members} chosen={filters.statuses} />
-      <section class="filters" aria-label={texts.agents.label}>
+      <section class="filters" aria-label={texts.agents.filters}>
         <Search
           label={texts.agents.find}
           value={filters.text}
@@ -48,7 +48,7 @@ function StatusTiles({ store, members, chosen }: StatusTilesProps) {
     store.router.patch({ status: isOnly ? null : status });
   };
   return (
-    <section class="tiles six" aria-label={texts.agents.label}>
+    <section class="tiles six" aria-label={texts.agents.byState}>
       {AGENT_STATUSES.map((status) => (
         <button
           key={status}

@@ -24,7 +24,7 @@ export function Alerts({ store }: { store: Store }) {
   const shown = showsSeen ? asked : unseen;
   return (
     <>
-      <section class="filters" aria-label={texts.alerts.label}>
+      <section class="filters" aria-label={texts.alerts.filters}>
         <QueueChoice store={store} />
         <Choice
           label={texts.alerts.kind}
