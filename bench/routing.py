@@ -27,9 +27,9 @@ select 'bench-' || n, 'b', array['q' || n %% %(queues)s, 'q' || (n * 7 + 1) %% %
     case when n %% 2 = 0 or %(everybody)s then 'available' else 'away' end,
     %(now)s::timestamptz - make_interval(secs => n %% 997), n %% 991, %(now)s::timestamptz - interval '2 hours'
 from generate_series(1, %(agents)s) n;
-insert into calls (id, status, type, queue_id, initiated_at, last_at, limits)
+insert into calls (id, status, type, queue_id, initiated_at, state)
 select 'waits-' || n, 'waiting', 'voice', 'q' || %(queues)s, %(now)s::timestamptz - make_interval(secs => n %% 600),
-    %(now)s, '{"routing": "switchboard"}'
+    '{"limits": {"routing": "switchboard"}}'
 from generate_series(1, %(calls)s) n;
 """
 

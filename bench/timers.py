@@ -17,10 +17,9 @@ DUE_A_SECOND, SECONDS = 200, 15
 
 # Calls that wait, each owed the promise of its queue: by far the most common timer.
 _CALLS = """
-insert into calls (id, status, type, queue_id, limits, initiated_at, last_at, version)
-select 'call-' || n, 'waiting', 'voice', 'medical_spanish',
-    '{"sla_seconds": 30, "answer_seconds": 15, "hold_seconds": 60, "short_call_seconds": 10, "wrap_up_seconds": 0}',
-    d, d, 1
+insert into calls (id, status, type, queue_id, initiated_at, version, state)
+select 'call-' || n, 'waiting', 'voice', 'medical_spanish', d, 1, jsonb_build_object('last_at', d, 'limits',
+    jsonb_build_object('sla_seconds', 30))
 from generate_series(1, %(many)s) n, lateral (select %(first)s + n * %(step)s - interval '30 s') as due (d)
 """
 _TIMERS = """

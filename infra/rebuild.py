@@ -8,6 +8,7 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 
 from shared.adapters.postgres import codec, statements
+from shared.adapters.postgres.connection import Moments
 from shared.usecases.journal import EventRow
 from shared.usecases.rebuild import Difference, differences
 
@@ -25,6 +26,7 @@ def count(database_url: str) -> int:
 def compare(database_url: str) -> Iterator[tuple[int, list[Difference]]]:
     """Batch by batch: how many calls were folded, and what differs in them."""
     with psycopg.Connection[DictRow].connect(database_url, autocommit=True, row_factory=dict_row) as connection:
+        connection.adapters.register_loader("timestamptz", Moments)
         after = ""
         while rows := _batch(connection, after):
             calls, logs = rows

@@ -8,7 +8,7 @@ from shared.contracts.base import Contract, Moment, RoutingName, StrategyName
 from shared.domain import facts
 from shared.domain.call import Call
 from shared.domain.facts import Event, Initiated, Limits, Source
-from shared.domain.rules import TimerKind, flags, timers_owed
+from shared.domain.rules import flags, next_promise
 
 FlagName = Literal["sla_breached", "hold_exceeded", "short_call", "rerouted"]
 
@@ -79,12 +79,8 @@ def _offer(call: Call) -> OfferView | None:
 
 
 def _deadline(call: Call) -> DeadlineView | None:
-    """The promise that falls due next; wrapping up is the agent's, not the caller's."""
-    promises = [timer for timer in timers_owed(call) if timer.kind is not TimerKind.WRAP_UP]
-    if not promises:
-        return None
-    first = min(promises, key=lambda timer: timer.due_at)
-    return DeadlineView.trusted(kind=first.kind.value, due_at=first.due_at)
+    first = next_promise(call)
+    return first and DeadlineView.trusted(kind=first.kind.value, due_at=first.due_at)
 
 
 # Facts travel under the names that the seed gave them.

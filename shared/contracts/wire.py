@@ -9,7 +9,7 @@ from shared.contracts.base import rfc3339
 from shared.contracts.views import fact_fields
 from shared.domain.call import Call
 from shared.domain.facts import Event, Source
-from shared.domain.rules import TimerKind, flags, timers_owed
+from shared.domain.rules import flags, next_promise
 
 Json = dict[str, Any]
 
@@ -64,11 +64,8 @@ def _offer_json(call: Call) -> Json | None:
 
 
 def _deadline_json(call: Call) -> Json | None:
-    promises = [timer for timer in timers_owed(call) if timer.kind is not TimerKind.WRAP_UP]
-    if not promises:
-        return None
-    first = min(promises, key=lambda timer: timer.due_at)
-    return {"kind": first.kind.value, "dueAt": rfc3339(first.due_at)}
+    first = next_promise(call)
+    return first and {"kind": first.kind.value, "dueAt": rfc3339(first.due_at)}
 
 
 def event_json(event: Event, *, position: int, version: int | None, void: bool) -> Json:

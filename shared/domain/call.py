@@ -54,6 +54,8 @@ class Missed:
 class Call:
     """State after the events so far. Durations are seconds; `last_at` is the newest event's place in time.
 
+    `attempts` counts since the call last began to wait, `misses` over its whole life. `hold_excess_seconds` is what its
+    holds lasted beyond the queue's limit.
     `metadata` is what the call began with; what came with later events stays with them, in the history. Without slots:
     a copy with changes is then one merge of two dicts, and every event makes one.
     """
@@ -69,16 +71,20 @@ class Call:
     status: Status = Status.WAITING
     offer: Offer | None = None
     attempts: int = 0
+    misses: int = 0
+    transfers: int = 0
     tried: tuple[str, ...] = ()
     missed: tuple[Missed, ...] = ()
     rerouted: bool = False
     agent_id: str | None = None
     answered_at: datetime | None = None
     wait_seconds: float | None = None
+    holds: int = 0
     held_at: datetime | None = None
     hold_reported_seconds: float = 0
     hold_seconds: float = 0
     longest_hold_seconds: float = 0
+    hold_excess_seconds: float = 0
     ended_at: datetime | None = None
     end_reason: EndReason | None = None
     duration_seconds: float | None = None
@@ -145,7 +151,12 @@ def _changes(call: Call, event: Event) -> dict[str, Any]:
             return _answered(call, fact, event.at)
         case Held(hold_seconds=reported):
             closed = _hold_closed(call, event.at, resumed=False)
-            return closed | {"status": Status.ON_HOLD, "held_at": event.at, "hold_reported_seconds": reported}
+            return closed | {
+                "status": Status.ON_HOLD,
+                "holds": call.holds + 1,
+                "held_at": event.at,
+                "hold_reported_seconds": reported,
+            }
         case Resumed():
             return _hold_closed(call, event.at, resumed=True) | {"status": Status.ACTIVE}
         case Transferred() as fact:
@@ -174,7 +185,7 @@ def _offered(call: Call, agent_id: str, at: datetime) -> dict[str, Any]:
 def _missed(call: Call, agent_id: str, at: datetime) -> dict[str, Any]:
     if call.offer is None or call.offer.agent_id != agent_id:
         return {}  # telephony confirms a miss that is on the record already
-    return {"offer": None, "missed": (*call.missed, Missed(agent_id, at))}
+    return {"offer": None, "missed": (*call.missed, Missed(agent_id, at)), "misses": call.misses + 1}
 
 
 def _answered(call: Call, fact: Answered, at: datetime) -> dict[str, Any]:
@@ -193,6 +204,7 @@ def _answered(call: Call, fact: Answered, at: datetime) -> dict[str, Any]:
 def _transferred(call: Call, fact: Transferred, at: datetime) -> dict[str, Any]:
     return _hold_closed(call, at, resumed=False) | {
         "status": Status.WAITING,
+        "transfers": call.transfers + 1,
         "queue_id": fact.queue_id or call.queue_id,
         "agent_id": None,
         "offer": Offer(fact.agent_id, at, 1) if fact.agent_id else None,
@@ -228,4 +240,5 @@ def _hold_closed(call: Call, at: datetime, *, resumed: bool) -> dict[str, Any]:
         "hold_reported_seconds": 0,
         "hold_seconds": call.hold_seconds + seconds,
         "longest_hold_seconds": max(call.longest_hold_seconds, seconds),
+        "hold_excess_seconds": call.hold_excess_seconds + max(seconds - call.limits.hold_seconds, 0.0),
     }

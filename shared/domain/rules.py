@@ -150,6 +150,12 @@ def timers_owed(call: Call | None) -> tuple[Timer, ...]:
     return tuple(owed)
 
 
+def next_promise(call: Call) -> Timer | None:
+    """The promise that falls due next; wrapping up is the agent's, not the caller's."""
+    promises = [timer for timer in timers_owed(call) if timer.kind is not TimerKind.WRAP_UP]
+    return min(promises, key=lambda timer: timer.due_at, default=None)
+
+
 def conclusion(call: Call, kind: TimerKind) -> SlaBreached | AnswerTimedOut | HoldExceeded | None:
     """What the system records when a timer of this kind comes due on this call; None where it is owed no more."""
     match kind:

@@ -120,7 +120,13 @@ class Written:
 class Ledger(Protocol):
     """One open transaction."""
 
-    def load(self, call_ids: Collection[str], event_ids: Collection[str], queue_ids: Collection[str]) -> Loaded: ...
+    def load(self, call_ids: Collection[str], event_ids: Collection[str], queue_ids: Collection[str]) -> Loaded:
+        """Calls on the shelf are taken off it, and stay there where nothing is written."""
+        ...
+
+    def shelve(self, before: datetime, limit: int) -> int:
+        """Shelve calls that are over, owe nothing and were last written before; how many. Commits."""
+        ...
 
     def logs(self, call_ids: Collection[str]) -> Mapping[str, list[EventRow]]: ...
 

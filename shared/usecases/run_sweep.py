@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from shared.usecases.journal import UnavailableError
+from shared.usecases.shelve import A_TRANSACTION, shelve
 from shared.usecases.sweep_timers import Sweeper, offer_waiting_calls, sweep_timers
 
 LONGEST_SLEEP = timedelta(seconds=1)
@@ -22,7 +23,7 @@ class Upkeep(Protocol):
         ...
 
     def tidy(self, now: datetime) -> None:
-        """Forget connections that have expired."""
+        """Forget connections that have expired, and make the months that the log will need."""
         ...
 
     def beat(self, now: datetime) -> None: ...
@@ -35,6 +36,7 @@ class Upkeep(Protocol):
 @dataclass(slots=True)
 class Tally:
     timers: int = 0
+    shelved: int = 0
     offers: int = 0
     republished: int = 0
     outages: int = 0
@@ -50,10 +52,12 @@ def run_sweep(
         try:
             upkeep.beat(moment)
             _round(sweeper, upkeep, now, tally)
+            shelved = shelve(sweeper.journal, moment)
+            tally.shelved += shelved
             if moment - tidied > TIDY_EVERY:
                 upkeep.tidy(moment)
                 tidied = moment
-            due_at = upkeep.next_due(moment)
+            due_at = moment if shelved == A_TRANSACTION else upkeep.next_due(moment)
         except UnavailableError:
             tally.outages += 1
             due_at = None

@@ -12,12 +12,14 @@ import pytest
 
 from infra.local.postgres import Postgres
 from shared.adapters.postgres.ledger import PostgresLedger
+from shared.usecases.shelve import shelve
 from tests.conftest import Clock
 from tests.integration.conftest import Floor
 
 VOICE = {"event": "call_initiated", "type": "voice", "queueId": "medical_spanish"}
 ROUTED = {"event": "call_routed", "routingTime": 1}
-# A minute of three calls: a batch, an early event, lapsed offers, a breach, a wrap-up.
+# A minute of three calls: a batch, an early event, lapsed offers, a breach, a wrap-up. An hour later one of them is
+# shelved, and taken off the shelf by an event that is late.
 SCRIPT: list[tuple[float, list[dict[str, Any]]]] = [
     (0, [VOICE | {"callId": "one"}]),
     (1, [VOICE | {"callId": "two"}, ROUTED | {"callId": "two", "agentId": "interpreter-02"}]),
@@ -29,17 +31,26 @@ SCRIPT: list[tuple[float, list[dict[str, Any]]]] = [
     (24, [{"event": "call_ended", "callId": "three", "endReason": "completed", "duration": 20}]),
     (32, []),
     (50, []),
+    (3700, []),
+    (3750, [{"event": "call_hold", "callId": "three", "holdDuration": 5, "occurredAt": "2026-01-31T12:00:10Z"}]),
 ]  # fmt: skip
 
 
-def play(floor: Floor) -> None:
-    """Send each event, again if need be, as a sender does that got no answer; sweep after each step."""
+def play(floor: Floor) -> list[float]:
+    """Send each event, again if need be, as a sender does that got no answer; sweep after each step.
+
+    The seconds at which calls were shelved.
+    """
+    shelved: list[float] = []
     for second, events in SCRIPT:
         floor.clock.go_to(second)
         named = [event | {"eventId": f"{second}-{number}"} for number, event in enumerate(events)]
         if named:
             assert {result.status for result in floor.send(*named)} <= {200, 201, 202}
         floor.sweep()
+        if shelve(floor.desk.journal, floor.clock.now()):
+            shelved.append(second)
+    return shelved
 
 
 def outcome(floor: Floor) -> dict[str, Any]:
@@ -111,7 +122,7 @@ def _arm(step: int, *, answered: bool) -> None:
 @pytest.mark.parametrize("answered", [False, True], ids=["before it is sent", "after it was answered"])
 def test_a_kill_at_any_round_trip_loses_nothing_and_doubles_nothing(databases: Databases, answered: bool) -> None:
     with databases.floor() as (undisturbed, _):
-        play(undisturbed)
+        assert play(undisturbed) == [3700]
         expected = outcome(undisturbed)
     assert {event["name"] for event in expected["events"]} >= {"answer_timed_out", "call_rerouted", "sla_breached"}
 

@@ -77,8 +77,8 @@ def test_an_event_that_commits_late_is_never_skipped(play, database_url):
         stage.database.connection().execute("delete from outbox")
         position = stage.registry.position()
         connection.execute(
-            "insert into calls (id, status, type, queue_id, limits, initiated_at, last_at) "
-            "select 'late', status, type, queue_id, limits, initiated_at, last_at from calls where id = 'c1'"
+            "insert into calls (id, status, type, queue_id, initiated_at, state) "
+            "select 'late', status, type, queue_id, initiated_at, state from calls where id = 'c1'"
         )
         connection.execute(
             "insert into events (id, call_id, name, data, at, dated, received_at, source, fingerprint, state, version) "

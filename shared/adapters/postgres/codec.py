@@ -10,69 +10,102 @@ from shared.domain import facts
 from shared.domain.agents import AgentStatus
 from shared.domain.call import Call, Missed, Offer, Status
 from shared.domain.facts import EndReason, Event, Fact, Limits, Source
-from shared.domain.rules import flags
+from shared.domain.rules import flags, next_promise
 from shared.usecases.journal import AgentRecord, CallRecord, EventRow, EventState
 
 Row = Mapping[str, Any]
 
 _FACTS: dict[str, type[Fact]] = {name: fact for fact, name in facts.NAMES.items()}
-_FIELDS = tuple(Call.__dataclass_fields__)  # each has a column of its name
+# Fields of a call that have a column of their name; the others are in its `state`.
+_COLUMNS = (
+    "id", "type", "queue_id", "language", "initiated_at", "history", "attempts", "misses", "transfers", "holds",
+    "agent_id", "answered_at", "wait_seconds", "hold_seconds", "longest_hold_seconds", "hold_excess_seconds",
+    "ended_at", "duration_seconds", "priority", "version",
+)  # fmt: skip
+# Defaults of what is left out of a state, because most calls have none of it most of the time.
+_STATE: Json = {"rerouted": False, "hold_reported_seconds": 0, "metadata": {}}
+_MOMENTS = ("last_at", "held_at", "sla_breached_at", "hold_exceeded_at")
 
 
-def call_to_json(record: CallRecord) -> Json:
+def call_to_json(record: CallRecord, now: datetime) -> Json:
     """What is null is left out: most of a call's columns are, most of the time."""
-    row: Json = {
-        "id": record.id,
-        "parked": record.parked,
-        "last_event_id": record.last_event_id,
-        "last_fingerprint": record.last_fingerprint,
-    }
     call = record.call
     if call is None:
-        return _ANCHOR | row
-    row |= {name: value for name, value in vars(call).items() if value is not None}
+        return _ANCHOR | {"id": record.id, "state": _state(record)}
+    fields = vars(call)
+    row: Json = {name: value for name in _COLUMNS if (value := fields[name]) is not None}
+    row["status"] = call.status
+    row["end_reason"] = call.end_reason
     row["flags"] = flags(call)
+    row["offered_agent_id"] = call.offer and call.offer.agent_id
+    row["due_at"] = (due := next_promise(call)) and due.due_at
+    row["settled_at"] = now if call.ended_at else None
+    row["state"] = _state(record) | _call_state(call)
     return row
+
+
+def _state(record: CallRecord) -> Json:
+    state: Json = {"last_event_id": record.last_event_id, "last_fingerprint": record.last_fingerprint}
+    if record.parked:
+        state["parked"] = record.parked
+    return state
+
+
+def _call_state(call: Call) -> Json:
+    state: Json = {"limits": call.limits, "last_at": call.last_at}
+    for name in ("offer", "tried", "missed", "rerouted", "hold_reported_seconds", "metadata", *_MOMENTS[1:]):
+        if value := getattr(call, name):
+            state[name] = value
+    return state
 
 
 # What a row without a call keeps in the columns that may not be null.
 _ANCHOR: Json = {
     "history": False,
     "attempts": 0,
-    "tried": [],
-    "missed": [],
-    "rerouted": False,
-    "hold_reported_seconds": 0,
+    "misses": 0,
+    "transfers": 0,
+    "holds": 0,
     "hold_seconds": 0,
     "longest_hold_seconds": 0,
+    "hold_excess_seconds": 0,
     "version": 0,
-    "metadata": {},
     "flags": [],
 }
 
 
 def call_from_row(row: Row) -> Call:
-    fields: Json = {name: row[name] for name in _FIELDS}
-    offer: Json | None = row["offer"]
+    state: Json = row["state"]
+    fields: Json = _STATE | {name: row[name] for name in _COLUMNS}
+    fields |= {name: state[name] for name in _STATE if name in state}
+    fields |= {name: _moment(state.get(name)) for name in _MOMENTS}
+    offer: Json | None = state.get("offer")
     reason: str | None = row["end_reason"]
     fields |= {
         "status": Status(row["status"]),
-        "limits": Limits(**row["limits"]),
+        "limits": Limits(**state["limits"]),
         "end_reason": reason and EndReason(reason),
         "offer": offer and Offer(offer["agent_id"], datetime.fromisoformat(offer["offered_at"]), offer["attempt"]),
-        "tried": tuple(row["tried"]),
-        "missed": tuple(Missed(miss["agent_id"], datetime.fromisoformat(miss["at"])) for miss in row["missed"]),
+        "tried": tuple(state.get("tried", ())),
+        "missed": tuple(
+            Missed(miss["agent_id"], datetime.fromisoformat(miss["at"])) for miss in state.get("missed", ())
+        ),
     }
     return Call.of_fields(fields)
 
 
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
 def record_from_row(row: Row) -> CallRecord:
+    state: Json = row["state"]
     return CallRecord(
         id=row["id"],
         call=call_from_row(row) if row["status"] else None,
-        parked=row["parked"],
-        last_event_id=row["last_event_id"],
-        last_fingerprint=row["last_fingerprint"],
+        parked=state.get("parked", 0),
+        last_event_id=state.get("last_event_id"),
+        last_fingerprint=state.get("last_fingerprint"),
         exists=True,
     )
 

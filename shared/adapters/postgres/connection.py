@@ -5,10 +5,13 @@ from __future__ import annotations
 import select
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import psycopg
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
 from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_loads
 
@@ -19,12 +22,15 @@ _OPTIONS: dict[str, Any] = {
     "autocommit": True,
     "connect_timeout": 5,
     "application_name": "switchboard",
-    "options": "-c statement_timeout=10000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=15000",
+    "options": "-c timezone=UTC -c statement_timeout=10000 -c lock_timeout=5000"
+    " -c idle_in_transaction_session_timeout=15000",
     "keepalives_idle": 30,
     "prepare_threshold": 1,
 }
 
 _READ_ONLY: dict[str, Any] = _OPTIONS | {"options": f"{_OPTIONS['options']} -c default_transaction_read_only=on"}
+
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Database:
@@ -41,6 +47,7 @@ class Database:
             with available():
                 self._connection = psycopg.connect(self._url, **self._options)
                 set_json_loads(orjson.loads, self._connection)
+                self._connection.adapters.register_loader("timestamptz", Moments)
         return self._connection
 
     def close(self) -> None:
@@ -80,4 +87,13 @@ def available(pipelined: Database | None = None) -> Generator[None]:
 
 
 async def connect_async(url: str) -> psycopg.AsyncConnection[TupleRow]:
-    return await psycopg.AsyncConnection.connect(url, **_OPTIONS)
+    connection = await psycopg.AsyncConnection.connect(url, **_OPTIONS)
+    connection.adapters.register_loader("timestamptz", Moments)
+    return connection
+
+
+class Moments(Loader):
+    """Python knows no infinity of times; in a row it is the `shelf` of a call that is on none."""
+
+    def load(self, data: Buffer) -> datetime:
+        return NEVER if data == b"infinity" else datetime.fromisoformat(bytes(data).decode())

@@ -11,7 +11,7 @@ import psycopg
 from psycopg import errors
 from psycopg.rows import DictRow, dict_row
 
-from shared.adapters.postgres import codec, statements
+from shared.adapters.postgres import codec, shelf, statements
 from shared.adapters.postgres.connection import Database
 from shared.domain.agents import ENGAGED, Effect
 from shared.domain.call import Call
@@ -109,6 +109,8 @@ class PostgresLedger:
             queries.append((statements.LIMITS, [list(queue_ids)]))
         results = iter(self._run(queries))
         records = {row["id"]: codec.record_from_row(row) for row in next(results)}
+        if missing := [call_id for call_id in call_ids if call_id not in records]:
+            records |= self._unshelved(missing)
         known = next(results) if event_ids else ()
         limits = next(results) if queue_ids else ()
         return Loaded(
@@ -116,6 +118,24 @@ class PostgresLedger:
             {row["id"]: Known(row["call_id"], row["fingerprint"]) for row in known},
             {row.pop("id"): Limits(**row) for row in limits},
         )
+
+    def _unshelved(self, call_ids: Sequence[str]) -> dict[str, CallRecord]:
+        (rows,) = self._run([(statements.UNSHELVE, [call_ids])])
+        records = {row["id"]: codec.record_from_row(row) for row in rows}
+        if records:
+            self._run(shelf.recount(list(records), -1))
+        return records
+
+    def shelve(self, before: datetime, limit: int) -> int:
+        (rows,) = self._run([(statements.TO_SHELVE, {"before": before, "limit": limit})])
+        found = rows.fetchall()
+        if not found:
+            return 0
+        call_ids = [row["id"] for row in found]
+        months = shelf.months((row["initiated_at"] for row in found), before)
+        makes: list[Query] = [(shelf.MAKE_CALL_MONTH, [month]) for month in months]
+        self._run([*makes, (statements.SHELVE, [call_ids]), *shelf.recount(call_ids, 1)], commit=True)
+        return len(found)
 
     def logs(self, call_ids: Collection[str]) -> Mapping[str, list[EventRow]]:
         (rows,) = self._run([(statements.LOGS, [list(call_ids)])])
@@ -186,16 +206,16 @@ def _kept(queries: Iterable[Query], kept: list[Query]) -> Iterator[Query]:
 
 def _writes(changes: Changes, now: datetime) -> Iterator[Query]:
     """Made one by one, as they are sent."""
-    yield from _calls(changes)
+    yield from _calls(changes, now)
     yield from _events(changes)
     yield from _timers(changes)
     yield from _told(changes, now)
     yield from _effects(changes.effects)
 
 
-def _calls(changes: Changes) -> Iterator[Query]:
-    fresh = [codec.call_to_json(record) for record in changes.records if not record.exists]
-    known = [codec.call_to_json(record) for record in changes.records if record.exists]
+def _calls(changes: Changes, now: datetime) -> Iterator[Query]:
+    fresh = [codec.call_to_json(record, now) for record in changes.records if not record.exists]
+    known = [codec.call_to_json(record, now) for record in changes.records if record.exists]
     if fresh:
         yield statements.INSERT_CALLS, _json(fresh)
     if known:

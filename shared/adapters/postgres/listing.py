@@ -18,14 +18,8 @@ class _Order:
     only: LiteralString = ""
 
 
-# When the next promise of an open call falls due, as `timers_owed` has it; the last of all where none is owed.
-_DEADLINE: LiteralString = """least(
-    case when c.answered_at is null and c.sla_breached_at is null
-        then c.initiated_at + make_interval(secs => (c.limits->>'sla_seconds')::float) end,
-    (c.offer->>'offered_at')::timestamptz + make_interval(secs => (c.limits->>'answer_seconds')::float),
-    case when c.status = 'on_hold' and c.hold_exceeded_at is null and c.hold_reported_seconds = 0
-        then c.held_at + make_interval(secs => (c.limits->>'hold_seconds')::float) end,
-    'infinity'::timestamptz)"""
+# When the next promise of an open call falls due; the last of all where none is owed.
+_DEADLINE: LiteralString = "coalesce(c.due_at, 'infinity')"
 _ORDERS: Mapping[str, _Order] = {
     "start": _Order("c.initiated_at", "timestamptz"),
     "-start": _Order("c.initiated_at", "timestamptz", descending=True),
@@ -36,7 +30,7 @@ _ORDERS: Mapping[str, _Order] = {
     "urgency": _Order(_DEADLINE, "timestamptz", only="c.ended_at is null"),
     "id": _Order('c.id collate "C"', "text"),
 }
-_AGENT: LiteralString = "coalesce(c.agent_id, c.offer->>'agent_id')"
+_AGENT: LiteralString = "coalesce(c.agent_id, c.offered_agent_id)"
 _FLAGGED: Mapping[str, LiteralString] = {
     "sla_breached": "'sla_breached' = any(c.flags)",
     "hold_exceeded": "'hold_exceeded' = any(c.flags)",

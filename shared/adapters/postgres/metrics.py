@@ -16,7 +16,7 @@ from shared.usecases.metrics import Group, Span
 
 # What one call adds to each figure: the one definition, for calls and for rollups. In time is what is not flagged.
 CONTRIBUTIONS: LiteralString = """
-    c.initiated_at as start, c.queue_id, c.language, c.type, coalesce(c.agent_id, c.offer->>'agent_id') as agent_id,
+    c.initiated_at as start, c.queue_id, c.language, c.type, coalesce(c.agent_id, c.offered_agent_id) as agent_id,
     1 as offered,
     (c.answered_at is not null)::int as answered,
     (c.answered_at is not null and not 'sla_breached' = any(c.flags))::int as answered_in_time,
@@ -34,14 +34,14 @@ CONTRIBUTIONS: LiteralString = """
     case when c.answered_at is not null and c.ended_at is not null
         then round(c.hold_seconds * 1000)::bigint end as hold_ms,
     0 as acw_ms,
-    cardinality(c.tried) - least(cardinality(c.tried), 1) as misses,
-    0 as missed,
-    0 as transfers,
-    0 as transferred,
-    0 as holds,
-    0 as held,
+    c.misses,
+    least(c.misses, 1) as missed,
+    c.transfers,
+    least(c.transfers, 1) as transferred,
+    c.holds,
+    least(c.holds, 1) as held,
     ('hold_exceeded' = any(c.flags))::int as hold_exceeded,
-    0 as hold_excess_ms,
+    round(c.hold_excess_seconds * 1000)::bigint as hold_excess_ms,
     ('short_call' = any(c.flags))::int as short_calls
 """
 SUMS: LiteralString = """
@@ -71,7 +71,8 @@ _ENDS: LiteralString = """
 """
 _GAUGES = """
 select count(*) filter (where c.status = 'waiting') as waiting,
-    coalesce(max(extract(epoch from %(now)s - case when c.answered_at is null then c.initiated_at else c.last_at end))
+    coalesce(max(extract(epoch from %(now)s - case
+        when c.answered_at is null then c.initiated_at else (c.state->>'last_at')::timestamptz end))
         filter (where c.status = 'waiting'), 0)::float as longest_current_wait,
     count(*) filter (where c.status = 'active') as active,
     count(*) filter (where c.status = 'on_hold') as on_hold

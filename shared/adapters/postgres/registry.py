@@ -33,7 +33,7 @@ select e.* from events e join calls c on c.id = e.call_id
 where e.txid >= %(since)s and e.state in ('applied', 'void') and c.status is not null
   and (%(all)s or c.queue_id = any(%(permitted)s))
   and (c.queue_id = any(%(queues)s) or c.id = any(%(calls)s)
-       or c.agent_id = any(%(agents)s) or c.offer ->> 'agent_id' = any(%(agents)s)
+       or c.agent_id = any(%(agents)s) or c.offered_agent_id = any(%(agents)s)
        or e.data ->> 'agent_id' = any(%(agents)s)
        or (c.queue_id = any(%(alerts)s) and (c.flags <> '{}' or e.state = 'void')))
 order by e.position limit %(limit)s

@@ -5,7 +5,19 @@ from typing import LiteralString
 from shared.domain.routing import Strategy
 
 # The calls of a batch, locked in one order so that two batches cannot block each other.
-LOCK_CALLS = "select * from calls where id = any(%s) order by id for update"
+LOCK_CALLS = "select * from calls_live where id = any(%s) order by id for update"
+
+# Calls that came to the shelf a while ago, back to where calls are recorded. What two want at once one of them gets.
+UNSHELVE = "update calls set shelf = 'infinity' where id = any(%s) and shelf < 'infinity' returning *"
+
+# What may be shelved: over, last written a while ago, and owing nothing, so that only a late event can change it.
+TO_SHELVE = """
+select id, initiated_at from calls_live c
+where settled_at < %(before)s and not exists (select from timers t where t.call_id = c.id)
+order by settled_at limit %(limit)s
+for update skip locked
+"""
+SHELVE = "update calls set shelf = initiated_at where id = any(%s) and shelf = 'infinity'"
 
 # Which of these ids have been used before.
 KNOWN_EVENTS = "select id, call_id, fingerprint from events where id = any(%s)"
@@ -18,21 +30,19 @@ from queues where id = any(%s)
 # All that is known of some calls, for the fold.
 LOGS = "select * from events where call_id = any(%s) order by position"
 
-INSERT_CALLS = "insert into calls select * from json_populate_recordset(null::calls, %s)"
-
-# A call changes as a whole; its id never does.
-UPDATE_CALLS = """
-update calls set
-    (status, type, queue_id, language, limits, initiated_at, last_at, history, offer, attempts, tried, missed, rerouted,
-     agent_id, answered_at, wait_seconds, held_at, hold_reported_seconds, hold_seconds, longest_hold_seconds, ended_at,
-     end_reason, duration_seconds, sla_breached_at, hold_exceeded_at, priority, version, metadata, flags, parked,
-     last_event_id, last_fingerprint)
-  = (r.status, r.type, r.queue_id, r.language, r.limits, r.initiated_at, r.last_at, r.history, r.offer, r.attempts,
-     r.tried, r.missed, r.rerouted, r.agent_id, r.answered_at, r.wait_seconds, r.held_at, r.hold_reported_seconds,
-     r.hold_seconds, r.longest_hold_seconds, r.ended_at, r.end_reason, r.duration_seconds, r.sla_breached_at,
-     r.hold_exceeded_at, r.priority, r.version, r.metadata, r.flags, r.parked, r.last_event_id, r.last_fingerprint)
-from json_populate_recordset(null::calls, %s) r
-where calls.id = r.id
+_CHANGING: tuple[LiteralString, ...] = (
+    "version", "initiated_at", "answered_at", "ended_at", "due_at", "settled_at", "wait_seconds", "duration_seconds",
+    "hold_seconds", "longest_hold_seconds", "hold_excess_seconds", "priority", "attempts", "misses", "transfers",
+    "holds", "history", "status", "type", "queue_id", "language", "agent_id", "offered_agent_id", "end_reason", "flags",
+    "state",
+)  # fmt: skip
+_COLUMNS: LiteralString = ", ".join(_CHANGING)
+INSERT_CALLS: LiteralString = f"""
+insert into calls_live (id, {_COLUMNS}) select id, {_COLUMNS} from json_populate_recordset(null::calls_live, %s)
+"""
+UPDATE_CALLS: LiteralString = f"""
+update calls_live c set ({_COLUMNS}) = row({", ".join([f"r.{column}" for column in _CHANGING])})
+from json_populate_recordset(null::calls_live, %s) r where c.id = r.id
 """
 
 INSERT_EVENTS = """
@@ -78,7 +88,7 @@ set txid = excluded.txid, attempts = 0, next_attempt_at = excluded.next_attempt_
 RELEASE_AGENTS = """
 with released as (
     select distinct on (r.agent_id) r.*, r.status = 'away' and a.status <> 'away' and a.misses + 1 < (
-            select q.misses_before_away from calls c join queues q on q.id = c.queue_id where c.id = r.call_id
+            select q.misses_before_away from calls_live c join queues q on q.id = c.queue_id where c.id = r.call_id
         ) as forgiven
     from json_to_recordset(%s) r (agent_id text, call_id text, status text, since timestamptz, reason text)
     join agents a on a.id = r.agent_id
@@ -151,7 +161,7 @@ CLAIM_AGENT: dict[Strategy, LiteralString] = {
 # timers too, so such calls are passed over.
 DUE_TIMERS = """
 select due.* from unnest(%(kinds)s::text[]) as kinds (kind), lateral (
-    select t.call_id, t.kind from timers t join calls c on c.id = t.call_id
+    select t.call_id, t.kind from timers t join calls_live c on c.id = t.call_id
     where t.kind = kinds.kind and t.due_at <= %(now)s
     order by t.due_at limit %(limit)s
     for update of c skip locked
@@ -161,9 +171,9 @@ select due.* from unnest(%(kinds)s::text[]) as kinds (kind), lateral (
 # Calls for which Switchboard must find an agent, as `seeks_agent` says, and whom somebody is free to take. At the head
 # is who has waited longest, a step of priority counting as so many seconds of waiting: time does not change that order.
 WAITING_CALLS = """
-select c.id from calls c join queues q on q.id = c.queue_id
-where c.status = 'waiting' and c.ended_at is null and c.offer is null and not c.history
-  and (c.attempts > 0 or c.limits->>'routing' = 'switchboard')
+select c.id from calls_live c join queues q on q.id = c.queue_id
+where c.status = 'waiting' and c.ended_at is null and c.offered_agent_id is null and not c.history
+  and (c.attempts > 0 or c.state->'limits'->>'routing' = 'switchboard')
   and (%(queues)s::text[] is null or c.queue_id = any(%(queues)s) or q.overflow_queue_id = any(%(queues)s))
   and exists (
     select from agents a

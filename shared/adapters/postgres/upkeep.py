@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from psycopg.rows import dict_row
 
-from shared.adapters.postgres import codec, outbox
+from shared.adapters.postgres import codec, outbox, shelf
 from shared.adapters.postgres.connection import Database, available
 from shared.adapters.postgres.heartbeats import Heartbeats
 from shared.domain.rules import TimerKind
@@ -49,6 +49,7 @@ class PostgresUpkeep:
     def tidy(self, now: datetime) -> None:
         with available():
             self._database.connection().execute(_TIDY, [now - TIDY_AFTER])
+            self._database.connection().execute(shelf.MAKE_EVENT_MONTHS, {"now": now})
 
     def beat(self, now: datetime) -> None:
         self._heartbeats.beat(self._holder, now)

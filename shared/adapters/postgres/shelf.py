@@ -1,0 +1,24 @@
+"""The shelf: months of calls that are over. What must happen beside a call's move happens in the same transaction."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, LiteralString
+
+Query = tuple[LiteralString, Any]
+
+MONTHS_OF = timedelta(days=5 * 366)  # what claims to be older has no month of its own, so that nobody can make hundreds
+
+# To be there before its first event: this month's partition of the log, and the next one's.
+MAKE_EVENT_MONTHS = "select make_month('events', %(now)s), make_month('events', %(now)s + interval '1 month')"
+MAKE_CALL_MONTH = "select make_month('calls', %s)"
+
+
+def months(started: Iterable[datetime], now: datetime) -> list[datetime]:
+    """The months, by their beginnings, that must be there before calls that started then can be shelved."""
+    moments = {moment.astimezone(UTC) for moment in started if moment > now - MONTHS_OF}
+    return sorted({datetime(moment.year, moment.month, 1, tzinfo=UTC) for moment in moments})
+
+
+def recount(call_ids: Sequence[str], sign: int) -> Sequence[Query]:  # noqa: ARG001 - as long as there are no rollups
+    """What adds these calls to the rollups (1: just shelved) or takes them out (-1: just off the shelf, unchanged)."""
+    return ()

@@ -1,0 +1,143 @@
+"""Calls that are over are shelved by months, and a late event takes its call off the shelf: nobody notices either."""
+
+import threading
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.adapters.postgres import shelf
+from shared.adapters.postgres.upkeep import PostgresUpkeep
+from shared.usecases.shelve import SHELVE_AFTER, shelve
+from tests.conftest import Clock
+from tests.integration.conftest import Floor
+
+LATER = SHELVE_AFTER.total_seconds() + 300
+LIFE: list[dict[str, Any]] = [
+    {"event": "call_initiated", "type": "voice", "queueId": "medical_spanish", "occurredAt": "2026-01-31T12:00:00Z"},
+    {"event": "call_routed", "agentId": "interpreter-01", "routingTime": 1, "occurredAt": "2026-01-31T12:00:02Z"},
+    {"event": "call_answered", "waitTime": 5, "occurredAt": "2026-01-31T12:00:05Z"},
+    {"event": "call_hold", "holdDuration": 70, "occurredAt": "2026-01-31T12:00:09Z"},
+    {"event": "call_ended", "endReason": "completed", "duration": 90, "occurredAt": "2026-01-31T12:01:35Z"},
+]  # fmt: skip
+
+
+def life(call_id: str = "call-1", *, but_for: int = -1) -> list[dict[str, Any]]:
+    return [event | {"callId": call_id, "eventId": f"{call_id}-{n}"} for n, event in enumerate(LIFE) if n != but_for]
+
+
+def live(floor: Floor, events: list[dict[str, Any]]) -> None:
+    """The call's life, until its agent has wrapped up."""
+    assert {result.status for result in floor.send(*events)} <= {201, 202}
+    floor.clock.go_to(200)
+    floor.sweep()
+
+
+def put_away(floor: Floor, limit: int = 50) -> int:
+    floor.clock.go_to(LATER)
+    shelved = 0
+    while found := shelve(floor.desk.journal, floor.clock.now(), limit):
+        shelved += found
+    return shelved
+
+
+def places(floor: Floor) -> dict[str, str]:
+    return {row["id"]: row["place"] for row in floor.rows("select id, tableoid::regclass::text as place from calls")}
+
+
+def record(floor: Floor) -> dict[str, Any]:
+    return {
+        "call": floor.call(),
+        "events": floor.rows("select id, name, at, state, version from events order by at, id"),
+        "agents": floor.rows("select id, status, status_since, call_id from agents order by id"),
+        "timers": floor.rows("select * from timers"),
+    }
+
+
+def test_what_is_over_and_owes_nothing_is_shelved_after_a_while(floor: Floor) -> None:
+    live(floor, [*life(), *life("open", but_for=4), *life("owing")])
+    floor.rows("insert into timers (call_id, kind, due_at) values ('owing', 'parked', now())")
+    assert shelve(floor.desk.journal, floor.clock.now()) == 0, "too early"
+
+    before = record(floor)
+    assert put_away(floor) == 1
+    assert places(floor) == {"call-1": "calls_2026_01", "open": "calls_live", "owing": "calls_live"}
+    assert record(floor) == before
+
+
+def test_a_late_event_makes_the_same_of_a_shelved_call_as_of_any(floor: Floor) -> None:
+    missing = 3
+    for call_id in ("call-1", "kept"):
+        live(floor, life(call_id, but_for=missing))
+    floor.rows("update calls_live set settled_at = null where id = 'kept'")
+    put_away(floor)
+    assert places(floor) == {"call-1": "calls_2026_01", "kept": "calls_live"}
+    statuses = [floor.send(life(call_id)[missing])[0].status for call_id in ("call-1", "kept")]
+    assert statuses == [201, 201]
+    assert places(floor) == dict.fromkeys(("call-1", "kept"), "calls_live")
+    shelved, kept = floor.call("call-1"), floor.call("kept")
+    assert shelved | {"id": "kept"} == kept
+    assert floor.history("call-1") == floor.history("kept")
+    assert floor.send(*life())[-1].status == 200
+
+
+def test_a_copy_of_an_event_leaves_its_call_on_the_shelf(floor: Floor) -> None:
+    live(floor, life())
+    put_away(floor)
+    (again,) = floor.send(life()[2])
+    assert again.status == 200
+    assert isinstance(again.body, dict) and again.body["call"]["status"] == "ended"
+    assert places(floor) == {"call-1": "calls_2026_01"}
+
+
+def test_events_that_come_while_calls_are_shelved_are_not_lost(floor: Floor, database_url: str) -> None:
+    calls = [f"call-{n}" for n in range(60)]
+    for call_id in calls:
+        live(floor, life(call_id, but_for=3))
+    floor.clock.go_to(LATER)
+    start, failures = threading.Barrier(3), list[BaseException]()
+
+    def at_once(work: Any) -> None:
+        mine = Floor(database_url, Clock())
+        mine.clock.go_to(LATER)
+        start.wait()
+        try:
+            work(mine)
+        except BaseException as failure:
+            failures.append(failure)
+        mine.database.close()
+
+    def send(mine: Floor) -> None:
+        for call_id in calls:
+            assert mine.send(life(call_id)[3])[0].status == 201
+
+    def sweep(mine: Floor) -> None:
+        for _ in calls:
+            shelve(mine.desk.journal, mine.clock.now(), 3)
+
+    threads = [threading.Thread(target=at_once, args=[work]) for work in (send, sweep, sweep)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+    assert {floor.call(call_id)["holdSeconds"] for call_id in calls} == {70}
+    assert len(floor.rows("select id from calls")) == len(calls)
+    assert len(floor.rows("select id from events where source = 'telephony'")) == len(calls) * len(LIFE)
+
+
+def test_the_month_of_the_log_is_there_before_its_first_event(floor: Floor) -> None:
+    early = floor.send(life()[0])[0]
+    assert early.status == 201
+    PostgresUpkeep(floor.database, floor.told, "this-one", lambda: None).tidy(floor.clock.now())
+    (row,) = floor.rows("select tableoid::regclass::text as place from events")
+    assert row["place"] == "events_2026_01"
+    floor.clock.go_to(24 * 3600)
+    floor.one("call_resumed", "early")
+    assert floor.rows("select tableoid::regclass::text as place from events where call_id = 'early'") == [
+        {"place": "events_2026_02"}
+    ]
+
+
+def test_only_recent_months_get_a_partition() -> None:
+    now = datetime(2026, 1, 31, tzinfo=UTC)
+    started = [datetime(1999, 8, 1, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC), now]
+    assert shelf.months(started, now) == [datetime(2026, 1, 1, tzinfo=UTC)]
