@@ -1,6 +1,7 @@
 # `make` prints the menu. It needs Python 3.11 or newer; everything else comes from uv.lock.
 
 UV_VERSION := 0.13.9
+CHECKOV_VERSION := 3.3.30
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -10,7 +11,7 @@ RATE ?= 8
 PARALLEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo down status clean test check bench dashboard
+.PHONY: test-localstack audit help up demo down status clean test check bench dashboard
 
 help:
 	@echo "make up         start everything on this machine; Ctrl-C stops it"
@@ -19,6 +20,8 @@ help:
 	@echo "make status     where everything is, and whether it answers"
 	@echo "make clean      stop, and drop the data and what was built"
 	@echo "make test       all tests: unit, integration, end to end, browser"
+	@echo "make test-localstack  what is expected of the cloud, on moto, MiniStack and LocalStack"
+	@echo "make audit      what is known against the dependencies and the template"
 	@echo "make check      format, lint, types, import rules, template, dashboard"
 	@echo "make bench      this project's figures beside the machine's ceilings"
 	@echo "make dashboard  build the page"
@@ -50,6 +53,14 @@ check: $(READY)
 	$(BIN)/cfn-lint template.yaml
 	$(BIN)/python -m infra.generate --check
 	$(BIN)/python -m infra.dashboard check
+
+test-localstack: $(READY)
+	$(BIN)/pytest tests/cloud
+
+# Tools with dependencies of their own, pinned: uvx keeps each in an environment of its own.
+audit: $(READY)
+	$(BIN)/uvx --python "$$($(BIN)/python -c 'import sys; print(sys.executable)')" -q checkov==$(CHECKOV_VERSION) --config-file .checkov.yaml
+	@$(BIN)/python -m infra.audit
 
 bench: $(READY)
 	$(BIN)/python -m bench

@@ -38,7 +38,7 @@ class Deployment:
     def run(self) -> Outputs:
         bucket = self._artifacts_bucket()
         keys = {name: self._upload(bucket, name) for name in package.NAMES}
-        outputs = self._apply(packaged(template.load(), bucket, keys))
+        outputs = self._apply(self._upload_template(bucket, packaged(template.load(), bucket, keys)))
         if outputs["WebSocket"].startswith("http"):
             outputs["WebSocket"] = "ws" + outputs["WebSocket"].removeprefix("http")
         self._publish(outputs)
@@ -65,12 +65,22 @@ class Deployment:
         self.client("s3").put_object(Bucket=bucket, Key=key, Body=archive)
         return key
 
-    def _apply(self, body: template.Template) -> Outputs:
+    def _upload_template(self, bucket: str, body: template.Template) -> str:
+        """Its address: it is longer than what CloudFormation takes in a request."""
+        text = json.dumps(body, separators=(",", ":")).encode()
+        key = f"template/{hashlib.sha256(text).hexdigest()}.json"
+        self.client("s3").put_object(Bucket=bucket, Key=key, Body=text)
+        edge = (
+            f"{self.endpoint_url}/{bucket}" if self.endpoint_url else f"https://{bucket}.s3.{self.region}.amazonaws.com"
+        )
+        return f"{edge}/{key}"
+
+    def _apply(self, template_url: str) -> Outputs:
         """Create the stack or update it, and wait for the end."""
         cloudformation = self.client("cloudformation")
         request = {
             "StackName": self.stack,
-            "TemplateBody": json.dumps(body, separators=(",", ":")),
+            "TemplateURL": template_url,
             "Parameters": [{"ParameterKey": name, "ParameterValue": value} for name, value in self.parameters.items()],
             "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         }

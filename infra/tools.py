@@ -22,8 +22,7 @@ def libraries(name: str, requirements: tuple[str, ...], python: Path) -> Path:
     key = hashlib.sha256(f"{requirements} {python}".encode()).hexdigest()[:16]
     folder = BUILD / "tools" / f"{name}-{key}"
     if not folder.exists():
-        wanted = ("--only-binary", ":all:", "--target")
         replace_older(
-            folder, lambda draft: uv("pip", "install", "--python", str(python), *wanted, str(draft), *requirements)
+            folder, lambda draft: uv("pip", "install", "--python", str(python), "--target", str(draft), *requirements)
         )
     return folder

@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 from infra import deploy, package, template
+from infra.local.postgres import SETTINGS
 from infra.local.schedule import MINUTE_LONG
+from shared.adapters.metrics import Metric
 from shared.settings import Settings
 
 TEMPLATE = template.load()
+KEPT_FOR_PEOPLE = 20
 FUNCTIONS = template.functions(TEMPLATE)
 
 
@@ -104,3 +107,39 @@ def test_packaging_leaves_no_local_path_behind():
     for name, handler in FUNCTIONS.items():
         code = body["Resources"][name]["Properties"]["CodeUri"]
         assert code == {"Bucket": "bucket", "Key": f"{template.package_of(handler)}.zip"}
+
+
+def test_functions_never_hold_more_connections_than_postgres_takes():
+    """The sum of docs/operations.md. Sweeps and queue readers hold one each, relays two; some are left for people."""
+    resources, taken = TEMPLATE["Resources"], 0
+    for name in FUNCTIONS:
+        reserved = resources[name]["Properties"]["ReservedConcurrentExecutions"]
+        at_once = TEMPLATE["Parameters"][reserved["Ref"]]["Default"] if isinstance(reserved, dict) else reserved
+        taken += at_once * {"RelayFunction": 2, "AuthorizerFunction": 0}.get(name, 1)
+    assert taken == 154
+    assert taken + KEPT_FOR_PEOPLE <= int(SETTINGS["max_connections"])
+
+
+def test_each_figure_has_its_alarm_and_each_alarm_its_line():
+    operations = (template.PATH.parent / "docs" / "operations.md").read_text()
+    alarms = {p["MetricName"] for p in alarms_of("Switchboard")}
+    assert alarms == {str(metric) for metric in Metric}
+    assert [name for name in alarms if f"| `{name}` |" not in operations] == []
+
+
+def alarms_of(namespace: str) -> list[dict]:
+    found = [r["Properties"] for r in TEMPLATE["Resources"].values() if r["Type"] == "AWS::CloudWatch::Alarm"]
+    return [properties for properties in found if properties["Namespace"] == namespace]
+
+
+def test_no_function_may_more_than_it_does():
+    """A wildcard stands alone only where AWS knows no names: X-Ray, and network interfaces that Lambda makes."""
+    wild = [
+        statement["Action"]
+        for resource in TEMPLATE["Resources"].values()
+        if resource["Type"] == "AWS::IAM::Role"
+        for policy in resource["Properties"].get("Policies", [])
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Resource"] == "*" or statement["Action"] == "*"
+    ]
+    assert wild == []

@@ -1,0 +1,56 @@
+"""Three clouds that speak like AWS: moto, MiniStack and LocalStack. What the product expects of AWS holds on each."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra import aws, pythons
+from infra.local.home import Home
+from infra.local.ministack import MiniStack
+from infra.local.ports import choose
+from infra.localstack import PYTHON, LocalStack
+
+Client = Callable[[str], Any]
+
+
+def _moto(_folder: Path, stack: ExitStack) -> str:
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", choose(None, set()), verbose=False)
+    server.start()
+    stack.callback(server.stop)
+    host, port = server.get_host_and_port()
+    return f"http://{host}:{port}"
+
+
+def _ministack(folder: Path, stack: ExitStack) -> str:
+    home = Home(folder)
+    home.create()
+    server = MiniStack(choose(None, set()), home)
+    stack.callback(server.stop)
+    server.start()
+    return server.url
+
+
+def _localstack(folder: Path, stack: ExitStack) -> str:
+    if not pythons.find(PYTHON):
+        pytest.skip(f"LOCALSTACK WAS NOT TRIED: it needs Python {PYTHON}, and this machine has none")
+    server = LocalStack(folder, choose(None, set()))
+    stack.callback(server.stop)
+    server.start()
+    return server.url
+
+
+@pytest.fixture(scope="session", params=[_moto, _ministack, _localstack], ids=lambda start: start.__name__[1:])
+def cloud(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Its address. One at a time: each has all the expectations before the next is started."""
+    with ExitStack() as stack:
+        yield request.param(tmp_path_factory.mktemp("cloud"), stack)
+
+
+@pytest.fixture
+def client(cloud: str) -> Client:
+    return lambda service: aws.client(service, "us-east-1", cloud)
