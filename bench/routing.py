@@ -19,13 +19,15 @@ AGENTS, QUEUES, CALLS, PICKS = 10_000, 40, 2_000, 400
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 PROMISE, WORST, LOOK = "promised: 2,000 at the median", "the worst case", "when an agent of another queue comes free"
 # Half are free, each serves two of the queues, as on a large floor; in `all` everybody is free and serves the same one.
+# They signed in at any time of the last twelve hours, which is the worst case for comparing how occupied they are.
 _FLOOR = """
 insert into queues (id, name, routing) select 'q' || n, 'q', 'switchboard' from generate_series(0, %(queues)s) n;
 insert into agents (id, name, queues, skills, status, status_since, occupied_seconds, signed_in_since)
 select 'bench-' || n, 'b', array['q' || n %% %(queues)s, 'q' || (n * 7 + 1) %% %(queues)s, 'all'],
     jsonb_build_object('all', n %% 10 + 1, 'q' || n %% %(queues)s, n %% 10 + 1),
     case when n %% 2 = 0 or %(everybody)s then 'available' else 'away' end,
-    %(now)s::timestamptz - make_interval(secs => n %% 997), n %% 991, %(now)s::timestamptz - interval '2 hours'
+    %(now)s::timestamptz - make_interval(secs => n %% 997), n %% 991,
+    %(now)s::timestamptz - interval '12 hours' * (n * 7919 %% 1000 + 1) / 1000
 from generate_series(1, %(agents)s) n;
 insert into calls (id, status, type, queue_id, initiated_at, state)
 select 'waits-' || n, 'waiting', 'voice', 'q' || %(queues)s, %(now)s::timestamptz - make_interval(secs => n %% 600),

@@ -1,10 +1,12 @@
 """How a waiting call finds an agent: who looks for one, in which queues, in which order, and by what measure."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from shared.domain.call import Call, Status
+
+SHIFT_STEP = timedelta(minutes=10)
 
 
 class Strategy(StrEnum):
@@ -30,6 +32,37 @@ class Search:
 
     queue_id: str
     but_for: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An agent who is free for a queue. `level` is the skill for it, `occupied_seconds` are those of this shift."""
+
+    agent_id: str
+    level: int
+    signed_in_since: datetime
+    occupied_seconds: float
+    idle_since: datetime
+
+
+def rank(strategy: Strategy, candidate: Candidate, at: datetime) -> tuple[float, datetime, str]:
+    """Whoever ranks lowest is asked first. The claim must find the same agent without looking at all of them.
+
+    Occupancy is the share of the shift spent with calls ringing, talked, held or wrapped up. The shift counts from full
+    ten minutes: two agents who began in one such step keep their order while time goes on, so that it can be stored.
+    """
+    match strategy:
+        case Strategy.LONGEST_IDLE:
+            measure = 0.0
+        case Strategy.MOST_SKILLED:
+            measure = -float(candidate.level)
+        case Strategy.LEAST_OCCUPIED:
+            measure = candidate.occupied_seconds / max((at - _step_of(candidate.signed_in_since)).total_seconds(), 1)
+    return measure, candidate.idle_since, candidate.agent_id
+
+
+def _step_of(moment: datetime) -> datetime:
+    return moment - (moment - datetime.fromtimestamp(0, UTC)) % SHIFT_STEP
 
 
 def seeks_agent(call: Call) -> bool:

@@ -11,7 +11,7 @@ import psycopg
 from psycopg import errors
 from psycopg.rows import DictRow, dict_row
 
-from shared.adapters.postgres import codec, shelf, statements
+from shared.adapters.postgres import claims, codec, shelf, statements
 from shared.adapters.postgres.connection import Database
 from shared.domain.agents import ENGAGED, Effect
 from shared.domain.call import Call
@@ -179,9 +179,11 @@ class PostgresLedger:
             "but_for": list(search.but_for),
             "at": at,
         }
-        (rows,) = self._run([(statements.CLAIM_AGENT[strategy], parameters)])
-        row = rows.fetchone()
-        return row["id"] if row else None
+        for claim in claims.CLAIM_AGENT[strategy]:
+            (rows,) = self._run([(claim, parameters)])
+            if row := rows.fetchone():
+                return row["id"]
+        return None
 
     def write(self, changes: Changes, now: datetime, meanwhile: Callable[[], None]) -> Written:
         queries: list[Query] = []

@@ -2,8 +2,6 @@
 
 from typing import LiteralString
 
-from shared.domain.routing import Strategy
-
 # The calls of a batch, locked in one order so that two batches cannot block each other.
 LOCK_CALLS = "select * from calls_live where id = any(%s) order by id for update"
 
@@ -129,33 +127,6 @@ returning a.*
 # How a queue finds agents at this moment.
 ROUTING = "select id, strategy, overflow_seconds, overflow_queue_id from queues where id = any(%s)"
 
-# The claim: one conditional statement, so that two calls never get one agent. The longest idle is found by walking
-# agents_idle, a few rows however many agents are free (`= any`); other measures compare all who are free for the queue,
-# whom agents_available_by_queue finds (`@>`).
-_CLAIM: LiteralString = """
-update agents set status = 'offered', status_since = %(at)s, call_id = %(call_id)s, reason = null
-where id = (
-    select id from agents
-    where status = 'available' and (%(language)s::text is null or %(language)s = any(languages))
-      and id <> all(%(but_for)s::text[])
-      and """
-_CLAIMED: LiteralString = """status_since, id limit 1
-    for update skip locked
-)
-returning id
-"""
-_WALK: LiteralString = "%(queue_id)s = any(queues) order by "
-_COMPARE: LiteralString = "queues @> array[%(queue_id)s::text] order by "
-# Occupied is who rings, talks, holds or wraps up: the share of the time since signing in.
-_OCCUPANCY: LiteralString = """occupied_seconds
-        / greatest(date_part('epoch', %(at)s::timestamptz - coalesce(signed_in_since, status_since)), 1), """
-_SKILL: LiteralString = "coalesce((skills->>%(queue_id)s)::int, 1) desc, "
-CLAIM_AGENT: dict[Strategy, LiteralString] = {
-    Strategy.LONGEST_IDLE: _CLAIM + _WALK + _CLAIMED,
-    Strategy.LEAST_OCCUPIED: _CLAIM + _COMPARE + _OCCUPANCY + _CLAIMED,
-    Strategy.MOST_SKILLED: _CLAIM + _COMPARE + _SKILL + _CLAIMED,
-}
-
 # The calls whose timers are due, earliest first, so many of each kind: a flood of one kind must not starve the others.
 # The call is locked, not the timer, as in every other transaction: whoever works on a call at this moment settles its
 # timers too, so such calls are passed over.
@@ -176,12 +147,11 @@ where c.status = 'waiting' and c.ended_at is null and c.offered_agent_id is null
   and (c.attempts > 0 or c.state->'limits'->>'routing' = 'switchboard')
   and (%(queues)s::text[] is null or c.queue_id = any(%(queues)s) or q.overflow_queue_id = any(%(queues)s))
   and exists (
-    select from agents a
-    where a.status = 'available'
-      and a.queues && case
+    select from free_agents f
+    where f.queue_id = any(case
           when c.answered_at is null and c.initiated_at + make_interval(secs => q.overflow_seconds) <= %(now)s
-          then array[c.queue_id, q.overflow_queue_id] else array[c.queue_id] end
-      and (c.language is null or c.language = any(a.languages)))
+          then array[c.queue_id, q.overflow_queue_id] else array[c.queue_id] end)
+      and (c.language is null or c.language = any(f.languages)))
 order by c.initiated_at - make_interval(secs => coalesce(c.priority, q.priority) * q.aging_seconds), c.id
 limit %(limit)s
 for update of c skip locked

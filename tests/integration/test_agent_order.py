@@ -1,0 +1,111 @@
+"""The claim finds by its indexes whom the rule ranks first, whoever is free and whenever each began."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shared.adapters.postgres.ledger import PostgresJournal
+from shared.domain.call import Call
+from shared.domain.facts import Limits
+from shared.domain.routing import Candidate, Search, Strategy, rank
+from tests.conftest import Clock
+from tests.integration.conftest import Floor
+
+NOW = Clock().now()
+FEW = {"max_examples": 60, "suppress_health_check": [HealthCheck.function_scoped_fixture]}  # each asks the database
+# Whole seconds, and few of each, so that there are ties of every kind.
+seconds_ago = st.one_of(st.integers(0, 4), st.integers(0, 60_000)).map(lambda seconds: NOW - timedelta(seconds=seconds))
+
+
+@st.composite
+def agents(draw: st.DrawFn, number: int) -> dict[str, Any]:
+    queues = draw(st.sets(st.sampled_from(["own", "other"])))
+    return {
+        "id": f"agent-{number:02}",
+        "queues": [*queues, *(["own"] if "own" in queues and draw(st.booleans()) else [])],  # named twice is once
+        "languages": sorted(draw(st.sets(st.sampled_from(["es", "en"]), min_size=1))),
+        "level": draw(st.integers(1, 3)),
+        "status": draw(st.sampled_from(["available", "available", "available", "away"])),
+        "since": draw(seconds_ago),
+        "signed_in": draw(seconds_ago),
+        "occupied": draw(st.integers(0, 5)) * 300,
+    }
+
+
+floors = st.integers(0, 25).flatmap(lambda many: st.tuples(*(agents(number) for number in range(many))))
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+@settings(**FEW)  # type: ignore[arg-type]  # as keywords
+@given(
+    floor_of=floors,
+    language=st.sampled_from([None, "es"]),
+    but_for=st.sets(st.integers(0, 25).map("agent-{:02}".format)),
+)
+def test_agents_are_claimed_in_the_order_of_their_rank(
+    floor: Floor, strategy: Strategy, floor_of: tuple[dict[str, Any], ...], language: str | None, but_for: set[str]
+) -> None:
+    floor.rows("delete from agents")
+    for agent in floor_of:
+        floor.rows(
+            "insert into agents (id, name, queues, languages, skills, status, status_since, signed_in_since,"
+            " occupied_seconds) values (%s, 'a', %s, %s, jsonb_build_object('own', %s::int), 'away', %s, %s, %s)",
+            *(agent[name] for name in ("id", "queues", "languages", "level", "since", "signed_in", "occupied")),
+        )
+        floor.rows("update agents set status = %s where id = %s", agent["status"], agent["id"])
+    free = [a for a in floor_of if a["status"] == "available" and "own" in a["queues"] and a["id"] not in but_for]
+    candidates = [
+        Candidate(a["id"], a["level"], a["signed_in"], a["occupied"], a["since"])
+        for a in free
+        if language is None or language in a["languages"]
+    ]
+    expected = [c.agent_id for c in sorted(candidates, key=lambda candidate: rank(strategy, candidate, NOW))]
+    assert claims(floor, strategy, language, but_for) == [*expected, None]
+
+
+def claims(floor: Floor, strategy: Strategy, language: str | None, but_for: set[str]) -> list[str | None]:
+    """One after the other in one transaction, until nobody is left."""
+    taken: list[str | None] = []
+    with PostgresJournal(floor.database).transaction() as ledger:
+        while not taken or taken[-1]:
+            call = Call(f"call-{len(taken)}", "voice", "own", language, Limits(), NOW, NOW)
+            taken.append(ledger.claim_agent(call, Search("own", tuple(but_for)), strategy, NOW))
+    return taken
+
+
+def test_whoever_is_being_claimed_by_another_is_passed_over(floor: Floor, other_connection: Any) -> None:
+    """More than the eight whom the least occupied are chosen from, all locked: the next one free is asked."""
+    floor.rows("delete from agents")
+    floor.rows(
+        "insert into agents (id, name, queues, status, status_since) select 'agent-' || n, 'a', '{own}', 'available',"
+        " timestamptz '2026-01-31T11:00Z' + make_interval(secs => n) from generate_series(10, 21) n"
+    )
+    other_connection.execute("select * from agents where id < 'agent-20' for update")
+    for strategy in Strategy:
+        assert claims(floor, strategy, None, set()) == ["agent-20", "agent-21", None]
+        floor.rows(
+            "update agents set status = 'available', call_id = null, status_since ="
+            " timestamptz '2026-01-31T11:01Z' + right(id, 1)::int * interval '1 s' where id >= 'agent-20'"
+        )
+
+
+def test_the_list_of_who_is_free_is_what_the_agents_say(floor: Floor) -> None:
+    """Whatever becomes of an agent, by whichever statement."""
+    for change in (
+        "update agents set queues = '{own,other}', skills = '{\"own\": 7}' where id < 'interpreter-10'",
+        "update agents set status = 'away' where id < 'interpreter-05'",
+        "update agents set status = 'available', status_since = '2026-01-31T12:00Z' where id = 'interpreter-02'",
+        "update agents set languages = '{fr}', queues = '{}' where id = 'interpreter-06'",
+        "update agents set id = 'renamed' where id = 'interpreter-07'",
+        "delete from agents where id = 'interpreter-08'",
+    ):
+        floor.rows(change)
+        assert floor.rows("select * from free_agents order by queue_id, agent_id") == floor.rows(
+            "select queue_id, id as agent_id, languages, coalesce((skills->>queue_id)::int, 1) as level,"
+            " date_bin('10 minutes', coalesce(signed_in_since, status_since), 'epoch') as shift_step, occupied_seconds,"
+            " status_since as since from agents, unnest(queues) queue_id where status = 'available'"
+            " order by queue_id, agent_id"
+        ), change
