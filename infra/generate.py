@@ -5,10 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from infra import asyncapi, call_states, schemas, typescript
+from shared.contracts import openapi
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 GENERATED: dict[str, Callable[[], str]] = {
     "docs/asyncapi.json": asyncapi.document,
+    "docs/openapi.json": lambda: openapi.document().decode() + "\n",
     "docs/call-states.md": call_states.document,
     "docs/switchboard.schema.json": schemas.document,
     "dashboard/src/contracts.ts": typescript.document,

@@ -1,5 +1,7 @@
 """Answers readers: calls, their history, queues, agents. Reads only, with a connection that cannot write."""
 
+from pathlib import Path
+
 from chalice.app import Response
 
 from shared import wiring
@@ -8,6 +10,7 @@ from shared.contracts.setup import parse_id
 from shared.usecases import changes, metrics, reads
 from shared.usecases.permissions import Bearer
 
+DOCS = Path(__file__).with_name("docs.html")
 app = rest.rest_app("query")
 log = wiring.logger("query")
 
@@ -70,6 +73,19 @@ def list_dead_letters() -> Response:
     letters = wiring.dead_letters(wiring.reading_database())
     page = reads.list_dead_letters(letters, wiring.cursors(), _reader(), rest.query(app))
     return rest_reads.cached(app, rest.answer(page), next_cursor=page.next_cursor)
+
+
+@rest.route(app, "/api/openapi.json")
+def get_openapi() -> Response:
+    """The interface's own description, open to everybody: it tells nothing of what is on record."""
+    from shared.contracts import openapi  # made once a process, and only where somebody asks
+
+    return rest_reads.cached(app, Response(openapi.document().decode(), headers={"Content-Type": "application/json"}))
+
+
+@rest.route(app, "/api/docs")
+def get_docs() -> Response:
+    return rest_reads.cached(app, rest_reads.page(DOCS.read_text()))
 
 
 @rest.route(app, "/api/health")

@@ -1,0 +1,102 @@
+"""The interface is as it says: Schemathesis reads the description and tries what it allows and what it does not."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+import orjson
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+
+from shared.adapters import tokens
+from shared.contracts import openapi
+from tests.integration.test_reads import tell
+from tests.integration.test_rest import KEY, Api, api  # noqa: F401 - the fixture
+
+DESCRIBED = orjson.loads(openapi.document())
+SCHEMA = schemathesis.openapi.from_dict(DESCRIBED)
+
+
+class Served:
+    """The handlers behind WSGI, as API Gateway is before Lambda: routes by the description, or 404."""
+
+    def __init__(self, api: Api) -> None:  # noqa: F811 - not the fixture
+        self._api = api
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        path, method = environ["PATH_INFO"].encode("latin-1").decode(errors="replace"), environ["REQUEST_METHOD"]
+        resource, values = _route(path)
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)).decode("utf-8", "replace")
+        headers = {n[5:].replace("_", "-").lower(): v for n, v in environ.items() if n.startswith("HTTP_")}
+        headers["content-type"] = environ.get("CONTENT_TYPE") or ""
+        query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
+        known = resource and method.lower() in DESCRIBED["paths"][resource]
+        if not known:
+            start_response(
+                "405 -" if resource else "404 -", [("Content-Type", "application/problem+json"), ("Allow", "GET")]
+            )
+            return [b'{"title":"-","status":404,"detail":"the gateway itself","errors":[],"type":"about:blank"}']
+        sent = headers.pop("authorization", "").removeprefix("Bearer ")
+        answer = self._api.raw(
+            method, resource, body, token=sent, query=query, headers=headers, is_base64=False, **values
+        )
+        start_response(f"{answer['statusCode']} -", list(answer["headers"].items()))
+        return [answer["body"].encode()]
+
+
+def _route(path: str) -> tuple[str, dict[str, str]]:
+    for resource in DESCRIBED["paths"]:
+        names, values = resource.split("/"), path.split("/")
+        if len(names) == len(values) and all(n[:1] == "{" or n == v for n, v in zip(names, values, strict=True)):
+            return resource, {n[1:-1]: unquote(v) for n, v in zip(names, values, strict=True) if n[:1] == "{"}
+    return "", {}
+
+
+OPERATIONS = [(path, method) for path, methods in DESCRIBED["paths"].items() for method in methods]
+
+
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+@pytest.mark.parametrize(("path", "method"), OPERATIONS)
+def test_schemathesis_finds_no_failure(api: Api, path: str, method: str, mode: GenerationMode) -> None:  # noqa: F811
+    tell(api, range(1, 12))
+    served, token = Served(api), tokens.mint(KEY, role="admin")
+    schema = schemathesis.openapi.from_dict(DESCRIBED)
+    schema.app = served
+    operation = schema[path][method.upper()]
+
+    @settings(
+        max_examples=15,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck.__members__.values()),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def explore(case: Any) -> None:
+        case.headers = {**(case.headers or {}), "Authorization": f"Bearer {token}"}
+        case.call_and_validate(base_url="http://switchboard")
+
+    with suppress(Unsatisfiable):  # where nothing can be wrong
+        explore()
+
+
+def test_the_description_is_served_and_names_every_route(api: Api) -> None:  # noqa: F811
+    served = api.raw("GET", "/api/openapi.json", token="")
+    assert (served["statusCode"], orjson.loads(served["body"])) == (200, DESCRIBED)
+    described = {(path, method.upper()) for path, method in OPERATIONS}
+    ways_in = {("/api/openapi.json", "GET"), ("/api/docs", "GET"), ("/api/health", "GET"), ("/api/health/deep", "GET")}
+    assert described | ways_in == {
+        (path, method) for app in api._apps for path, methods in app.routes.items() for method in methods
+    }
+
+
+def test_the_page_runs_its_own_script_and_no_other(api: Api) -> None:  # noqa: F811
+    answer = api.raw("GET", "/api/docs", token="")
+    policy = answer["headers"]["Content-Security-Policy"]
+    assert "default-src 'none'; script-src 'sha256-" in policy
+    assert "http://" not in answer["body"] and "https://" not in answer["body"]
+    assert " onclick=" not in answer["body"] and " style=" not in answer["body"]
