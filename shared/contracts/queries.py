@@ -95,6 +95,9 @@ class CallsQuery(Narrowed, Paged):
     id: Annotated[Id | None, Field(description="how the call's id begins; then sorted by id")] = None
     answered: YesOrNo | None = None
     waited: Annotated[YesOrNo | None, Field(description="whether the wait is over and known")] = None
+    held: YesOrNo | None = None
+    missed: Annotated[YesOrNo | None, Field(description="whether an offer rang out")] = None
+    transferred: YesOrNo | None = None
     sort: Annotated[
         SortName | None,
         Field(

@@ -164,6 +164,9 @@ _SELECTS: dict[str, dict[str, str]] = {
     "meanWaitOfAll": {"waited": "true"},
     "longestWait": {"waited": "true", "sort": "-wait", "limit": "1"},
     "handled": {"answered": "true", "status": "ended"},
+    "missed": {"missed": "true"},
+    "transferred": {"transferred": "true"},
+    "held": {"held": "true"},
     "holdExceeded": {"flag": "hold_exceeded"},
     "shortCalls": {"flag": "short_call"},
 }

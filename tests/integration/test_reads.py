@@ -214,7 +214,7 @@ def test_figures_lead_to_exactly_the_calls_that_they_count(api: Api) -> None:
     assert status == 200
     counted = ("offered", "answered", "answeredInTime", "abandoned", "shortAbandons", "failed", "slaBreached")
     for row in answer["data"]:
-        for figure in (*counted, "handled", "shortCalls", "holdExceeded"):
+        for figure in (*counted, "handled", "shortCalls", "holdExceeded", "missed", "transferred", "held"):
             found = walk(api, **dict(parse_qsl(row["links"][figure].partition("?")[2])))
             assert len(found) == row[figure], (figure, row["links"][figure])
     assert sum(row["offered"] for row in answer["data"]) == 60

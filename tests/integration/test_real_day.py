@@ -9,6 +9,7 @@ from infra.floor.call_log import LoggedCall, events, read
 from shared.adapters.postgres.metrics import PostgresFigures
 from shared.usecases.metrics import show_metrics
 from shared.usecases.permissions import Bearer
+from shared.usecases.shelve import SHELVE_AFTER, shelve
 from tests.conftest import REPOSITORY
 from tests.integration.conftest import Floor
 
@@ -52,13 +53,18 @@ def test_the_real_day_shuffled_and_sent_twice_gives_its_counts(floor: Floor) -> 
         {"state": "applied", "events": len(told) // 2}
     ]
     assert floor.rows("select * from timers") == []
-    _figures_are_those_of_the_file(floor)
+    _figures_are_those_of_the_file(floor, rolled=False)
+    while shelve(floor.sweeper.journal, floor.clock.now() + 2 * SHELVE_AFTER):
+        pass
+    assert floor.rows("select count(*) as live from calls_live") == [{"live": 0}]
+    _figures_are_those_of_the_file(floor, rolled=True)
+    _figures_are_those_of_the_file(floor, rolled=False)
 
 
-def _figures_are_those_of_the_file(floor: Floor) -> None:
+def _figures_are_those_of_the_file(floor: Floor, *, rolled: bool) -> None:
     def figures(**more: str) -> list[dict]:
         asked = {"from": "1999-08-01T00:00:00Z", "to": "1999-08-02T00:00:00Z", **more}
-        answer = show_metrics(PostgresFigures(floor.database), ADMIN, asked, floor.clock.now())
+        answer = show_metrics(PostgresFigures(floor.database, rolled=rolled), ADMIN, asked, floor.clock.now())
         return [row.model_dump() for row in answer.data]
 
     (day,) = figures()

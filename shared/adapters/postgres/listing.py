@@ -27,7 +27,7 @@ _ORDERS: Mapping[str, _Order] = {
     "-wait": _Order("c.wait_seconds", "float8", descending=True, only="c.wait_seconds is not null"),
     "duration": _Order("c.duration_seconds", "float8", only="c.duration_seconds is not null"),
     "-duration": _Order("c.duration_seconds", "float8", descending=True, only="c.duration_seconds is not null"),
-    "urgency": _Order(_DEADLINE, "timestamptz", only="c.ended_at is null"),
+    "urgency": _Order(_DEADLINE, "timestamptz", only="c.ended_at is null and c.shelf = 'infinity'"),
     "id": _Order('c.id collate "C"', "text"),
 }
 _AGENT: LiteralString = "coalesce(c.agent_id, c.offered_agent_id)"
@@ -40,6 +40,9 @@ _FLAGGED: Mapping[str, LiteralString] = {
 _YES_OR_NO: Mapping[str, tuple[LiteralString, LiteralString]] = {
     "answered": ("c.answered_at is not null", "c.answered_at is null"),
     "waited": ("c.wait_seconds is not null", "c.wait_seconds is null"),
+    "held": ("c.holds > 0", "c.holds = 0"),
+    "missed": ("c.misses > 0", "c.misses = 0"),
+    "transferred": ("c.transfers > 0", "c.transfers = 0"),
 }
 
 
@@ -77,14 +80,14 @@ def _conditions(query: CallsQuery, queues: Sequence[str] | None) -> list[Literal
     asked: list[tuple[object, LiteralString]] = [
         (True, "c.initiated_at is not null"),
         (query.status, "c.status = any(%(statuses)s)"),
-        (query.status and "ended" not in query.status, "c.ended_at is null"),
+        (query.status and "ended" not in query.status, "c.ended_at is null and c.shelf = 'infinity'"),
         (queues is not None, "c.queue_id = any(%(queues)s)"),
         (query.agent_id, "coalesce(" + _AGENT + ", '-') = any(%(agents)s)"),
         (query.language, "coalesce(c.language, '-') = any(%(languages)s)"),
         (query.type, "c.type = any(%(types)s)"),
         (query.end_reason, "c.end_reason = any(%(end_reasons)s)"),
-        (query.since, "c.initiated_at >= %(since)s"),
-        (query.until, "c.initiated_at < %(until)s"),
+        (query.since, "c.initiated_at >= %(since)s and c.shelf >= %(since)s"),
+        (query.until, "c.initiated_at < %(until)s and (c.shelf < %(until)s or c.shelf = 'infinity')"),
         # No mark that an id may have sorts after "~".
         (query.id, 'c.id collate "C" >= %(id)s and c.id collate "C" < %(id)s || \'~\''),
         (query.flag, "(" + " or ".join(_FLAGGED[flag] for flag in query.flag) + ")"),

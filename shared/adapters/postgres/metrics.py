@@ -1,4 +1,4 @@
-"""Figures counted from calls."""
+"""Figures: of rollups as far as they reach, of the calls themselves at the edges and where they are not shelved yet."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -7,76 +7,57 @@ from typing import Any, LiteralString
 from psycopg import errors
 from psycopg.rows import dict_row
 
+from shared.adapters.postgres import rollups
 from shared.adapters.postgres.connection import Database, available
+from shared.adapters.postgres.figures import COLUMNS, CONTRIBUTIONS, SUMS
 from shared.contracts.metrics import Gauges
 from shared.contracts.problems import refuse
 from shared.domain.agents import AgentStatus
 from shared.domain.metrics import COUNTED, Tally
 from shared.usecases.metrics import Group, Span
 
-# What one call adds to each figure: the one definition, for calls and for rollups. In time is what is not flagged.
-CONTRIBUTIONS: LiteralString = """
-    c.initiated_at as start, c.queue_id, c.language, c.type, coalesce(c.agent_id, c.offered_agent_id) as agent_id,
-    1 as offered,
-    (c.answered_at is not null)::int as answered,
-    (c.answered_at is not null and not 'sla_breached' = any(c.flags))::int as answered_in_time,
-    (c.answered_at is null and c.end_reason = 'abandoned')::int as abandoned,
-    (c.answered_at is null and c.end_reason = 'abandoned' and not 'sla_breached' = any(c.flags))::int as short_abandons,
-    (c.answered_at is null and c.end_reason = 'failed')::int as failed,
-    ('sla_breached' = any(c.flags))::int as sla_breached,
-    (c.wait_seconds is not null)::int as waited,
-    round(c.wait_seconds * 1000)::bigint as wait_ms,
-    case when c.answered_at is not null then round(c.wait_seconds * 1000)::bigint end as answered_wait_ms,
-    round(c.wait_seconds * 1000)::bigint as longest_wait_ms,
-    (c.answered_at is not null and c.ended_at is not null)::int as handled,
-    case when c.answered_at is not null and c.ended_at is not null
-        then round(greatest(c.duration_seconds - c.hold_seconds, 0) * 1000)::bigint end as talk_ms,
-    case when c.answered_at is not null and c.ended_at is not null
-        then round(c.hold_seconds * 1000)::bigint end as hold_ms,
-    0 as acw_ms,
-    c.misses,
-    least(c.misses, 1) as missed,
-    c.transfers,
-    least(c.transfers, 1) as transferred,
-    c.holds,
-    least(c.holds, 1) as held,
-    ('hold_exceeded' = any(c.flags))::int as hold_exceeded,
-    round(c.hold_excess_seconds * 1000)::bigint as hold_excess_ms,
-    ('short_call' = any(c.flags))::int as short_calls
-"""
-SUMS: LiteralString = """
-    sum(offered)::bigint as offered, sum(answered)::bigint as answered,
-    sum(answered_in_time)::bigint as answered_in_time, sum(abandoned)::bigint as abandoned,
-    sum(short_abandons)::bigint as short_abandons, sum(failed)::bigint as failed,
-    sum(sla_breached)::bigint as sla_breached, sum(waited)::bigint as waited, sum(wait_ms)::bigint as wait_ms,
-    sum(answered_wait_ms)::bigint as answered_wait_ms, max(longest_wait_ms)::bigint as longest_wait_ms,
-    sum(handled)::bigint as handled, sum(talk_ms)::bigint as talk_ms, sum(hold_ms)::bigint as hold_ms,
-    sum(acw_ms)::bigint as acw_ms, sum(misses)::bigint as misses, sum(missed)::bigint as missed,
-    sum(transfers)::bigint as transfers, sum(transferred)::bigint as transferred, sum(holds)::bigint as holds,
-    sum(held)::bigint as held, sum(hold_exceeded)::bigint as hold_exceeded,
-    sum(hold_excess_ms)::bigint as hold_excess_ms, sum(short_calls)::bigint as short_calls
-"""
 _KEYS: Mapping[str, LiteralString] = {
     "queue": "queue_id", "agent": "agent_id", "language": "language", "type": "type",
 }  # fmt: skip
 _WIDTHS: Mapping[str, LiteralString] = {"5m": "5 minutes", "15m": "15 minutes", "30m": "30 minutes", "1h": "1 hour"}
 _NARROWED: LiteralString = """
-    and (%(queues)s::text[] is null or c.queue_id = any(%(queues)s))
-    and (%(languages)s::text[] is null or coalesce(c.language, '-') = any(%(languages)s))
-    and (%(types)s::text[] is null or c.type = any(%(types)s))
+    and (%(queues)s::text[] is null or call.queue_id = any(%(queues)s))
+    and (%(languages)s::text[] is null or coalesce(call.language, '-') = any(%(languages)s))
+    and (%(types)s::text[] is null or call.type = any(%(types)s))
+    and (%(agents)s::text[] is null or coalesce(call.agent_id, '-') = any(%(agents)s))
 """
+# Every call once: in a rollup, at an edge, or live.
+_COUNTED: LiteralString = (
+    "select r.start, r.queue_id, nullif(r.language, '-') as language, r.type, "
+    "nullif(r.agent_id, '-') as agent_id, "
+    + COLUMNS
+    + """ from call_rollups r
+    join unnest(%(grains)s::text[], %(rolled_from)s::timestamptz[], %(rolled_to)s::timestamptz[])
+        as rolled (grain, beginning, ending)
+    on r.grain = rolled.grain and r.start >= rolled.beginning and r.start < rolled.ending
+    union all select """
+    + CONTRIBUTIONS
+    + """ from unnest(%(edge_from)s::timestamptz[], %(edge_to)s::timestamptz[])
+        as edge (beginning, ending)
+    join calls c on c.shelf >= edge.beginning and c.shelf < edge.ending and c.shelf < 'infinity'
+        and c.initiated_at >= edge.beginning and c.initiated_at < edge.ending
+    union all select """
+    + CONTRIBUTIONS
+    + """ from calls_live c
+    where c.initiated_at >= %(start)s and c.initiated_at < %(end)s"""
+)
 _ENDS: LiteralString = """
     case when %(bucket)s::text is null then %(end)s::timestamptz
          else least((part.start at time zone %(zone)s + %(width)s::interval) at time zone %(zone)s, %(end)s) end
 """
 _GAUGES = """
-select count(*) filter (where c.status = 'waiting') as waiting,
+select count(*) filter (where call.status = 'waiting') as waiting,
     coalesce(max(extract(epoch from %(now)s - case
-        when c.answered_at is null then c.initiated_at else (c.state->>'last_at')::timestamptz end))
-        filter (where c.status = 'waiting'), 0)::float as longest_current_wait,
-    count(*) filter (where c.status = 'active') as active,
-    count(*) filter (where c.status = 'on_hold') as on_hold
-from calls c where c.ended_at is null and c.initiated_at is not null
+        when call.answered_at is null then call.initiated_at else (call.state->>'last_at')::timestamptz end))
+        filter (where call.status = 'waiting'), 0)::float as longest_current_wait,
+    count(*) filter (where call.status = 'active') as active,
+    count(*) filter (where call.status = 'on_hold') as on_hold
+from calls_live call where call.ended_at is null and call.initiated_at is not null
 """
 _AGENTS = """
 select status, count(*) from agents where %(queues)s::text[] is null or queues && %(queues)s group by status
@@ -84,8 +65,10 @@ select status, count(*) from agents where %(queues)s::text[] is null or queues &
 
 
 class PostgresFigures:
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    """`rolled` False counts every call itself: what the rollups are held against."""
+
+    def __init__(self, database: Database, *, rolled: bool = True) -> None:
+        self._database, self._rolled = database, rolled
 
     def day_begin(self, now: datetime, zone: str) -> datetime:
         return self._rows("select date_trunc('day', %s::timestamptz, %s) as begin", [now, _zone(zone)])[0]["begin"]
@@ -93,10 +76,27 @@ class PostgresFigures:
     def groups(self, span: Span, limit: int) -> list[Group]:
         if not span.bucket and not span.group_by:
             limit = 1
-        rows = self._rows(_statement(span), _parameters(span) | {"limit": limit})
+        rows = self._rows(_statement(span), _parameters(span) | self._cover(span) | {"limit": limit})
         if not rows and not span.bucket and not span.group_by:
             return [Group(span.start, span.end, {}, Tally())]
         return [_group(span, row) for row in rows]
+
+    def _cover(self, span: Span) -> dict[str, Any]:
+        whole = all(self.day_begin(moment, span.zone).minute == 0 for moment in {span.start, span.end})
+        grains = rollups.grains(
+            span.bucket,
+            by_agent=bool(span.agents) or "agent" in span.group_by,
+            utc=span.zone == "UTC",
+            whole_hours=whole,
+        )
+        found = rollups.cover(span.start, span.end, grains if self._rolled else [])
+        return {
+            "grains": [grain for grain, _, _ in found.rolled],
+            "rolled_from": [beginning for _, beginning, _ in found.rolled],
+            "rolled_to": [ending for _, _, ending in found.rolled],
+            "edge_from": [beginning for beginning, _ in found.edges],
+            "edge_to": [ending for _, ending in found.edges],
+        }
 
     def gauges(self, span: Span, now: datetime) -> Gauges:
         parameters = _parameters(span) | {"now": now}
@@ -118,10 +118,7 @@ def _statement(span: Span) -> LiteralString:
     begin: LiteralString = _begin(span)
     grouped: LiteralString = ", ".join(["1", *keys])
     selected: LiteralString = ", ".join([begin + " as start", *keys, SUMS])
-    counted: LiteralString = "select " + CONTRIBUTIONS + " from calls c where c.initiated_at >= %(start)s "
-    counted += "and c.initiated_at < %(end)s and c.initiated_at is not null" + _NARROWED
-    agents: LiteralString = " where %(agents)s::text[] is null or coalesce(agent_id, '-') = any(%(agents)s)"
-    parts: LiteralString = "select " + selected + " from (" + counted + ") call" + agents
+    parts: LiteralString = "select " + selected + " from (" + _COUNTED + ") call where true" + _NARROWED
     parts += (" group by " + grouped) if span.bucket or keys else " having count(*) > 0"
     ordered: LiteralString = ", ".join(["part.start", *("part." + key + " nulls last" for key in keys)])
     return "select part.*, " + _ENDS + " as ends from (" + parts + ") part order by " + ordered + " limit %(limit)s"

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString
 
+from shared.adapters.postgres import rollups
+
 Query = tuple[LiteralString, Any]
 
 MONTHS_OF = timedelta(days=5 * 366)  # what claims to be older has no month of its own, so that nobody can make hundreds
@@ -19,6 +21,6 @@ def months(started: Iterable[datetime], now: datetime) -> list[datetime]:
     return sorted({datetime(moment.year, moment.month, 1, tzinfo=UTC) for moment in moments})
 
 
-def recount(call_ids: Sequence[str], sign: int) -> Sequence[Query]:  # noqa: ARG001 - as long as there are no rollups
+def recount(call_ids: Sequence[str], sign: int) -> Sequence[Query]:
     """What adds these calls to the rollups (1: just shelved) or takes them out (-1: just off the shelf, unchanged)."""
-    return ()
+    return rollups.added(call_ids) if sign > 0 else rollups.removed(call_ids)

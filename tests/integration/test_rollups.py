@@ -1,0 +1,77 @@
+"""Rollups are the calls on the shelf, whatever was shelved, taken back and shelved again."""
+
+import random
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from infra import rollups
+from shared.adapters.postgres.metrics import PostgresFigures
+from shared.usecases.metrics import show_metrics
+from shared.usecases.permissions import Bearer
+from shared.usecases.shelve import SHELVE_AFTER, shelve
+from tests.integration.conftest import Floor
+from tests.integration.test_reads import story
+
+ADMIN = Bearer("admin", frozenset("*"), 0)
+
+
+def figures(floor: Floor, *, rolled: bool, **asked: str) -> list[dict[str, Any]]:
+    found = show_metrics(PostgresFigures(floor.database, rolled=rolled), ADMIN, asked, floor.clock.now())
+    return [row.model_dump() for row in found.data]
+
+
+def shelve_all(floor: Floor) -> None:
+    while shelve(floor.sweeper.journal, floor.clock.now() + 2 * SHELVE_AFTER):
+        pass
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rollups_and_calls_alike_give_the_same_figures(floor: Floor, seed: int) -> None:
+    """Calls over two days, some with a late event that takes them off the shelf again."""
+    chance = random.Random(seed)
+    for number in range(60):
+        at = floor.clock.at(chance.randrange(-170_000, -4_000))
+        events = [
+            event | {"eventId": f"{number}-{n}", "occurredAt": (at + timedelta(seconds=9 * n)).isoformat()}
+            for n, event in enumerate(story(number))
+        ]
+        floor.send(*events[:-1] or events)
+        if number % 20 == 0:
+            shelve_all(floor)
+        floor.send(*events)
+    shelve_all(floor)
+    for number in chance.sample(range(60), 12):
+        floor.one("call_hold", f"call-{number:03}", holdDuration=70, occurredAt=floor.clock.at(-175_000).isoformat())
+        floor.one("call_ended", f"call-{number:03}", endReason="failed", duration=0)
+    assert floor.rows("select count(*) as n from call_rollups")[0]["n"] > 0
+    assert rollups.differing(floor.database.connection()) == 0
+    _alike(floor)
+    shelve_all(floor)
+    _alike(floor)
+    assert rollups.differing(floor.database.connection()) == 0
+
+
+def _alike(floor: Floor) -> None:
+    span = {"from": floor.clock.at(-171_123).isoformat(), "to": floor.clock.at(-11).isoformat()}
+    for bucket in ("", "5m", "1h", "1d"):
+        for group in ("", "queue", "agent", "queue,language,type", "agent,queue"):
+            for zone in ("UTC", "Europe/Madrid", "+05:30"):
+                asked = {
+                    **span,
+                    "zone": zone,
+                    **({"bucket": bucket} if bucket else {}),
+                    **({"groupBy": group} if group else {}),
+                }
+                assert figures(floor, rolled=True, **asked) == figures(floor, rolled=False, **asked), asked
+
+
+def test_a_rebuild_mends_what_differs(floor: Floor) -> None:
+    floor.send(*(event for number in range(10) for event in story(number)))
+    shelve_all(floor)
+    floor.rows("update call_rollups set offered = offered + 1 where grain = '1h'")
+    connection = floor.database.connection()
+    assert rollups.differing(connection) > 0
+    rollups.rebuild(connection)
+    assert rollups.differing(connection) == 0
