@@ -61,7 +61,7 @@ def database() -> Database:
 def journal() -> PostgresJournal:
     from shared.adapters.postgres.ledger import PostgresJournal
 
-    return PostgresJournal(database())
+    return PostgresJournal(database(), settings().relay_shards)
 
 
 @cache
@@ -117,7 +117,8 @@ def announcer() -> RedisAnnouncer:
 
     # Nobody may be listening only because Redis has just come back: then the relay will, and needs no help.
     watch = _Watch("relay", settings().relay_function)
-    return RedisAnnouncer(_redis_url(), wake_relay=lambda: watch.look(clock.now()))
+    shards = settings().relay_shards
+    return RedisAnnouncer(_redis_url(), shards, wake_relay=lambda _shard: watch.look(clock.now()))
 
 
 def health() -> dict[str, Any]:
@@ -207,7 +208,7 @@ async def relay() -> AsyncGenerator[Relay]:
     from shared.usecases.relay import Relay
 
     floor = PostgresFloor(_database_url(), holder=new_id())
-    channel = RedisChannel(_redis_url())
+    channel = RedisChannel(_redis_url(), shard=0)
     async with HttpGateway(settings().connections_url, _sign()) as gateway:
         try:
             yield Relay(channel, floor, gateway, wake=lambda: invoke_async(settings().relay_function))

@@ -76,18 +76,18 @@ export interface DeadLetterPage {
   nextCursor: string | null;
 }
 
-/** An event that never became possible, or an announcement of one that reached nobody. */
+/** An event that never became possible, or an announcement, of an event or of agents, that reached nobody. */
 export interface DeadLetter {
-  /** the event's id; by it a dead letter is redriven */
+  /** the event's id, where there is one; by it a dead letter is redriven */
   id: string;
   kind: "event" | "announcement";
-  callId: string;
+  callId: string | null;
   queueId: string | null;
   type: string;
   reason: string;
   failedAt: string;
   attempts: number;
-  /** the event, as its sender would send it again */
+  /** the event, as its sender would send it again, or the agents' ids */
   body: Record<string, unknown>;
 }
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -11,28 +11,30 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from shared.adapters import metrics
-from shared.adapters.floor_channel import FLOOR, STATUS_UPDATES
+from shared.adapters.floor_channel import STATUS_UPDATES, floor_channel
 from shared.adapters.metrics import Metric
 from shared.adapters.postgres.codec import agent_view, event_json_of
 from shared.contracts.wire import Json, call_json, status_json
 from shared.usecases.journal import Announcement, News
+from shared.usecases.shards import shared_out
 
 _log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 0.25  # an answer may be this much later when Redis hangs, never more
 
-# One command for a whole batch: commands are dear to the client, not to the server. Answers how many heard the first.
+# One command for a whole batch: commands are dear to the client, not to the server. Pairs of channel and message;
+# answers how many heard each.
 _PUBLISH = """
-local heard = redis.call('publish', ARGV[1], ARGV[2])
-for i = 4, #ARGV do redis.call('publish', ARGV[3], ARGV[i]) end
+local heard = {}
+for i = 1, #ARGV, 2 do heard[#heard + 1] = redis.call('publish', ARGV[i], ARGV[i + 1]) end
 return heard
 """
 
 
 class RedisAnnouncer:
-    """`wake_relay` is called where nobody listens: the relay must be started to hear of the outbox."""
+    """`wake_relay` is called with a shard where nobody listens: its relay must be started to hear of the outbox."""
 
-    def __init__(self, url: str, wake_relay: Callable[[], None]) -> None:
-        self._wake_relay = wake_relay
+    def __init__(self, url: str, shards: int, wake_relay: Callable[[int], None]) -> None:
+        self._shards, self._wake_relay = shards, wake_relay
         self._client: Any = redis.Redis.from_url(  # pyright: ignore[reportUnknownMemberType] - partly typed upstream
             url,
             socket_timeout=TIMEOUT_SECONDS,
@@ -41,16 +43,21 @@ class RedisAnnouncer:
         )
 
     def announce(self, news: News) -> None:
-        if not news.changes and not news.agents:
+        self.announce_all([news])
+
+    def announce_all(self, several: Sequence[News]) -> None:
+        floor = [message for news in several for message in self._messages(news)]
+        statuses = [(STATUS_UPDATES, _status(change)) for news in several for change in news.changes]
+        if not floor:
             return
         try:
-            listeners = self._publish(news)
+            heard = self._publish([(floor_channel(shard), message) for shard, message in floor] + statuses)
         except redis.RedisError as error:
             _log.warning("Not announced, the sweep will: %s", type(error).__name__)
         else:
-            metrics.observe(Metric.LISTENERS, listeners)
-            if not listeners:
-                self._wake_relay()
+            metrics.observe(Metric.LISTENERS, min(heard[: len(floor)]))
+            for shard in {shard for (shard, _), listeners in zip(floor, heard, strict=False) if not listeners}:
+                self._wake_relay(shard)
 
     def ping_milliseconds(self) -> float | None:
         """None where Redis does not answer."""
@@ -61,12 +68,25 @@ class RedisAnnouncer:
             return None
         return (time.perf_counter() - begun) * 1000
 
-    def _publish(self, news: News) -> int:
-        changes = [_change(announcement) for announcement in news.changes]
-        agents = [agent_view(agent).model_dump(mode="json") for agent in news.agents]
-        statuses = [orjson.dumps(status_json(change["call"], change["event"])) for change in changes]
-        floor = orjson.dumps({"changes": changes, "agents": agents})
-        return int(self._client.eval(_PUBLISH, 0, FLOOR, floor, STATUS_UPDATES, *statuses))
+    def _publish(self, messages: Sequence[tuple[str, bytes]]) -> list[int]:
+        return self._client.eval(_PUBLISH, 0, *(part for message in messages for part in message))
+
+    def _messages(self, news: News) -> Iterator[tuple[int, bytes]]:
+        """As `contracts.feed.Published`, one for each relay that has a share."""
+        queues = {change.call.id: change.call.queue_id for change in news.changes}
+        shares = shared_out(queues, [(agent.id, agent.call_id) for agent in news.agents], self._shards)
+        for shard, share in shares.items():
+            calls, agents = set(share.calls), set(share.agents)
+            told = {
+                "transaction": news.transaction,
+                "changes": [_change(change) for change in news.changes if change.call.id in calls],
+                "agents": [agent_view(agent).model_dump(mode="json") for agent in news.agents if agent.id in agents],
+            }
+            yield shard, orjson.dumps(told)
+
+
+def _status(announcement: Announcement) -> bytes:
+    return orjson.dumps(status_json(call_json(announcement.call), event_json_of(announcement.row)))
 
 
 def _change(announcement: Announcement) -> Json:
@@ -74,5 +94,6 @@ def _change(announcement: Announcement) -> Json:
     return {
         "event": event_json_of(announcement.row),
         "call": call_json(announcement.call),
-        "previousQueueId": announcement.previous_queue_id,
+        "previousQueueId": announcement.left.queue_id,
+        "previousAgentId": announcement.left.agent_id,
     }

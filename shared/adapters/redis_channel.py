@@ -11,7 +11,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from shared.adapters.floor_channel import FLOOR
+from shared.adapters.floor_channel import floor_channel
 from shared.contracts.feed import Published
 from shared.usecases.floor import ChannelDownError
 
@@ -21,8 +21,8 @@ _DOWN = (RedisError, OSError, TimeoutError)
 
 
 class RedisChannel:
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: str, shard: int) -> None:
+        self._url, self._name = url, floor_channel(shard)
 
     @asynccontextmanager
     async def listen(self) -> AsyncGenerator[AsyncIterator[Published]]:
@@ -32,15 +32,15 @@ class RedisChannel:
         )
         try:
             subscription = client.pubsub()
-            await _subscribe(subscription)
+            await _subscribe(subscription, self._name)
             yield _messages(subscription)
         finally:
             await client.aclose()
 
 
-async def _subscribe(subscription: Any) -> None:  # noqa: ANN401 - partly typed upstream
+async def _subscribe(subscription: Any, name: str) -> None:  # noqa: ANN401 - partly typed upstream
     try:
-        await subscription.subscribe(FLOOR)
+        await subscription.subscribe(name)
         if not await subscription.get_message(timeout=SILENCE_SECONDS):
             raise ChannelDownError("Redis does not confirm the subscription.")
     except _DOWN as error:
@@ -67,5 +67,5 @@ def _read(data: bytes) -> Published | None:
     try:
         return Published.model_validate_json(data)
     except ValidationError as error:
-        _log.warning("Not a message of ours on %s: %s errors", FLOOR, error.error_count())
+        _log.warning("Not a message of ours: %s errors", error.error_count())
         return None

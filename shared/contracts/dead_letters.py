@@ -14,17 +14,17 @@ MAX_IDS = 500
 
 
 class DeadLetterView(Contract):
-    """An event that never became possible, or an announcement of one that reached nobody."""
+    """An event that never became possible, or an announcement, of an event or of agents, that reached nobody."""
 
-    id: str = Field(description="the event's id; by it a dead letter is redriven")
+    id: str = Field(description="the event's id, where there is one; by it a dead letter is redriven")
     kind: Kind
-    call_id: str
+    call_id: str | None
     queue_id: str | None
     type: str
     reason: str
     failed_at: Moment
     attempts: int
-    body: dict[str, Any] = Field(description="the event, as its sender would send it again")
+    body: dict[str, Any] = Field(description="the event, as its sender would send it again, or the agents' ids")
 
 
 class DeadLetterPage(Contract):

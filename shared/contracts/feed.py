@@ -73,10 +73,12 @@ class Change(Contract):
     event: EventView
     call: CallView
     previous_queue_id: str | None = Field(None, description="set where a transfer moved the call: its queue may forget")
+    previous_agent_id: str | None = Field(None, description="set where the call left an agent, who may forget it too")
 
 
 class Published(Contract):
-    """What one transaction tells the floor over Redis: doorbell and payload in one."""
+    """What one transaction tells a relay over Redis, doorbell and payload in one. By its id the outbox is cleared."""
 
+    transaction: int
     changes: list[Change] = Field(default_factory=list[Change])
     agents: list[AgentView] = Field(default_factory=list[AgentView])

@@ -36,6 +36,7 @@ class AgentChange:
 
     outcome: Literal["applied", "replayed", "key_reused", "unknown", "engaged", "outdated"]
     agent: AgentRecord | None = None
+    transaction: int | None = None
 
 
 class AgentRegistry(Protocol):
@@ -43,7 +44,7 @@ class AgentRegistry(Protocol):
         """Record the change and apply it in one transaction."""
         ...
 
-    def put_agent(self, agent_id: str, setup: AgentSetup, now: datetime) -> AgentRecord:
+    def put_agent(self, agent_id: str, setup: AgentSetup, now: datetime) -> AgentChange:
         """Create an agent, or change the name and skills of one. A status belongs to the agent once there is one."""
         ...
 
@@ -51,8 +52,10 @@ class AgentRegistry(Protocol):
 def set_up_agent(
     registry: AgentRegistry, announcer: Announcer, agent_id: str, setup: AgentSetup, now: datetime
 ) -> AgentView:
-    agent = registry.put_agent(agent_id, setup, now)
-    announcer.announce(News(agents=[agent]))
+    changed = registry.put_agent(agent_id, setup, now)
+    agent = changed.agent
+    assert agent, "who was put is on record"
+    announcer.announce(News(agents=[agent], transaction=changed.transaction))
     shown = {name: getattr(agent, name) for name in AgentView.model_fields}
     return AgentView.model_construct(**shown | ({"call_id": None} if agent.status is AgentStatus.AVAILABLE else {}))
 
@@ -63,7 +66,7 @@ def change_status(registry: AgentRegistry, announcer: Announcer, change: StatusC
     match found.outcome:
         case "applied":
             if found.agent:
-                announcer.announce(News(agents=[found.agent]))
+                announcer.announce(News(agents=[found.agent], transaction=found.transaction))
             return Changed(event_id, "applied")
         case "outdated":  # recorded, and overtaken by what is known since
             return Changed(event_id, "applied")

@@ -14,11 +14,15 @@ def topics_of_change(change: Change, agents: Collection[AgentView] = ()) -> froz
     call, event = change.call, change.event
     topics = {f"call:{call.id}"} | {f"queue:{queue_id}" for queue_id in queues_of_change(change)}
     topics |= {f"agent:{agent.id}" for agent in agents if agent.call_id == call.id}
-    topics |= {f"agent:{agent_id}" for agent_id in (call.agent_id, event.metadata.get("agentId")) if agent_id}
+    topics |= {f"agent:{agent_id}" for agent_id in _agents_of(change) if agent_id}
     # A flagged call is followed to its end, or a list of alerts would go stale. A void event may have taken the flag.
     if call.flags or event.void:
         topics.add(f"alerts:{call.queue_id}")
     return frozenset(topics)
+
+
+def _agents_of(change: Change) -> tuple[str | None, ...]:
+    return change.call.agent_id, change.previous_agent_id, change.event.metadata.get("agentId")
 
 
 def queues_of_change(change: Change) -> tuple[str, ...]:

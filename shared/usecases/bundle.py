@@ -43,7 +43,7 @@ def alert_items(event: EventView, call: CallView) -> tuple[Item, ...]:
 
 
 def agent_item(agent: AgentView) -> Item:
-    return Item("agents", agent.id, (0, agent.status_since.isoformat()), agent.model_dump_json().encode())
+    return Item("agents", agent.id, (agent.version, ""), agent.model_dump_json().encode())
 
 
 class Bundle:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from shared.contracts.feed import Reset
 from shared.usecases.bundle import Bundle
-from shared.usecases.floor import Gateway, Sent, Told
+from shared.usecases.floor import Gateway, Sent
 
 POSTS_AT_ONCE = 64
 PATIENCE_SECONDS = 0.25  # a post that takes longer gives its place to others, and goes on beside them
@@ -17,36 +17,36 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 2.0
 
 
 class Debts:
-    """Counts for each event how many deliveries still owe it."""
+    """Counts for each transaction how many deliveries still owe it."""
 
-    def __init__(self, paid: Callable[[Collection[Told]], None]) -> None:
+    def __init__(self, paid: Callable[[Collection[int]], None]) -> None:
         self._paid = paid
-        self._owed: dict[Told, int] = {}
+        self._owed: dict[int, int] = {}
 
-    def __contains__(self, event: Told) -> bool:
-        return event in self._owed
+    def __contains__(self, transaction: int) -> bool:
+        return transaction in self._owed
 
-    def owe(self, events: Collection[Told]) -> None:
-        for event in events:
-            self._owed[event] = self._owed.get(event, 0) + 1
+    def owe(self, transactions: Collection[int]) -> None:
+        for transaction in transactions:
+            self._owed[transaction] = self._owed.get(transaction, 0) + 1
 
-    def settle(self, events: Collection[Told]) -> None:
-        paid: list[Told] = []
-        for event in events:
-            self._owed[event] -= 1
-            if not self._owed[event]:
-                del self._owed[event]
-                paid.append(event)
+    def settle(self, transactions: Collection[int]) -> None:
+        paid: list[int] = []
+        for transaction in transactions:
+            self._owed[transaction] -= 1
+            if not self._owed[transaction]:
+                del self._owed[transaction]
+                paid.append(transaction)
         if paid:
             self._paid(paid)
 
 
 @dataclass(slots=True)
 class Parcel:
-    """A bundle on its way to several connections. Its events are settled when the last of them has it."""
+    """A bundle on its way to several connections. It is settled when the last of them has it."""
 
     bundle: Bundle
-    events: Collection[Told]
+    transactions: Collection[int]
     recipients: int
 
 
@@ -98,9 +98,9 @@ class Delivery:
         async with self._slots:
             return
 
-    def send(self, bundle: Bundle, events: Collection[Told], connection_ids: Collection[str]) -> None:
-        self._debts.owe(events)
-        parcel = Parcel(bundle, events, len(connection_ids))
+    def send(self, bundle: Bundle, transactions: Collection[int], connection_ids: Collection[str]) -> None:
+        self._debts.owe(transactions)
+        parcel = Parcel(bundle, transactions, len(connection_ids))
         for connection_id in connection_ids:
             mailbox = self._mailboxes.get(connection_id)
             if mailbox is None:
@@ -184,4 +184,4 @@ class Delivery:
         for parcel in parcels:
             parcel.recipients -= 1
             if not parcel.recipients:
-                self._debts.settle(parcel.events)
+                self._debts.settle(parcel.transactions)

@@ -8,7 +8,7 @@ from shared.domain.agents import AgentStatus, Effect, agent_effects
 from shared.domain.call import Call
 from shared.domain.facts import Event
 from shared.domain.rules import AN_INSTANT, Folded, Timer, TimerKind, Verdict, append, fold, judge, timers_owed
-from shared.usecases.journal import CallRecord, Changes, EventRow, EventState
+from shared.usecases.journal import CallRecord, Changes, EventRow, EventState, Left
 
 _STATES = {
     Verdict.LEGAL: EventState.APPLIED,
@@ -146,10 +146,15 @@ class Draft:
         restated = [row for row in self._restated.values() if row.state in (EventState.APPLIED, EventState.VOID)]
         return [row for row in self.recorded if row.state is not EventState.PARKED] + restated
 
-    def previous_queue_id(self) -> str | None:
-        if self.before and self.call and self.before.queue_id != self.call.queue_id:
-            return self.before.queue_id
-        return None
+    def left(self) -> Left:
+        """The queue and the agent who had the call before, where it has gone on to others."""
+        if not self.before or not self.call:
+            return Left()
+        queue_id, agent_id = self.before.queue_id, _agent_of(self.before)
+        return Left(
+            queue_id if queue_id != self.call.queue_id else None,
+            agent_id if agent_id != _agent_of(self.call) else None,
+        )
 
     def owed(self, grace: timedelta) -> set[Timer]:
         """The timers of the call as it stands, and the grace of what is parked."""
@@ -179,3 +184,7 @@ class Draft:
 
     def _rows(self) -> list[EventRow]:
         return [*(self.log or ()), *self.recorded]
+
+
+def _agent_of(call: Call) -> str | None:
+    return call.agent_id or (call.offer.agent_id if call.offer else None)

@@ -6,21 +6,13 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple, Protocol
 
-from shared.contracts.feed import Change, Published
-from shared.contracts.views import AgentView
+from shared.contracts.feed import Published
 from shared.usecases.permissions import Bearer
 
 
 class Subscriber(NamedTuple):
     connection_id: str
     bearer: Bearer
-
-
-class Told(NamedTuple):
-    """An event in the version that was told: told anew with a higher one, it is owed again."""
-
-    event_id: str
-    version: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +34,13 @@ class Floor(Protocol):
         """Connections whose time is over, and which must be closed."""
         ...
 
-    async def pending(self, after: int, limit: int) -> tuple[Sequence[Change], int | None]:
-        """What is owed, oldest first, and where to go on; None at the end. `after` is such a place, 0 the beginning."""
+    async def pending(self, after: int, limit: int) -> Sequence[Published]:
+        """What is owed of transactions after this one, oldest first. Nothing at the end."""
         ...
 
-    async def agents_since(self, seconds: float) -> Sequence[AgentView]:
-        """Agents whose status changed within this time."""
+    async def clear(self, transactions: Collection[int]) -> None:
+        """Strike off what was told."""
         ...
-
-    async def clear(self, told: Collection[Told]) -> None: ...
 
     async def beat(self, seconds: float) -> None:
         """Say that this relay lives, for so long."""

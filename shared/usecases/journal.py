@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from shared.domain.agents import AgentStatus, Effect
 from shared.domain.call import Call
@@ -71,6 +71,13 @@ class Loaded:
     limits: Mapping[str, Limits]
 
 
+class Left(NamedTuple):
+    """What a call left as it went on: whoever follows that queue or agent must be told, to forget the call."""
+
+    queue_id: str | None = None
+    agent_id: str | None = None
+
+
 @dataclass(slots=True)
 class Changes:
     """All that one transaction writes."""
@@ -81,7 +88,7 @@ class Changes:
     armed: dict[tuple[str, TimerKind], datetime] = field(default_factory=dict[tuple[str, TimerKind], datetime])
     disarmed: set[tuple[str, TimerKind]] = field(default_factory=set[tuple[str, TimerKind]])
     effects: list[Effect] = field(default_factory=list[Effect])
-    told: list[str] = field(default_factory=list[str])  # ids of the events that the floor must be told of
+    told: dict[str, Left] = field(default_factory=dict[str, Left])  # the calls that the floor must be told of, by id
 
 
 class ConflictError(Exception):
@@ -111,10 +118,11 @@ class AgentRecord:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What only the system of record knows: positions in the log, and the agents as the effects left them."""
+    """What only the system of record knows: positions in the log, the agents as the effects left them, its own id."""
 
     positions: Mapping[str, int]
     agents: Sequence[AgentRecord]
+    transaction: int | None = None  # none where the floor need not be told of anything
 
 
 class Ledger(Protocol):
@@ -169,7 +177,7 @@ class Announcement:
 
     row: EventRow
     call: Call
-    previous_queue_id: str | None
+    left: Left
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +186,16 @@ class News:
 
     changes: Sequence[Announcement] = ()
     agents: Sequence[AgentRecord] = ()
+    transaction: int | None = None
 
 
 class Announcer(Protocol):
     """Tells the floor what changed. Never raises: what was not told is told again by the sweep."""
 
     def announce(self, news: News) -> None: ...
+
+
+class Announcers(Announcer, Protocol):
+    def announce_all(self, several: Sequence[News]) -> None:
+        """What several transactions have to tell, at once."""
+        ...

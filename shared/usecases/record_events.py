@@ -136,14 +136,14 @@ def commit(
     changes = changes or Changes()
     for draft in drafts.values():
         draft.add_to(changes, now, grace)
-    changes.told = [row.event.id for draft in drafts.values() for row in draft.told()]
+    changes.told = {call_id: draft.left() for call_id, draft in drafts.items() if draft.told()}
     if not changes.records and not changes.disarmed:
         return News()
     news: list[Announcement] = []
     written = ledger.write(changes, now, meanwhile=lambda: news.extend(_announcements(drafts)))
     for row in changes.recorded:
         row.position = written.positions[row.event.id]
-    return News(news, written.agents)
+    return News(news, written.agents, written.transaction)
 
 
 def _announcements(drafts: Mapping[str, Draft]) -> Iterator[Announcement]:
@@ -152,7 +152,7 @@ def _announcements(drafts: Mapping[str, Draft]) -> Iterator[Announcement]:
             continue
         for row in draft.told():
             call_json(draft.call)  # made now, kept for the sender's answer and for the floor
-            yield Announcement(row, draft.call, draft.previous_queue_id())
+            yield Announcement(row, draft.call, draft.left())
 
 
 class _Recorder:

@@ -28,7 +28,7 @@ A_TRANSACTION = 50  # letters whose calls are locked together
 class Letter:
     kind: Kind
     id: str
-    call_id: str
+    call_id: str | None  # none where agents' news were told to nobody
 
 
 class DeadLetters(Protocol):
@@ -74,11 +74,11 @@ def _revive(desk: Desk, letters: Sequence[Letter], now: datetime) -> dict[Letter
 
 def _attempt(desk: Desk, letters: Sequence[Letter], now: datetime) -> tuple[dict[Letter, Result], News]:
     with desk.journal.transaction() as ledger:
-        records = ledger.load(sorted({letter.call_id for letter in letters}), (), ()).records
+        records = ledger.load(sorted({letter.call_id for letter in letters if letter.call_id}), (), ()).records
         drafts = {call_id: Draft(record) for call_id, record in records.items()}
         load_logs(ledger, list(drafts.values()))
-        rows = {letter: drafts[letter.call_id].revive(letter.id, now) for letter in letters}
-        outcomes = {letter: _outcome(drafts[letter.call_id], row) for letter, row in rows.items() if row}
+        rows = {letter: drafts[letter.call_id].revive(letter.id, now) for letter in letters if letter.call_id}
+        outcomes = {letter: _outcome(drafts[row.event.call_id], row) for letter, row in rows.items() if row}
         news = commit(ledger, drafts, now, desk.grace)
     return {letter: result_of(outcome) for letter, outcome in outcomes.items()}, news
 

@@ -5,12 +5,11 @@ import logging
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 
-from shared.contracts.feed import Change, Published
-from shared.contracts.views import AgentView
+from shared.contracts.feed import Published
 from shared.usecases.delivery import Debts, Delivery
-from shared.usecases.floor import Channel, ChannelDownError, Floor, Gateway, Sent, Told
+from shared.usecases.floor import Channel, ChannelDownError, Floor, Gateway, Sent
 from shared.usecases.journal import UnavailableError
-from shared.usecases.routing import consignments, entries_of, told_by
+from shared.usecases.routing import consignments, entries_of
 
 _log = logging.getLogger(__name__)
 
@@ -20,24 +19,21 @@ BEAT_SECONDS, ALIVE_SECONDS = 1.0, 2.5
 HAND_OVER_SECONDS = 10.0  # a successor's cold start, and plenty
 FINISH_SECONDS = 2.0
 RETRY_SECONDS = 0.2
-DRAIN_AT_ONCE = 500
-AGENTS_SECONDS = 120.0  # how far back agents are told of again after a gap: they have no outbox
+DRAIN_AT_ONCE = 100  # transactions, of which each may have recorded hundreds of events
 DEAF_SECONDS = 1.0  # at most between two readings of the outbox while the channel is down
 EXPIRY_BEATS = 10
 
 
 class Inbox:
-    """What was heard and not sorted yet, each event once."""
+    """What was heard and not sorted yet, each transaction once."""
 
     def __init__(self) -> None:
-        self.changes: dict[Told, Change] = {}
-        self.agents: list[AgentView] = []
+        self._heard: dict[int, Published] = {}
         self._filled, self._taken = asyncio.Event(), asyncio.Event()
 
-    def add(self, changes: Iterable[Change], agents: Iterable[AgentView] = ()) -> None:
-        self.changes |= {told_by(change): change for change in changes}
-        self.agents += agents
-        if self.changes or self.agents:
+    def add(self, heard: Iterable[Published]) -> None:
+        self._heard |= {published.transaction: published for published in heard}
+        if self._heard:
             self._filled.set()
             self._taken.clear()
 
@@ -48,12 +44,11 @@ class Inbox:
         if self._filled.is_set():
             await self._taken.wait()
 
-    def take(self) -> Published:
-        published = Published.model_construct(changes=list(self.changes.values()), agents=self.agents)
-        self.changes, self.agents = {}, []
+    def take(self) -> Collection[Published]:
+        heard, self._heard = self._heard, {}
         self._filled.clear()
         self._taken.set()
-        return published
+        return heard.values()
 
 
 class Chores:
@@ -61,12 +56,12 @@ class Chores:
 
     def __init__(self, floor: Floor) -> None:
         self._floor = floor
-        self._told: set[Told] = set()
+        self._told: set[int] = set()
         self._gone: set[str] = set()
         self._due = asyncio.Event()
 
-    def clear(self, told: Collection[Told]) -> None:
-        self._told |= set(told)
+    def clear(self, transactions: Collection[int]) -> None:
+        self._told |= set(transactions)
         self._due.set()
 
     def remove(self, connection_id: str) -> None:
@@ -142,50 +137,49 @@ class Relay:
                     pause_seconds = 0
                     draining = group.create_task(self._drain())
                     async for published in messages:
-                        self._hear(published.changes, published.agents)
+                        self._hear([published])
                     draining.cancel()
             except* ChannelDownError as down:
                 _log.warning("The channel is down: %s", down.exceptions[0])
-            await self._drain(2 * DEAF_SECONDS)
+            await self._drain()
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(DEAF_SECONDS, pause_seconds + RETRY_SECONDS)
 
-    async def _drain(self, agents_seconds: float = AGENTS_SECONDS) -> None:
+    async def _drain(self) -> None:
         """Take in what is owed already: by a relay that died, or while nobody listened."""
-        after: int | None = 0
+        after = 0
         with suppress(UnavailableError):
-            self._hear((), await self._floor.agents_since(agents_seconds))
-            while after is not None:
-                changes, after = await self._floor.pending(after, DRAIN_AT_ONCE)
-                self._hear(changes)
+            while owed := await self._floor.pending(after, DRAIN_AT_ONCE):
+                self._hear(owed)
+                after = owed[-1].transaction
                 await self._inbox.emptied()
 
-    def _hear(self, changes: Iterable[Change], agents: Iterable[AgentView] = ()) -> None:
+    def _hear(self, heard: Iterable[Published]) -> None:
         """What is on its way already is not sent again."""
-        self._inbox.add((change for change in changes if told_by(change) not in self._debts), agents)
+        self._inbox.add(published for published in heard if published.transaction not in self._debts)
 
     async def _sort(self) -> None:
         while True:
             await self._inbox.filled()
             await self.delivery.turn()
-            published = self._inbox.take()
+            heard = self._inbox.take()
             try:
-                await self._flush(published)
+                await self._flush(heard)
             except UnavailableError:
-                self._inbox.add(published.changes, published.agents)
+                self._inbox.add(heard)
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def _flush(self, published: Published) -> None:
-        entries = entries_of(published)
+    async def _flush(self, heard: Collection[Published]) -> None:
+        entries = [entry for published in heard for entry in entries_of(published)]
         topics = {topic for entry in entries for topic in entry.topics}
         audience = await self._floor.audience(topics)
         self.delivery.position = max(self.delivery.position, audience.position)
-        told = [told for entry in entries for told in entry.told]
+        told = [published.transaction for published in heard]
         self._debts.owe(told)
         for consignment in consignments(entries, audience.subscribers):
-            self.delivery.send(consignment.bundle, consignment.events, consignment.connection_ids)
+            self.delivery.send(consignment.bundle, consignment.transactions, consignment.connection_ids)
         self._debts.settle(told)  # what nobody is interested in has been told to all who are
-        self.events += len(told)
+        self.events += sum(len(published.changes) for published in heard)
 
     async def _beat(self) -> None:
         beats = overlap = 0

@@ -5,10 +5,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from shared.contracts.feed import Change, Published
+from shared.contracts.feed import Published
 from shared.usecases.audience import queues_of_change, sees_any, topics_of_agent, topics_of_change
 from shared.usecases.bundle import Bundle, Item, agent_item, alert_items, call_item, event_item
-from shared.usecases.floor import Subscriber, Told
+from shared.usecases.floor import Subscriber
 from shared.usecases.permissions import Bearer
 
 
@@ -18,18 +18,14 @@ class Entry(NamedTuple):
     items: tuple[Item, ...]
     topics: frozenset[str]
     queues: Collection[str]
-    told: tuple[Told, ...]
+    transaction: int
 
 
 @dataclass(frozen=True, slots=True)
 class Consignment:
     bundle: Bundle
-    events: Collection[Told]
+    transactions: Collection[int]
     connection_ids: Collection[str]
-
-
-def told_by(change: Change) -> Told:
-    return Told(change.event.id, change.event.version)
 
 
 def entries_of(published: Published) -> list[Entry]:
@@ -39,11 +35,13 @@ def entries_of(published: Published) -> list[Entry]:
             (call_item(change.call), event_item(change.event), *alert_items(change.event, change.call)),
             topics_of_change(change, agents),
             queues_of_change(change),
-            (told_by(change),),
+            published.transaction,
         )
         for change in published.changes
     ]
-    return changes + [Entry((agent_item(agent),), topics_of_agent(agent), agent.queues, ()) for agent in agents]
+    return changes + [
+        Entry((agent_item(agent),), topics_of_agent(agent), agent.queues, published.transaction) for agent in agents
+    ]
 
 
 def consignments(entries: Sequence[Entry], subscribers: Mapping[str, Sequence[Subscriber]]) -> Iterator[Consignment]:
@@ -52,7 +50,7 @@ def consignments(entries: Sequence[Entry], subscribers: Mapping[str, Sequence[Su
         owed = [entry for entry in entries if not topics.isdisjoint(entry.topics) and sees_any(bearer, entry.queues)]
         if owed:
             bundle = Bundle((item for entry in owed for item in entry.items), topics)
-            yield Consignment(bundle, {told for entry in owed for told in entry.told}, connection_ids)
+            yield Consignment(bundle, {entry.transaction for entry in owed}, connection_ids)
 
 
 def _by_interest(

@@ -1,6 +1,6 @@
 """A floor without a cloud: the use cases on real Postgres, what they announce kept in a list, time in hand."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -30,6 +30,9 @@ class Told:
 
     def announce(self, news: News) -> None:
         self.news.append(news)
+
+    def announce_all(self, several: Sequence[News]) -> None:
+        self.news += several
 
     def events(self) -> list[tuple[str, str]]:
         return [(change.call.id, change.row.event.name) for news in self.news for change in news.changes]

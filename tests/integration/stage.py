@@ -21,7 +21,6 @@ from shared.adapters.postgres.registry import PostgresRegistry
 from shared.adapters.redis_announcer import RedisAnnouncer
 from shared.adapters.redis_channel import RedisChannel
 from shared.usecases.connect import connect
-from shared.usecases.floor import Told
 from shared.usecases.permissions import Bearer, Role
 from shared.usecases.relay import Relay
 from shared.usecases.submit import Desk, submit
@@ -111,10 +110,11 @@ class WatchedFloor(PostgresFloor):
         self.drained.set()
         return found
 
-    async def clear(self, told: Collection[Told]) -> None:
+    async def clear(self, transactions: Collection[int]) -> None:
         await self.may_clear.wait()
-        await super().clear(told)
-        await self._tell(event.event_id for event in told)
+        events = await self._tidying.rows("select id from events where txid = any(%s)", [list(transactions)])
+        await super().clear(transactions)
+        await self._tell(row["id"] for row in events)
 
     async def remove(self, connection_id: str) -> None:
         await super().remove(connection_id)
@@ -143,7 +143,7 @@ class Stage:
             self.database.connection().execute("insert into queues (id, name) values (%s, %s)", [queue, queue])
 
     def desk_on(self, database: Database) -> Desk:
-        announcer = RedisAnnouncer(self.redis_url, wake_relay=lambda: None)
+        announcer = RedisAnnouncer(self.redis_url, 1, wake_relay=lambda _shard: None)
         return Desk(PostgresJournal(database), PostgresAgents(database), announcer, new_id, timedelta(seconds=60))
 
     def listen(
@@ -164,14 +164,15 @@ class Stage:
         return (await self.send(initiated(call_id, queue, **more)))[0]
 
     def owed(self) -> set[str]:
-        return {row[0] for row in self.database.connection().execute("select event_id from outbox")}
+        owed = "select id from events join outbox using (txid)"
+        return {row[0] for row in self.database.connection().execute(owed)}
 
     @asynccontextmanager
     async def relay(self, seconds: float = 3600) -> AsyncGenerator["Running"]:
         """Killed at the end, wherever it is."""
         floor = WatchedFloor(self.postgres_url)
         async with HttpGateway(self.gateway.url) as gateway:
-            relay = Relay(RedisChannel(self.redis_url), floor, gateway, self.called.set)
+            relay = Relay(RedisChannel(self.redis_url, shard=0), floor, gateway, self.called.set)
             task = asyncio.create_task(relay.run(seconds))
             try:
                 yield Running(relay, floor, task)

@@ -62,7 +62,7 @@ def test_redriven_after_its_predecessor_came_it_is_applied_and_told(floor: Floor
     assert (floor.call()["agentId"], floor.call()["version"]) == ("interpreter-01", 2)
     assert floor.agent("interpreter-01") == ("offered", "call-1")
     assert floor.told.events() == [("call-1", "call_routed")]
-    assert floor.rows("select event_id from outbox where event_id = 'e-2'") != []
+    assert floor.rows("select o.txid from outbox o join events e using (txid) where e.id = 'e-2'") != []
     assert {row["kind"] for row in floor.rows("select kind from timers")} >= {"answer", "sla_wait"}
     assert letters_of(floor) == []
     assert redriven(floor, ids=["e-2"]) == [("e-2", 404, None)]

@@ -61,7 +61,7 @@ def outcome(floor: Floor) -> dict[str, Any]:
         "events": floor.rows(events),
         "agents": floor.rows("select id, status, status_since, call_id, reason from agents order by id"),
         "timers": floor.rows("select * from timers order by call_id, kind"),
-        "untold": floor.rows("select call_id, count(*) as events from outbox group by 1 order by 1"),
+        "untold": floor.rows("select calls, agents, count(*) as transactions from outbox group by 1, 2 order by 1, 2"),
     }
 
 

@@ -28,10 +28,10 @@ def event(event_id: str, version: int, void: bool = False) -> EventView:
     )  # fmt: skip
 
 
-def agent(agent_id: str, second: int) -> AgentView:
+def agent(agent_id: str, second: int, version: int = 1) -> AgentView:
     return AgentView(
         id=agent_id, name="Ana", languages=[], queues=["q"], status="away", status_since=AT.replace(second=second),
-        call_id=None, reason=None, skills={}, misses=0, version=1,
+        call_id=None, reason=None, skills={}, misses=0, version=version,
     )  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def test_a_frame_is_what_the_contract_says():
 
 def test_the_latest_wins_whatever_comes_last():
     late = Bundle([call_item(call("c", 3)), event_item(event("e", 3, void=True)), agent_item(agent("a", 5))], ["x"])
-    early = Bundle([call_item(call("c", 1)), event_item(event("e", 1)), agent_item(agent("a", 2))], ["y"])
+    early = Bundle([call_item(call("c", 1)), event_item(event("e", 1)), agent_item(agent("a", 2, version=0))], ["y"])
     for merged in (early.followed_by(late), late.followed_by(early)):
         (frame,) = read(merged)
         assert frame.calls[0].version == 3

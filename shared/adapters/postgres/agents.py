@@ -12,12 +12,12 @@ from psycopg.types.json import Jsonb
 
 from shared.adapters.postgres import codec
 from shared.adapters.postgres.connection import Database, available
+from shared.adapters.postgres.outbox import REPUBLISH_AFTER
 from shared.contracts.problems import refuse
 from shared.contracts.setup import AgentSetup, QueueSetup
 from shared.contracts.views import QueueView
 from shared.domain.agents import ENGAGED
 from shared.usecases.agents import AgentChange, StatusChange
-from shared.usecases.journal import AgentRecord
 
 _LOCK = "select * from agents where id = %s for update"
 _KNOWN = "select agent_id, fingerprint from agent_events where id = %s"
@@ -27,14 +27,22 @@ values (%s, %s, %s, %s, %s, %s, %s)
 """
 # Whatever call put the agent into the status before, it has no say any more.
 _APPLY = """
-update agents set status = %s, status_since = %s, reason = %s, call_id = null, misses = 0 where id = %s returning *
-"""
+with changed as (
+    update agents set status = %s, status_since = %s, reason = %s, call_id = null, misses = 0 where id = %s returning *
+)"""
 _PUT_AGENT = """
+with changed as (
 insert into agents (id, name, languages, queues, skills, status, status_since)
 values (%s, %s, %s, %s, %s, coalesce(%s, 'offline'), %s)
 on conflict (id) do update
 set name = excluded.name, languages = excluded.languages, queues = excluded.queues, skills = excluded.skills
 returning *
+)"""
+# The floor is told of it like of anything else.
+_TOLD = """, told as (
+    insert into outbox (agents, next_attempt_at) select array[id], %s from changed returning txid
+)
+select changed.*, told.txid as transaction from changed, told
 """
 _PUT_QUEUE = """
 insert into queues
@@ -72,15 +80,17 @@ class PostgresAgents:
             cursor.execute(_RECORD, astuple(change))
             if change.at < agent.status_since:
                 return AgentChange("outdated", agent)
-            cursor.execute(_APPLY, [change.status, change.at, change.reason, change.agent_id])
-            return AgentChange("applied", _agent(cursor.fetchone()))
+            told_by = change.received_at + REPUBLISH_AFTER
+            cursor.execute(_APPLY + _TOLD, [change.status, change.at, change.reason, change.agent_id, told_by])
+            return _applied(cursor.fetchone())
 
-    def put_agent(self, agent_id: str, setup: AgentSetup, now: datetime) -> AgentRecord:
+    def put_agent(self, agent_id: str, setup: AgentSetup, now: datetime) -> AgentChange:
         connection = self._database.connection()
         with available(), connection.cursor(row_factory=dict_row) as cursor:
             skills = Jsonb(setup.skills)
-            cursor.execute(_PUT_AGENT, [agent_id, setup.name, setup.languages, setup.queues, skills, setup.status, now])
-            return _agent(cursor.fetchone())
+            values = [agent_id, setup.name, setup.languages, setup.queues, skills, setup.status, now]
+            cursor.execute(_PUT_AGENT + _TOLD, [*values, now + REPUBLISH_AFTER])
+            return _applied(cursor.fetchone())
 
     def put_queue(self, queue_id: str, setup: QueueSetup) -> QueueView:
         connection = self._database.connection()
@@ -110,5 +120,6 @@ def _row(row: DictRow | None) -> dict[str, Any]:
     return row
 
 
-def _agent(row: DictRow | None) -> AgentRecord:
-    return codec.agent_from_row(_row(row))
+def _applied(row: DictRow | None) -> AgentChange:
+    changed = _row(row)
+    return AgentChange("applied", codec.agent_from_row(changed), changed["transaction"])

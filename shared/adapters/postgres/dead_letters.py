@@ -14,13 +14,16 @@ from shared.usecases.redrive import Letter
 
 _DEAD = """
 select * from (
-    select 'event' as kind, e.failed_at as given_up_at, e.attempts as tries, e.reason as why, e.*,
-        coalesce(c.queue_id, e.data ->> 'queue_id') as letter_queue_id
+    select 'event' as kind, e.id as letter_id, e.failed_at as given_up_at, e.attempts as tries, e.reason as why, e.*,
+        coalesce(c.queue_id, e.data ->> 'queue_id') as letter_queue_id, null::text[] as letter_agents
     from events e join calls c on c.id = e.call_id
     where e.state = 'dead'
     union all
-    select 'announcement', o.failed_at, o.attempts, 'Told to nobody: no relay took it.', e.*, c.queue_id
-    from outbox o join events e on e.id = o.event_id join calls c on c.id = e.call_id
+    select 'announcement', coalesce(e.id, 'transaction-' || o.txid), o.failed_at, o.attempts,
+        'Told to nobody: no relay took it.', e.*, c.queue_id, o.agents
+    from outbox o
+    left join events e on e.txid = o.txid and e.call_id = any(o.calls) and e.state in ('applied', 'void')
+    left join calls c on c.id = e.call_id
     where o.failed_at is not null
 ) letters
 """
@@ -28,28 +31,37 @@ _PAGE = f"""
 {_DEAD}
 where (%(queues)s::text[] is null or letter_queue_id = any(%(queues)s))
   and (%(after_time)s::timestamptz is null
-       or (given_up_at, kind, id) < (%(after_time)s, %(after_kind)s, %(after_id)s))
-order by given_up_at desc, kind desc, id desc limit %(limit)s
+       or (given_up_at, kind, letter_id) < (%(after_time)s, %(after_kind)s, %(after_id)s))
+order by given_up_at desc, kind desc, letter_id desc limit %(limit)s
 """
 _NAMED = f"""
-select kind, id, call_id from ({_DEAD}) named where id = any(%s) order by given_up_at, id
+select kind, letter_id, call_id from ({_DEAD}) named where letter_id = any(%s) order by given_up_at, letter_id
 """
 _OLDEST = f"""
-select kind, id, call_id from ({_DEAD}) oldest where given_up_at < %s order by given_up_at, id limit %s
+select kind, letter_id, call_id from ({_DEAD}) oldest where given_up_at < %s order by given_up_at, letter_id limit %s
 """
 _HOW_MANY = """
 select (select count(*) from events where state = 'dead' and failed_at < %(before)s)
      + (select count(*) from outbox where failed_at < %(before)s)
 """
-# With new transaction ids: a feed that has passed the old ones must see the event again.
+# The rows behind these letters.
+_OWED = """
+select distinct o.txid, o.shard from outbox o
+left join events e on e.txid = o.txid and e.call_id = any(o.calls) and e.state in ('applied', 'void')
+where o.failed_at is not null and coalesce(e.id, 'transaction-' || o.txid) = any(%s)
+"""
+# With a new transaction id, each its own: a feed that has passed the old one must see the events again.
 _REQUEUE = """
 with owed as (
-    update outbox set failed_at = null, attempts = 0, next_attempt_at = %s,
-        txid = pg_current_xact_id()::text::bigint
-    where event_id = any(%s) and failed_at is not null
-    returning event_id
+    update outbox set failed_at = null, attempts = 0, next_attempt_at = %s, txid = pg_current_xact_id()::text::bigint
+    where txid = %s and shard = %s and failed_at is not null
+    returning calls
+), moved as (
+    update events e set txid = pg_current_xact_id()::text::bigint from owed
+    where e.txid = %s and e.call_id = any(owed.calls) and e.state in ('applied', 'void')
+    returning e.id
 )
-update events e set txid = pg_current_xact_id()::text::bigint from owed where e.id = owed.event_id returning e.id
+select id from moved union all select 'transaction-' || %s from owed where not exists (select from moved)
 """
 
 
@@ -85,19 +97,23 @@ class PostgresDeadLetters:
 
     def requeue(self, ids: Sequence[str], now: datetime) -> set[str]:
         with available():
-            return {row[0] for row in self._database.connection().execute(_REQUEUE, [now, list(ids)])}
+            connection = self._database.connection()
+            owed = connection.execute(_OWED, [list(ids)]).fetchall()
+            return {
+                row[0] for txid, shard in owed for row in connection.execute(_REQUEUE, [now, txid, shard, txid, txid])
+            }
 
 
 def _view(row: dict[str, Any]) -> DeadLetterView:
-    event = codec.event_from_row(row).event
+    event = codec.event_from_row(row).event if row["id"] else None
     return DeadLetterView.model_construct(
-        id=event.id,
+        id=row["letter_id"],
         kind=row["kind"],
-        call_id=event.call_id,
+        call_id=row["call_id"],
         queue_id=row["letter_queue_id"],
-        type=event.name,
+        type=event.name if event else "agent_status_changed",
         reason=row["why"],
         failed_at=row["given_up_at"],
         attempts=row["tries"],
-        body=as_sent(event),
+        body=as_sent(event) if event else {"agents": row["letter_agents"]},
     )

@@ -1,19 +1,18 @@
 """The relay's side of the system of record: who listens, what is owed, who else relays."""
 
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, LiteralString
 
 import psycopg
 from psycopg.rows import DictRow, dict_row
 
-from shared.adapters.postgres import codec, outbox
+from shared.adapters.postgres import outbox
 from shared.adapters.postgres.connection import available, connect_async
 from shared.adapters.postgres.horizon import HORIZON
-from shared.contracts.feed import Change
-from shared.contracts.views import AgentView
-from shared.usecases.floor import Audience, Subscriber, Told
+from shared.contracts.feed import Published
+from shared.usecases.floor import Audience, Subscriber
 from shared.usecases.permissions import Bearer, Role
 
 # Who is subscribed to these topics; one round trip for a flush, so that a new subscription is honoured at once.
@@ -24,7 +23,11 @@ where s.topic = any(%s) and c.expires_at > now()
 group by 1, 2, 3
 """
 _EXPIRED = "select id from connections where expires_at <= now() limit 100"
-_AGENTS_SINCE = "select * from agents where status_since > now() - make_interval(secs => %s) limit 2000"
+# Where there are fewer shards than there were, the rows of those that are gone have a relay too.
+_PENDING = """
+select * from outbox where failed_at is null and shard %% %s = %s and txid > %s order by txid limit %s
+"""
+_CLEAR = "delete from outbox where txid = any(%s) and shard %% %s = %s"
 _BEAT = """
 insert into heartbeats (name, holder, alive_until) values ('relay', %s, now() + make_interval(secs => %s))
 on conflict (name, holder) do update set alive_until = excluded.alive_until
@@ -41,9 +44,9 @@ _RESIGN = "delete from heartbeats where name = 'relay' and (holder = %s or alive
 class PostgresFloor:
     """Two connections: what must be fast does not queue behind what must only be done."""
 
-    def __init__(self, url: str, holder: str) -> None:
+    def __init__(self, url: str, holder: str, shard: int = 0, shards: int = 1) -> None:
         self._flushing, self._tidying = _Line(url), _Line(url)
-        self._holder = holder
+        self._holder, self._shard, self._shards = holder, shard, shards
         self._resigned = False
 
     async def audience(self, topics: Collection[str]) -> Audience:
@@ -63,18 +66,16 @@ class PostgresFloor:
     async def expired(self) -> Sequence[str]:
         return [row["id"] for row in await self._tidying.rows(_EXPIRED)]
 
-    async def pending(self, after: int, limit: int) -> tuple[Sequence[Change], int | None]:
-        events = await self._tidying.rows(outbox.PENDING, [after, limit])
-        calls = await self._tidying.rows(outbox.CALLS, [[row["call_id"] for row in events]]) if events else []
-        return outbox.changes(events, calls), events[-1]["position"] if len(events) == limit else None
+    async def pending(self, after: int, limit: int) -> Sequence[Published]:
+        rows = await self._tidying.rows(_PENDING, [self._shards, self._shard, after, limit])
+        if not rows:
+            return []
+        asked = outbox.asked(rows)
+        contents = [await self._tidying.rows(query, asked) for query in outbox.CONTENTS]
+        return [outbox.published(news) for news in outbox.news(rows, *contents)]
 
-    async def agents_since(self, seconds: float) -> Sequence[AgentView]:
-        rows = await self._tidying.rows(_AGENTS_SINCE, [seconds])
-        return [codec.agent_view(codec.agent_from_row(row)) for row in rows]
-
-    async def clear(self, told: Collection[Told]) -> None:
-        ids, versions = [event.event_id for event in told], [event.version for event in told]
-        await self._tidying.rows(outbox.CLEAR, [ids, versions])
+    async def clear(self, transactions: Collection[int]) -> None:
+        await self._tidying.rows(_CLEAR, [list(transactions), self._shards, self._shard])
 
     async def beat(self, seconds: float) -> None:
         if not self._resigned:
@@ -125,7 +126,7 @@ class _Line:
             self._connection = await connect_async(self._url)
         return self._connection
 
-    async def rows(self, query: LiteralString, parameters: Sequence[Any] = ()) -> list[DictRow]:
+    async def rows(self, query: LiteralString, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[DictRow]:
         """Raises `UnavailableError`."""
         with available():
             connection = await self.connection()

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, LiteralString
 
 import orjson
@@ -11,7 +11,7 @@ import psycopg
 from psycopg import errors
 from psycopg.rows import DictRow, dict_row
 
-from shared.adapters.postgres import claims, codec, shelf, statements
+from shared.adapters.postgres import claims, codec, outbox, shelf, statements
 from shared.adapters.postgres.connection import Database
 from shared.domain.agents import ENGAGED, Effect
 from shared.domain.call import Call
@@ -31,15 +31,15 @@ from shared.usecases.journal import (
     Written,
 )
 
-REPUBLISH_AFTER = timedelta(seconds=3)  # what the relay has not cleared by then is published again
-
 Cursor = psycopg.Cursor[DictRow]
 Query = tuple[LiteralString, Any]
 
 
 class PostgresJournal:
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    """`shards` is how many relays share the work of telling."""
+
+    def __init__(self, database: Database, shards: int = 1) -> None:
+        self._database, self._shards = database, shards
 
     @contextmanager
     def transaction(self) -> Generator[Ledger]:
@@ -49,7 +49,7 @@ class PostgresJournal:
         written: that is tried again at once, on a new connection.
         """
         connection = self._database.connection()
-        ledger = PostgresLedger(connection)
+        ledger = PostgresLedger(connection, self._shards)
         try:
             yield ledger
         except psycopg.Error as error:
@@ -75,9 +75,10 @@ def _leave_nothing_open(connection: psycopg.Connection[Any]) -> None:
 
 
 class PostgresLedger:
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
-        self._connection = connection
+    def __init__(self, connection: psycopg.Connection[Any], shards: int) -> None:
+        self._connection, self._shards = connection, shards
         self._agents: dict[str, AgentRecord] = {}
+        self._settled: list[Effect] = []
         self._begun = False
         self.committing = False
 
@@ -162,6 +163,7 @@ class PostgresLedger:
 
     def settle(self, effects: Sequence[Effect]) -> None:
         queries = _effects(effects)
+        self._settled += effects
         if queries:
             self._note_agents(queries, self._run(queries))
 
@@ -187,13 +189,17 @@ class PostgresLedger:
 
     def write(self, changes: Changes, now: datetime, meanwhile: Callable[[], None]) -> Written:
         queries: list[Query] = []
-        results = self._run(_kept(_writes(changes, now), queries), commit=True, meanwhile=meanwhile)
+        writes = _writes(changes, now, outbox.tell(changes, self._settled, now, self._shards))
+        results = self._run(_kept(writes, queries), commit=True, meanwhile=meanwhile)
         positions: dict[str, int] = {}
+        transaction: int | None = None
         self._note_agents(queries, results)
         for (query, _), result in zip(queries, results, strict=True):
             if query is statements.INSERT_EVENTS:
                 positions = {row["id"]: row["position"] for row in result}
-        return Written(positions, list(self._agents.values()))
+            elif query is outbox.TELL:
+                transaction = next(result)["txid"]
+        return Written(positions, list(self._agents.values()), transaction)
 
 
 def _json(rows: Iterable[object]) -> list[str]:
@@ -206,12 +212,12 @@ def _kept(queries: Iterable[Query], kept: list[Query]) -> Iterator[Query]:
         yield query
 
 
-def _writes(changes: Changes, now: datetime) -> Iterator[Query]:
+def _writes(changes: Changes, now: datetime, telling: Iterator[Query]) -> Iterator[Query]:
     """Made one by one, as they are sent."""
     yield from _calls(changes, now)
     yield from _events(changes)
     yield from _timers(changes)
-    yield from _told(changes, now)
+    yield from telling
     yield from _effects(changes.effects)
 
 
@@ -252,15 +258,6 @@ def _timers(changes: Changes) -> Iterator[Query]:
             {"call_id": call_id, "kind": kind, "due_at": due_at} for (call_id, kind), due_at in changes.armed.items()
         )
         yield statements.ARM_TIMERS, _json(rows)
-
-
-def _told(changes: Changes, now: datetime) -> Iterator[Query]:
-    if changes.told:
-        call_ids = {row.event.id: row.event.call_id for row in (*changes.recorded, *changes.restated)}
-        yield (
-            statements.TELL,
-            [now + REPUBLISH_AFTER, changes.told, [call_ids[event_id] for event_id in changes.told]],
-        )
 
 
 def _effects(effects: Sequence[Effect]) -> list[Query]:

@@ -1,55 +1,99 @@
-"""The outbox, read back as what was published: for whoever publishes it again, and for a relay that takes over."""
+"""The outbox: a row for what one transaction tells one relay, and the row read back as what was published."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, LiteralString
+
+from psycopg.types.json import Jsonb
 
 from shared.adapters.postgres import codec
-from shared.contracts.feed import Change
+from shared.contracts.feed import Change, Published
 from shared.contracts.views import CallView
+from shared.domain.agents import Effect
+from shared.usecases.journal import Announcement, Changes, Left, News
+from shared.usecases.shards import shared_out
 
 Row = Mapping[str, Any]
 
-# An event with the queue that its transfer took the call from, which is found in the call's log.
-_WITH_PREVIOUS_QUEUE = """
-select e.*, case when e.state = 'void' then e.data ->> 'queue_id' else (
-    select p.data ->> 'queue_id' from events p
-    where e.name = 'call_transferred' and p.call_id = e.call_id and p.state = 'applied'
-      and p.data ->> 'queue_id' is not null and (p.at, p.position) < (e.at, e.position)
-    order by p.at desc, p.position desc limit 1
-) end as previous_queue_id
+REPUBLISH_AFTER = timedelta(seconds=3)  # what the relay has not cleared by then is published again
+
+TELL = """
+insert into outbox (shard, calls, agents, moved, next_attempt_at) values (%s, %s, %s, %s, %s) returning txid
 """
 
-# What is owed, oldest first, after a position.
-PENDING = (
-    _WITH_PREVIOUS_QUEUE
-    + """
-from outbox o join events e on e.id = o.event_id
-where o.failed_at is null and e.position > %s
-order by e.position limit %s
+# What was recorded with these rows, as it stands now: at least as new as when they were written. An event that was told
+# anew since, because it turned void, belongs to the row of the transaction that did so.
+EVENTS = """
+select e.* from events e
+where e.txid = any(%(txids)s) and e.call_id = any(%(calls)s) and e.state in ('applied', 'void') order by e.position
 """
-)
-
-EVENTS = _WITH_PREVIOUS_QUEUE + "from events e where e.id = any(%s) order by e.position"
-
-# The calls as they stand now: at least as new as the events read before.
-CALLS = "select * from calls where id = any(%s) and status is not null"
-
-# Only in the version that was told: an event that turned void meanwhile must still be told of.
-CLEAR = """
-delete from outbox o using unnest(%s::text[], %s::int[]) as told (id, version), events e
-where o.event_id = told.id and e.id = told.id and e.version is not distinct from told.version
-"""
+CALLS = "select * from calls where id = any(%(calls)s) and status is not null"
+AGENTS = "select * from agents where id = any(%(agents)s)"
+CONTENTS: tuple[LiteralString, ...] = (EVENTS, CALLS, AGENTS)
 
 
-def changes(event_rows: Sequence[Row], call_rows: Iterable[Row]) -> list[Change]:
-    calls = {row["id"]: CallView.of(codec.call_from_row(row)) for row in call_rows}
-    return [_change(row, calls[row["call_id"]]) for row in event_rows if row["call_id"] in calls]
+def tell(
+    changes: Changes, settled: Sequence[Effect], now: datetime, shards: int
+) -> Iterator[tuple[LiteralString, Any]]:
+    """The rows to write, a shard each. Agents are named where something was tried: one told in vain is no harm."""
+    queues = {
+        record.id: record.call.queue_id for record in changes.records if record.call and record.id in changes.told
+    }
+    agents = dict.fromkeys((effect.agent_id, effect.call_id) for effect in (*settled, *changes.effects))
+    for shard, share in shared_out(queues, agents, shards).items():
+        moved = {call_id: left for call_id in share.calls if any(left := changes.told[call_id])}
+        yield TELL, [shard, share.calls, share.agents, Jsonb(moved) if moved else None, now + REPUBLISH_AFTER]
 
 
-def _change(row: Row, call: CallView) -> Change:
-    previous = row["previous_queue_id"]
-    return Change.model_construct(
-        event=codec.event_view(codec.event_from_row(row)),
-        call=call,
-        previous_queue_id=previous if previous != call.queue_id else None,
+def asked(rows: Sequence[Row]) -> dict[str, Any]:
+    """The parameters of `CONTENTS`."""
+    return {
+        "txids": [row["txid"] for row in rows],
+        "calls": [call_id for row in rows for call_id in row["calls"]],
+        "agents": [agent_id for row in rows for agent_id in row["agents"]],
+    }
+
+
+def news(rows: Sequence[Row], events: Iterable[Row], calls: Iterable[Row], agents: Iterable[Row]) -> list[News]:
+    """Of each row what it has to tell."""
+    calls_by_id = {row["id"]: codec.call_from_row(row) for row in calls}
+    agents_by_id = {row["id"]: codec.agent_from_row(row) for row in agents}
+    events_of: dict[tuple[int, str], list[Row]] = defaultdict(list)
+    for row in events:
+        events_of[row["txid"], row["call_id"]].append(row)
+    return [
+        News(
+            [
+                Announcement(codec.event_from_row(event), calls_by_id[call_id], _left(row, call_id))
+                for call_id in row["calls"]
+                if call_id in calls_by_id
+                for event in events_of[row["txid"], call_id]
+            ],
+            [agents_by_id[agent_id] for agent_id in row["agents"] if agent_id in agents_by_id],
+            row["txid"],
+        )
+        for row in rows
+    ]
+
+
+def _left(row: Row, call_id: str) -> Left:
+    moved: Mapping[str, Sequence[str | None]] = row["moved"] or {}
+    return Left(*moved.get(call_id, ()))
+
+
+def published(news: News) -> Published:
+    """As whoever listens would have heard it."""
+    return Published.model_construct(
+        transaction=news.transaction,
+        changes=[
+            Change.model_construct(
+                event=codec.event_view(told.row),
+                call=CallView.of(told.call),
+                previous_queue_id=told.left.queue_id,
+                previous_agent_id=told.left.agent_id,
+            )
+            for told in news.changes
+        ],
+        agents=[codec.agent_view(agent) for agent in news.agents],
     )

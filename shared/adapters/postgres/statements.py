@@ -72,13 +72,6 @@ select call_id, kind, due_at from json_to_recordset(%s) r (call_id text, kind te
 on conflict (call_id, kind) do update set due_at = excluded.due_at
 """
 
-TELL = """
-insert into outbox (event_id, call_id, next_attempt_at)
-select event_id, call_id, %s from unnest(%s::text[], %s::text[]) as told (event_id, call_id)
-on conflict (event_id) do update
-set txid = excluded.txid, attempts = 0, next_attempt_at = excluded.next_attempt_at, failed_at = null
-"""
-
 # An agent is let go by the call that has the agent. What a call did that was over before anybody heard of it, such as a
 # missed ring, holds for a free agent too, unless the agent has said something since. `call_id` stays with an agent who
 # is free again: until somebody else decides on the agent, the call may still turn out to have been judged wrongly.

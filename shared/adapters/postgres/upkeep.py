@@ -6,15 +6,15 @@ from datetime import datetime, timedelta
 
 from psycopg.rows import dict_row
 
-from shared.adapters.postgres import codec, outbox, shelf
+from shared.adapters.postgres import outbox, shelf
 from shared.adapters.postgres.connection import Database, available
 from shared.adapters.postgres.heartbeats import Heartbeats
 from shared.domain.rules import TimerKind
-from shared.usecases.journal import Announcement, Announcer, News
+from shared.usecases.journal import Announcers
 
 MAX_ATTEMPTS = 60  # at a minute each towards the end: about an hour of trying before a row is dead
 LONGEST_BACKOFF_SECONDS = 60
-BATCH = 500
+BATCH = 100  # transactions, of which each may have told of hundreds of events
 
 _NEXT_DUE = """
 select min(due.at) from unnest(%s::text[]) as kinds (kind), lateral (
@@ -24,20 +24,21 @@ select min(due.at) from unnest(%s::text[]) as kinds (kind), lateral (
 _TIDY = "delete from connections where expires_at < %s"  # the relay, which closes their sockets, comes first
 TIDY_AFTER = timedelta(minutes=1)
 _OVERDUE = """
-select event_id, attempts from outbox where failed_at is null and next_attempt_at <= %s
-order by next_attempt_at limit %s for update skip locked
+select * from outbox where failed_at is null and next_attempt_at <= %s
+order by txid, shard limit %s for update skip locked
 """
 _PUT_OFF = """
 update outbox o set attempts = attempts + 1, next_attempt_at = r.at,
     failed_at = case when attempts + 1 >= %s then %s::timestamptz end
-from unnest(%s::text[], %s::timestamptz[]) as r (event_id, at) where o.event_id = r.event_id
+from unnest(%s::bigint[], %s::int[], %s::timestamptz[]) as r (txid, shard, at)
+where (o.txid, o.shard) = (r.txid, r.shard)
 """
 
 
 class PostgresUpkeep:
     """`wake` starts another sweep; `holder` names this one."""
 
-    def __init__(self, database: Database, announcer: Announcer, holder: str, wake: Callable[[], None]) -> None:
+    def __init__(self, database: Database, announcer: Announcers, holder: str, wake: Callable[[], None]) -> None:
         self._database, self._announcer, self._holder, self._wake = database, announcer, holder, wake
         self._heartbeats = Heartbeats(database, "sweep")
 
@@ -66,19 +67,13 @@ class PostgresUpkeep:
             overdue = cursor.execute(_OVERDUE, [now, BATCH]).fetchall()
             if not overdue:
                 return 0
-            ids = [row["event_id"] for row in overdue]
+            txids, shards = [row["txid"] for row in overdue], [row["shard"] for row in overdue]
             times = [now + _backoff(row["attempts"]) for row in overdue]
-            cursor.execute(_PUT_OFF, [MAX_ATTEMPTS, now, ids, times])
-            events = cursor.execute(outbox.EVENTS, [ids]).fetchall()
-            rows = cursor.execute(outbox.CALLS, [list({row["call_id"] for row in events})])
-            calls = {row["id"]: codec.call_from_row(row) for row in rows}
-        told = [
-            Announcement(codec.event_from_row(row), calls[row["call_id"]], row["previous_queue_id"])
-            for row in events
-            if row["call_id"] in calls
-        ]
-        self._announcer.announce(News(told))
-        return len(told)
+            cursor.execute(_PUT_OFF, [MAX_ATTEMPTS, now, txids, shards, times])
+            asked = outbox.asked(overdue)
+            contents = [cursor.execute(query, asked).fetchall() for query in outbox.CONTENTS]
+        self._announcer.announce_all(outbox.news(overdue, *contents))
+        return len(overdue)
 
 
 def _backoff(attempts: int) -> timedelta:
