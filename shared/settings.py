@@ -25,7 +25,6 @@ class Settings:
     parked_grace_seconds: float = 60
     sweep_seconds: float = 65  # a little longer than the schedule's minute, so that two overlap
     relay_seconds: float = 65
-    relay_shards: int = 1
 
 
 @cache

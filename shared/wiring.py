@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # what only some functions need is imported where it is made
     from shared.usecases.sweep_timers import Sweeper
 
 WAKE_AT_MOST_EVERY = timedelta(seconds=2)
+SHARDS = 1  # relays that share the work of telling
 
 
 def logger(service: str) -> logging.Logger:
@@ -61,7 +62,7 @@ def database() -> Database:
 def journal() -> PostgresJournal:
     from shared.adapters.postgres.ledger import PostgresJournal
 
-    return PostgresJournal(database(), settings().relay_shards)
+    return PostgresJournal(database(), SHARDS)
 
 
 @cache
@@ -117,7 +118,7 @@ def announcer() -> RedisAnnouncer:
 
     # Nobody may be listening only because Redis has just come back: then the relay will, and needs no help.
     watch = _Watch("relay", settings().relay_function)
-    shards = settings().relay_shards
+    shards = SHARDS
     return RedisAnnouncer(_redis_url(), shards, wake_relay=lambda _shard: watch.look(clock.now()))
 
 
