@@ -39,7 +39,9 @@ def test_wire_is_as_the_contracts_say(length: int):
     assert event_json(event, **placed) == EventView.of(event, **placed).model_dump(mode="json")
     status = StatusMessage.of(call, event).model_dump(mode="json")
     assert status_json(call_json(call), event_json(event, **placed)) == status
-    assert {"event", "call", "previousQueueId", "previousAgentId"} == {field.alias for field in Change.model_fields.values()}
+    assert {"event", "call", "previousQueueId", "previousAgentId"} == {
+        field.alias for field in Change.model_fields.values()
+    }
 
 
 def _event(n: int, fact: Fact) -> Event:
