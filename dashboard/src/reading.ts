@@ -3,7 +3,8 @@
 import { signal } from "@preact/signals";
 import { ApiError, type Halt } from "./feed/api";
 
-export type ReadingState = "loading" | "ready" | "failed" | "forbidden";
+/** `refused`: asking again would be answered the same. */
+export type ReadingState = "loading" | "ready" | "failed" | "refused" | "forbidden";
 
 export interface ReadingOptions<T> {
   read: (signal: AbortSignal) => Promise<T>;
@@ -54,9 +55,9 @@ export class Reading<T> {
       this.options.onHalt("session_ended");
       return;
     }
-    this.state.value = status === 403 ? "forbidden" : "failed";
-    this.trouble.value = error instanceof Error ? error.message : String(error);
     const isRefused = status !== null && status < 500 && status !== 429;
+    this.state.value = status === 403 ? "forbidden" : isRefused ? "refused" : "failed";
+    this.trouble.value = error instanceof Error ? error.message : String(error);
     this.plan(isRefused ? null : RETRY_MS);
   }
 

@@ -1,17 +1,22 @@
 /** Whose phone rang in vain, by call, from the events that the feed tells. */
 
-import type { Event } from "../contracts";
+import type { Call, Event } from "../contracts";
 
 const MISSES = new Set(["answer_timed_out", "call_no_answer"]);
 const NOBODY: readonly string[] = [];
 
 export class Attempts {
   private readonly byCall = new Map<string, Map<string, string | null>>();
+  private readonly asked = new Set<string>();
+  private reading: Promise<void> = Promise.resolve();
+
+  /** `read` answers a call's history. */
+  constructor(private readonly read: (callId: string) => Promise<readonly Event[]>) {}
 
   /** A later copy of an event may say that a late answer disproved it. */
   hear(events: readonly Event[]): void {
     for (const event of events) {
-      if (event.type === "call_ended") this.byCall.delete(event.callId);
+      if (event.type === "call_ended") this.forget(event.callId);
       if (!MISSES.has(event.type)) continue;
       const misses = this.byCall.get(event.callId) ?? new Map<string, string | null>();
       const { agentId } = event.metadata;
@@ -21,9 +26,33 @@ export class Attempts {
   }
 
   /** Each agent once, in the order of their misses. */
-  missedBy(callId: string): readonly string[] {
+  missedBy({ id: callId, flags }: Call): readonly string[] {
+    if (flags.includes("rerouted")) this.ask(callId);
     const misses = this.byCall.get(callId);
     if (misses === undefined) return NOBODY;
     return [...new Set([...misses.values()].filter((agentId) => agentId !== null))];
+  }
+
+  /** A call that was passed on before the page was opened: its history tells by whom. One at a time, each once. */
+  private ask(callId: string): void {
+    if (this.asked.has(callId)) return;
+    this.asked.add(callId);
+    this.reading = this.reading.then(async () => {
+      if (this.asked.has(callId))
+        await this.read(callId).then(
+          (events) => this.hear(events),
+          () => undefined,
+        );
+    });
+  }
+
+  /** When nothing is being read any more. */
+  settled(): Promise<void> {
+    return this.reading;
+  }
+
+  private forget(callId: string): void {
+    this.byCall.delete(callId);
+    this.asked.delete(callId);
   }
 }

@@ -53,7 +53,7 @@ export class Store {
   readonly openId = computed(() => this.router.get("call"));
   readonly cursorId = signal<string | null>(null);
   readonly history = signal<CallHistory | null>(null);
-  readonly attempts = new Attempts();
+  readonly attempts = new Attempts((callId) => this.api.callEvents(callId));
   readonly feed: Feed;
   readonly desk: AlertDesk;
   readonly api: Api;

@@ -1,5 +1,6 @@
 /** The people: who is free, who rings, who talks, who is away and why; and by whom calls are cut short or missed. */
 
+import { useState } from "preact/hooks";
 import type { Agent, AgentStatus } from "../../contracts";
 import { clockDuration } from "../../floor/durations";
 import { languageName } from "../../floor/filters";
@@ -10,6 +11,9 @@ import { Notice } from "../shell/Notice";
 import { Search } from "../shell/Search";
 import type { Store } from "../store";
 import { AgentCharts } from "./AgentCharts";
+
+/** More than this at once are shown to whoever asks for them. */
+const ROWS = 100;
 
 export function Agents({ store }: { store: Store }) {
   store.revision.value;
@@ -76,6 +80,7 @@ function AgentMark({ status }: { status: AgentStatus }) {
 }
 
 function Roster({ store, agents }: { store: Store; agents: readonly Agent[] }) {
+  const [shown, setShown] = useState(ROWS);
   const { directory } = store.feed;
   if (directory.revision === 0) return <Notice title={texts.reading} testId="loading" />;
   if (agents.length === 0) {
@@ -112,11 +117,16 @@ function Roster({ store, agents }: { store: Store; agents: readonly Agent[] }) {
           </tr>
         </thead>
         <tbody>
-          {agents.map((agent) => (
+          {agents.slice(0, shown).map((agent) => (
             <AgentRow key={agent.id} store={store} agent={agent} />
           ))}
         </tbody>
       </table>
+      {agents.length <= shown ? null : (
+        <button type="button" class="primary more" data-testid="more" onClick={() => setShown(shown + ROWS)}>
+          {texts.more}
+        </button>
+      )}
     </section>
   );
 }

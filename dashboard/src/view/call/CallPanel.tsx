@@ -3,7 +3,6 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import type { Call } from "../../contracts";
-import { courseOf } from "../../floor/course";
 import { clockDuration, clockTime } from "../../floor/durations";
 import { startMs, stateOf, totalMs, waitedMs } from "../../floor/facts";
 import { languageName, languageOf } from "../../floor/filters";
@@ -11,6 +10,7 @@ import { texts } from "../../texts";
 import { CloseIcon, StateIcon, VideoIcon } from "../shell/icons";
 import { Notice } from "../shell/Notice";
 import type { Store } from "../store";
+import { Course } from "./Course";
 import type { CallHistory } from "./history";
 import { Timeline } from "./Timeline";
 
@@ -52,7 +52,7 @@ export function CallPanel({ store, history }: CallPanelProps) {
       </header>
       <div class="panel-body">
         {call === null ? null : <Summary call={call} store={store} />}
-        {call === null ? null : <Course call={call} history={history} now={store.shownNow.value} />}
+        {call === null ? null : <Course store={store} call={call} events={history.events.value} />}
         {state === "loading" && call === null ? <Notice title={texts.panel.loading} /> : null}
         {state === "failed" ? <Failed history={history} /> : null}
         {state === "gone" ? (
@@ -121,27 +121,6 @@ function Fact({ name, children }: { name: string; children: ComponentChildren })
     <div class="fact">
       <dt>{name}</dt>
       <dd>{children}</dd>
-    </div>
-  );
-}
-
-/** The call's states side by side, each as long as it lasted. */
-function Course({ call, history, now }: { call: Call; history: CallHistory; now: number }) {
-  const stretches = courseOf(history.events.value, call.endTime === null ? now : Date.parse(call.endTime));
-  const described = stretches.map(
-    ({ state, fromMs, toMs }) => `${texts.states[state]} ${clockDuration(toMs - fromMs)}`,
-  );
-  return (
-    <div class="course" role="img" aria-label={`${texts.panel.course}: ${described.join(", ")}`}>
-      {stretches.map(({ state, fromMs, toMs }, index) => (
-        <span
-          key={fromMs}
-          class="stretch"
-          data-state={state}
-          title={described[index]}
-          style={{ flexGrow: `${Math.max(1, toMs - fromMs)}` }}
-        />
-      ))}
     </div>
   );
 }

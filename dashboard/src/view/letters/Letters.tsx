@@ -11,9 +11,16 @@ import type { Store } from "../store";
 import { type Outcome, redrive, type Wanted } from "./redrive";
 
 const EVERY_MS = 15_000;
+const PAGE = 50;
+
+function pagePath(cursor: string | null): string {
+  const query = new URLSearchParams({ limit: String(PAGE), ...(cursor !== null && { cursor }) });
+  return `/api/dead-letters?${query}`;
+}
 
 export function Letters({ store }: { store: Store }) {
-  const reading = useReading<DeadLetterPage>(store, "/api/dead-letters?limit=200", EVERY_MS);
+  const [cursor, setCursor] = useState<string | null>(null);
+  const reading = useReading<DeadLetterPage>(store, pagePath(cursor), EVERY_MS);
   const [outcome, setOutcome] = useState<Outcome | null>(null);
   const [isBusy, setBusy] = useState(false);
   const again = async (wanted: Wanted) => {
@@ -49,8 +56,35 @@ export function Letters({ store }: { store: Store }) {
           {...{ store, reading, isBusy }}
           onAgain={mayRedrive ? (id) => void again({ ids: [id] }) : null}
         />
+        <Pager cursor={cursor} next={reading.value.value?.nextCursor ?? null} onTurn={setCursor} />
       </div>
     </>
+  );
+}
+
+interface PagerProps {
+  cursor: string | null;
+  next: string | null;
+  onTurn: (cursor: string | null) => void;
+}
+
+function Pager({ cursor, next, onTurn }: PagerProps) {
+  if (cursor === null && next === null) return null;
+  return (
+    <p class="pager">
+      <button type="button" class="secondary" disabled={cursor === null} onClick={() => onTurn(null)}>
+        {texts.letters.newest}
+      </button>
+      <button
+        type="button"
+        class="secondary"
+        data-testid="older"
+        disabled={next === null}
+        onClick={() => onTurn(next)}
+      >
+        {texts.letters.older}
+      </button>
+    </p>
   );
 }
 

@@ -23,13 +23,14 @@ interface ReadProps<T> {
 export function Read<T>({ reading, children }: ReadProps<T>) {
   const value = reading.value.value;
   const state = reading.state.value;
+  const isOld = state === "failed" || state === "refused";
   if (state === "forbidden") {
     return <Notice title={texts.forbidden} help={texts.forbiddenHelp} tone="past" testId="forbidden" />;
   }
   if (value !== null) {
     return (
-      <div class="read" data-stale={state === "failed"}>
-        {state === "failed" ? <Stale reading={reading} /> : null}
+      <div class="read" data-stale={isOld}>
+        {isOld ? <Stale reading={reading} /> : null}
         {children(value)}
       </div>
     );
@@ -38,7 +39,7 @@ export function Read<T>({ reading, children }: ReadProps<T>) {
   return (
     <Notice
       title={texts.failed}
-      help={texts.failedHelp}
+      help={state === "refused" ? texts.refusedHelp : texts.failedHelp}
       detail={reading.trouble.value}
       tone="past"
       testId="failed"

@@ -1,0 +1,249 @@
+/** What the views beside the floor make of what they are told: alerts, groups, roster, a call's course, readings. */
+
+import { describe, expect, it } from "vitest";
+import type { Agent, AgentStatus, Alert, Call, Event } from "../src/contracts";
+import { ApiError } from "../src/feed/api";
+import { Alarms } from "../src/floor/alerts";
+import { Attempts } from "../src/floor/attempts";
+import { courseOf, flagsOf, holdsOf, offersOf } from "../src/floor/course";
+import { entriesOf } from "../src/floor/groups";
+import { countByStatus, membersOf, parseRoster, rosterOf } from "../src/floor/roster";
+import { Reading } from "../src/reading";
+import { World } from "./fake/world";
+
+const START = Date.parse("2026-01-01T12:00:00.000Z");
+const at = (seconds: number) => START + seconds * 1_000;
+
+function floor() {
+  let now = START;
+  const world = new World(() => now);
+  const queues = new Map(world.queues.map((queue) => [queue.id, queue]));
+  return {
+    world,
+    queues,
+    historyOf: ({ id }: Call) => world.events.get(id) ?? [],
+    live: () => new Map(world.live.map((call) => [call.id, call])),
+    later: (seconds: number) => {
+      now = at(seconds);
+    },
+  };
+}
+
+function alertOn(call: Call, change: Partial<Alert> = {}): Alert {
+  const { id: callId, queueId } = call;
+  const raisedAt = new Date(at(30)).toISOString();
+  return { id: "e-1", callId, queueId, flag: "sla_breached", raisedAt, withdrawn: false, ...change };
+}
+
+describe("alarms", () => {
+  it("are new once, however often they are told, and go when they are withdrawn", () => {
+    const { world } = floor();
+    const alert = alertOn(world.initiate("medical_spanish"));
+    const alarms = new Alarms();
+    expect(alarms.hear([alert])).toHaveLength(1);
+    expect(alarms.hear([alert, alert])).toEqual([]);
+    alarms.hear([{ ...alert, withdrawn: true }]);
+    expect(alarms.all).toEqual([]);
+  });
+
+  it("are over once their cause is", () => {
+    const { world, queues, live, later } = floor();
+    const call = world.initiate("medical_spanish");
+    later(31);
+    const alarms = new Alarms();
+    alarms.hear([alertOn(world.breach(call))]);
+    alarms.look(live(), queues, at(32));
+    expect(alarms.all.map(({ isOpen }) => isOpen)).toEqual([true]);
+    world.answer(world.offer(call, "agent-01"));
+    alarms.look(live(), queues, at(40));
+    expect(alarms.all.map(({ isOpen }) => isOpen)).toEqual([false]);
+  });
+
+  it("from before the page was opened follow from the calls that still carry them", () => {
+    const { world, queues, live, later } = floor();
+    const call = world.initiate("medical_spanish");
+    later(31);
+    world.breach(call);
+    const alarms = new Alarms();
+    alarms.look(live(), queues, at(100));
+    expect(alarms.all).toMatchObject([
+      { callId: call.id, kind: "sla_breached", raisedAt: at(30), isOpen: true },
+    ]);
+  });
+
+  it("tell a queue beyond its threshold once an episode, with the most that it came to", () => {
+    const { world } = floor();
+    const alarms = new Alarms();
+    const watch = (seconds: number) =>
+      alarms.watch(world.live, () => ({ waiting: 1, waitSeconds: null }), at(seconds), ["medical_spanish"]);
+    const calls = [1, 2, 3].map(() => world.initiate("medical_spanish"));
+    expect(watch(1)).toHaveLength(1);
+    expect(watch(2)).toEqual([]);
+    for (const call of calls) world.end(call, "abandoned");
+    watch(3);
+    expect(alarms.all).toMatchObject([{ kind: "queue_waiting", measure: 3, isOpen: false }]);
+    for (const _ of calls) world.initiate("medical_spanish");
+    expect(watch(4)).toHaveLength(1);
+  });
+});
+
+describe("groups", () => {
+  it("stand in the order of their first call and count their own", () => {
+    const { world, queues } = floor();
+    const spanish = world.initiate("medical_spanish");
+    const english = world.initiate("medical_english");
+    const legal = world.answer(world.offer(world.initiate("legal_spanish"), "agent-01"));
+    const entries = entriesOf([english, spanish, legal], "language", queues, at(31));
+    expect(entries.map(({ call, group }) => call?.id ?? group?.key)).toEqual([
+      "en",
+      english.id,
+      "es",
+      spanish.id,
+      legal.id,
+    ]);
+    expect(entries[2]?.group).toMatchObject({ total: 2, waiting: 1, breached: 1, longestWaitMs: 31_000 });
+  });
+});
+
+describe("the roster", () => {
+  const agent = (id: string, status: AgentStatus, since: number, change: Partial<Agent> = {}): Agent => ({
+    ...(new World().agents[0] as Agent),
+    ...{ id, name: `Name of ${id}`, status, statusSince: new Date(at(since)).toISOString() },
+    ...change,
+  });
+  const agents = [
+    agent("a", "away", 0),
+    agent("b", "available", 20),
+    agent("c", "available", 10, { languages: ["fr"] }),
+    agent("d", "on_call", 0, { queues: ["legal_spanish"] }),
+  ];
+  const shown = (query: string) => {
+    const filters = parseRoster(new URLSearchParams(query));
+    return rosterOf(membersOf(agents, filters), filters.statuses).map(({ id }) => id);
+  };
+
+  it("leads with who is free, longest first", () => expect(shown("")).toEqual(["c", "b", "d", "a"]));
+
+  it.each([
+    ["language=fr", ["c"]],
+    ["queue=medical_english", ["c", "b", "a"]],
+    ["status=away,on_call", ["d", "a"]],
+    ["status=nonsense", ["c", "b", "d", "a"]],
+    ["text=NAME+OF+B", ["b"]],
+  ])("shows for %s", (query, ids) => expect(shown(query)).toEqual(ids));
+
+  it("counts whoever belongs, by state", () =>
+    expect(countByStatus(agents)).toMatchObject({ available: 2, on_call: 1, away: 1, offline: 0 }));
+});
+
+describe("a call's offers, holds and flags", () => {
+  it("are to scale: who was rung, how long, what came of it", () => {
+    const { world, later, historyOf } = floor();
+    const call = world.initiate("medical_spanish");
+    later(10);
+    const first = world.offer(call, "agent-01");
+    later(25);
+    const second = world.offer(first, "agent-02", 2);
+    later(30);
+    world.answer(second);
+    const offers = offersOf(historyOf(call), at(90));
+    expect(offers).toEqual([
+      { agentId: "agent-01", fromMs: at(10), toMs: at(25), outcome: "withdrawn" },
+      { agentId: "agent-02", fromMs: at(25), toMs: at(30), outcome: "answered" },
+    ]);
+    expect(flagsOf({ ...call, flags: ["rerouted"] }, historyOf(call), undefined, at(90))).toEqual([
+      { flag: "rerouted", atMs: at(25), isVoid: false },
+    ]);
+  });
+
+  it("count a miss as one, and neither offers nor courses heed what is void", () => {
+    const { world, later, historyOf } = floor();
+    const call = world.offer(world.initiate("medical_spanish"), "agent-01");
+    later(15);
+    const miss = { ...(historyOf(call)[1] as Event), id: "e-miss", type: "answer_timed_out" };
+    const told = [
+      ...historyOf(call),
+      { ...miss, timestamp: new Date(at(15)).toISOString(), occurredAt: null },
+    ];
+    expect(offersOf(told, at(60)).map(({ outcome, toMs }) => [outcome, toMs])).toEqual([["missed", at(15)]]);
+    const disproved = told.map((event) => (event.id === "e-miss" ? { ...event, void: true } : event));
+    expect(offersOf(disproved, at(60)).map(({ outcome, toMs }) => [outcome, toMs])).toEqual([
+      ["ringing", at(60)],
+    ]);
+    expect(courseOf(disproved, at(60)).map(({ state }) => state)).toEqual(["ringing"]);
+  });
+
+  it("mark where a hold became too long, reported either way", () => {
+    const { world, later, historyOf } = floor();
+    const active = world.answer(world.offer(world.initiate("medical_spanish"), "agent-01"));
+    later(10);
+    const held = world.hold(active);
+    later(80);
+    world.resume(held);
+    expect(holdsOf(historyOf(active), at(200), 60)).toEqual([
+      { fromMs: at(10), toMs: at(80), exceededMs: at(70) },
+    ]);
+    const reported = historyOf(active).flatMap((event) => {
+      if (event.type === "call_resumed") return [];
+      return event.type === "call_hold" ? [{ ...event, metadata: { holdDuration: 5 } }] : [event];
+    });
+    expect(holdsOf(reported, at(200), 60)).toEqual([{ fromMs: at(5), toMs: at(10), exceededMs: null }]);
+  });
+
+  it("show a flag that was disproved as void, and one that no event told where the figures put it", () => {
+    const { world, later, historyOf, queues } = floor();
+    const call = world.initiate("medical_spanish");
+    later(31);
+    world.breach(call);
+    world.voidEvent(call, "sla_breached");
+    const ended: Call = { ...call, flags: ["short_call"], endTime: new Date(at(40)).toISOString() };
+    expect(flagsOf(ended, historyOf(call), queues.get(call.queueId), at(40))).toEqual([
+      { flag: "sla_breached", atMs: at(31), isVoid: true },
+      { flag: "short_call", atMs: at(40), isVoid: false },
+    ]);
+  });
+});
+
+describe("who was rung in vain", () => {
+  it("is read, once, of a call that was passed on before the page was opened", async () => {
+    const { world, historyOf } = floor();
+    const call = world.offer(world.offer(world.initiate("medical_spanish"), "agent-01"), "agent-02", 2);
+    const miss = { ...(historyOf(call)[1] as Event), id: "e-miss", type: "answer_timed_out" };
+    const asked: string[] = [];
+    const attempts = new Attempts(async (callId) => {
+      asked.push(callId);
+      return [...historyOf(call), miss];
+    });
+    expect(attempts.missedBy({ ...call, flags: [] })).toEqual([]);
+    expect(asked).toEqual([]);
+    attempts.missedBy(call);
+    attempts.missedBy(call);
+    await attempts.settled();
+    expect(asked).toEqual([call.id]);
+    expect(attempts.missedBy(call)).toEqual(["agent-01"]);
+  });
+});
+
+describe("a reading", () => {
+  const stateAfter = async (error: unknown) => {
+    const halts: string[] = [];
+    const read = () => Promise.reject(error);
+    const reading = new Reading({ read, everyMs: 1_000, onHalt: (halt) => halts.push(halt) });
+    await reading.again();
+    reading.close();
+    return halts[0] ?? reading.state.value;
+  };
+
+  it.each([
+    [401, "session_ended"],
+    [403, "forbidden"],
+    [404, "refused"],
+    [429, "failed"],
+    [500, "failed"],
+  ])("that is answered %i is %s", async (status, state) =>
+    expect(await stateAfter(new ApiError(status, null))).toBe(state),
+  );
+
+  it("that is not answered has failed", async () =>
+    expect(await stateAfter(new TypeError("no network"))).toBe("failed"));
+});
