@@ -1,0 +1,182 @@
+"""Senders who know what they sent, and a client that follows: what every fault is judged by."""
+
+import asyncio
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import httpx
+
+from infra.client import Api, Feed
+from tests.journeys.conftest import Cloud, Json
+
+QUEUES = ("medical_spanish", "legal_english")
+SENDERS = 3
+PATIENCE_SECONDS = 60.0
+ACCEPTED = (200, 201, 202)
+OPEN_EVERY = 4  # so many calls a sender ends all but one: the floor is not empty when pictures are compared
+_runs = itertools.count()
+
+
+@dataclass
+class Load:
+    """Calls that live their lives on the wire until told to stop; each event is repeated until it is accepted."""
+
+    cloud: Cloud
+    skew: timedelta = timedelta()
+    sent: dict[str, list[str]] = field(default_factory=dict)  # event ids by call
+    still_open: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    repeats: int = 0
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _lived: threading.Condition = field(default_factory=threading.Condition)
+
+    def live_on(self, calls: int) -> None:
+        """Return when so many more calls have been lived."""
+        with self._lived:
+            target = len(self.sent) + calls
+            assert self._lived.wait_for(lambda: len(self.sent) >= target or self.refused, PATIENCE_SECONDS), (
+                self.refused
+            )
+
+    def _send_lives(self, sender: str) -> None:
+        with httpx.Client(headers=self.cloud.http.headers, timeout=10, trust_env=False) as http:
+            for number in itertools.count():
+                if self._stopping.is_set():
+                    return
+                self._live(http, f"{sender}-{number}", sender, ends=number % OPEN_EVERY != 0)
+
+    def _live(self, http: httpx.Client, call_id: str, agent_id: str, *, ends: bool) -> None:
+        ids: list[str] = []
+        for event in life(call_id, agent_id, ends=ends):
+            moment = datetime.now(UTC) + self.skew  # the sender's own clock
+            ids.append(f"{call_id}.{event['event']}")
+            self._send(http, event | {"eventId": ids[-1], "occurredAt": moment.isoformat()})
+        with self._lived:
+            self.sent[call_id] = ids
+            if not ends:
+                self.still_open.append(call_id)
+            self._lived.notify_all()
+
+    def _send(self, http: httpx.Client, event: Json) -> None:
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                answer = http.post(f"{self.cloud.status['api']}/api/events", json=event)
+                if answer.status_code in ACCEPTED:
+                    return
+                outcome = f"{answer.status_code} {answer.text}"
+            except httpx.TransportError as error:
+                answer, outcome = None, repr(error)
+            if (answer and answer.status_code < 500 and answer.status_code != 429) or time.monotonic() > give_up_at:
+                self.refused.append(f"{event}: {outcome}")
+                return
+            self.repeats += 1
+            self._stopping.wait(0.1)
+
+
+def life(call_id: str, agent_id: str, *, ends: bool = True) -> list[Json]:
+    queue = QUEUES[hash(call_id) % len(QUEUES)]
+    steps: list[Json] = [
+        {"event": "call_initiated", "type": "voice", "queueId": queue},
+        {"event": "call_routed", "agentId": agent_id, "routingTime": 1},
+        {"event": "call_answered", "waitTime": 2},
+        {"event": "call_hold", "holdDuration": 3},
+        {"event": "call_ended", "endReason": "completed", "duration": 30},
+    ]
+    return [step | {"callId": call_id} for step in steps[: None if ends else -1]]
+
+
+class Follower:
+    """A client on a socket, in a thread of its own, which nobody reloads by hand."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._changed = threading.Condition()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._follow()), daemon=True)
+
+    async def _follow(self) -> None:
+        self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
+        status = self._cloud.status
+        async with Api(status["api"], status["token"], patience_seconds=PATIENCE_SECONDS) as api:
+            self.feed = Feed(api, status["websocket"], status["token"], [f"queue:{queue}" for queue in QUEUES])
+            following = asyncio.create_task(self._take_news())
+            await self._stopped.wait()
+            following.cancel()
+            await asyncio.wait([following])  # it closes its socket
+
+    async def _take_news(self) -> None:
+        async with aclosing(self.feed.news()) as news:
+            async for item in news:
+                if item.kind == "live":
+                    self._ready.set()
+                with self._changed:
+                    self._changed.notify_all()
+
+    def start(self) -> None:
+        self._thread.start()
+        assert self._ready.wait(30), "subscribed"
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._stopped.set)
+        self._thread.join(10)
+
+    def converge(self) -> None:
+        """Wait until the picture is what REST says; nothing but the feed may bring it there."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        with self._changed:
+            while (told := self._told()) != (live := self._live()):
+                assert time.monotonic() < deadline, _difference(told, live)
+                self._changed.wait(1)
+
+    def _told(self) -> dict[str, Json]:
+        return dict(self.feed.picture.calls)
+
+    def _live(self) -> dict[str, Json]:
+        return {call_id: call for call_id, call in self._cloud.live_calls().items() if call["queueId"] in QUEUES}
+
+
+def _difference(told: dict[str, Json], live: dict[str, Json]) -> dict[str, tuple[Json | None, Json | None]]:
+    keys = told.keys() | live.keys()
+    return {key: (told.get(key), live.get(key)) for key in keys if told.get(key) != live.get(key)}
+
+
+@contextmanager
+def loaded(cloud: Cloud, skew: timedelta = timedelta()) -> Iterator[Load]:
+    """Load while the fault happens inside; then everything sent must be on record once, and the client agree."""
+    load, follower = Load(cloud, skew), Follower(cloud)
+    run = next(_runs)
+    senders = [
+        threading.Thread(target=load._send_lives, args=(f"load-{run}-{n}",), daemon=True) for n in range(SENDERS)
+    ]
+    follower.start()
+    try:
+        for sender in senders:
+            sender.start()
+        load.live_on(5)
+        yield load
+        load.live_on(5)
+        load._stopping.set()
+        for sender in senders:
+            sender.join(PATIENCE_SECONDS)
+        assert load.refused == []
+        assert_recorded_once(cloud, load)
+        follower.converge()
+    finally:
+        load._stopping.set()
+        follower.stop()
+        for call_id in load.still_open:
+            cloud.post("call_ended", call_id, endReason="failed", duration=0)
+
+
+def assert_recorded_once(cloud: Cloud, load: Load) -> None:
+    for call_id, ids in load.sent.items():
+        history = cloud.get(f"/api/calls/{call_id}/events", limit=500)["data"]
+        assert sorted(event["id"] for event in history if event["source"] == "telephony") == sorted(ids), call_id
+        call = cloud.get(f"/api/calls/{call_id}")
+        assert call["status"] == ("on_hold" if call_id in load.still_open else "ended"), call
