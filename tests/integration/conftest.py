@@ -20,6 +20,7 @@ from shared.usecases.sweep_timers import Sweeper, offer_waiting_calls, sweep_tim
 from tests.conftest import Clock
 
 GRACE = timedelta(seconds=60)
+_ids = count()  # of all floors: several may work on one database
 
 
 class Told:
@@ -43,10 +44,10 @@ class Floor:
         self.clock, self.told = clock, Told()
         self.database = Database(database_url)
         self.reads = PostgresReads(self.database)
-        journal, ids = PostgresJournal(self.database), count()
-        self.sweeper = Sweeper(journal, self.told, lambda: f"swept-{next(ids)}", GRACE)
+        journal = PostgresJournal(self.database)
+        self.sweeper = Sweeper(journal, self.told, lambda: f"swept-{next(_ids)}", GRACE)
         dispatcher = Dispatcher(self.told, self.sweeper, clock.now)
-        self.desk = Desk(journal, PostgresAgents(self.database), dispatcher, lambda: f"made-{next(ids)}", GRACE)
+        self.desk = Desk(journal, PostgresAgents(self.database), dispatcher, lambda: f"made-{next(_ids)}", GRACE)
 
     def send(self, *events: dict[str, Any], **options: Any) -> list[Result]:
         return submit(self.desk, events, self.clock.now(), **options)
