@@ -14,7 +14,7 @@ Json = dict[str, Any]
 Mode = Literal["validation", "serialization"]
 _ONE_EVENT = Annotated[events.IncomingEvent, Field(discriminator="event")]
 _MODELS: dict[str, tuple[Any, Mode]] = {
-    "Events": (_ONE_EVENT | list[_ONE_EVENT], "validation"),
+    "Events": (_ONE_EVENT | Annotated[list[_ONE_EVENT], Field(min_length=1, max_length=500)], "validation"),
     "QueueSetup": (setup.QueueSetup, "validation"),
     "AgentSetup": (setup.AgentSetup, "validation"),
     "Redrive": (dead_letters.Redrive, "validation"),
@@ -57,7 +57,7 @@ def document() -> bytes:
         "paths": _paths(),
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
-            "schemas": models | named,
+            "schemas": named | models,  # a model of this very name is itself, not a reference to itself
         },
     }
     return orjson.dumps(found, option=orjson.OPT_INDENT_2)

@@ -22,7 +22,7 @@ YesOrNo = Literal["true", "false"]
 
 
 def _several(value: object) -> object:
-    return value.split(",") if isinstance(value, str) else value
+    return [part for part in value.split(",") if part] if isinstance(value, str) else value
 
 
 def _moment(value: object) -> object:
@@ -48,7 +48,7 @@ Several = BeforeValidator(_several)
 QueryMoment = Annotated[datetime, BeforeValidator(_moment)]
 IdOrNobody = Id | Literal["-"]
 LanguageOrNobody = Language | Literal["-"]
-Limit = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=MAX_LIMIT)]
+Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT), BeforeValidator(_whole)]
 Cursor = Annotated[
     str, Field(min_length=1, max_length=2000, description="`nextCursor` of the page before; nothing else")
 ]

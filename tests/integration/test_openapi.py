@@ -11,6 +11,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
+from schemathesis.specs.openapi import checks
 
 from shared.adapters import tokens
 from shared.contracts import openapi
@@ -56,6 +57,13 @@ def _route(path: str) -> tuple[str, dict[str, str]]:
     return "", {}
 
 
+SLOW = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large, HealthCheck.large_base_example]
+# What no schema can tell: a cursor is one that was given out, a zone has a name, two parameters must go together, an
+# event must be possible. There, what is as described may still be refused.
+RULED = {"/api/events", "/api/calls", "/api/calls/{call_id}/events", "/api/metrics", "/api/dead-letters"}
+RULED |= {"/api/dead-letters/redrive", "/api/queues/{queue_id}", "/api/agents/{agent_id}"}
+UNTOLD = {path: [checks.positive_data_acceptance] for path in RULED}
+UNTOLD["/api/events"] += [checks.negative_data_rejection]  # of many, each has its own outcome within a 200
 OPERATIONS = [(path, method) for path, methods in DESCRIBED["paths"].items() for method in methods]
 
 
@@ -73,12 +81,12 @@ def test_schemathesis_finds_no_failure(api: Api, path: str, method: str, mode: G
         deadline=None,
         derandomize=True,
         database=None,
-        suppress_health_check=list(HealthCheck.__members__.values()),
+        suppress_health_check=SLOW,
     )
     @given(case=operation.as_strategy(generation_mode=mode))
     def explore(case: Any) -> None:
         case.headers = {**(case.headers or {}), "Authorization": f"Bearer {token}"}
-        case.call_and_validate(base_url="http://switchboard")
+        case.call_and_validate(base_url="http://switchboard", excluded_checks=UNTOLD.get(path))
 
     with suppress(Unsatisfiable):  # where nothing can be wrong
         explore()
