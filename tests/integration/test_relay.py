@@ -378,3 +378,35 @@ def test_a_relay_that_is_not_needed_leaves_at_once(play):
                 assert not third.floor.drained.is_set()
 
     play(body)
+
+
+def test_agents_news_outlive_an_outage_of_the_channel(play):
+    async def body(stage: Stage):
+        connection = stage.database.connection()
+        connection.execute(
+            "insert into agents (id, name, queues, status_since) "
+            "values ('ana', 'Ana', '{spanish}', now() - interval '1h')"
+        )
+        stage.listen("agent", "agent:ana", queues=["spanish"])
+        await stage.send({"event": "agent_status_changed", "agentId": "ana", "status": "available"})
+        async with stage.relay():
+            await stage.gateway.until(lambda: stage.gateway.frames["agent"])
+        (frame,) = stage.gateway.frames["agent"]
+        assert [(agent["id"], agent["status"]) for agent in frame["agents"]] == [("ana", "available")]
+
+    play(body)
+
+
+def test_who_follows_an_agent_hears_that_the_call_left(play):
+    async def body(stage: Stage):
+        stage.listen("agent", "agent:ana")
+        quiet = [await stage.begin("c1"), *await stage.send(routed("c1"), answered("c1"))]
+        moved = await stage.send({"event": "call_transferred", "callId": "c1", "queueId": "english"})
+        async with stage.relay() as running:
+            await running.floor.until_cleared(*quiet, *moved)
+        assert stage.gateway.events("agent") == [
+            quiet[1],
+            *moved,
+        ]  # `call_answered` names nobody, and nobody has the call
+
+    play(body)

@@ -1,0 +1,95 @@
+"""Two hundred sockets over forty queues: each gets exactly what it was owed, asserted socket by socket."""
+
+import asyncio
+import random
+from collections import Counter, defaultdict
+
+from shared.adapters import clock
+from shared.usecases.submit import submit
+from tests.integration.stage import Stage, answered, initiated, routed, staged
+
+QUEUES = [f"queue-{number}" for number in range(40)]
+SOCKETS, CALLS, BATCH = 200, 2000, 100
+
+
+def lives(chance: random.Random) -> list[tuple[str, str, dict]]:
+    """Ten thousand events of calls that are interleaved: call, queue after it, event. Some change queue."""
+    waiting = []
+    for number in range(CALLS):
+        call, queue, other = f"c{number}", chance.choice(QUEUES), chance.choice(QUEUES)
+        moved = {"event": "call_transferred", "callId": call, "queueId": other}
+        ended = {"event": "call_ended", "callId": call, "endReason": "completed", "duration": 9}
+        resumed = {"event": "call_hold", "callId": call, "holdDuration": 1}
+        middle = (other, moved) if chance.random() < 0.2 else (queue, resumed)
+        last = middle[0], ended
+        agent = f"agent-{number}"
+        steps = [(queue, initiated(call, queue)), (queue, routed(call, agent)), (queue, answered(call)), middle, last]
+        waiting.append([(call, where, {**event, "eventId": f"{call}-{n}"}) for n, (where, event) in enumerate(steps)])
+    events = []
+    while waiting:
+        at = chance.randrange(min(len(waiting), 300))
+        events.append(waiting[at].pop(0))
+        if not waiting[at]:
+            del waiting[at]
+    return events
+
+
+def subscriptions(chance: random.Random) -> dict[str, tuple[set[str], set[str]]]:
+    """Of each socket what it asks for, and what its token permits."""
+    return {
+        f"socket-{number}": (
+            set(chance.sample(QUEUES, chance.choice([0, 1, 1, 1, 2, 5]))),
+            {"*"} if chance.random() < 0.5 else set(chance.sample(QUEUES, 20)),
+        )
+        for number in range(SOCKETS)
+    }
+
+
+def test_every_socket_gets_exactly_what_it_was_owed(database_url, redis_server):
+    chance = random.Random(4)
+    events, sockets = lives(chance), subscriptions(chance)
+    assert len(events) == 10_000
+
+    async def play():
+        async with staged(database_url, redis_server.url) as stage:
+            owed, views = await told(stage)
+        for socket, (topics, permitted) in sockets.items():
+            may_see = set(QUEUES) if "*" in permitted else permitted
+            expected = Counter(event for event, queues in owed.items() if queues & topics and queues & may_see)
+            latest: dict[str, int] = {}
+            for call, version, queues in views:
+                if queues & topics and queues & may_see:
+                    latest[call] = max(latest.get(call, 0), version)
+            assert Counter(stage.gateway.events(socket)) == expected, socket
+            assert stage.gateway.calls(socket) == latest, socket
+        assert sum(bool(stage.gateway.frames[socket]) for socket in sockets) > SOCKETS / 2
+
+    async def told(stage: Stage):
+        """Record all; for each event the queues that are owed it, and for each view as well."""
+        connection = stage.database.connection()
+        connection.execute("insert into queues (id, name) select id, id from unnest(%s::text[]) as q (id)", [QUEUES])
+        for socket, (topics, permitted) in sockets.items():
+            stage.listen(socket, *(f"queue:{queue}" for queue in topics), queues=permitted)
+        owed: dict[str, set[str]] = {}
+        views: list[tuple[str, int, set[str]]] = []
+        at: dict[str, str] = {}
+        async with stage.relay() as running:
+            await running.ready()
+            for start in range(0, len(events), BATCH):
+                batch = events[start : start + BATCH]
+                results = await asyncio.to_thread(submit, stage.desk, [event for _, _, event in batch], clock.now())
+                assert {result.status for result in results} == {201}
+                touched: dict[str, set[str]] = defaultdict(set)
+                for call, queue, _ in batch:
+                    touched[call] |= {at.get(call, queue)}
+                at |= {call: queue for call, queue, _ in batch}
+                versions = dict.fromkeys(touched, 0)
+                for (call, _, event), result in zip(batch, results, strict=True):
+                    owed[event["eventId"]] = touched[call] | {at[call]}
+                    versions[call] = max(versions[call], result.body["call"]["version"])
+                views.extend((call, version, touched[call] | {at[call]}) for call, version in versions.items())
+            await running.floor.until_cleared(*owed)
+            assert stage.owed() == set()
+        return owed, views
+
+    asyncio.run(play())
