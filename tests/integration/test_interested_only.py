@@ -86,6 +86,7 @@ def test_every_socket_gets_exactly_what_it_was_owed(database_url, redis_server):
                 versions = dict.fromkeys(touched, 0)
                 for (call, _, event), result in zip(batch, results, strict=True):
                     owed[event["eventId"]] = touched[call] | {at[call]}
+                    assert isinstance(result.body, dict)
                     versions[call] = max(versions[call], result.body["call"]["version"])
                 views.extend((call, version, touched[call] | {at[call]}) for call, version in versions.items())
             await running.floor.until_cleared(*owed)
