@@ -28,8 +28,10 @@ KEPT_CHALICE = {"__init__.py", "app.py"}
 # Powertools beyond logs, metrics and traces: web frameworks, parsers and clients of services that are not used here.
 KEPT_UTILITIES = {"__init__.py", "jmespath_utils"}
 NEEDLESS = (
-    *("bin", ".lock", "**/__pycache__", "**/*.dist-info/RECORD", "**/tests", "aws_lambda_powertools/event_handler"),
-    *("**/*.pyi", "**/*.pyx", "**/*.pxd", "**/*.c", "**/*.h"),
+    *("bin", ".lock", "**/__pycache__", "**/tests", "aws_lambda_powertools/event_handler"),
+    *("**/*.pyi", "**/*.pyx", "**/*.pxd", "**/*.c", "**/*.h", "**/py.typed", "**/.hash"),
+    # Of what describes a distribution, only its name and version are read.
+    "**/*.dist-info/[!M]*",
     # What is imported only by those who use it: the client's side of a WebSocket, the models of Pydantic 1.
     *("aiohttp/_websocket/*.so", "multidict/_testcapi*", "pydantic/v1", "pydantic/mypy.py"),
 )

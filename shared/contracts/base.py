@@ -39,6 +39,7 @@ class Contract(BaseModel):
         serialize_by_alias=True,
         strict=True,
         json_schema_serialization_defaults_required=True,
+        defer_build=True,  # at first use: a cold start pays for the models of this function, not for all of them
     )
 
     @classmethod

@@ -6,7 +6,7 @@ import select
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, LiteralString
 
 import orjson
 import psycopg
@@ -17,18 +17,24 @@ from psycopg.types.json import set_json_loads
 
 from shared.usecases.journal import UnavailableError
 
-# Short enough to fail over within a request's patience. Every statement carries its own bound on the server.
+# Short enough to fail over within a request's patience.
 _OPTIONS: dict[str, Any] = {
     "autocommit": True,
     "connect_timeout": 5,
     "application_name": "switchboard",
-    "options": "-c timezone=UTC -c statement_timeout=10000 -c lock_timeout=5000"
-    " -c idle_in_transaction_session_timeout=15000",
     "keepalives_idle": 30,
     "prepare_threshold": 1,
 }
 
-_READ_ONLY: dict[str, Any] = _OPTIONS | {"options": f"{_OPTIONS['options']} -c default_transaction_read_only=on"}
+# Every statement's bound on the server. Said after the connection is made, in one round trip, for RDS Proxy refuses a
+# connection that brings `options`; it keeps the connection for us from then on, as each of ours lasts a process anyway.
+_SETTINGS = """
+set timezone = 'UTC';
+set statement_timeout = '10s';
+set lock_timeout = '5s';
+set idle_in_transaction_session_timeout = '15s'
+"""
+_READ_ONLY = "; set default_transaction_read_only = on"
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -38,22 +44,32 @@ class Database:
 
     def __init__(self, url: str, *, read_only: bool = False) -> None:
         self._url = url
-        self._options = _READ_ONLY if read_only else _OPTIONS
+        self._settings: LiteralString = _SETTINGS + _READ_ONLY if read_only else _SETTINGS
         self._connection: psycopg.Connection[TupleRow] | None = None
 
     def connection(self) -> psycopg.Connection[TupleRow]:
         """Raises `UnavailableError` when Postgres cannot be reached."""
         if self._connection is None or not _is_alive(self._connection):
             with available():
-                self._connection = psycopg.connect(self._url, **self._options)
-                set_json_loads(orjson.loads, self._connection)
-                self._connection.adapters.register_loader("timestamptz", Moments)
+                self._connection = _connect(self._url, self._settings)
         return self._connection
 
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _connect(url: str, settings: LiteralString) -> psycopg.Connection[TupleRow]:
+    connection = psycopg.connect(url, **_OPTIONS)
+    try:
+        connection.execute(settings, prepare=False)
+    except psycopg.Error:
+        connection.close()
+        raise
+    set_json_loads(orjson.loads, connection)
+    connection.adapters.register_loader("timestamptz", Moments)
+    return connection
 
 
 def _is_alive(connection: psycopg.Connection[TupleRow]) -> bool:
@@ -88,6 +104,11 @@ def available(pipelined: Database | None = None) -> Generator[None]:
 
 async def connect_async(url: str) -> psycopg.AsyncConnection[TupleRow]:
     connection = await psycopg.AsyncConnection.connect(url, **_OPTIONS)
+    try:
+        await connection.execute(_SETTINGS, prepare=False)
+    except psycopg.Error:
+        await connection.close()
+        raise
     connection.adapters.register_loader("timestamptz", Moments)
     return connection
 

@@ -1,0 +1,46 @@
+"""What every connection of a function brings with it, whoever stands between it and Postgres."""
+
+import asyncio
+
+import psycopg
+import pytest
+
+from shared.adapters.postgres.connection import Database, connect_async
+
+BOUNDS = {
+    "TimeZone": "UTC",
+    "statement_timeout": "10s",
+    "lock_timeout": "5s",
+    "idle_in_transaction_session_timeout": "15s",
+}
+SHOW = "select name, current_setting(name) from unnest(%s::text[]) name"
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_each_statement_has_its_bounds(database_url, read_only):
+    database = Database(database_url, read_only=read_only)
+    assert dict(database.connection().execute(SHOW, [list(BOUNDS)]).fetchall()) == BOUNDS
+    database.close()
+
+
+def test_those_of_the_relay_have_them_too(database_url):
+    async def bounds() -> dict[str, str]:
+        async with await connect_async(database_url) as connection:
+            return dict(await (await connection.execute(SHOW, [list(BOUNDS)])).fetchall())
+
+    assert asyncio.run(bounds()) == BOUNDS
+
+
+def test_a_connection_for_reading_cannot_write(database_url):
+    database = Database(database_url, read_only=True)
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        database.connection().execute("insert into queues (id, name) values ('a', 'a')")
+    database.close()
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_nothing_is_asked_at_the_start_that_rds_proxy_refuses(database_url, read_only):
+    """It knows no `options` in the startup message: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy.html"""
+    database = Database(database_url, read_only=read_only)
+    assert "options" not in database.connection().info.get_parameters()
+    database.close()
