@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from bench import imports, ingest, live, routing, timers
+from bench import imports, ingest, live, page, routing, timers
 from bench.stage import Figure, stage
 
 console = Console()
@@ -21,6 +21,8 @@ def main() -> None:
         figures += routing.measure(ground)
     with console.status("POST to socket …"):
         figures += live.measure()
+    with console.status("The page …"):
+        figures += page.measure()
     console.print(_table(figures))
 
 

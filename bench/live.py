@@ -25,7 +25,7 @@ CEILING = "an empty function + a bare post to the socket"
 
 def measure() -> Iterator[Figure]:
     with (
-        _cloud() as status,
+        cloud("--no-dashboard") as status,
         httpx.Client(headers={"Authorization": f"Bearer {status['token']}"}) as http,
         connect(f"{status['websocket']}?token={status['token']}") as socket,
     ):
@@ -75,7 +75,7 @@ def _until(socket: ClientConnection, wanted: Callable[[dict[str, Any]], bool]) -
 
 
 @contextmanager
-def _cloud() -> Iterator[dict[str, Any]]:
+def cloud(*options: str) -> Iterator[dict[str, Any]]:
     """An embedded cloud of its own, started as a user starts it."""
     with tempfile.TemporaryDirectory() as home:
         environment = {**os.environ, "SWITCHBOARD_HOME": home}  # noqa: TID251 - a child's environment
@@ -87,7 +87,7 @@ def _cloud() -> Iterator[dict[str, Any]]:
             return done.stdout
 
         try:
-            run("up", "--detach", "--no-dashboard")
+            run("up", "--detach", *options)
             yield json.loads(run("status", "--json"))
         finally:
             run("down")

@@ -25,6 +25,10 @@ hypothesis_settings.register_profile("ci", max_examples=2000, deadline=None, pri
 hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--simulate-seconds", type=int, default=12, help="how long the simulated floor is played")
+
+
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     folder = tmp_path_factory.mktemp("postgres")

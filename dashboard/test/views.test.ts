@@ -210,10 +210,11 @@ describe("who was rung in vain", () => {
     const call = world.offer(world.offer(world.initiate("medical_spanish"), "agent-01"), "agent-02", 2);
     const miss = { ...(historyOf(call)[1] as Event), id: "e-miss", type: "answer_timed_out" };
     const asked: string[] = [];
-    const attempts = new Attempts(async (callId) => {
+    const read = async (callId: string) => {
       asked.push(callId);
       return [...historyOf(call), miss];
-    });
+    };
+    const attempts = new Attempts(read, () => {});
     expect(attempts.missedBy({ ...call, flags: [] })).toEqual([]);
     expect(asked).toEqual([]);
     attempts.missedBy(call);

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.journeys.conftest import Cloud
 from tests.journeys.test_page import browser  # noqa: F401 - a fixture
@@ -117,20 +117,73 @@ def test_a_token_that_is_refused_ends_the_session(page: Page) -> None:
     expect(page.get_by_test_id("sign-in")).to_have_attribute("data-reason", "session_ended")
 
 
+def test_a_call_s_course_shows_who_was_rung_and_what_came_of_it(page: Page, cloud: Cloud) -> None:
+    call_id = cloud.new_call_id()
+    cloud.post("call_initiated", call_id, type="voice", queueId="medical_spanish")
+    cloud.post("call_routed", call_id, agentId="interpreter-11", routingTime=1)
+    cloud.post("call_no_answer", call_id, agentId="interpreter-11")
+    show(page, f"floor?call={call_id}")
+    offers = page.get_by_test_id("offers")
+    expect(offers.locator("[data-agent-id=interpreter-11]")).to_have_attribute("data-outcome", "missed")
+    cloud.post("call_routed", call_id, agentId="interpreter-12", routingTime=1)
+    cloud.post("call_answered", call_id, waitTime=2)
+    expect(offers.locator("[data-agent-id=interpreter-12]")).to_have_attribute("data-outcome", "answered")
+    page.locator("[data-event-type=call_no_answer] button").click()
+    expect(page.get_by_test_id("raw-event")).to_contain_text('"interpreter-11"')
+    # Who opens the page afterwards is told by the history.
+    page.reload()
+    expect(page.locator(f"[data-call-id={call_id}] .missed")).to_be_visible()
+    cloud.post("call_ended", call_id, endReason="completed", duration=30)
+
+
+DESK: ViewportSize = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+
+
+def failings(page: Page) -> list[str]:
+    """What axe finds, and whether the page is wider than its window."""
+    expect(page.get_by_test_id("loading")).to_have_count(0)
+    page.evaluate(AXE.read_text())
+    told = page.evaluate("async () => (await axe.run()).violations")
+    too_wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    wide = [f"{too_wide} px too wide"] if too_wide > 0 else []
+    return wide + [f"{each['id']}: {json.dumps(each['nodes'][0]['target'])}" for each in told]
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_on_any_view(browser: Browser, cloud: Cloud, scheme: Literal["light", "dark"]) -> None:  # noqa: F811
-    page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme=scheme, reduced_motion="reduce")
+def test_axe_finds_nothing_on_any_view_in_any_state(
+    browser: Browser,  # noqa: F811
+    cloud: Cloud,
+    scheme: Literal["light", "dark"],
+    size: ViewportSize,
+) -> None:
+    page = browser.new_page(viewport=size, color_scheme=scheme, reduced_motion="reduce")
+    page.goto(cloud.status["dashboard"].split("#")[0])
+    expect(page.get_by_test_id("sign-in")).to_be_visible()
+    found = {"sign-in": failings(page)}
     page.goto(cloud.status["dashboard"])
     expect(page.locator("[data-connection=live]").first).to_be_visible()
     call_id = cloud.new_call_id()
     cloud.post("call_initiated", call_id, type="video", queueId="medical_spanish")
-    found: dict[str, list[str]] = {}
+    cloud.post("call_routed", call_id, agentId="interpreter-13", routingTime=1)
     for address in (*VIEWS, f"floor?call={call_id}"):
         show(page, address)
-        expect(page.get_by_test_id("loading")).to_have_count(0)
-        page.evaluate(AXE.read_text())
-        told = page.evaluate("async () => (await axe.run()).violations")
-        found[address] = [f"{each['id']}: {json.dumps(each['nodes'][0]['target'])}" for each in told]
-    cloud.post("call_ended", call_id, endReason="abandoned", duration=0)
+        if "call=" in address:
+            expect(page.get_by_test_id("offers")).to_be_visible()
+        found[address] = failings(page)
+    show(page, "floor")
+    page.get_by_test_id("help").click()
+    found["help"] = failings(page)
+    page.keyboard.press("Escape")
+    page.route(re.compile("/api/"), lambda route: route.fulfill(status=500, body="{}"))
+    for address in ("figures", "letters", "calls?flag=rerouted"):
+        show(page, address)
+        expect(page.get_by_test_id("failed").first).to_be_visible()
+        found[f"{address} failed"] = failings(page)
+    page.reload()
+    show(page, "floor")
+    found["floor failed"] = failings(page)
     page.close()
+    cloud.post("call_ended", call_id, endReason="abandoned", duration=0)
     assert {address: told for address, told in found.items() if told} == {}

