@@ -133,7 +133,10 @@ def _post_events() -> Json:
     answers = {
         "200": {"description": "a copy of what is on record, or one outcome for each of many", **recorded},
         "201": {"description": "recorded", **recorded},
-        "202": {"description": "parked until its predecessor comes", **recorded},
+        "202": {
+            "description": "parked until its predecessor comes, or kept until the agent's call is over",
+            **recorded,
+        },
     }
     return _send("Send events", "Events", None) | {"responses": _answers(answers)}
 

@@ -22,26 +22,30 @@ class StatusChange:
     at: datetime
     received_at: datetime
     fingerprint: str
+    dated: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
+    """What the sender is told. `declined` is the call that the agent, whose phone rings, will not take."""
+
     event_id: str
-    outcome: Literal["applied", "replayed"]
+    outcome: Literal["applied", "replayed", "deferred"]
+    declined: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AgentChange:
     """What the registry made of a change, and the agent as it stands now."""
 
-    outcome: Literal["applied", "replayed", "key_reused", "unknown", "engaged", "outdated"]
+    outcome: Literal["applied", "replayed", "key_reused", "unknown", "deferred", "outdated"]
     agent: AgentRecord | None = None
     transaction: int | None = None
 
 
 class AgentRegistry(Protocol):
     def change(self, change: StatusChange) -> AgentChange:
-        """Record the change and apply it in one transaction."""
+        """Record the change and apply it in one transaction; while a call has the agent, apply it when that is over."""
         ...
 
     def put_agent(self, agent_id: str, setup: AgentSetup, now: datetime) -> AgentChange:
@@ -77,7 +81,7 @@ def change_status(registry: AgentRegistry, announcer: Announcer, change: StatusC
             return problem(422, detail, ("eventId", "was used before with another body"))
         case "unknown":
             return problem(400, f"There is no agent {agent_id}.", ("agentId", "is not an agent known here"))
-        case "engaged":
-            call_id = found.agent.call_id if found.agent else None
-            detail = f"Agent {agent_id} is on call {call_id}: the call's events say when that is over."
-            return problem(409, detail, ("status", f"cannot change while the agent is on call {call_id}"))
+        case "deferred":
+            agent = found.agent
+            rings = agent and agent.status is AgentStatus.OFFERED and change.status != AgentStatus.AVAILABLE
+            return Changed(event_id, "deferred", agent.call_id if agent and rings else None)

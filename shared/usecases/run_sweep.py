@@ -68,8 +68,11 @@ def run_sweep(
 
 
 def _round(sweeper: Sweeper, upkeep: Upkeep, now: Callable[[], datetime], tally: Tally) -> None:
-    while settled := sweep_timers(sweeper, now()):
+    """Turn about, so that a flood of timers keeps no caller waiting whom somebody is free to take."""
+    busy = True
+    while busy:
+        settled, offered = sweep_timers(sweeper, now()), offer_waiting_calls(sweeper, now())
         tally.timers += settled
-    while offered := offer_waiting_calls(sweeper, now()):
         tally.offers += offered
+        busy = settled + offered > 0
     tally.republished += upkeep.republish(now())

@@ -12,7 +12,7 @@ from shared.contracts.events import AgentStatusChanged, CallEvent, parse_event
 from shared.contracts.problems import Problem, ProblemError, problem
 from shared.contracts.wire import call_json
 from shared.domain.call import Call
-from shared.domain.facts import Event, Source
+from shared.domain.facts import Event, NoAnswer, Source
 from shared.usecases.agents import AgentRegistry, StatusChange, change_status
 from shared.usecases.journal import Announcer, Journal
 from shared.usecases.narrow import Permits, everything
@@ -142,12 +142,22 @@ def _change_agent(
         at=event.occurred_at or received_at,
         received_at=received_at,
         fingerprint=words,
+        dated=event.occurred_at is not None,
     )
     outcome = change_status(desk.agents, desk.announcer, change)
     if isinstance(outcome, Problem):
         return _refused(outcome)
+    if outcome.declined:
+        _decline(desk, outcome.declined, change)
     answer: dict[str, Any] = {"eventId": outcome.event_id, "agentId": event.agent_id, "outcome": outcome.outcome}
-    return Result(201 if outcome.outcome == "applied" else 200, answer)
+    return Result({"applied": 201, "deferred": 202, "replayed": 200}[outcome.outcome], answer)
+
+
+def _decline(desk: Desk, call_id: str, change: StatusChange) -> None:
+    """The next agent's phone rings at once. Were this line never reached, it would when the offer has lapsed."""
+    fact, at = NoAnswer(change.agent_id), change.received_at
+    declined = Event(desk.new_id(), call_id, fact, at, at, source=Source.TELEPHONY)
+    record_events(desk.journal, desk.announcer, [Submission(declined, change.fingerprint, named=False)], at, desk.grace)
 
 
 def result_of(outcome: Outcome) -> Result:

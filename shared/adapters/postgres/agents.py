@@ -2,7 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import astuple
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,18 +18,23 @@ from shared.contracts.setup import AgentSetup, QueueSetup
 from shared.contracts.views import QueueView
 from shared.domain.agents import ENGAGED
 from shared.usecases.agents import AgentChange, StatusChange
+from shared.usecases.journal import AgentRecord
 
 _LOCK = "select * from agents where id = %s for update"
 _KNOWN = "select agent_id, fingerprint from agent_events where id = %s"
 _RECORD = """
 insert into agent_events (id, agent_id, status, reason, at, received_at, fingerprint)
-values (%s, %s, %s, %s, %s, %s, %s)
+values (%(event_id)s, %(agent_id)s, %(status)s, %(reason)s, %(at)s, %(received_at)s, %(fingerprint)s)
 """
 # Whatever call put the agent into the status before, it has no say any more.
 _APPLY = """
 with changed as (
-    update agents set status = %s, status_since = %s, reason = %s, call_id = null, misses = 0 where id = %s returning *
+    update agents
+    set status = %s, status_since = %s, reason = %s, call_id = null, misses = 0, next_status = null
+    where id = %s returning *
 )"""
+# As soon as the call lets go of the agent. Nobody needs to say so in order to be available then.
+_APPLY_LATER = "update agents set next_status = nullif(%s, 'available'), next_reason = %s where id = %s"
 _PUT_AGENT = """
 with changed as (
 insert into agents (id, name, languages, queues, skills, status, status_since)
@@ -75,11 +80,13 @@ class PostgresAgents:
             agent = codec.agent_from_row(row)
             if known := cursor.execute(_KNOWN, [change.event_id]).fetchone():
                 return AgentChange("replayed" if _same(known, change) else "key_reused", agent)
-            if agent.status in ENGAGED:
-                return AgentChange("engaged", agent)
-            cursor.execute(_RECORD, astuple(change))
+            change = _placed(change, agent)
+            cursor.execute(_RECORD, asdict(change))
             if change.at < agent.status_since:
                 return AgentChange("outdated", agent)
+            if agent.status in ENGAGED:
+                cursor.execute(_APPLY_LATER, [change.status, change.reason, change.agent_id])
+                return AgentChange("deferred", agent)
             told_by = change.received_at + REPUBLISH_AFTER
             cursor.execute(_APPLY + _TOLD, [change.status, change.at, change.reason, change.agent_id, told_by])
             return _applied(cursor.fetchone())
@@ -109,6 +116,11 @@ def _overflowing(setup: QueueSetup) -> Generator[None]:
         raise refuse(400, detail, (field, "is not a queue known here")) from None
     except errors.CheckViolation:
         raise refuse(400, detail, (field, "is this queue itself")) from None
+
+
+def _placed(change: StatusChange, agent: AgentRecord) -> StatusChange:
+    """Without a date, a change comes after all that is known of the agent, even if another sender's clock is ahead."""
+    return change if change.dated else replace(change, at=max(change.at, agent.status_since))
 
 
 def _same(known: DictRow, change: StatusChange) -> bool:

@@ -75,10 +75,12 @@ on conflict (call_id, kind) do update set due_at = excluded.due_at
 # An agent is let go by the call that has the agent. What a call did that was over before anybody heard of it, such as a
 # missed ring, holds for a free agent too, unless the agent has said something since. `call_id` stays with an agent who
 # is free again: until somebody else decides on the agent, the call may still turn out to have been judged wrongly.
-# A miss that the queue forgives leaves the agent available; one that is taken back counts no more.
+# A miss that the queue forgives leaves the agent available; one that is taken back counts no more. What an agent said
+# to be afterwards holds once there is nothing to wrap up any more, and the call has no say in it then.
 RELEASE_AGENTS = """
 with released as (
-    select distinct on (r.agent_id) r.*, r.status = 'away' and a.status <> 'away' and a.misses + 1 < (
+    select distinct on (r.agent_id) r.*, case when r.status <> 'wrap_up' then a.next_status end as said,
+        r.status = 'away' and a.status <> 'away' and a.misses + 1 < (
             select q.misses_before_away from calls_live c join queues q on q.id = c.queue_id where c.id = r.call_id
         ) as forgiven
     from json_to_recordset(%s) r (agent_id text, call_id text, status text, since timestamptz, reason text)
@@ -88,16 +90,17 @@ with released as (
     order by r.agent_id, r.since desc
 )
 update agents a set
-    status = case when r.forgiven then 'available' else r.status end,
+    status = coalesce(r.said, case when r.forgiven then 'available' else r.status end),
     status_since = r.since,
-    reason = case when r.forgiven then null else r.reason end,
+    reason = case when r.said is not null then a.next_reason when not r.forgiven then r.reason end,
     misses = case
-        when r.status = 'wrap_up' then 0
+        when r.status = 'wrap_up' or r.said is not null then 0
         when r.status = 'away' and a.status <> 'away' then a.misses + 1
         when r.status = 'available' and a.status in ('away', 'available') then greatest(a.misses - 1, 0)
         else a.misses
     end,
-    call_id = r.call_id
+    call_id = case when r.said is null then r.call_id end,
+    next_status = case when r.said is null then a.next_status end
 from released r
 where a.id = r.agent_id
   and (a.call_id = r.call_id
