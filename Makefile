@@ -7,11 +7,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SWITCHBOARD := $(BIN)/switchboard
 RATE ?= 8
+MINUTES ?= 60
 # Two at a time, a file on one of them: what a file shares is made once. Beyond two, clouds compete for the machine.
 PARALLEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: test-localstack audit help up demo down status clean test check bench dashboard
+.PHONY: test-localstack audit help up demo down status clean test check bench soak dashboard
 
 help:
 	@echo "make up         start everything on this machine; Ctrl-C stops it"
@@ -24,6 +25,7 @@ help:
 	@echo "make audit      what is known against the dependencies and the template"
 	@echo "make check      format, lint, types, import rules, template, dashboard"
 	@echo "make bench      this project's figures beside the machine's ceilings"
+	@echo "make soak       a busy floor for an hour (MINUTES=60), and what did not stay flat"
 	@echo "make dashboard  build the page"
 
 up: $(READY)
@@ -64,6 +66,9 @@ audit: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m bench
+
+soak: $(READY)
+	$(BIN)/python -m bench.soak --minutes $(MINUTES)
 
 dashboard: $(READY)
 	$(BIN)/python -m infra.dashboard build
