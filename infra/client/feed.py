@@ -14,6 +14,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 
 from infra.client.picture import NOTHING, Change, Picture
 from infra.client.rest import LIVE, Api, Problem, Unreachable
+from infra.client.resume import ResumePoint
 
 Json = dict[str, Any]
 
@@ -61,13 +62,15 @@ class Feed:
         silence_seconds: float = SILENCE_SECONDS,
         answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
-        self.picture = Picture()
+        self.picture = Picture(self._is_ours)
         self.live = asyncio.Event()
         self.is_polling = False
         self.connections = 0
         self._api = api
         self._address = f"{websocket}?{urlencode({'token': token})}"
         self._topics = list(topics)
+        self._resume = ResumePoint()
+        self._is_whole = False  # no snapshot was read to its end since the last gap: until then nothing is resumed
         self._silence_seconds = silence_seconds
         self._answer_seconds = answer_seconds
 
@@ -98,28 +101,25 @@ class Feed:
 
     async def _polling(self, seconds: float) -> AsyncGenerator[News, None]:
         """What changed, asked for until the next attempt at a socket. An outage ends it early, a refusal the feed."""
-        clock = asyncio.get_running_loop().time
-        until = clock() + seconds
+        until = _now() + seconds
         while True:
             try:
                 yield await self._poll()
             except (Problem, Unreachable) as error:
                 await self._raise_if_refused(error)
-            await asyncio.sleep(max(0.0, min(POLL_SECONDS, until - clock())))
-            if clock() >= until:
+            await asyncio.sleep(max(0.0, min(POLL_SECONDS, until - _now())))
+            if _now() >= until:
                 return
 
     async def _poll(self) -> News:
-        if self.picture.position is None:
+        since = self._resume.since(_now())
+        if since is None or not self._is_whole:
             return await self._read_snapshot({})
-        told = await self._api.changes(self.picture.position)
+        told = await self._api.changes(since)
         if told["reset"]:
-            snapshot = await self._read_snapshot(told)
-            self.picture.reached(told["position"])
-            return snapshot
-        calls = [call for call in told["calls"] if self._is_ours(call)]
-        moved = [call for call in told["calls"] if not self._is_ours(call)]
-        change = self.picture.take_changes(calls, [*told["left"], *moved], told["agents"], told["position"])
+            return await self._heal(told)
+        change = self.picture.take_changes(told["calls"], told["left"], told["agents"], told["position"])
+        self._resume.whole(told["position"])
         return News("polled", change, told)
 
     async def _raise_if_refused(self, error: Exception) -> None:
@@ -137,11 +137,10 @@ class Feed:
         async with connect(self._address, ping_interval=None, max_size=2**20, open_timeout=10) as socket:
             self.connections += 1
             await self._subscribe(socket)
-            clock = asyncio.get_running_loop().time
-            answer_by, replace_at = clock() + self._answer_seconds, clock() + REPLACE_SECONDS
+            answer_by, replace_at = _now() + self._answer_seconds, _now() + REPLACE_SECONDS
             pinging = asyncio.create_task(_ping(socket))
             try:
-                while clock() < replace_at:
+                while _now() < replace_at:
                     for item in await self._take(await self._receive(socket, answer_by)):
                         yield item
             finally:
@@ -149,11 +148,12 @@ class Feed:
                 pinging.cancel()
 
     async def _subscribe(self, socket: ClientConnection) -> None:
-        since = {} if self.picture.position is None else {"since": self.picture.position}
-        await socket.send(json.dumps({"action": "subscribe", "topics": self._topics, **since}))
+        since = self._resume.since(_now())
+        resuming = {} if since is None else {"since": since}
+        await socket.send(json.dumps({"action": "subscribe", "topics": self._topics, **resuming}))
 
     async def _receive(self, socket: ClientConnection, answer_by: float) -> Json:
-        silent_at = asyncio.get_running_loop().time() + self._silence_seconds
+        silent_at = _now() + self._silence_seconds
         is_live = self.live.is_set()
         try:
             async with asyncio.timeout_at(silent_at if is_live else answer_by):
@@ -170,14 +170,17 @@ class Feed:
     async def _take(self, frame: Json) -> list[News]:
         match frame.get("type"):
             case "update":
-                return [News("update", self.picture.apply(frame), frame)]
+                self._resume.saw(frame["position"], _now())
+                told = News("update", self.picture.apply(frame), frame)
+                return [told, await self._read_snapshot(frame)] if self.picture.has_doubt else [told]
             case "subscribed":
-                snapshot = [] if frame["replayed"] else [await self._read_snapshot(frame)]
+                snapshot = [] if frame["replayed"] and self._is_whole else [await self._heal(frame)]
+                self._resume.saw(frame["position"], _now())
                 self.picture.reached(frame["position"])
                 self.live.set()
                 return [*snapshot, News("live", frame=frame)]
             case "reset":
-                return [await self._read_snapshot(frame)]
+                return [await self._heal(frame)]
             case "error":
                 if not self.live.is_set():  # what was refused is the subscription: nothing would ever come
                     raise _error(frame)
@@ -185,14 +188,22 @@ class Feed:
             case _:
                 return []
 
+    async def _heal(self, frame: Json) -> News:
+        """Something was missed: only a snapshot that begins after this moment, and is read to its end, heals it."""
+        self._is_whole = False
+        return await self._read_snapshot(frame)
+
     async def _read_snapshot(self, frame: Json) -> News:
         """Read the floor anew. The frames that come meanwhile wait in the socket, and are sorted out by version."""
         asked_with = self.picture.known()
         pages = [page async for page in self._api.pages("/api/calls", status=LIVE)]
         agents = await self._api.agents()
-        live = (call for page in pages for call in page["data"] if self._is_ours(call))
+        live = [call for page in pages for call in page["data"]]
         # The first page is the oldest: to resume from there misses nothing.
-        change = self.picture.take_snapshot(asked_with, live, pages[0].get("position"))
+        position = pages[0].get("position")
+        change = self.picture.take_snapshot(asked_with, live, position)
+        self._resume.whole(position)
+        self._is_whole = True
         return News("snapshot", Change(change.calls, (), self.picture.take_agents(agents).agents), frame)
 
     def _is_ours(self, call: Json) -> bool:
@@ -204,6 +215,10 @@ def topics_of(call: Json) -> set[str]:
     offered_to = (call.get("offer") or {}).get("agentId")
     topics = {f"queue:{call['queueId']}", f"call:{call['id']}", f"agent:{call.get('agentId') or offered_to}"}
     return topics | ({f"alerts:{call['queueId']}"} if call.get("flags") else set())
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 async def _ping(socket: ClientConnection) -> None:

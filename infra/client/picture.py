@@ -1,7 +1,7 @@
 """The floor as a client knows it: a fold over snapshots and frames, the same in any order and with any copies. Pure."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -26,22 +26,34 @@ NOTHING = Change()
 
 @dataclass
 class Picture:
-    """Live calls and agents by id, the last calls that ended, and the highest position seen."""
+    """Live calls and agents by id, the last calls that ended, and the highest position seen.
 
+    `concerns` says which calls are ours: a call that moves on is told to the topic that loses it, and then no more.
+    """
+
+    concerns: Callable[[Json], bool] = lambda _: True
     calls: dict[str, Json] = field(default_factory=dict)
     agents: dict[str, Json] = field(default_factory=dict)
     ended: OrderedDict[str, Json] = field(default_factory=OrderedDict)
     position: int | None = None
+    # A frame told a call that the last snapshot did not, without proof of being newer. Another snapshot decides.
+    has_doubt: bool = False
+    _left: OrderedDict[str, int] = field(default_factory=OrderedDict)
+    _whole_at: int = -1  # the last snapshot's position: what it did not name was not live then
     _events: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
     def apply(self, frame: Mapping[str, Any]) -> Change:
         """Take an `update` frame in."""
+        calls = frame.get("calls") or ()
+        unknown = {call["id"] for call in calls} - self.calls.keys()
         change = Change(
-            tuple(call for call in frame.get("calls") or () if self._take_call(call)),
+            tuple(call for call in calls if self._take_call(call)),
             tuple(event for event in frame.get("events") or () if self._take_event(event)),
-            tuple(agent for agent in frame.get("agents") or () if self._take_agent(agent)),
+            self.take_agents(frame.get("agents") or ()).agents,
         )
-        self.reached(frame.get("position"))
+        # A frame's position is where to resume from, which may be older than what it tells.
+        self.has_doubt |= frame["position"] <= self._whole_at and not unknown.isdisjoint(self.calls)
+        self.reached(frame["position"])
         return change
 
     def known(self) -> dict[str, int]:
@@ -51,13 +63,15 @@ class Picture:
     def take_snapshot(self, asked_with: Mapping[str, int], live: Iterable[Json], position: int | None = None) -> Change:
         """Take in the live floor as REST told it. A call that was live as we asked, and is not in the answer, ended."""
         told = list(live)
+        self.has_doubt = False
         changed = tuple(call for call in told if self._take_call(call))
-        present = {call["id"] for call in told}
-        for call_id, version in asked_with.items():
-            call = self.calls.get(call_id)
-            # One that has moved on since we asked is newer than the snapshot: the snapshot has no say about it.
-            if call_id not in present and call is not None and call["version"] == version:
-                self._end({**self.calls[call_id], "status": "ended"})
+        for call_id in self.calls.keys() - {call["id"] for call in told}:
+            call = self.calls[call_id]
+            if asked_with.get(call_id) == call["version"]:
+                self._end({**call, "status": "ended"})
+            else:
+                self.has_doubt = True  # told while we read, of before or after: kept until another snapshot says
+        self._whole_at = max(self._whole_at, -1 if position is None else position)
         self.reached(position)
         return Change(calls=changed)
 
@@ -67,9 +81,7 @@ class Picture:
         """Take in what changed since a position, as a poll told it."""
         change = Change(tuple(call for call in calls if self._take_call(call)), (), self.take_agents(agents).agents)
         for gone in left:
-            held = self.calls.get(gone["id"])
-            if held is not None and held["version"] <= gone["version"]:
-                del self.calls[gone["id"]]
+            self._depart(gone["id"], gone["version"])
         self.reached(position)
         return change
 
@@ -81,18 +93,28 @@ class Picture:
             self.position = position
 
     def _take_call(self, call: Json) -> bool:
-        """Keep the highest version. An ended call stays ended, however late an older view of it comes."""
-        call_id = call["id"]
-        held = self.calls.get(call_id) or self.ended.get(call_id)
-        if held is not None and held["version"] >= call["version"]:
+        """Keep the highest version."""
+        if not self.concerns(call):
+            return self._depart(call["id"], call["version"])
+        if call["version"] <= self._version_of(call["id"]):
             return False
         if call["status"] == "ended":
             self._end(call)
-        elif call_id in self.ended:
-            return False
         else:
-            self.calls[call_id] = call
+            self.ended.pop(call["id"], None)
+            self.calls[call["id"]] = call
         return True
+
+    def _version_of(self, call_id: str) -> int:
+        held = self.calls.get(call_id) or self.ended.get(call_id) or {"version": -1}
+        return max(held["version"], self._left.get(call_id, -1))
+
+    def _depart(self, call_id: str, version: int) -> bool:
+        """It went on beyond our topics. Should it come back, the view that left may be the one that returns."""
+        if self._version_of(call_id) > version:
+            return False
+        _remember(self._left, call_id, version - 1)
+        return self.calls.pop(call_id, None) is not None
 
     def _end(self, call: Json) -> None:
         self.calls.pop(call["id"], None)
@@ -107,7 +129,7 @@ class Picture:
 
     def _take_agent(self, agent: Json) -> bool:
         held = self.agents.get(agent["id"])
-        if held == agent or (held is not None and (held.get("statusSince") or "") > (agent.get("statusSince") or "")):
+        if held is not None and held["version"] >= agent["version"]:
             return False
         self.agents[agent["id"]] = agent
         return True

@@ -75,6 +75,7 @@ class Api:
             transport=transport,
         )
         self.repeats = 0
+        self._told: tuple[str, Json] | None = None  # the last poll's entity tag and answer
 
     async def __aenter__(self) -> Self:
         return self
@@ -112,7 +113,12 @@ class Api:
 
     async def changes(self, since: int) -> Json:
         """What changed since a position: `calls`, those that `left`, `agents`, the next `position`; or `reset`."""
-        return await self._read("/api/calls", {"since": since})
+        tag, held = self._told or ("", {})
+        response = await self.request("GET", "/api/calls", params={"since": since}, headers={"If-None-Match": tag})
+        if response.status_code == httpx.codes.NOT_MODIFIED:
+            return held  # what was told before: versions know it again
+        self._told = (response.headers.get("ETag", ""), response.json())
+        return self._told[1]
 
     async def history(self, call_id: str) -> list[Json]:
         return [event async for page in self.pages(f"/api/calls/{call_id}/events") for event in page["data"]]
@@ -140,14 +146,21 @@ class Api:
                 return
 
     async def request(
-        self, method: str, path: str, *, json: object = None, params: Json | None = None, repeatable: bool = True
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        params: Json | None = None,
+        headers: dict[str, str] | None = None,
+        repeatable: bool = True,
     ) -> httpx.Response:
         """One answered request. An outage is waited out where that is safe; a refusal raises its Problem."""
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + self._patience_seconds
         pause_seconds = FIRST_PAUSE_SECONDS
         while True:
-            outcome = await self._attempt(method, path, json, params)
+            outcome = await self._attempt(method, path, json=json, params=params, headers=headers)
             if isinstance(outcome, httpx.Response) and outcome.status_code not in PASSING:
                 return _accepted(outcome)
             wait_seconds = max(_retry_after_seconds(outcome), random.uniform(pause_seconds / 2, pause_seconds))
@@ -157,9 +170,9 @@ class Api:
             await _pause(wait_seconds)
             pause_seconds = min(LONGEST_PAUSE_SECONDS, pause_seconds * 2)
 
-    async def _attempt(self, method: str, path: str, json: object, params: Json | None) -> Outcome:
+    async def _attempt(self, method: str, path: str, **parts: Any) -> Outcome:  # noqa: ANN401 - httpx's own
         try:
-            return await self._http.request(method, self.base + path, json=json, params=params)
+            return await self._http.request(method, self.base + path, **parts)
         except httpx.TransportError as error:
             return error
 
@@ -180,7 +193,7 @@ def _recorded(status: int, body: Json, seconds: float = 0.0) -> Recorded:
 
 
 def _accepted(response: httpx.Response) -> httpx.Response:
-    if response.is_success:
+    if response.is_success or response.status_code == httpx.codes.NOT_MODIFIED:
         return response
     try:
         document = response.json()

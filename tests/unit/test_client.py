@@ -2,8 +2,12 @@
 
 import asyncio
 import json
+import re
 from collections import deque
 from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -11,10 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.asyncio.server import serve
 
-from infra.client import Api, Feed, Picture, Problem, Unreachable
+import infra.client
+from infra.client import Api, Feed, News, Picture, Problem, Unreachable
 from infra.client.rest import Recorded
+from infra.client.resume import ResumePoint
 
 pytestmark = pytest.mark.anyio
+
+README = Path(infra.client.__file__).with_name("README.md")
 
 
 @pytest.fixture
@@ -82,14 +90,37 @@ def test_a_call_that_the_snapshot_lacks_has_ended_and_stays_so():
     picture.apply(update(call("gone", 4), call("moving", 4)))
     asked_with = picture.known()
     picture.apply(update(call("moving", 5)))  # while the snapshot is on its way
-    picture.take_snapshot(asked_with, [])
-    picture.apply(update(call("gone", 5)))  # sent before, come after
-    assert set(picture.calls) == {"moving"}
+    picture.take_snapshot(asked_with, [], position=9)
+    assert set(picture.calls) == {"moving"} and picture.has_doubt  # of before the snapshot or of after it?
+    picture.apply(update(call("gone", 5), position=8))  # sent before, come after
+    picture.take_snapshot(picture.known(), [], position=9)
+    assert not picture.calls and not picture.has_doubt
+
+
+def test_a_frame_that_may_be_older_than_the_snapshot_leaves_a_doubt_and_one_that_is_newer_none():
+    picture = Picture()
+    picture.take_snapshot({}, [call("known", 1)], position=9)
+    picture.apply(update(call("known", 2), call("over", 2, "ended"), position=9))
+    picture.apply(update(call("new", 1), position=10))
+    assert not picture.has_doubt
+    picture.apply(update(call("old", 1), position=9))
+    assert picture.has_doubt and set(picture.calls) == {"known", "new", "old"}
+
+
+def test_a_call_that_a_frame_moves_beyond_the_topics_leaves_and_may_return():
+    picture = Picture(concerns=lambda call: call["queueId"] == "q")
+    picture.apply(update(call("a", 1)))
+    change = picture.apply(update(call("a", 3, queueId="foreign"), call("b", 1, queueId="foreign")))
+    assert [view["id"] for view in change.calls] == ["a"] and not picture.calls
+    picture.apply(update(call("a", 2)))  # sent before, come after
+    assert not picture.calls
+    picture.apply(update(call("a", 4)))
+    assert picture.calls == {"a": call("a", 4)}
 
 
 def test_what_is_no_news_is_not_told():
     picture = Picture()
-    event, agent = {"id": "e1", "callId": "a"}, {"id": "x", "statusSince": "2026-01-01T00:00:02Z", "status": "away"}
+    event, agent = {"id": "e1", "callId": "a"}, {"id": "x", "version": 2, "status": "away"}
     frame = update(call("a", 2), events=[event], agents=[agent])
     first, again = picture.apply(frame), picture.apply(frame)
     assert (len(first.calls), len(first.events), len(first.agents)) == (1, 1, 1)
@@ -98,10 +129,8 @@ def test_what_is_no_news_is_not_told():
 
 def test_an_event_found_void_is_news_and_an_agents_older_status_is_none():
     picture = Picture()
-    picture.apply(update(events=[{"id": "e"}], agents=[{"id": "x", "statusSince": "2026-01-01T00:00:02Z"}]))
-    change = picture.apply(
-        update(events=[{"id": "e", "void": True}], agents=[{"id": "x", "statusSince": "2026-01-01"}])
-    )
+    picture.apply(update(events=[{"id": "e"}], agents=[{"id": "x", "version": 2}]))
+    change = picture.apply(update(events=[{"id": "e", "void": True}], agents=[{"id": "x", "version": 1}]))
     assert (len(change.events), len(change.agents)) == (1, 0)
 
 
@@ -219,6 +248,27 @@ async def test_all_pages_are_read():
     ]
 
 
+async def test_a_poll_that_finds_nothing_new_costs_no_answer():
+    told = {"position": 7, "reset": False, "calls": [], "left": [], "agents": []}
+    client, made = api(httpx.Response(200, json=told, headers={"ETag": 'W/"t"'}), httpx.Response(304))
+    assert await client.changes(5) == await client.changes(7) == told
+    assert made[1].headers["If-None-Match"] == 'W/"t"'
+
+
+# Where to resume
+
+
+def test_it_resumes_before_what_a_frame_that_overtook_another_told():
+    resume = ResumePoint()
+    resume.saw(10, at=0)  # subscribed
+    resume.saw(30, at=10)  # the frame with 20 is still on its way
+    assert resume.since(14) == 10
+    assert resume.since(15) == 30
+    resume.saw(40, at=16)
+    resume.whole(50)
+    assert resume.since(30) == 50
+
+
 # The feed
 
 
@@ -228,7 +278,7 @@ class Server:
     def __init__(self):
         self.heard: asyncio.Queue = asyncio.Queue()
         self.sockets: asyncio.Queue = asyncio.Queue()
-        self.floor, self.position, self.reads = [], 0, 0
+        self.floor, self.position, self.reads, self.failures = [], 0, 0, 0
 
     async def socket(self, socket):
         self.sockets.put_nowait(socket)
@@ -239,6 +289,9 @@ class Server:
         if request.url.path.endswith("/api/agents"):
             return httpx.Response(200, json={"data": []})
         self.reads += 1
+        if self.failures:
+            self.failures -= 1
+            return problem(500)
         return httpx.Response(200, json={"data": self.floor, "nextCursor": None, "position": self.position})
 
     async def subscribed(self, position=0, replayed=False):
@@ -304,7 +357,7 @@ async def test_cut_off_it_comes_back_and_resumes_from_its_position():
         await until(news, "update")
         await socket.close()
         (_, asked) = await both(server.subscribed(position=42, replayed=True), until(news, "live"))
-        assert asked["since"] == 41
+        assert asked["since"] == 0  # not 41, which may have overtaken an earlier one
         assert (server.reads, feed.connections) == (1, 2)
         assert feed.picture.calls == {"a": call("a", 1)}
 
@@ -318,6 +371,117 @@ async def test_what_was_not_replayed_is_read_from_the_snapshot():
         await socket.close()
         await both(server.subscribed(replayed=False), until(news, "live"))
         assert set(feed.picture.calls) == {"begun-meanwhile"}
+
+
+async def test_a_doubt_is_settled_by_another_snapshot():
+    async with following() as (server, feed, news):
+        server.position = 9
+        socket, _ = await both(server.subscribed(), until(news, "live"))
+        await say(socket, **update(call("over", 1), position=8))
+        await until(news, "snapshot")
+        assert feed.picture.calls == {} and server.reads == 2
+
+
+async def test_a_call_that_goes_on_beyond_the_topics_is_seen_to_leave():
+    async with following() as (server, feed, news):
+        server.floor = [call("a", 1)]
+        socket, _ = await both(server.subscribed(), until(news, "live"))
+        await say(socket, **update(call("a", 2, queueId="foreign")))
+        assert [view["queueId"] for view in (await anext(news)).change.calls] == ["foreign"]
+        assert feed.picture.calls == {}
+
+
+# The three classic failures of a snapshot and a feed, each with its safeguard and without it
+
+
+async def gap_between_snapshot_and_subscription(server, feed, news):
+    living = asyncio.create_task(until(news, "live"))
+    socket, asked = await server.sockets.get(), await server.heard.get()
+    server.floor = [call("between", 1)]  # told to nobody, for nobody was subscribed
+    await say(socket, type="subscribed", topics=asked["topics"], position=5, replayed=False)
+    await living
+    assert set(feed.picture.calls) == {"between"}
+
+
+async def recovery_that_fails_during_a_reload(server, feed, news):
+    socket, _ = await both(server.subscribed(), until(news, "live"))
+    server.floor, server.failures = [call("missed", 1)], 1
+    await say(socket, type="reset", topics=["queue:q"], position=50)
+    await until(news, "lost")
+    await both(server.subscribed(position=50, replayed=True), until(news, "live"))
+    assert set(feed.picture.calls) == {"missed"}
+
+
+async def update_before_an_older_snapshot(server, feed, news):
+    socket, _ = await both(server.subscribed(), until(news, "live"))
+    await say(socket, **update(call("a", 3), position=9))
+    await until(news, "update")
+    server.floor, server.position = [call("a", 2)], 8
+    await say(socket, type="reset", topics=["queue:q"], position=9)
+    await until(news, "snapshot")
+    assert feed.picture.calls == {"a": call("a", 3)}
+
+
+def read_before_subscribing(monkeypatch):
+    async def subscribe(feed, socket):
+        await feed._read_snapshot({})
+        await subscribe_only(feed, socket)
+
+    async def heal(_, frame):
+        return News("snapshot", frame=frame)
+
+    subscribe_only = Feed._subscribe
+    monkeypatch.setattr(Feed, "_subscribe", subscribe)
+    monkeypatch.setattr(Feed, "_heal", heal)
+
+
+def forget_the_gap(monkeypatch):
+    monkeypatch.setattr(Feed, "_is_whole", property(lambda _: True, lambda *_: None), raising=False)
+
+
+def overwrite(monkeypatch):
+    monkeypatch.setattr(Picture, "_version_of", lambda *_: -1)
+
+
+@pytest.mark.parametrize(
+    ("failure", "take_safeguard_out"),
+    [
+        pytest.param(gap_between_snapshot_and_subscription, read_before_subscribing, id="gap"),
+        pytest.param(recovery_that_fails_during_a_reload, forget_the_gap, id="failed recovery"),
+        pytest.param(update_before_an_older_snapshot, overwrite, id="older snapshot"),
+    ],
+)
+async def test_a_classic_failure_is_met_by_its_safeguard_and_by_nothing_else(failure, take_safeguard_out, monkeypatch):
+    async with following() as stage:
+        await failure(*stage)
+    take_safeguard_out(monkeypatch)
+    async with following() as stage:
+        with pytest.raises(AssertionError):
+            await failure(*stage)
+
+
+async def test_the_example_of_the_readme_runs():
+    example = re.search(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    assert example and len(example[1].splitlines()) <= 12
+    server, printed = Server(), asyncio.Queue()
+    server.floor = [call("a", 1)]
+
+    def over_http(connection, request):
+        path = urlsplit(request.path).path
+        if path == "/api/queues":
+            return connection.respond(200, json.dumps({"data": [{"id": "q"}]}))
+        answer = server.rest(httpx.Request("GET", f"http://floor{path}")) if path.startswith("/api/") else None
+        return answer and connection.respond(answer.status_code, answer.text)
+
+    names: dict[str, Any] = {"print": lambda *words: printed.put_nowait(words)}
+    exec(example[1], names)
+    async with asyncio.timeout(10), serve(server.socket, "127.0.0.1", 0, process_request=over_http) as listening:
+        address = f"127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        running = asyncio.create_task(names["follow"](f"http://{address}", f"ws://{address}", "t"))
+        await server.subscribed()
+        assert [await printed.get(), await printed.get()] == [("snapshot", 1, "waiting"), ("live", 1, "waiting")]
+        running.cancel()
+        await asyncio.wait([running])
 
 
 async def test_a_reset_reads_the_snapshot_again():
