@@ -25,6 +25,8 @@ SAMPLE_SECONDS = 5.0
 # Caches fill, and the sweeps and relays of two minutes have to overlap before each has its processes.
 WARM_UP_SECONDS, WARM_UP_SHARE = 150.0, 0.5
 SETTLE_SECONDS = 30.0
+# Calls of 37 s at the mean, 56 s with ringing and wrap-up, and so many agents that the floor is steady.
+SERVICE_LOG_MEAN, AGENTS_A_CALL_A_MINUTE = 3.2, 1.4
 MB = 2**20
 
 console = Console(soft_wrap=True)
@@ -78,7 +80,7 @@ ALLOWANCES: dict[str, tuple[str, float | None]] = {
     "outbox": ("rows", 20),
     "outbox: oldest": ("s", 2),
     "timers: lateness, p99": ("s", 1),
-    "calls open": ("rows", None),
+    "calls open": ("rows", 100),
     "connections": ("rows", 1),
     "subscriptions": ("rows", 8),
     "heartbeats": ("rows", 4),
@@ -192,9 +194,10 @@ async def soak(cloud: Cloud, minutes: float, calls_per_minute: float) -> bool:
     """Whether all that must be was flat, and the picture right."""
     sampler = Sampler(cloud)
     async with Api(cloud.status["api"], cloud.status["token"]) as api:
-        feed = Feed(
-            api, cloud.status["websocket"], cloud.status["token"], [f"queue:{q['id']}" for q in await api.queues()]
-        )
+        queues = await api.queues()
+        await _staff(api, queues, round(AGENTS_A_CALL_A_MINUTE * calls_per_minute))
+        topics = [f"queue:{queue['id']}" for queue in queues]
+        feed = Feed(api, cloud.status["websocket"], cloud.status["token"], topics)
         following = asyncio.create_task(_follow(feed))
         try:
             with ExitStack() as stack, suppress(asyncio.CancelledError):
@@ -209,6 +212,13 @@ async def soak(cloud: Cloud, minutes: float, calls_per_minute: float) -> bool:
     return _tell(sampler) and is_right
 
 
+async def _staff(api: Api, queues: list[dict[str, Any]], count: int) -> None:
+    skills = {"languages": sorted({queue["language"] for queue in queues}), "queues": [queue["id"] for queue in queues]}
+    for number in range(count):
+        agent_id = f"soak-{number:04}"
+        await api.put_agent(agent_id, {"name": f"Agent {number}", "status": "available", **skills})
+
+
 async def _follow(feed: Feed) -> None:
     async with aclosing(feed.news()) as news:
         async for _ in news:
@@ -218,6 +228,7 @@ async def _follow(feed: Feed) -> None:
 def _simulate(cloud: Cloud, minutes: float, rate: float, stack: ExitStack) -> subprocess.Popen[bytes]:
     """Calls stay open at the end: a picture of an empty floor would prove little."""
     told = ["--calls-per-minute", f"{rate:g}", "--duration", f"{minutes * 60:g}", "--seed", "1", "--leave-open"]
+    told += ["--service-log-mean", f"{SERVICE_LOG_MEAN:g}"]
     log = stack.enter_context((cloud.home.logs / "simulate.log").open("wb"))
     playing = subprocess.Popen([SWITCHBOARD, "simulate", *told], env=cloud.environment, stdout=log, stderr=log)
     stack.callback(processes.end, playing, signal.SIGINT)

@@ -167,6 +167,7 @@ describe("the feed", () => {
     world.end(call);
     await equal();
     expect(server.polls).toBeGreaterThan(0);
+    await vi.waitFor(() => expect(server.unchanged).toBeGreaterThan(1));
     server.faults.canReplay = false; // What changed cannot be told: the snapshot is read instead.
     world.initiate("legal_spanish");
     await equal();

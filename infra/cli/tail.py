@@ -2,8 +2,9 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -26,6 +27,10 @@ def tail(
         list[str] | None,
         typer.Argument(help="queue:ID (or just ID), call:ID, agent:ID, alerts:QUEUE, ops", show_default="all queues"),
     ] = None,
+    queues: Annotated[
+        list[str] | None, typer.Option("--queue", help="Only this queue, repeatable", show_default="all queues")
+    ] = None,
+    alerts: Annotated[bool, typer.Option("--alerts", help="Only calls that are or were flagged")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs")] = False,
     api: ApiOption = None,
     websocket: WebsocketOption = None,
@@ -35,17 +40,28 @@ def tail(
     address = locate(api, token, websocket)
     if not address.websocket:
         fail("A foreign --api needs its --websocket too (or SWITCHBOARD_WEBSOCKET).")
-    run(_tail(address, address.websocket, [_topic(topic) for topic in topics or ()], as_json))
+    run(_tail(address, address.websocket, Wanted(tuple(topics or ()), tuple(queues or ()), alerts), as_json))
 
 
-def _topic(told: str) -> str:
-    return told if ":" in told or told == "ops" else f"queue:{told}"
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to follow, as told: nothing means every queue."""
+
+    topics: tuple[str, ...] = ()
+    queues: tuple[str, ...] = ()
+    only_alerts: bool = False
+
+    def among(self, queue_ids: Iterable[str]) -> list[str]:
+        """The topics to subscribe to, where these are the queues."""
+        kind = "alerts" if self.only_alerts else "queue"
+        named = [told if ":" in told or told == "ops" else f"{kind}:{told}" for told in self.topics]
+        queues = self.queues if self.queues or named else queue_ids
+        return [*named, *(f"{kind}:{queue_id}" for queue_id in queues)]
 
 
-async def _tail(address: Address, websocket: str, topics: list[str], as_json: bool) -> int:
+async def _tail(address: Address, websocket: str, wanted: Wanted, as_json: bool) -> int:
     async with Api(address.api, address.token) as api:
-        topics = topics or [f"queue:{queue['id']}" for queue in await api.queues()]
-        feed = Feed(api, websocket, address.token, topics)
+        feed = Feed(api, websocket, address.token, wanted.among([queue["id"] for queue in await api.queues()]))
         async with aclosing(feed.news()) as news:
             async for item in news:
                 if as_json:

@@ -44,7 +44,17 @@ export interface ApiOptions {
   onDate: (date: string | null, sentAt: number, receivedAt: number) => void;
 }
 
+interface Told {
+  tag: string;
+  changes: Changes;
+}
+
+const NOT_MODIFIED = 304;
+
 export class Api {
+  /** The last poll's answer, which the server need not repeat while it holds. */
+  private told: Told | null = null;
+
   constructor(private readonly options: ApiOptions) {}
 
   async queues(signal?: AbortSignal): Promise<Queue[]> {
@@ -70,7 +80,13 @@ export class Api {
 
   /** What changed since a position, or that it cannot be told. */
   async changes(since: number, signal?: AbortSignal): Promise<Changes> {
-    return this.get(`/api/calls?since=${since}`, signal);
+    const headers: Record<string, string> = this.told === null ? {} : { "if-none-match": this.told.tag };
+    const answer = await this.ask(`/api/calls?since=${since}`, { headers }, signal);
+    if (answer.status === NOT_MODIFIED && this.told !== null) return this.told.changes;
+    const changes = (await answer.json()) as Changes;
+    const tag = answer.headers.get("etag");
+    this.told = tag === null ? null : { tag, changes };
+    return changes;
   }
 
   async call(id: string, signal?: AbortSignal): Promise<Call> {
@@ -99,6 +115,10 @@ export class Api {
   }
 
   private async send<T>(path: string, request: RequestInit, signal?: AbortSignal): Promise<T> {
+    return (await (await this.ask(path, request, signal)).json()) as T;
+  }
+
+  private async ask(path: string, request: RequestInit, signal?: AbortSignal): Promise<Response> {
     const { base, token, localNow, onDate } = this.options;
     const sentAt = localNow();
     const timeout = AbortSignal.timeout(TIMEOUT_MS);
@@ -109,8 +129,8 @@ export class Api {
       signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
     });
     onDate(answer.headers.get("date"), sentAt, localNow());
-    if (!answer.ok) throw new ApiError(answer.status, await readProblem(answer));
-    return (await answer.json()) as T;
+    if (answer.ok || answer.status === NOT_MODIFIED) return answer;
+    throw new ApiError(answer.status, await readProblem(answer));
   }
 }
 

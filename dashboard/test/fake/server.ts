@@ -1,5 +1,6 @@
 /** The API and the socket of the made-up call centre, with faults to order. For development and tests only. */
 
+import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
@@ -36,6 +37,8 @@ export class FakeServer {
   readonly heard: ClientFrame[] = [];
   reads = 0;
   polls = 0;
+  /** How often a reader held already what it asked for. */
+  unchanged = 0;
   mutePongs = false;
   private readonly sockets = new Set<WebSocket>();
   private readonly http = createServer((request, response) => void this.answer(request, response));
@@ -97,7 +100,7 @@ export class FakeServer {
   }
 
   /** As the real one: what was missed comes first, with the position asked for, and `subscribed` ends it. */
-  private subscribe(socket: WebSocket, topics: string[], since: number | undefined): void {
+  subscribe(socket: Pick<WebSocket, "send">, topics: string[], since: number | undefined): void {
     const { world } = this;
     const { position } = world;
     const replayed = since !== undefined && this.faults.canReplay;
@@ -114,8 +117,8 @@ export class FakeServer {
 
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     response.setHeader("Access-Control-Allow-Origin", "*");
-    response.setHeader("Access-Control-Allow-Headers", "authorization,content-type");
-    response.setHeader("Access-Control-Expose-Headers", "date");
+    response.setHeader("Access-Control-Allow-Headers", "authorization,content-type,if-none-match");
+    response.setHeader("Access-Control-Expose-Headers", "date,etag");
     response.setHeader("Date", new Date(this.world.now() + this.faults.clockAheadMs).toUTCString());
     if (request.method === "OPTIONS") return void response.writeHead(204).end();
     if (request.url === "/faults") return this.takeFaults(request, response);
@@ -123,9 +126,20 @@ export class FakeServer {
     if (this.faults.readDelayMs > 0) await new Promise((done) => setTimeout(done, this.faults.readDelayMs));
     const status = this.faults.readStatus ?? (request.headers.authorization ? 200 : 401);
     const body = status === 200 ? this.read(request.url ?? "/") : null;
-    if (body !== null) return sendJson(response, 200, body);
+    if (body !== null) return this.sendTagged(request, response, body);
     const code = status === 200 ? 404 : status;
     sendJson(response, code, { type: "about:blank", title: `Answered ${code}`, status: code });
+  }
+
+  private sendTagged(request: IncomingMessage, response: ServerResponse, body: unknown): void {
+    const tag = `W/"${createHash("sha256").update(JSON.stringify(body)).digest("hex")}"`;
+    response.setHeader("ETag", tag);
+    if (request.headers["if-none-match"] === tag) {
+      this.unchanged++;
+      response.writeHead(304).end();
+    } else {
+      sendJson(response, 200, body);
+    }
   }
 
   /** Tests in a browser order faults over HTTP. */
@@ -142,7 +156,7 @@ export class FakeServer {
     });
   }
 
-  private read(address: string): unknown {
+  read(address: string): unknown {
     const { pathname, searchParams } = new URL(address, "http://fake");
     const { world } = this;
     if (pathname === "/api/queues") return { data: world.queues };

@@ -1,0 +1,40 @@
+"""`switchboard tail`: what is asked for, and how it is said."""
+
+import pytest
+
+from infra.cli.tail import Wanted, lines
+from infra.client import News, Picture
+from infra.client.picture import Change
+
+QUEUES = ["legal", "medical"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "topics"),
+    [
+        pytest.param(Wanted(), ["queue:legal", "queue:medical"], id="all"),
+        pytest.param(Wanted(only_alerts=True), ["alerts:legal", "alerts:medical"], id="all that is flagged"),
+        pytest.param(Wanted(queues=("legal",)), ["queue:legal"], id="one queue"),
+        pytest.param(Wanted(queues=("legal",), only_alerts=True), ["alerts:legal"], id="what is flagged in one"),
+        pytest.param(Wanted(("call:c1", "ops")), ["call:c1", "ops"], id="topics"),
+        pytest.param(Wanted(("medical",)), ["queue:medical"], id="a queue by its bare id"),
+        pytest.param(Wanted(("agent:a",), ("legal",)), ["agent:a", "queue:legal"], id="both"),
+    ],
+)
+def test_what_is_told_makes_the_topics(wanted, topics):
+    assert wanted.among(QUEUES) == topics
+
+
+def test_a_line_for_each_event_and_one_for_a_call_of_which_no_event_tells():
+    times = {"startTime": "2026-01-01T00:00:01.000Z", "endTime": None}
+    call = {"id": "c1", "queueId": "legal", "status": "waiting", "flags": ["sla_breached"], **times}
+    event = {"callId": "c1", "type": "sla_breached", "timestamp": "2026-01-01T00:00:31.000Z", "void": True}
+    agent = {"id": "ana", "status": "away", "reason": "missed", "statusSince": "2026-01-01T00:00:16.000Z"}
+    picture = Picture(calls={"c1": call})
+    other = {**call, "id": "c2", "flags": []}
+    told = [line.plain for line in lines(News("update", Change((call, other), (event,), (agent,))), picture)]
+    assert [line.split() for line in told] == [
+        ["00:00:31.000", "c1", "legal", "sla_breached", "waiting", "sla_breached", "void"],
+        ["00:00:01.000", "c2", "legal", "waiting"],
+        ["00:00:16.000", "ana", "is", "away", "(missed)"],
+    ]
