@@ -81,8 +81,11 @@ export interface Names {
 }
 
 export function selectCalls(calls: Iterable<Call>, filters: Filters, names: Names, now: number): Call[] {
+  const text = filters.text.trim().toLowerCase();
   const shown: Call[] = [];
-  for (const call of calls) if (matches(call, filters, names, now)) shown.push(call);
+  for (const call of calls) {
+    if (matches(call, filters, names, now) && (text === "" || speaksOf(text, call, names))) shown.push(call);
+  }
   return sortCalls(shown, filters.sort, names, now);
 }
 
@@ -93,31 +96,36 @@ function matches(call: Call, filters: Filters, names: Names, now: number): boole
     return false;
   if (filters.states.length > 0 && !filters.states.some((state) => state === stateOf(call))) return false;
   if (filters.flag !== null && !call.flags.includes(filters.flag)) return false;
-  if (filters.breached && !isBreached(call, names.queues.get(call.queueId), now)) return false;
-  return filters.text === "" || wordsOf(call, names).includes(filters.text.trim().toLowerCase());
+  return !filters.breached || isBreached(call, names.queues.get(call.queueId), now);
 }
 
-function wordsOf(call: Call, { queues, agents }: Names): string {
-  const agentId = agentIdOf(call) ?? "";
-  const words = [call.id, call.queueId, queues.get(call.queueId)?.name, agentId, agents.get(agentId)?.name];
-  const language = languageOf(call, queues.get(call.queueId));
-  return [...words, language, languageName(language)].join(" ").toLowerCase();
+function speaksOf(text: string, call: Call, { queues, agents }: Names): boolean {
+  const says = (word: string | null | undefined) => word?.toLowerCase().includes(text) === true;
+  const queue = queues.get(call.queueId);
+  if (says(call.id) || says(call.queueId) || says(queue?.name)) return true;
+  const agentId = agentIdOf(call);
+  if (agentId !== null && (says(agentId) || says(agents.get(agentId)?.name))) return true;
+  const language = languageOf(call, queue);
+  return says(language) || says(languageName(language));
 }
 
+/** Keys are numbers: of thousands of calls, many times a second, a pair for each would be felt. */
 function sortCalls(calls: Call[], sort: Sort, { queues, agents }: Names, now: number): Call[] {
   if (sort === "agent") return sortByAgent(calls, agents);
   const keyed = calls.map((call) => ({ call, key: keyOf(call, sort, queues.get(call.queueId), now) }));
-  keyed.sort(({ call: a, key: [rankA, atA] }, { call: b, key: [rankB, atB] }) => {
-    return rankA - rankB || atA - atB || (a.id < b.id ? -1 : 1);
-  });
+  keyed.sort(({ call: a, key: keyA }, { call: b, key: keyB }) => keyA - keyB || (a.id < b.id ? -1 : 1));
   return keyed.map(({ call }) => call);
 }
 
-function keyOf(call: Call, sort: Sort, queue: Queue | undefined, now: number): [number, number] {
-  if (sort === "newest") return [0, -startMs(call)];
-  if (sort === "total") return [0, startMs(call)];
-  if (sort === "wait") return [call.status === "waiting" ? 0 : 1, startMs(call)];
-  return urgencyOf(call, queue, now);
+/** Beyond every moment in milliseconds, so that rank goes before time. */
+const RANK = 1e14;
+
+function keyOf(call: Call, sort: Sort, queue: Queue | undefined, now: number): number {
+  if (sort === "newest") return -startMs(call);
+  if (sort === "total") return startMs(call);
+  if (sort === "wait") return (call.status === "waiting" ? 0 : RANK) + startMs(call);
+  const [rank, at] = urgencyOf(call, queue, now);
+  return rank * RANK + at;
 }
 
 /** By the agent's name; calls that nobody has come first. */
@@ -143,10 +151,16 @@ export function languageOf(call: Call, queue: Queue | undefined): string | null 
   return call.language ?? queue?.language ?? null;
 }
 
-const languageNames = new Intl.DisplayNames(["en"], { type: "language", fallback: "none" });
+const displayNames = new Intl.DisplayNames(["en"], { type: "language", fallback: "none" });
+const languageNames = new Map<string, string>();
 
 /** `es` and `es-MX` by name; what is no language tag is shown as it was sent. */
 export function languageName(language: string | null): string | null {
-  if (language === null || !/^[a-z]{2,3}(-\w+)*$/i.test(language)) return language;
-  return languageNames.of(language) ?? language;
+  if (language === null) return null;
+  let name = languageNames.get(language);
+  if (name === undefined) {
+    name = /^[a-z]{2,3}(-\w+)*$/i.test(language) ? (displayNames.of(language) ?? language) : language;
+    languageNames.set(language, name);
+  }
+  return name;
 }
