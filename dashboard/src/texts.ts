@@ -332,7 +332,7 @@ export const texts = {
     ahtShort: "AHT",
     parts: (talk: string, hold: string, acw: string) => `talk ${talk}, hold ${hold}, wrap-up ${acw}`,
     ofCalls: (part: number, whole: number) => `${count.format(part)} of ${count.format(whole)}`,
-    noOccupancy: "only over all queues",
+    noOccupancy: (isWhole: boolean) => (isWhole ? "agents' times are not known" : "only over all queues"),
     byQueue: "By queue",
     byLanguage: "By language",
     allQueues: "All queues",

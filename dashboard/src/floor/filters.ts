@@ -164,3 +164,8 @@ export function languageName(language: string | null): string | null {
   }
   return name;
 }
+
+/** Ids that telephony makes differ at their end; the whole one stands in the title and in the panel. */
+export function shortId(id: string): string {
+  return id.length <= 17 ? id : `${id.slice(0, 6)}…${id.slice(-9)}`;
+}

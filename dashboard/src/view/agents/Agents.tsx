@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import type { Agent, AgentStatus } from "../../contracts";
 import { clockDuration } from "../../floor/durations";
-import { languageName } from "../../floor/filters";
+import { languageName, shortId } from "../../floor/filters";
 import { AGENT_STATUSES, countByStatus, membersOf, parseRoster, rosterOf } from "../../floor/roster";
 import { texts } from "../../texts";
 import { LanguageChoice, QueueChoice } from "../shell/choices";
@@ -148,8 +148,8 @@ function AgentRow({ store, agent }: { store: Store; agent: Agent }) {
       <td class="number">{clockDuration(store.shownNow.value - Date.parse(statusSince))}</td>
       <td>
         {callId !== null && status !== "available" ? (
-          <button type="button" class="link mono" onClick={() => store.open(callId)}>
-            {callId}
+          <button type="button" class="link mono" title={callId} onClick={() => store.open(callId)}>
+            {shortId(callId)}
           </button>
         ) : null}
         {reason === null ? null : <span class="reason">{texts.agents.reasons[reason] ?? reason}</span>}

@@ -21,7 +21,7 @@ export function FigureTiles({ store, metrics, day, formula, queueId }: FigureTil
   return (
     <>
       {day.isToday ? <NowTiles store={store} metrics={metrics} queueId={queueId} /> : null}
-      {row === undefined ? null : <DayTiles row={row} formula={formula} />}
+      {row === undefined ? null : <DayTiles row={row} formula={formula} isWhole={queueId === null} />}
     </>
   );
 }
@@ -55,7 +55,14 @@ function NowTiles({ store, queueId }: { store: Store; metrics: Metrics; queueId:
   );
 }
 
-function DayTiles({ row, formula }: { row: MetricsRow; formula: FormulaName }) {
+interface DayTilesProps {
+  row: MetricsRow;
+  formula: FormulaName;
+  /** Of all queues. */
+  isWhole: boolean;
+}
+
+function DayTiles({ row, formula, isWhole }: DayTilesProps) {
   const { names } = texts.figures;
   const { handleTime } = row;
   const parts = texts.figures.parts(
@@ -97,7 +104,7 @@ function DayTiles({ row, formula }: { row: MetricsRow; formula: FormulaName }) {
         name={names.occupancy}
         value={percent(row.occupancy)}
         unit="%"
-        note={row.occupancy === null ? texts.figures.noOccupancy : undefined}
+        note={row.occupancy === null ? texts.figures.noOccupancy(isWhole) : undefined}
         href={formatAddress("agents")}
       />
     </section>

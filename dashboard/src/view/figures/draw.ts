@@ -27,6 +27,9 @@ export interface Plot {
 }
 
 const HEIGHT = 190;
+const AXIS_HEIGHT = 28;
+/** A bar is a quarter of an hour, also where it is the only one. */
+const WIDEST_BAR = 6;
 
 export function draw(element: HTMLElement, options: PlotOptions): Plot {
   const plot = new uPlot(optionsOf(element, options), [[], ...options.series.map(() => [])], element);
@@ -70,7 +73,7 @@ function optionsOf(element: HTMLElement, { day, unit, most, series }: PlotOption
       y: { range: (_plot, _low, high) => [0, most ?? Math.max(1, high * 1.1)] },
     },
     axes: [
-      { ...axis, space: 44, values: (_plot, ticks) => ticks.map(hour) },
+      { ...axis, space: 44, size: AXIS_HEIGHT, values: (_plot, ticks) => ticks.map(hour) },
       {
         ...axis,
         size: 46,
@@ -83,7 +86,9 @@ function optionsOf(element: HTMLElement, { day, unit, most, series }: PlotOption
 
 function lineOf({ isBar, label }: Series, stroke: () => string): uPlot.Series {
   const bars =
-    isBar === true && uPlot.paths.bars !== undefined ? { paths: uPlot.paths.bars({ size: [0.7] }) } : {};
+    isBar === true && uPlot.paths.bars !== undefined
+      ? { paths: uPlot.paths.bars({ size: [0.7, WIDEST_BAR] }) }
+      : {};
   const fill = isBar === true ? { fill: stroke, alpha: 0.35 } : {};
   return {
     label,

@@ -10,7 +10,7 @@ import {
   totalMs,
   waitedMs,
 } from "../../floor/facts";
-import { agentIdOf, languageName, languageOf } from "../../floor/filters";
+import { agentIdOf, languageName, languageOf, shortId } from "../../floor/filters";
 import { texts } from "../../texts";
 import { StateIcon, VideoIcon } from "../shell/icons";
 import type { Store } from "../store";
@@ -114,11 +114,6 @@ function AgentCell({ store, call }: { store: Store; call: Call }) {
       {missedText === null ? null : <span class="attempt missed">{missedText}</span>}
     </Cell>
   );
-}
-
-/** Ids that telephony makes differ at their end; the whole one stands in the title and in the panel. */
-function shortId(id: string): string {
-  return id.length <= 17 ? id : `${id.slice(0, 6)}…${id.slice(-9)}`;
 }
 
 interface CellProps {
