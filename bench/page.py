@@ -93,7 +93,7 @@ def _under_load(browser: Browser, address: str, minutes: float) -> Iterator[Figu
     page.goto(f"{address}#token=bench")
     page.wait_for_function("() => window.firstRow > 0")
     yield Figure("page: first row painted", page.evaluate("window.firstRow"), "ms", 1_000, "a second")
-    page.wait_for_function(f"() => switchboard.floor().length >= 0.99 * {CALLS}", timeout=60_000)
+    page.wait_for_function(f"() => switchboard.floor().length >= 0.99 * {CALLS}", timeout=120_000, polling=500)
     session = page.context.new_cdp_session(page)
     for name, work in (("scrolling", _scroll), ("typing", _type)):
         drawn, main = _frames(browser, page, session, work)
