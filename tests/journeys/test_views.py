@@ -131,6 +131,7 @@ def test_a_call_s_course_shows_who_was_rung_and_what_came_of_it(page: Page, clou
     page.locator("[data-event-type=call_no_answer] button").click()
     expect(page.get_by_test_id("raw-event")).to_contain_text('"interpreter-11"')
     # Who opens the page afterwards is told by the history.
+    show(page, "floor")
     page.reload()
     expect(page.locator(f"[data-call-id={call_id}] .missed")).to_be_visible()
     cloud.post("call_ended", call_id, endReason="completed", duration=30)
