@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
@@ -41,6 +42,9 @@ SHARDS = 1  # relays that share the work of telling
 
 
 def logger(service: str) -> logging.Logger:
+    # A batch makes many objects that live until it is answered, and no cycles: to look for some among them after every
+    # 700th cost a tenth of ingest.
+    gc.set_threshold(50_000, 20, 20)
     metrics.serve(service)
     return log.configure(service, log_level())
 

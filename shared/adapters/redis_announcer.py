@@ -46,8 +46,12 @@ class RedisAnnouncer:
         self.announce_all([news])
 
     def announce_all(self, several: Sequence[News]) -> None:
-        floor = [message for news in several for message in self._messages(news)]
-        statuses = [(STATUS_UPDATES, _status(change)) for news in several for change in news.changes]
+        floor: list[tuple[int, bytes]] = []
+        statuses: list[tuple[str, bytes]] = []
+        for news in several:
+            changes = [_change(announcement) for announcement in news.changes]
+            floor += self._messages(news, changes)
+            statuses += [(STATUS_UPDATES, _status(change)) for change in changes]
         if not floor:
             return
         try:
@@ -71,7 +75,7 @@ class RedisAnnouncer:
     def _publish(self, messages: Sequence[tuple[str, bytes]]) -> list[int]:
         return self._client.eval(_PUBLISH, 0, *(part for message in messages for part in message))
 
-    def _messages(self, news: News) -> Iterator[tuple[int, bytes]]:
+    def _messages(self, news: News, changes: Sequence[Json]) -> Iterator[tuple[int, bytes]]:
         """As `contracts.feed.Published`, one for each relay that has a share."""
         queues = {change.call.id: change.call.queue_id for change in news.changes}
         shares = shared_out(queues, [(agent.id, agent.call_id) for agent in news.agents], self._shards)
@@ -79,14 +83,14 @@ class RedisAnnouncer:
             calls, agents = set(share.calls), set(share.agents)
             told = {
                 "transaction": news.transaction,
-                "changes": [_change(change) for change in news.changes if change.call.id in calls],
+                "changes": [change for change in changes if change["call"]["id"] in calls],
                 "agents": [agent_view(agent).model_dump(mode="json") for agent in news.agents if agent.id in agents],
             }
             yield shard, orjson.dumps(told)
 
 
-def _status(announcement: Announcement) -> bytes:
-    return orjson.dumps(status_json(call_json(announcement.call), event_json_of(announcement.row)))
+def _status(change: Json) -> bytes:
+    return orjson.dumps(status_json(change["call"], change["event"]))
 
 
 def _change(announcement: Announcement) -> Json:

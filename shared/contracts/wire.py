@@ -28,11 +28,11 @@ def call_json(call: Call) -> Json:
 
 
 def _call_json(call: Call) -> Json:
-    offer, ended_at, reason = call.offer, call.ended_at, call.end_reason
+    offer, ended_at = call.offer, call.ended_at
     return {
         "id": call.id,
         "type": call.type,
-        "status": call.status.value,
+        "status": call.status,
         "queueId": call.queue_id,
         "language": call.language,
         "priority": call.priority,
@@ -42,8 +42,8 @@ def _call_json(call: Call) -> Json:
         "waitSeconds": call.wait_seconds,
         "holdSeconds": call.hold_seconds + call.hold_reported_seconds,
         "durationSeconds": call.duration_seconds,
-        "endReason": reason.value if reason else None,
-        "flags": [flag.value for flag in flags(call)],
+        "endReason": call.end_reason,
+        "flags": list(flags(call)),
         "offer": _offer_json(call),
         "deadline": _deadline_json(call),
         "version": call.version,
@@ -65,7 +65,7 @@ def _offer_json(call: Call) -> Json | None:
 
 def _deadline_json(call: Call) -> Json | None:
     first = next_promise(call)
-    return first and {"kind": first.kind.value, "dueAt": rfc3339(first.due_at)}
+    return first and {"kind": first.kind, "dueAt": rfc3339(first.due_at)}
 
 
 def event_json(event: Event, *, position: int, version: int | None, void: bool) -> Json:
@@ -78,7 +78,7 @@ def event_json(event: Event, *, position: int, version: int | None, void: bool) 
         "timestamp": at,
         "occurredAt": at if event.dated or event.source is Source.SYSTEM else None,
         "receivedAt": rfc3339(event.received_at),
-        "source": event.source.value,
+        "source": event.source,
         "position": position,
         "version": version,
         "void": void,

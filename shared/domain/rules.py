@@ -123,14 +123,19 @@ def flags(call: Call) -> tuple[Flag, ...]:
     limits, answered = call.limits, call.answered_at
     waited = max(call.wait_seconds or 0, (answered - call.initiated_at).total_seconds() if answered else 0)
     short = answered is not None and (call.duration_seconds or 0) < limits.short_call_seconds
-    raised = {
-        Flag.SLA_BREACHED: call.sla_breached_at is not None or waited > limits.sla_seconds,
-        Flag.HOLD_EXCEEDED: call.hold_exceeded_at is not None
-        or max(call.longest_hold_seconds, call.hold_reported_seconds) > limits.hold_seconds,
-        Flag.SHORT_CALL: call.status is Status.ENDED and short,
-        Flag.REROUTED: call.rerouted,
-    }
-    return tuple(flag for flag, is_raised in raised.items() if is_raised)
+    raised: list[Flag] = []
+    if call.sla_breached_at is not None or waited > limits.sla_seconds:
+        raised.append(Flag.SLA_BREACHED)
+    if (
+        call.hold_exceeded_at is not None
+        or max(call.longest_hold_seconds, call.hold_reported_seconds) > limits.hold_seconds
+    ):
+        raised.append(Flag.HOLD_EXCEEDED)
+    if short and call.status is Status.ENDED:
+        raised.append(Flag.SHORT_CALL)
+    if call.rerouted:
+        raised.append(Flag.REROUTED)
+    return tuple(raised)
 
 
 def timers_owed(call: Call | None) -> tuple[Timer, ...]:
@@ -152,8 +157,11 @@ def timers_owed(call: Call | None) -> tuple[Timer, ...]:
 
 def next_promise(call: Call) -> Timer | None:
     """The promise that falls due next; wrapping up is the agent's, not the caller's."""
-    promises = [timer for timer in timers_owed(call) if timer.kind is not TimerKind.WRAP_UP]
-    return min(promises, key=lambda timer: timer.due_at, default=None)
+    first: Timer | None = None
+    for timer in timers_owed(call):
+        if timer.kind is not TimerKind.WRAP_UP and (first is None or timer.due_at < first.due_at):
+            first = timer
+    return first
 
 
 def conclusion(call: Call, kind: TimerKind) -> SlaBreached | AnswerTimedOut | HoldExceeded | None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from shared.domain.agents import AgentStatus, Effect, agent_effects
 from shared.domain.call import Call
 from shared.domain.facts import Event
-from shared.domain.rules import AN_INSTANT, Folded, Timer, TimerKind, Verdict, append, fold, judge, timers_owed
+from shared.domain.rules import AN_INSTANT, Folded, TimerKind, Verdict, append, fold, judge, timers_owed
 from shared.usecases.journal import CallRecord, Changes, EventRow, EventState, Left
 
 _STATES = {
@@ -143,8 +143,9 @@ class Draft:
 
     def told(self) -> list[EventRow]:
         """The events that the floor must hear of: those applied now, and those that turned void."""
-        restated = [row for row in self._restated.values() if row.state in (EventState.APPLIED, EventState.VOID)]
-        return [row for row in self.recorded if row.state is not EventState.PARKED] + restated
+        told = [row for row in self.recorded if row.state is not EventState.PARKED]
+        told += [row for row in self._restated.values() if row.state in (EventState.APPLIED, EventState.VOID)]
+        return told
 
     def left(self) -> Left:
         """The queue and the agent who had the call before, where it has gone on to others."""
@@ -156,11 +157,13 @@ class Draft:
             agent_id if agent_id != _agent_of(self.call) else None,
         )
 
-    def owed(self, grace: timedelta) -> set[Timer]:
-        """The timers of the call as it stands, and the grace of what is parked."""
-        parked = [row.parked_since for row in self._rows() if row.state is EventState.PARKED]
-        graces = {Timer(TimerKind.PARKED, min(parked) + grace)} if parked else set[Timer]()
-        return graces | set(timers_owed(self.call))
+    def owed(self, grace: timedelta) -> dict[TimerKind, datetime]:
+        """When the timers of the call as it stands are due, and the grace of what is parked."""
+        owed = dict(timers_owed(self.call))
+        if self.record.parked:
+            parked = [row.parked_since for row in self._rows() if row.state is EventState.PARKED]
+            owed |= {TimerKind.PARKED: min(parked) + grace} if parked else {}
+        return owed
 
     def add_to(self, changes: Changes, at: datetime, grace: timedelta) -> None:
         if not self.recorded and not self._restated:
@@ -168,19 +171,15 @@ class Draft:
         changes.records.append(self.record)
         changes.recorded += self.recorded
         changes.restated += self._restated.values()
-        owed_before, owed = set(timers_owed(self.before)), self.owed(grace)
-        kinds_before = {timer.kind for timer in owed_before}
-        if self._parked_before:
-            kinds_before.add(TimerKind.PARKED)
-        changes.armed |= {(self.record.id, timer.kind): timer.due_at for timer in owed - owed_before}
-        changes.disarmed |= {(self.record.id, kind) for kind in kinds_before - {timer.kind for timer in owed}}
+        before, owed = dict(timers_owed(self.before)), self.owed(grace)
+        changes.armed |= {(self.record.id, kind): due_at for kind, due_at in owed.items() if before.get(kind) != due_at}
+        kinds_before = (*before, TimerKind.PARKED) if self._parked_before else before
+        changes.disarmed.update((self.record.id, kind) for kind in kinds_before if kind not in owed)
         effects = self.unsettled(at)
         changes.effects += effects
         if any(effect.status is AgentStatus.WRAP_UP for effect in effects):
             # Owed before as well, perhaps, and swept: for another agent than the one who turns out to have served.
-            changes.armed |= {
-                (self.record.id, timer.kind): timer.due_at for timer in owed if timer.kind is TimerKind.WRAP_UP
-            }
+            changes.armed |= {(self.record.id, kind): owed[kind] for kind in (TimerKind.WRAP_UP,) if kind in owed}
 
     def _rows(self) -> list[EventRow]:
         return [*(self.log or ()), *self.recorded]

@@ -1,6 +1,6 @@
 """Record events: the one way by which anything gets onto a call's record, whoever says it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -15,9 +15,11 @@ from shared.usecases.journal import (
     CallRecord,
     Changes,
     ConflictError,
+    EventRow,
     Journal,
     Known,
     Ledger,
+    Left,
     Loaded,
     News,
     UnavailableError,
@@ -136,23 +138,22 @@ def commit(
     changes = changes or Changes()
     for draft in drafts.values():
         draft.add_to(changes, now, grace)
-    changes.told = {call_id: draft.left() for call_id, draft in drafts.items() if draft.told()}
+    told = [(draft.call, rows) for draft in drafts.values() if draft.call and (rows := draft.told())]
+    changes.told = {call.id: drafts[call.id].left() for call, _ in told}
     if not changes.records and not changes.disarmed:
         return News()
     news: list[Announcement] = []
-    written = ledger.write(changes, now, meanwhile=lambda: news.extend(_announcements(drafts)))
+    written = ledger.write(changes, now, meanwhile=lambda: news.extend(_announcements(told, changes.told)))
     for row in changes.recorded:
         row.position = written.positions[row.event.id]
     return News(news, written.agents, written.transaction)
 
 
-def _announcements(drafts: Mapping[str, Draft]) -> Iterator[Announcement]:
-    for draft in drafts.values():
-        if draft.call is None:
-            continue
-        for row in draft.told():
-            call_json(draft.call)  # made now, kept for the sender's answer and for the floor
-            yield Announcement(row, draft.call, draft.left())
+def _announcements(told: Iterable[tuple[Call, Sequence[EventRow]]], left: Mapping[str, Left]) -> Iterator[Announcement]:
+    for call, rows in told:
+        call_json(call)  # made now, kept for the sender's answer and for the floor
+        for row in rows:
+            yield Announcement(row, call, left[call.id])
 
 
 class _Recorder:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
+
 from shared.contracts.cloudevents import is_cloudevent, opened
 from shared.contracts.events import AgentStatusChanged, CallEvent, parse_event
 from shared.contracts.problems import Problem, ProblemError, problem
@@ -107,7 +109,11 @@ def _retold(result: Result, retell: Callable[[Problem], Problem] | None) -> Resu
 def fingerprint(body: object) -> str:
     """The same for the same words, whatever their order; the event's id is not part of what it says."""
     said = {name: value for name, value in body.items() if name != "eventId"} if isinstance(body, dict) else body  # pyright: ignore[reportUnknownVariableType] - JSON
-    return hashlib.blake2b(_CANONICAL.encode(said).encode(), digest_size=16).hexdigest()
+    try:
+        words = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:  # a number beyond 64 bits, in a field that nobody reads
+        words = _CANONICAL.encode(said).encode()
+    return hashlib.blake2b(words, digest_size=16).hexdigest()
 
 
 def _submission(

@@ -143,5 +143,5 @@ class _Sweep:
     def _rearm(self, call_id: str, draft: Draft, kinds: set[TimerKind], changes: Changes) -> None:
         """Every timer found due is gone, and armed anew where the call still owes it for a later time."""
         changes.disarmed |= {(call_id, kind) for kind in kinds}
-        owed = (timer for timer in draft.owed(self._sweeper.grace) if timer.kind in kinds)
-        changes.armed |= {(call_id, timer.kind): timer.due_at for timer in owed if timer.due_at > self._now}
+        owed = draft.owed(self._sweeper.grace).items()
+        changes.armed |= {(call_id, kind): due_at for kind, due_at in owed if kind in kinds and due_at > self._now}

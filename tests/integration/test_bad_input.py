@@ -69,6 +69,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "metadata too large in all": (INITIATED | {"metadata": {str(n): "x" * 4000 for n in range(9)}}, "metadata"),
     "metadata that is a list": (INITIATED | {"metadata": []}, "metadata"),
     "a name twice, deep inside": (with_text(INITIATED, "metadata", '{"a": [{"b": 1, "b": 2}]}'), "b"),
+    "a name twice, behind a colon in disguise": (with_text(INITIATED, "metadata", r'{"b": 1, "b": "\u003A"}'), "b"),
     "a nesting bomb of objects": ('{"a":' * 40_000 + "1" + "}" * 40_000, "body"),
     "a nesting bomb in metadata": (with_text(INITIATED, "metadata", '{"a":' * 900 + "1" + "}" * 900), "metadata"),
     "a time in words": (INITIATED | {"occurredAt": "yesterday"}, "occurredAt"),
