@@ -92,6 +92,8 @@ def _under_load(browser: Browser, address: str, minutes: float) -> Iterator[Figu
     page.add_init_script(FIRST_ROW)
     page.goto(f"{address}#token=bench")
     page.wait_for_function("() => window.firstRow > 0")
+    paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    yield Figure("page: first paint", paint, "ms", 1_000, "a second")
     yield Figure("page: first row painted", page.evaluate("window.firstRow"), "ms", 1_000, "a second")
     page.wait_for_function(f"() => switchboard.floor().length >= 0.99 * {CALLS}", timeout=120_000, polling=500)
     session = page.context.new_cdp_session(page)

@@ -51,10 +51,10 @@ function change(world: World, ids: string[]): void {
   const index = Math.floor(Math.random() * ids.length);
   const id = ids[index] ?? "";
   const call = world.calls.get(id);
-  if (call === undefined || call.status === "ended") {
-    for (const known of [world.calls, world.events, world.changedAt]) known.delete(id);
-    ids[index] = world.initiate(pick(world.queues).id).id;
-  } else advance(world, call);
+  if (call !== undefined) advance(world, call);
+  if (world.calls.get(id)?.status !== "ended") return;
+  for (const known of [world.calls, world.events, world.changedAt]) known.delete(id);
+  ids[index] = world.initiate(pick(world.queues).id).id;
 }
 
 function step(world: World): void {

@@ -58,7 +58,7 @@ function Card({ entry, isPressed, onClick }: CardProps) {
           </span>
         )}
       </span>
-      <span class="language-free" data-stuck={isStuck}>
+      <span class="language-free" data-free={free > 0} data-stuck={isStuck}>
         {freeText}
       </span>
     </button>
