@@ -229,7 +229,9 @@ def _simulate(cloud: Cloud, minutes: float, rate: float, stack: ExitStack) -> su
     """Calls stay open at the end: a picture of an empty floor would prove little."""
     told = ["--calls-per-minute", f"{rate:g}", "--duration", f"{minutes * 60:g}", "--seed", "1", "--leave-open"]
     told += ["--service-log-mean", f"{SERVICE_LOG_MEAN:g}"]
-    log = stack.enter_context((cloud.home.logs / "simulate.log").open("wb"))
+    path = cloud.home.logs / "simulate.log"
+    stack.callback(lambda: console.print(processes.tail(path, 4), markup=False, highlight=False))
+    log = stack.enter_context(path.open("wb"))
     playing = subprocess.Popen([SWITCHBOARD, "simulate", *told], env=cloud.environment, stdout=log, stderr=log)
     stack.callback(processes.end, playing, signal.SIGINT)
     return playing

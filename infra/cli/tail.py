@@ -62,12 +62,13 @@ class Wanted:
 async def _tail(address: Address, websocket: str, wanted: Wanted, as_json: bool) -> int:
     async with Api(address.api, address.token) as api:
         feed = Feed(api, websocket, address.token, wanted.among([queue["id"] for queue in await api.queues()]))
+        teller = Teller(feed)
         async with aclosing(feed.news()) as news:
             async for item in news:
                 if as_json:
                     _print_json(item)
                 else:
-                    _print_lines(feed, item)
+                    teller.tell(item)
     return 0
 
 
@@ -78,25 +79,43 @@ def _print_json(item: News) -> None:
     print(json.dumps({**told, "detail": item.detail}), flush=True)  # noqa: T201 - output for programs
 
 
-def _print_lines(feed: Feed, item: News) -> None:
-    match item.kind:
-        case "live":
-            topics = (item.frame or {}).get("topics", [])
-            errors.print(f"Live: {', '.join(topics)}", style="green", highlight=False, soft_wrap=True)
-        case "lost":
-            feed_is = "polling until a socket is to be had" if feed.is_polling else "resuming"
-            errors.print(f"Connection lost ({item.detail}); {feed_is}.", style="yellow", markup=False, highlight=False)
-        case "error":
-            errors.print(item.detail, style="red", markup=False, highlight=False)
-        case "snapshot":
-            for call in sorted(item.change.calls, key=lambda call: call["startTime"]):
-                console.print(_call_line(call["startTime"], "", call, {}), soft_wrap=True)
-            people = Counter(agent["status"] for agent in feed.picture.agents.values())
-            text = ", ".join(f"{count} {status}" for status, count in people.most_common())
-            errors.print(f"Agents: {text or 'none'}", style="blue", highlight=False, soft_wrap=True)
-        case "update" | "polled":
-            for line in lines(item, feed.picture):
-                console.print(line, soft_wrap=True)
+@dataclass
+class Teller:
+    """Says what is new in lines. Of an outage it says what is done about it once, not at each attempt."""
+
+    feed: Feed
+    outage: str = ""
+
+    def tell(self, item: News) -> None:
+        match item.kind:
+            case "live":
+                self.outage = ""
+                _say(f"Live: {', '.join((item.frame or {}).get('topics', []))}", "green")
+            case "lost":
+                self._tell_lost(item.detail)
+            case "error":
+                _say(item.detail, "red")
+            case "snapshot":
+                self._tell_snapshot(item)
+            case "update" | "polled":
+                for line in lines(item, self.feed.picture):
+                    console.print(line, soft_wrap=True)
+
+    def _tell_lost(self, why: str) -> None:
+        before = self.outage
+        self.outage = "polling until a socket is to be had" if self.feed.is_polling else "resuming"
+        if self.outage != before:
+            _say(f"Connection lost ({why}); {self.outage}.", "yellow")
+
+    def _tell_snapshot(self, item: News) -> None:
+        for call in sorted(item.change.calls, key=lambda call: call["startTime"]):
+            console.print(_call_line(call["startTime"], "", call, {}), soft_wrap=True)
+        people = Counter(agent["status"] for agent in self.feed.picture.agents.values())
+        _say(f"Agents: {', '.join(f'{count} {status}' for status, count in people.most_common()) or 'none'}", "blue")
+
+
+def _say(text: str, style: str) -> None:
+    errors.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def lines(item: News, picture: Picture) -> Iterator[Text]:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from infra.cli.tail import Wanted, lines
-from infra.client import News, Picture
+from infra.cli.tail import Teller, Wanted, lines
+from infra.client import Api, Feed, News, Picture
 from infra.client.picture import Change
 
 QUEUES = ["legal", "medical"]
@@ -37,4 +37,21 @@ def test_a_line_for_each_event_and_one_for_a_call_of_which_no_event_tells():
         ["00:00:31.000", "c1", "legal", "sla_breached", "waiting", "sla_breached", "void"],
         ["00:00:01.000", "c2", "legal", "waiting"],
         ["00:00:16.000", "ana", "is", "away", "(missed)"],
+    ]
+
+
+def test_an_outage_is_told_once_for_each_thing_that_is_done_about_it(capsys):
+    feed = Feed(Api("http://nowhere", "t"), "ws://nowhere", "t", ["queue:legal"])
+    teller = Teller(feed)
+    for polls in (False, False, True, True):
+        feed.is_polling = polls
+        teller.tell(News("lost", detail="refused"))
+    teller.tell(News("live", frame={"topics": ["queue:legal"]}))
+    feed.is_polling = False
+    teller.tell(News("lost", detail="cut"))
+    assert capsys.readouterr().err.splitlines() == [
+        "Connection lost (refused); resuming.",
+        "Connection lost (refused); polling until a socket is to be had.",
+        "Live: queue:legal",
+        "Connection lost (cut); resuming.",
     ]
