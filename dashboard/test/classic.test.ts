@@ -38,6 +38,8 @@ async function recoveryThatFailsDuringAReload(stage: Stage): Promise<void> {
   await stage.clock.advance(100);
   stage.world.initiate("legal_english"); // told, so that a resumption would begin after what was dropped
   await stage.clock.advance(10_000);
+  stage.world.initiate("legal_english");
+  await stage.clock.advance(100);
   stage.cut();
   stage.failsReads = false;
   await stage.clock.advance(20_000);

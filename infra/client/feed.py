@@ -112,7 +112,7 @@ class Feed:
                 return
 
     async def _poll(self) -> News:
-        since = self._resume.since(_now())
+        since = self._resume.since()
         if since is None or not self._is_whole:
             return await self._read_snapshot({})
         told = await self._api.changes(since)
@@ -148,7 +148,7 @@ class Feed:
                 pinging.cancel()
 
     async def _subscribe(self, socket: ClientConnection) -> None:
-        since = self._resume.since(_now())
+        since = self._resume.since()
         resuming = {} if since is None else {"since": since}
         await socket.send(json.dumps({"action": "subscribe", "topics": self._topics, **resuming}))
 

@@ -28,9 +28,11 @@ class ResumePoint:
         if position is not None:
             self._settled = position if self._settled is None else max(self._settled, position)
 
-    def since(self, now: float) -> int | None:
-        """The position to resume from; None when nothing was ever received."""
-        self._settle(now)
+    def since(self) -> int | None:
+        """The position to resume from; None when nothing was ever received.
+
+        Only a later frame shows that the line lived on for what was on its way: time on a dead line shows nothing.
+        """
         return self._settled
 
     def _settle(self, now: float) -> None:

@@ -158,7 +158,7 @@ export class Feed {
   }
 
   private hello(): ClientFrame {
-    const since = this.resume.since(this.now);
+    const since = this.resume.since();
     return { action: "subscribe", topics: this.directory.topics, ...(since !== null && { since }) };
   }
 

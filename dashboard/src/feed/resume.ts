@@ -22,9 +22,11 @@ export class ResumePoint {
     this.settle(at);
   }
 
-  /** The position to send as `since`, or null when nothing was ever received. */
-  since(now: number): number | null {
-    this.settle(now);
+  /**
+   * The position to send as `since`, or null when nothing was ever received. Only a later frame shows that the line
+   * lived on for what was on its way: time that passed on a dead line shows nothing.
+   */
+  since(): number | null {
     return this.settled;
   }
 
