@@ -52,7 +52,8 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/cfn-lint template.yaml
+	$(BIN)/cfn-lint template.yaml infra/data.template.yaml
+	$(BIN)/python -m infra.locks
 	$(BIN)/python -m infra.generate --check
 	$(BIN)/python -m infra.dashboard check
 

@@ -5,6 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from infra.environment import environment
 from infra.uv import uv
 
 PIP_AUDIT = "pip-audit==2.10.1"
@@ -36,7 +37,7 @@ def main() -> int:
         sys.stdout.write(
             "THE DEPENDENCIES WERE NOT AUDITED: only a mirror of packages can be reached, not the advisories.\n"
         )
-        return 0
+        return 1 if environment().get("SWITCHBOARD_AUDIT") == "required" else 0
     sys.stdout.write(said)
     return 1
 

@@ -44,6 +44,14 @@ class Deployment:
         self._publish(outputs)
         return outputs
 
+    def publish(self) -> Outputs:
+        """The page of a stack that is there, whoever deployed it."""
+        if not self._exists():
+            raise InfraError(f"There is no stack {self.stack} in {self.region}.")
+        outputs = self._outputs()
+        self._publish(outputs)
+        return outputs
+
     def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' classes when it runs
         return aws.client(service, self.region, self.endpoint_url)
 
@@ -96,7 +104,10 @@ class Deployment:
         except ClientError as error:
             if "No updates are to be performed" not in str(error):
                 raise InfraError(f"CloudFormation refused the stack {self.stack}: {error}") from error
-        stack = cloudformation.describe_stacks(StackName=self.stack)["Stacks"][0]
+        return self._outputs()
+
+    def _outputs(self) -> Outputs:
+        stack = self.client("cloudformation").describe_stacks(StackName=self.stack)["Stacks"][0]
         return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
     def _exists(self) -> bool:

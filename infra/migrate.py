@@ -4,14 +4,24 @@ Not yoyo-migrations: its lock is a row that a killed run leaves behind, and it s
 """
 
 import hashlib
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import psycopg
+from psycopg.errors import LockNotAvailable
+from psycopg.sql import SQL
 
+from infra import locks
 from infra.errors import InfraError
+from shared.adapters import clock
 
 FOLDER = Path(__file__).parent / "migrations"
 LOCK = 7_248_151_623  # any number, as long as nobody else takes it
+GRANTS = Path(__file__).parent / "grants.sql"
+# A statement that waits for a lock holds up everybody behind it: it gives up soon, and tries again when they have gone.
+LOCK_TIMEOUT = "2s"
+PAUSES_SECONDS = (1, 2, 5, 10, 20)
 TABLE = """
 create table if not exists schema_migrations (
     name text primary key,
@@ -21,7 +31,7 @@ create table if not exists schema_migrations (
 """
 
 
-def migrate(database_url: str, folder: Path = FOLDER) -> list[str]:
+def migrate(database_url: str, folder: Path = FOLDER, sleep: Callable[[float], None] = clock.sleep) -> list[str]:
     """Apply what is missing and return its names. Several at once wait for each other."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("select pg_advisory_lock(%s)", [LOCK])
@@ -30,9 +40,18 @@ def migrate(database_url: str, folder: Path = FOLDER) -> list[str]:
         scripts = sorted(folder.glob("*.sql"))
         _check(applied, {script.name: _checksum(script) for script in scripts})
         missing = [script for script in scripts if script.name not in applied]
+        if applied:  # somebody may be at work
+            locks.refuse(missing)
+        connection.execute(SQL("set lock_timeout = {}").format(LOCK_TIMEOUT))
         for script in missing:
-            _apply(connection, script)
+            _patiently(lambda script=script: _apply(connection, script), script.name, sleep)
+        _patiently(lambda: grant(connection), GRANTS.name, sleep)
         return [script.name for script in missing]
+
+
+def grant(connection: psycopg.Connection) -> None:
+    """What the roles of the packages may do, where there are any; in one transaction, so that no one is without."""
+    connection.execute(GRANTS.read_bytes())
 
 
 def load(database_url: str, script: Path) -> None:
@@ -41,13 +60,29 @@ def load(database_url: str, script: Path) -> None:
         connection.execute(script.read_bytes())
 
 
+def _patiently(do: Callable[[], None], name: str, sleep: Callable[[float], None]) -> None:
+    for pause in PAUSES_SECONDS:
+        with suppress(LockNotAvailable):
+            return do()
+        sleep(pause)
+    try:
+        do()
+    except LockNotAvailable as error:
+        raise InfraError(
+            f"{name} got no lock in {len(PAUSES_SECONDS) + 1} attempts, and changed nothing. "
+            "Find who holds it in pg_stat_activity, or come again at a quieter time."
+        ) from error
+
+
 def _apply(connection: psycopg.Connection, script: Path) -> None:
     try:
-        with connection.transaction():
+        with nullcontext() if locks.is_alone(script) else connection.transaction():
             connection.execute(script.read_bytes())
             connection.execute(
                 "insert into schema_migrations (name, checksum) values (%s, %s)", [script.name, _checksum(script)]
             )
+    except LockNotAvailable:
+        raise
     except psycopg.Error as error:
         raise InfraError(f"{script.name} failed and was rolled back: {error}") from error
 

@@ -1,4 +1,4 @@
-"""migrate, deploy: bring a database and a stack to this version, wherever they are."""
+"""migrate, deploy, publish: bring a database and a stack to this version, wherever they are."""
 
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -74,6 +74,19 @@ def deploy(
         target = package.Target(architecture)
         deployment = Deployment(parameters, lambda name: _archive(name, target), stack, region, endpoint_url, page=page)
         _show(deployment.run())
+    except (InfraError, BotoCoreError, ClientError) as error:
+        _fail(error)
+
+
+def publish(
+    stack: Annotated[str, typer.Option()] = "switchboard",
+    region: Annotated[str, typer.Option(envvar="AWS_REGION")] = "us-east-1",
+    endpoint_url: Annotated[str | None, typer.Option(envvar="AWS_ENDPOINT_URL")] = None,
+) -> None:
+    """Publish the dashboard of a stack that is there, as after `sam deploy`."""
+    try:
+        dashboard.build()
+        _show(Deployment({}, lambda _name: Path(), stack, region, endpoint_url).publish())
     except (InfraError, BotoCoreError, ClientError) as error:
         _fail(error)
 

@@ -1,0 +1,62 @@
+"""A role of Postgres for each package, and users in it. What the roles may do is in grants.sql."""
+
+import secrets
+from collections.abc import Mapping
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+from infra.migrate import grant
+
+PACKAGES = ("ingest", "query", "timers", "broadcast")  # those that speak to Postgres
+PASSWORD_BYTES = 32
+Users = Mapping[str, tuple[str, str]]
+"""By package: a user's name and password."""
+
+
+def role_of(package: str) -> str:
+    return f"switchboard_{package}"
+
+
+def next_users(urls: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Users with new passwords, beside those in use: they go on working until the next time."""
+    return {package: (_other(package, urls.get(package, "")), secrets.token_urlsafe(PASSWORD_BYTES))
+            for package in PACKAGES}  # fmt: skip
+
+
+def make_roles(database_url: str, users: Users) -> None:
+    """The roles where they are absent, with their grants, and a user in each. Again and again comes to the same.
+
+    The user of the URL must own the schema and may make roles.
+    """
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        for package, (name, password) in users.items():
+            _ensure(connection, role_of(package), "nologin")
+            _ensure(connection, name, "login")
+            change = sql.SQL("alter role {} password {}").format(sql.Identifier(name), sql.Literal(password))
+            connection.execute(change)
+            member = sql.SQL("grant {} to {}").format(sql.Identifier(role_of(package)), sql.Identifier(name))
+            connection.execute(member)
+        grant(connection)
+
+
+def urls_of(database_url: str, users: Users, host: str | None = None) -> dict[str, str]:
+    """By package, the URL of its user: at `host`, such as a proxy's, or where the database is."""
+    parts = urlsplit(database_url)
+    place = host or parts.netloc.rpartition("@")[2]
+    return {
+        package: urlunsplit(parts._replace(netloc=f"{name}:{password}@{place}"))
+        for package, (name, password) in users.items()
+    }
+
+
+def _other(package: str, url: str) -> str:
+    first, second = f"{role_of(package)}_a", f"{role_of(package)}_b"
+    return second if url and urlsplit(url).username == first else first
+
+
+def _ensure(connection: psycopg.Connection, name: str, kind: str) -> None:
+    if connection.execute("select 1 from pg_roles where rolname = %s", [name]).fetchone():
+        return
+    connection.execute(sql.SQL("create role {} {}").format(sql.Identifier(name), sql.SQL(kind)))  # pyright: ignore[reportArgumentType] - one of two words above

@@ -1,0 +1,187 @@
+"""Each package has a database role of its own: it can do its work with it, and nothing else."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction
+
+from infra import migrate
+from infra.roles import PACKAGES, make_roles, next_users, urls_of
+from shared.adapters.postgres.agents import PostgresAgents
+from shared.adapters.postgres.changes import PostgresChanges
+from shared.adapters.postgres.connection import Database
+from shared.adapters.postgres.dead_letters import PostgresDeadLetters
+from shared.adapters.postgres.floor import PostgresFloor
+from shared.adapters.postgres.reads import PostgresReads
+from shared.adapters.postgres.registry import PostgresRegistry
+from shared.adapters.postgres.upkeep import PostgresUpkeep
+from shared.adapters.postgres.vitals import read_vitals
+from shared.contracts.setup import AgentSetup, QueueSetup, parse_setup
+from shared.usecases.agents import set_up_agent
+from shared.usecases.permissions import Bearer
+from shared.usecases.registry import Listener
+from shared.usecases.shelve import SHELVE_AFTER, shelve
+from tests.integration.conftest import Floor
+
+
+@pytest.fixture
+def urls(database_url: str) -> dict[str, str]:
+    users = next_users({})
+    make_roles(database_url, users)
+    return urls_of(database_url, users)
+
+
+@pytest.fixture
+def databases(urls) -> Iterator[dict[str, Database]]:
+    opened = {package: Database(url) for package, url in urls.items()}
+    yield opened
+    for database in opened.values():
+        database.close()
+
+
+@pytest.fixture
+def floors(urls, clock) -> Iterator[Callable[[str], Floor]]:
+    made: list[Floor] = []
+
+    def floor(package: str) -> Floor:
+        made.append(Floor(urls[package], clock))
+        return made[-1]
+
+    yield floor
+    for each in made:
+        each.database.close()
+
+
+# A package, and what must fail with its role though its function be taken over.
+FORBIDDEN = [
+    ("ingest", "delete from events"),
+    ("ingest", "delete from queues"),
+    ("ingest", "delete from connections"),
+    ("ingest", "select make_month('calls', now())"),
+    ("query", "insert into queues (id, name) values ('a', 'a')"),
+    ("query", "update calls set status = 'ended'"),
+    ("query", "select * from connections"),
+    ("timers", "delete from events"),
+    ("timers", "update queues set sla_seconds = 1"),
+    ("timers", "insert into subscriptions (topic, connection_id) values ('ops', 'a')"),
+    ("broadcast", "update calls set status = 'ended'"),
+    ("broadcast", "insert into events (id) values ('a')"),
+    ("broadcast", "update agents set status = 'away'"),
+    ("broadcast", "delete from timers"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("package", "statement"), FORBIDDEN)
+def test_a_role_cannot_do_another_ones_work(databases, package, statement):
+    with pytest.raises(InsufficientPrivilege):
+        databases[package].connection().execute(statement)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize(
+    "statement",
+    ["create table mine (id int)", "drop table calls", "truncate events", "alter table calls add column a int",
+     "update schema_migrations set checksum = ''", "create role me"],
+)  # fmt: skip
+def test_no_role_can_change_the_schema(databases, package, statement):
+    with pytest.raises(InsufficientPrivilege):
+        databases[package].connection().execute(statement)
+
+
+def test_the_reading_role_cannot_write_though_it_says_it_can(urls):
+    database = Database(urls["query"], read_only=True)
+    with pytest.raises(ReadOnlySqlTransaction):
+        database.connection().execute("delete from calls")
+    database.connection().execute("set default_transaction_read_only = off")
+    with pytest.raises(InsufficientPrivilege):
+        database.connection().execute("delete from calls")
+    database.close()
+
+
+def test_events_come_in_and_promises_are_kept(floors, clock):
+    ingest, timers = floors("ingest"), floors("timers")
+    put_queue(ingest)
+    life = {"event": "call_initiated", "queueId": "medical_spanish", "type": "voice", "callId": "call-1"}
+    available = [{"event": "agent_status_changed", "agentId": name, "status": "available"} for name in ("ann", "interpreter-01")]
+    assert {result.status for result in ingest.send(*available, life)} == {201}
+    clock.go_to(40)
+    assert timers.sweep() > 0
+    timers.offer_waiting()
+    assert ingest.one("call_ended", endReason="abandoned").status == 201
+    clock.go_to(SHELVE_AFTER.total_seconds() + 300)
+    timers.sweep()
+    assert shelve(timers.desk.journal, clock.now()) == 1
+    assert ingest.one("call_hold", holdDuration=5, occurredAt="2026-01-31T12:00:41Z").status in (202, 409)
+    upkeep = PostgresUpkeep(timers.database, timers.told, "this-one", lambda: None)
+    upkeep.beat(clock.now())
+    upkeep.tidy(clock.now())
+    assert upkeep.republish(clock.now()) > 0
+    upkeep.resign(clock.now())
+    for database in (ingest.database, timers.database):
+        assert read_vitals(database).dead_letters == 0
+        assert PostgresDeadLetters(database).count(clock.now()) == 0
+
+
+def put_queue(floor: Floor) -> None:
+    setup = parse_setup(QueueSetup, {"name": "Billing", "routing": "switchboard"})
+    assert PostgresAgents(floor.database).put_queue("billing", setup).id == "billing"
+    agent = parse_setup(AgentSetup, {"name": "Ann", "queues": ["billing"]})
+    set_up_agent(PostgresAgents(floor.database), floor.desk.announcer, "ann", agent, floor.clock.now())
+
+
+def test_readers_read(databases, floors):
+    floors("ingest").one("call_initiated", queueId="medical_spanish", type="voice")
+    query = databases["query"]
+    reads = PostgresReads(query)
+    assert reads.call("call-1") and reads.events("call-1", None, 10)
+    assert reads.queues() and reads.agents()
+    assert PostgresChanges(query).since(0, None, 10)
+    assert PostgresDeadLetters(query).page(None, None, 10) == []
+
+
+def test_who_listens_is_told(urls, databases, floors):
+    floors("ingest").one("call_initiated", queueId="medical_spanish", type="voice")
+    registry = PostgresRegistry(databases["broadcast"])
+    bearer = Bearer("admin", frozenset({"*"}), 2_000_000_000)
+    registry.add(Listener("c", bearer, datetime.now(UTC), datetime.now(UTC) + timedelta(hours=1)))
+    registry.subscribe("c", ["queue:medical_spanish"])
+    assert registry.find("c") and registry.position()
+    asyncio.run(relay(urls["broadcast"]))
+    registry.unsubscribe("c", ["queue:medical_spanish"])
+    registry.remove("c")
+
+
+async def relay(url: str) -> None:
+    floor = PostgresFloor(url, holder="this-one")
+    assert await floor.enlist(10, 1)
+    assert (await floor.audience(["queue:medical_spanish"])).subscribers
+    (news,) = await floor.pending(0, 10)
+    await floor.clear([news.transaction])
+    assert await floor.pending(0, 10) == []
+    await floor.remove("nobody")
+    await floor.resign()
+    await floor.close()
+
+
+def test_users_change_places_so_that_those_at_work_are_not_locked_out(database_url):
+    first = next_users({})
+    make_roles(database_url, first)
+    second = next_users(urls_of(database_url, first))
+    make_roles(database_url, second)
+    for users in (first, second):
+        with psycopg.connect(urls_of(database_url, users)["query"]) as connection:
+            assert connection.execute("select current_user").fetchone() == (users["query"][0],)
+    assert next_users(urls_of(database_url, second))["query"][0] == first["query"][0]
+
+
+@pytest.mark.usefixtures("urls")
+def test_each_migrate_grants_anew(database_url):
+    """What is no longer written in grants.sql is no longer granted: each run begins from nothing."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("grant delete on events to switchboard_query")
+        migrate.migrate(database_url)
+        granted = connection.execute("select has_table_privilege('switchboard_query', 'events', 'delete')").fetchone()
+        assert granted == (False,)
