@@ -105,12 +105,14 @@ def test_events_come_in_and_promises_are_kept(floors, clock):
     ingest, timers = floors("ingest"), floors("timers")
     put_queue(ingest)
     life = {"event": "call_initiated", "queueId": "medical_spanish", "type": "voice", "callId": "call-1"}
-    available = [{"event": "agent_status_changed", "agentId": name, "status": "available"} for name in ("ann", "interpreter-01")]
+    available = [
+        {"event": "agent_status_changed", "agentId": name, "status": "available"} for name in ("ann", "interpreter-01")
+    ]
     assert {result.status for result in ingest.send(*available, life)} == {201}
     clock.go_to(40)
     assert timers.sweep() > 0
     timers.offer_waiting()
-    assert ingest.one("call_ended", endReason="abandoned").status == 201
+    assert ingest.one("call_ended", endReason="abandoned", duration=40).status == 201
     clock.go_to(SHELVE_AFTER.total_seconds() + 300)
     timers.sweep()
     assert shelve(timers.desk.journal, clock.now()) == 1
