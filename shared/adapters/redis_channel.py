@@ -1,5 +1,6 @@
 """Listens to the floor's channel, and notices when there is nothing to hear because nobody is there."""
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -33,6 +34,7 @@ class RedisChannel:
         try:
             subscription = client.pubsub()
             await _subscribe(subscription, self._name)
+            _obey_cancellation()
             yield _messages(subscription)
         finally:
             await client.aclose()
@@ -52,6 +54,7 @@ async def _messages(subscription: Any) -> AsyncGenerator[Published]:  # noqa: AN
         asked = False
         while True:
             message = await subscription.get_message(timeout=SILENCE_SECONDS)
+            _obey_cancellation()
             if message is None and asked:
                 raise ChannelDownError(f"Redis has been silent for {SILENCE_SECONDS:g} s after a ping.")
             asked = message is None
@@ -61,6 +64,13 @@ async def _messages(subscription: Any) -> AsyncGenerator[Published]:  # noqa: AN
                 yield published
     except _DOWN as error:
         raise ChannelDownError(str(error) or type(error).__name__) from error
+
+
+def _obey_cancellation() -> None:
+    """A connection that is just made or just read may swallow the cancellation of whoever waits for it."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _read(data: bytes) -> Published | None:
