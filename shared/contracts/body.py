@@ -1,34 +1,18 @@
 """Reading what was sent, before anybody looks at what it means: size, text, JSON, shape."""
 
 import json
-import re
 from typing import Any, NoReturn
-
-import orjson
 
 from shared.contracts.problems import refuse
 
 MAX_BYTES = 256 * 1024
 MAX_BATCH = 500
-# What the quick parser reads otherwise than the strict one: integers of more than 64 bits, and colons in disguise.
-_DOUBTFUL = re.compile(rb"\d{19}|\\u003[aA]")
 
 
 def parse_json(raw: bytes) -> Any:  # noqa: ANN401 - JSON is anything until a contract has looked at it
     """The body as JSON. Raises `ProblemError` (400, 413) saying where it stops being that."""
     if len(raw) > MAX_BYTES:
         raise refuse(413, f"The body is {len(raw)} bytes long, {MAX_BYTES} at most.", ("body", "is too long"))
-    try:
-        found = orjson.loads(raw)
-        # A name that stands twice is lost in parsing, and its colon with it.
-        plain = not _DOUBTFUL.search(raw) and orjson.dumps(found).count(b":") == raw.count(b":")
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
-        plain, found = False, None  # it is no JSON, or nested deep: the judge says what is wrong
-    return found if plain else _parse_strictly(raw)
-
-
-def _parse_strictly(raw: bytes) -> Any:  # noqa: ANN401 - as above
-    """The judge of all that is not plainly right: ten times as dear."""
     try:
         return json.loads(raw, object_pairs_hook=_unique, parse_constant=_not_a_number)
     except UnicodeDecodeError:
