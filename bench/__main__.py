@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from bench import imports, ingest, live, page, routing, timers
+from bench import imports, ingest, live, page, reads, routing, timers
 from bench.stage import Figure, stage
 
 console = Console()
@@ -19,24 +19,34 @@ def main() -> None:
         figures += timers.measure(ground)
     with stage() as ground, console.status("Routing …"):
         figures += routing.measure(ground)
+    with stage(settings=reads.SETTINGS) as ground, console.status(f"Reads of {reads.CALLS:,} calls …"):
+        figures += reads.measure(ground)
     with console.status("POST to socket …"):
         figures += live.measure()
+<<<<<<< HEAD
     with console.status("The page …"):
         figures += page.measure()
     console.print(_table(figures))
+=======
+    console.print(table(figures))
+>>>>>>> 587e54f (Serve every question of the API by an index; generate a centre's past to measure reading by)
 
 
-def _table(figures: list[Figure]) -> Table:
-    table = Table(title="Switchboard beside this machine's ceilings, one run", title_justify="left")
+def table(figures: list[Figure]) -> Table:
+    shown = Table(title="Switchboard beside this machine's ceilings, one run", title_justify="left")
     for heading in ("measured", "figure", "ceiling", "ratio", "the ceiling is"):
-        table.add_column(heading, justify="left" if heading in ("measured", "the ceiling is") else "right")
+        shown.add_column(heading, justify="left" if heading in ("measured", "the ceiling is") else "right")
     for figure in figures:
-        ceiling = f"{figure.ceiling:,.0f} {figure.unit}" if figure.ceiling else "—"
+        ceiling = f"{_shown(figure.ceiling)} {figure.unit}" if figure.ceiling else "—"
         ratio = f"{figure.ratio:.2f}" if figure.ratio else "—"
-        table.add_row(
-            figure.name, f"{figure.value:,.0f} {figure.unit}", ceiling, ratio, figure.ceiling_name or figure.note
+        shown.add_row(
+            figure.name, f"{_shown(figure.value)} {figure.unit}", ceiling, ratio, figure.ceiling_name or figure.note
         )
-    return table
+    return shown
+
+
+def _shown(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:,.1f}"
 
 
 if __name__ == "__main__":

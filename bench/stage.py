@@ -4,7 +4,7 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -49,6 +49,7 @@ class Stage:
         """A fresh database with the schema and the sample floor."""
         name = f"bench_{next(self._numbers)}"
         with psycopg.connect(self.postgres.url_of("postgres"), autocommit=True) as connection:
+            connection.execute(f"drop database if exists {name}")  # type: ignore[arg-type]  # a kept run's
             connection.execute(f"create database {name}")  # type: ignore[arg-type]  # our own name
         migrate.migrate(self.postgres.url_of(name))
         migrate.load(self.postgres.url_of(name), REPOSITORY / "infra" / "sample.sql")
@@ -63,12 +64,16 @@ class Stage:
 
 
 @contextmanager
-def stage() -> Iterator[Stage]:
-    """Postgres as it runs in production: every commit is on disk before it is answered."""
+def stage(kept: Path | None = None, settings: Mapping[str, str] | None = None) -> Iterator[Stage]:
+    """Postgres as it runs in production: every commit is on disk before it is answered.
+
+    `kept` is a folder whose databases outlive the run; without it they go with it.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
+        home = kept or Path(folder)
+        home.mkdir(exist_ok=True)
         home.chmod(0o755)
-        postgres = Postgres(home / "data", choose(None, set()), "bench", home / "postgres.log")
+        postgres = Postgres(home / "data", choose(None, set()), "bench", home / "postgres.log", settings or {})
         redis = Redis(choose(None, set()), home, home / "redis.log")
         try:
             postgres.start()

@@ -23,6 +23,7 @@ MODULES = {
     "dead-letters": "dead_letters",
     "token": "token",
     "rebuild": "rebuild",
+    "generate-history": "generate_history",
 }
 
 

@@ -1,4 +1,8 @@
-"""The statement behind a list of calls: only what was asked for stands in it, so that each filter finds its index."""
+"""The statement behind a list of calls: only what was asked for stands in it, so that each filter finds its index.
+
+An index gives the calls of one value in order, not those of several. Of several values each gives its page, and of
+these pages the first calls are taken: the work is bounded by values times page, whatever the history.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +19,7 @@ class _Order:
     key: LiteralString
     kind: LiteralString
     descending: bool = False
-    only: LiteralString = ""
+    only: LiteralString = "true"
 
 
 # When the next promise of an open call falls due; the last of all where none is owed.
@@ -30,13 +34,26 @@ _ORDERS: Mapping[str, _Order] = {
     "urgency": _Order(_DEADLINE, "timestamptz", only="c.ended_at is null and c.shelf = 'infinity'"),
     "id": _Order('c.id collate "C"', "text"),
 }
-_AGENT: LiteralString = "coalesce(c.agent_id, c.offered_agent_id)"
+# As the indexes of a month have them; who picks fewest calls first.
+_VALUES: Mapping[str, LiteralString] = {
+    "agents": "coalesce(c.agent_id, c.offered_agent_id, '-')",
+    "languages": "coalesce(c.language, '-')",
+    "queues": "c.queue_id",
+}
+# Written out, not as parameters: an index for calls of this kind only serves who says so.
 _FLAGGED: Mapping[str, LiteralString] = {
     "sla_breached": "'sla_breached' = any(c.flags)",
     "hold_exceeded": "'hold_exceeded' = any(c.flags)",
     "short_call": "'short_call' = any(c.flags)",
     "rerouted": "'rerouted' = any(c.flags)",
 }
+_ENDED: Mapping[str, LiteralString] = {
+    "completed": "c.end_reason = 'completed'",
+    "abandoned": "c.end_reason = 'abandoned'",
+    "failed": "c.end_reason = 'failed'",
+}
+_ALL: Sequence[LiteralString] = ("true",)
+_TYPES: Mapping[str, LiteralString] = {"voice": "c.type = 'voice'", "video": "c.type = 'video'"}
 _YES_OR_NO: Mapping[str, tuple[LiteralString, LiteralString]] = {
     "answered": ("c.answered_at is not null", "c.answered_at is null"),
     "waited": ("c.wait_seconds is not null", "c.wait_seconds is null"),
@@ -47,26 +64,35 @@ _YES_OR_NO: Mapping[str, tuple[LiteralString, LiteralString]] = {
 
 
 def statement(query: CallsQuery, queues: Sequence[str] | None, after: After | None) -> LiteralString:
-    order = _ORDERS[query.order]
-    conditions: list[LiteralString] = [*_conditions(query, queues), *([order.only] if order.only else [])]
-    direction: LiteralString = "desc" if order.descending else "asc"
-    if after:
-        beyond: LiteralString = "<" if order.descending else ">"
-        conditions.append("(" + order.key + ", c.id) " + beyond + " (%(after_key)s::" + order.kind + ", %(after_id)s)")
-    where: LiteralString = " and ".join(conditions)
-    ordered: LiteralString = order.key + " " + direction + ", c.id " + direction
-    key: LiteralString = "(" + order.key + ")::text as sort_key"
-    return "select c.*, " + key + " from calls c where " + where + " order by " + ordered + " limit %(limit)s"
+    asked: dict[LiteralString, Sequence[str]] = _asked(query, queues)
+    several: LiteralString | None = next((name for name, values in asked.items() if len(values) > 1), None)
+    order, common = _ORDERS[query.order], _conditions(query, after)
+    for name in asked:
+        if name != several:
+            value: LiteralString = "%(" + name + "_only)s" if len(asked[name]) == 1 else "any(%(" + name + ")s)"
+            common.append(_VALUES[name] + " = " + value)
+    flags, reasons = _alternatives(_FLAGGED, query.flag), _alternatives(_ENDED, query.end_reason)
+    if several:
+        common.extend(_any(part) for part in (flags, reasons) if part)
+        values: LiteralString = "unnest(%(" + several + ")s::text[]) each (value)"
+        page = _page(order, common, _VALUES[several] + " = each.value")
+        return "select c.* from " + values + ", lateral (" + page + ") c " + _first(order)
+    # Hardly any calls have a flag, but most are completed: these need no pages of their own.
+    parts, rest = (flags, reasons) if flags or "completed" in query.end_reason else (reasons, flags)
+    common.extend(_any(part) for part in (rest,) if part)
+    pages: list[LiteralString] = [_page(order, common, part) for part in parts or _ALL]
+    if len(pages) == 1:
+        return pages[0]
+    united: LiteralString = ") union all (".join(pages)
+    return "select c.* from ((" + united + ")) c " + _first(order)
 
 
 def parameters(query: CallsQuery, queues: Sequence[str] | None, after: After | None, limit: int) -> dict[str, Any]:
+    asked = {name: list(values) for name, values in _asked(query, queues).items()}
     return {
+        **asked,
+        **{f"{name}_only": values[0] for name, values in asked.items() if values},
         "statuses": list(query.status),
-        "queues": list(queues or ()),
-        "agents": list(query.agent_id),
-        "languages": list(query.language),
-        "types": list(query.type),
-        "end_reasons": list(query.end_reason),
         "since": query.since,
         "until": query.until,
         "id": query.id,
@@ -76,22 +102,53 @@ def parameters(query: CallsQuery, queues: Sequence[str] | None, after: After | N
     }
 
 
-def _conditions(query: CallsQuery, queues: Sequence[str] | None) -> list[LiteralString]:
+def _asked(query: CallsQuery, queues: Sequence[str] | None) -> dict[LiteralString, Sequence[str]]:
+    """The values of what may have several, each once. Nobody's queues are an empty list."""
+    given: dict[LiteralString, Sequence[str] | None] = {
+        "agents": query.agent_id or None,
+        "languages": query.language or None,
+        "queues": queues,
+    }
+    return {name: list(dict.fromkeys(values)) for name, values in given.items() if values is not None}
+
+
+def _any(parts: Sequence[LiteralString]) -> LiteralString:
+    return "(" + " or ".join(parts) + ")"
+
+
+def _alternatives(known: Mapping[str, LiteralString], names: Sequence[str]) -> list[LiteralString]:
+    """One condition a name, of which a call fulfils one at most: it stands on one page only."""
+    found: list[LiteralString] = []
+    for name in dict.fromkeys(names):
+        others: LiteralString = "".join([" and not " + known[other] for other in names[: names.index(name)]])
+        found.append(known[name] + others)
+    return found
+
+
+def _page(order: _Order, conditions: Sequence[LiteralString], which: LiteralString) -> LiteralString:
+    where: LiteralString = " and ".join([*conditions, which, order.only])
+    return "select c.*, (" + order.key + ")::text as sort_key from calls c where " + where + " " + _first(order)
+
+
+def _first(order: _Order) -> LiteralString:
+    direction: LiteralString = "desc" if order.descending else "asc"
+    return "order by " + order.key + " " + direction + ", c.id " + direction + " limit %(limit)s"
+
+
+def _conditions(query: CallsQuery, after: After | None) -> list[LiteralString]:
+    order = _ORDERS[query.order]
+    beyond: LiteralString = "<" if order.descending else ">"
     asked: list[tuple[object, LiteralString]] = [
         (True, "c.initiated_at is not null"),
         (query.status, "c.status = any(%(statuses)s)"),
         (query.status and "ended" not in query.status, "c.ended_at is null and c.shelf = 'infinity'"),
-        (queues is not None, "c.queue_id = any(%(queues)s)"),
-        (query.agent_id, "coalesce(" + _AGENT + ", '-') = any(%(agents)s)"),
-        (query.language, "coalesce(c.language, '-') = any(%(languages)s)"),
-        (query.type, "c.type = any(%(types)s)"),
-        (query.end_reason, "c.end_reason = any(%(end_reasons)s)"),
+        (query.type, _any([_TYPES[name] for name in query.type])),
         (query.since, "c.initiated_at >= %(since)s and c.shelf >= %(since)s"),
         (query.until, "c.initiated_at < %(until)s and (c.shelf < %(until)s or c.shelf = 'infinity')"),
         # No mark that an id may have sorts after "~".
         (query.id, 'c.id collate "C" >= %(id)s and c.id collate "C" < %(id)s || \'~\''),
-        (query.flag, "(" + " or ".join(_FLAGGED[flag] for flag in query.flag) + ")"),
-        (query.no_flag, "not (" + " or ".join(_FLAGGED[flag] for flag in query.no_flag) + ")"),
+        (query.no_flag, "not " + _any([_FLAGGED[flag] for flag in query.no_flag])),
+        (after, "(" + order.key + ", c.id) " + beyond + " (%(after_key)s::" + order.kind + ", %(after_id)s)"),
     ]
     for name, (yes, no) in _YES_OR_NO.items():
         wanted = getattr(query, name)

@@ -26,21 +26,22 @@ _NARROWED: LiteralString = """
     and (%(types)s::text[] is null or call.type = any(%(types)s))
     and (%(agents)s::text[] is null or coalesce(call.agent_id, '-') = any(%(agents)s))
 """
-# Every call once: in a rollup, at an edge, or live.
+# Every call once: in a rollup, at an edge, or live. Each stretch of time is looked up by itself, which `offset 0` keeps
+# so: joined freely, a planner that knows no borders may read it all.
 _COUNTED: LiteralString = (
-    "select r.start, r.queue_id, nullif(r.language, '-') as language, r.type, "
+    "select found.* from unnest(%(grains)s::text[], %(rolled_from)s::timestamptz[], %(rolled_to)s::timestamptz[]) "
+    "as rolled (grain, beginning, ending), "
+    "lateral (select r.start, r.queue_id, nullif(r.language, '-') as language, r.type, "
     "nullif(r.agent_id, '-') as agent_id, "
     + COLUMNS
     + """ from call_rollups r
-    join unnest(%(grains)s::text[], %(rolled_from)s::timestamptz[], %(rolled_to)s::timestamptz[])
-        as rolled (grain, beginning, ending)
-    on r.grain = rolled.grain and r.start >= rolled.beginning and r.start < rolled.ending
-    union all select """
+        where r.grain = rolled.grain and r.start >= rolled.beginning and r.start < rolled.ending offset 0) found
+    union all select found.* from unnest(%(edge_from)s::timestamptz[], %(edge_to)s::timestamptz[])
+        as edge (beginning, ending), lateral (select """
     + CONTRIBUTIONS
-    + """ from unnest(%(edge_from)s::timestamptz[], %(edge_to)s::timestamptz[])
-        as edge (beginning, ending)
-    join calls c on c.shelf >= edge.beginning and c.shelf < edge.ending and c.shelf < 'infinity'
-        and c.initiated_at >= edge.beginning and c.initiated_at < edge.ending
+    + """ from calls c
+        where c.shelf >= edge.beginning and c.shelf < edge.ending and c.shelf < 'infinity'
+          and c.initiated_at >= edge.beginning and c.initiated_at < edge.ending offset 0) found
     union all select """
     + CONTRIBUTIONS
     + """ from calls_live c

@@ -73,6 +73,10 @@ where left_over.offered > 0
 
 # All from the calls on the shelf, and how far the kept ones differ from that.
 REBUILD: LiteralString = "insert into call_rollups " + _COUNTED + _GROUPED
+# Of one month: no row of any grain lies across the border of two.
+COUNT_MONTH: LiteralString = (
+    "insert into call_rollups " + _COUNTED + " and c.shelf >= %(beginning)s and c.shelf < %(ending)s" + _GROUPED
+)
 DIFFERING: LiteralString = (
     "with counted as (" + _COUNTED + _GROUPED + ") select count(*) as differing from ("
     "(table counted except table call_rollups) union all (table call_rollups except table counted)) found"

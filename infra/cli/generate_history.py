@@ -1,0 +1,48 @@
+"""generate-history: months of made-up calls, to try reading at size."""
+
+import os
+from typing import Annotated
+
+import typer
+from psycopg import Error as DatabaseError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from infra import history
+from infra.cli.address import fail
+from infra.errors import InfraError
+from infra.local.home import Home
+from shared.adapters import clock
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def generate_history(
+    calls: Annotated[int, typer.Option(min=1, help="How many calls")] = 100_000,
+    months: Annotated[int, typer.Option(min=1, max=60, help="Over how many months, this one the last")] = 12,
+    events_of_every: Annotated[
+        int, typer.Option(min=1, help="Each so many-th call has its events; the others are calls and figures only")
+    ] = 50,
+    jobs: Annotated[int, typer.Option(min=1, help="Months made at once")] = os.cpu_count() or 1,
+    database_url: Annotated[
+        str | None, typer.Option(envvar="DATABASE_URL", help="postgresql://…  [default: the local run's]")
+    ] = None,
+) -> None:
+    """Fill a database without calls with a made-up past: 40 queues, 12 languages, 1,000 agents, figures included."""
+    url = database_url or Home.current().read_state().get("database")
+    if not url:
+        fail("No Switchboard runs here. Name a database with --database-url.")
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    try:
+        with Progress(*columns, console=console) as progress:
+            task = progress.add_task("Calls", total=calls)
+            past = history.Past(calls, months, events_of_every, jobs)
+            history.generate(url, past, clock.now(), lambda made: progress.advance(task, made))
+    except (InfraError, DatabaseError) as error:
+        fail(str(error))

@@ -1,0 +1,131 @@
+"""Every question of the API is answered by an index, and reads about as much as it answers, whatever the history."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from infra import history, rebuild, rollups
+from shared import wiring
+from shared.adapters import clock
+from tests.integration.test_rest import Api, api
+
+__all__ = ["api"]  # the fixture
+
+CALLS = 12_000
+# A page of 50 and one more, from each of three months and what is live, a few times over: no list is walked to its end.
+A_PAGES_WORTH = 1_500
+NEVER_WHOLE = ("calls_20", "calls_other", "events_20", "events_other", "call_rollups")
+LISTS = [
+    {},
+    {"status": "ended"},
+    {"status": "waiting,active,on_hold", "sort": "urgency"},
+    {"queueId": "queue-03"},
+    {"queueId": "queue-03,queue-30,queue-39"},
+    {"agentId": "agent-0123"},
+    {"agentId": "agent-0123,agent-0500"},
+    {"agentId": "-"},
+    {"language": "zh"},
+    {"language": "zh,-"},
+    {"type": "video"},
+    {"type": "voice"},
+    {"flag": "short_call"},
+    {"flag": "rerouted"},
+    {"flag": "hold_exceeded,short_call"},
+    {"noFlag": "sla_breached"},
+    {"endReason": "failed"},
+    {"endReason": "abandoned,failed"},
+    {"endReason": "completed"},
+    {"answered": "false"},
+    {"waited": "false"},
+    {"held": "true"},
+    {"missed": "true"},
+    {"transferred": "true"},
+    {"queueId": "queue-03", "flag": "sla_breached"},
+    {"id": "20"},
+    {"sort": "start"},
+    {"sort": "wait"},
+    {"sort": "-duration"},
+]
+OTHERS: list[tuple[str, dict[str, str], dict[str, str]]] = [
+    ("/api/calls", {"since": "here"}, {}),
+    ("/api/calls/{call_id}", {}, {"call_id": "known"}),
+    ("/api/calls/{call_id}/events", {}, {"call_id": "known"}),
+    ("/api/dead-letters", {}, {}),
+    ("/api/queues", {}, {}),
+    ("/api/agents/{agent_id}", {}, {"agent_id": "agent-0001"}),
+    ("/api/metrics", {}, {}),
+    ("/api/metrics", {"groupBy": "queue", "bucket": "1h"}, {}),
+    ("/api/metrics", {"groupBy": "agent"}, {}),
+]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[Any, Any]]]:
+    """What is sent to the database, statement and parameters."""
+    sent: list[tuple[Any, Any]] = []
+    original = psycopg.Cursor.execute
+
+    def remembering(self: Any, query: Any, params: Any = None, **options: Any) -> Any:
+        sent.append((query, params))
+        return original(self, query, params, **options)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", remembering)
+    yield sent
+    wiring.reading_database().close()
+
+
+def test_every_read_is_served_by_an_index(api: Api, database_url: str, asked: list[tuple[Any, Any]]) -> None:
+    history.generate(database_url, history.Past(CALLS, 3, every=10), clock.now())
+    plans = psycopg.connect(database_url, autocommit=True)
+    plans.execute("vacuum analyze")
+    (known,) = plans.execute("select call_id from events limit 1").fetchone() or ("",)
+    questions = [("/api/calls", query, {}) for query in LISTS]
+    here = str(api.call("GET", "/api/calls")[1]["position"])
+    questions += [(resource, {k: here if v == "here" else v for k, v in query.items()},
+                   {k: known if v == "known" else v for k, v in path.items()})
+                  for resource, query, path in OTHERS]  # fmt: skip
+    for resource, query, path in questions:
+        _ask(api, plans, asked, resource, query, path)
+    for query in LISTS:
+        page = api.call("GET", "/api/calls", query=query)[1]
+        if page["nextCursor"]:
+            _ask(api, plans, asked, "/api/calls", query | {"cursor": page["nextCursor"]}, {})
+    plans.close()
+
+
+def _ask(api: Api, plans: Any, asked: list[tuple[Any, Any]], resource: str, query: Any, path: Any) -> None:
+    asked.clear()
+    status, answer, _ = api.call("GET", resource, query=query, **path)
+    assert status in (200, 304), answer
+    for statement, parameters in list(asked):
+        (text,) = plans.execute("explain (analyze, timing off, format json) " + statement, parameters).fetchone()
+        for node in _nodes((json.loads(text) if isinstance(text, str) else text)[0]["Plan"]):
+            table, read = node.get("Relation Name", ""), _read(node)
+            whole = node["Node Type"] == "Seq Scan" and table.startswith(NEVER_WHOLE) and read > 0
+            assert not whole, (resource, query, table)
+            if resource == "/api/calls":
+                assert read <= A_PAGES_WORTH, (resource, query, table, node["Node Type"], read)
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", ()):
+        yield from _nodes(part)
+
+
+def _read(node: dict[str, Any]) -> float:
+    if "Relation Name" not in node:
+        return 0
+    passed_over = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
+    return (node["Actual Rows"] + passed_over) * node["Actual Loops"]
+
+
+def test_a_made_up_past_is_what_its_events_and_its_rollups_say(database_url: str) -> None:
+    history.generate(database_url, history.Past(600, 2, every=1), clock.now())
+    assert [found for _, differing in rebuild.compare(database_url) for found in differing] == []
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("select count(*) from calls").fetchone() == (600,)
+        assert rollups.differing(connection) == 0
