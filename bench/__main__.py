@@ -23,13 +23,9 @@ def main() -> None:
         figures += reads.measure(ground)
     with console.status("POST to socket …"):
         figures += live.measure()
-<<<<<<< HEAD
     with console.status("The page …"):
         figures += page.measure()
-    console.print(_table(figures))
-=======
     console.print(table(figures))
->>>>>>> 587e54f (Serve every question of the API by an index; generate a centre's past to measure reading by)
 
 
 def table(figures: list[Figure]) -> Table:
