@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from infra import aws
-from infra.local.cloud import LocalCloud
+from infra.local.cloud import TOKEN_SECONDS, LocalCloud
 from infra.local.home import Home, write_private
+from shared.adapters import tokens
 
 LOCAL = "token-key"
 
@@ -38,6 +39,9 @@ class LocalKeys:
         state = self.home.read_state()
         if state.get("ready"):
             LocalCloud(self.home, state=state).deploy()
+            token = tokens.mint(keys, role="admin", ttl_seconds=TOKEN_SECONDS)  # the one noted may be refused now
+            page = state.get("dashboard") and f"{state['dashboard'].partition('#')[0]}#token={token}"
+            self.home.write_state(self.home.read_state() | {"token": token, "dashboard": page})
 
 
 @dataclass(frozen=True)

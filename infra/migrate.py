@@ -17,6 +17,7 @@ from infra.errors import InfraError
 from shared.adapters import clock
 
 FOLDER = Path(__file__).parent / "migrations"
+CONNECT_SECONDS = 5
 LOCK = 7_248_151_623  # any number, as long as nobody else takes it
 GRANTS = Path(__file__).parent / "grants.sql"
 # A statement that waits for a lock holds up everybody behind it: it gives up soon, and tries again when they have gone.
@@ -52,6 +53,18 @@ def migrate(database_url: str, folder: Path = FOLDER, sleep: Callable[[float], N
 def grant(connection: psycopg.Connection) -> None:
     """What the roles of the packages may do, where there are any; in one transaction, so that no one is without."""
     connection.execute(GRANTS.read_bytes())
+
+
+def missing(database_url: str, folder: Path = FOLDER) -> list[str]:
+    """The names of what is not applied yet. Writes nothing. Raises `InfraError` where the database is ahead."""
+    with psycopg.connect(database_url, connect_timeout=CONNECT_SECONDS) as connection:
+        there = connection.execute("select to_regclass('schema_migrations')").fetchone()
+        names = (
+            connection.execute("select name, checksum from schema_migrations").fetchall() if there and there[0] else []
+        )
+    applied, known = dict(names), {script.name: _checksum(script) for script in sorted(folder.glob("*.sql"))}
+    _check(applied, known)
+    return [name for name in known if name not in applied]
 
 
 def load(database_url: str, script: Path) -> None:

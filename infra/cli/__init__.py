@@ -12,6 +12,8 @@ MODULES = {
     "demo": "demo",
     "down": "lifecycle",
     "status": "status",
+    "doctor": "doctor",
+    "logs": "logs",
     "migrate": "deployment",
     "roles": "roles",
     "deploy": "deployment",

@@ -16,10 +16,10 @@ NOISE = {"level", "message", "timestamp", "location", "service", "logger", "func
          "function_request_id", "function_memory_size", "cold_start", "xray_trace_id"}  # fmt: skip
 
 
-def follow(log: Path, stopping: threading.Event) -> Iterator[str]:
-    """Each line of the file as it is written, from the end of what is there."""
+def follow(log: Path, stopping: threading.Event, start: int | None = None) -> Iterator[str]:
+    """Each line of the file as it is written, from `start` or the end of what is there."""
     with log.open(errors="replace") as file:
-        file.seek(0, 2)
+        file.seek(*((0, 2) if start is None else (start, 0)))
         part = ""
         while not stopping.is_set():
             part += file.readline()

@@ -72,6 +72,20 @@ def test_migrate_finds_nothing_to_do(cloud: Run):
     assert "newest" in cloud.command("migrate").stdout
 
 
+def test_the_doctor_finds_nothing_ill_and_logs_follow_a_call(cloud: Run):
+    examined = cloud.command("doctor", "--json")
+    found = {finding["what"]: finding["health"] for finding in map(json.loads, examined.stdout.splitlines())}
+    assert (examined.returncode, set(found.values())) == (0, {"well"}), examined.stdout
+    assert {"token", "api", "clock", "postgres", "redis", "sweep", "relay", "dashboard", "socket", "schema"} <= set(
+        found
+    )
+    with cloud.client() as client:
+        assert client.post("/api/events", json={"event": "call_ended", "callId": "followed-1"}).status_code == 202
+    told = cloud.command("logs", "--call", "followed-1").stdout
+    assert "POST /api/events 202" in told
+    assert "ill" in cloud.command("doctor", "--api", "http://127.0.0.1:1", "--token", "none").stdout
+
+
 def test_ctrl_c_leaves_nothing_running(own: Run):
     environment = own.environment | {"PYTHONUNBUFFERED": "1"}
     command = [SWITCHBOARD, "up", "--no-dashboard"]

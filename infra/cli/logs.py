@@ -1,0 +1,54 @@
+"""logs: what the functions wrote, one call followed through all of them, or what failed."""
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+
+from infra import aws, function_log
+from infra.cli.address import fail
+from infra.function_log import Wanted
+from infra.local.home import Home
+from infra.local.logs import render
+from shared.adapters import clock
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def logs(
+    call: Annotated[str | None, typer.Option(help="Only what concerns this call, in all functions")] = None,
+    failures: Annotated[bool, typer.Option("--failures", help="Only what failed")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is written; Ctrl-C ends it")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The lines as they were written")] = False,
+    stack: Annotated[str | None, typer.Option(help="A stack's, on AWS  [default: the local run's]")] = None,
+    since_minutes: Annotated[float, typer.Option(min=0, help="With --stack: how far back")] = 60,
+    region: Annotated[str, typer.Option(envvar="AWS_REGION")] = "us-east-1",
+    endpoint_url: Annotated[str | None, typer.Option(envvar="AWS_ENDPOINT_URL")] = None,
+) -> None:
+    """Show what the functions wrote. With --call, a call's way through all of them."""
+    wanted, stopping = Wanted(call, failures), threading.Event() if follow else None
+    try:
+        if stack:
+            client = aws.client("logs", region, endpoint_url)
+            begin = clock.now() - timedelta(minutes=since_minutes)
+            _show(function_log.of_cloud(client, f"/{stack}/functions", begin, stopping, clock.now), wanted, as_json)
+        else:
+            _show(function_log.of_file(Home.current().function_log, stopping), wanted, as_json)
+    except FileNotFoundError:
+        fail("No Switchboard has run here. Name a stack on AWS with --stack.")
+    except (BotoCoreError, ClientError) as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+def _show(rows: Iterator[str], wanted: Wanted, as_json: bool) -> None:
+    for row in filter(wanted.takes, rows):
+        if as_json:
+            print(row.partition("\t")[2], flush=True)  # noqa: T201 - output for programs
+        else:
+            console.print(render(row))

@@ -1,0 +1,46 @@
+"""What the doctor says of each part, and of what hangs on nobody's answer."""
+
+from datetime import timedelta
+
+import pytest
+
+from infra import doctor
+from infra.doctor import PARTS, Health, Patient
+from shared.adapters import tokens
+from shared.usecases.health import Vitals, report
+from tests.conftest import Clock
+
+KEY = "k" * 32
+NOWHERE = "http://127.0.0.1:1"
+
+
+def test_every_part_has_its_words_and_a_remedy() -> None:
+    ill = report(
+        Vitals(1, sweeps=0, relays=0, owed=5, outbox_age=99, timers_late=99, dead_letters=2, connections=1), None
+    )
+    assert set(ill["parts"]) == set(PARTS)
+    found = {name: doctor.part_finding(name, part) for name, part in ill["parts"].items()}
+    assert found.pop("postgres").health is Health.WELL
+    assert {name for name, finding in found.items() if finding.health is Health.ILL} == {"redis", "sweep", "relay"}
+    assert all(finding.remedy for finding in found.values())
+    assert found["redis"].said == "does not answer"
+    assert found["outbox"].said == "5 owed, the oldest for 99 s"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "health"), [(-1, Health.ILL), (60, Health.WARN), (7200, Health.WELL)], ids=["past", "soon", "later"]
+)
+def test_a_token_s_end_is_told_and_the_token_is_not(clock: Clock, seconds: float, health: Health) -> None:
+    token = tokens.mint(KEY, role="admin", ttl_seconds=seconds, now=clock.now())
+    found = list(doctor.examine(Patient(NOWHERE, token, "ws://127.0.0.1:1"), clock.now))
+    assert (found[0].what, found[0].health) == ("token", health)
+    assert {finding.what for finding in found if finding.health is Health.ILL} >= {"api", "parts", "socket"}
+    assert all(token not in finding.said + finding.remedy for finding in found)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0, "agrees"), (90, "90 s ahead of"), (-90, "90 s behind")], ids=["right", "fast", "slow"]
+)
+def test_a_wrong_clock_is_told(clock: Clock, seconds: float, said: str) -> None:
+    now = clock.now() + timedelta(seconds=seconds)
+    assert said in doctor._clock("Sat, 31 Jan 2026 12:00:00 GMT", now).said
