@@ -60,9 +60,9 @@ check: $(READY)
 test-localstack: $(READY)
 	$(BIN)/pytest tests/cloud
 
-# Tools with dependencies of their own, pinned: uvx keeps each in an environment of its own.
+# Tools with dependencies of their own, pinned: uvx keeps each in an environment of its own, and trusts whom the machine trusts.
 audit: $(READY)
-	$(BIN)/uvx --python "$$($(BIN)/python -c 'import sys; print(sys.executable)')" -q checkov==$(CHECKOV_VERSION) --config-file .checkov.yaml
+	UV_SYSTEM_CERTS=1 $(BIN)/uvx --python "$$($(BIN)/python -c 'import sys; print(sys.executable)')" -q checkov==$(CHECKOV_VERSION) --config-file .checkov.yaml
 	@$(BIN)/python -m infra.audit
 
 bench: $(READY)
