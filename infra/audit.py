@@ -27,7 +27,8 @@ def main() -> int:
             "--require-hashes",
             "--progress-spinner=off",
         ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        trusting = environment(UV_SYSTEM_CERTS="1")  # as infra/bootstrap.sh does
+        done = subprocess.run(command, env=trusting, capture_output=True, text=True, check=False)
     said = done.stdout + done.stderr
     if done.returncode == 0 and UNKNOWN not in said:
         sys.stdout.write("Nothing is known against the dependencies.\n")

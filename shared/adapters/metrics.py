@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.metrics import EphemeralMetrics
 
 NAMESPACE = "Switchboard"
-MANY = 100  # values of one metric that a line may hold
+MANY = 99  # values of one metric at a time: at 100 the library writes them by itself, and has none left to write
 
 
 class Metric(StrEnum):

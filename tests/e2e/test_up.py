@@ -6,6 +6,7 @@ import signal
 import socket
 import stat
 import subprocess
+import time
 
 import psycopg
 
@@ -80,9 +81,11 @@ def test_the_doctor_finds_nothing_ill_and_logs_follow_a_call(cloud: Run):
         found
     )
     with cloud.client() as client:
-        assert client.post("/api/events", json={"event": "call_ended", "callId": "followed-1"}).status_code == 202
-    told = cloud.command("logs", "--call", "followed-1").stdout
-    assert "POST /api/events 202" in told
+        begun = {"event": "call_initiated", "callId": "followed-1", "type": "voice", "queueId": "legal_english"}
+        assert client.post("/api/events", json=begun).status_code == 201
+    deadline = time.monotonic() + 20
+    while "recorded 1 events" not in (told := cloud.command("logs", "--call", "followed-1").stdout):
+        assert time.monotonic() < deadline, told  # it is on its way from the function's process to the file
     assert "ill" in cloud.command("doctor", "--api", "http://127.0.0.1:1", "--token", "none").stdout
 
 
