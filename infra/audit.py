@@ -33,7 +33,7 @@ def main() -> int:
     if done.returncode == 0 and UNKNOWN not in said:
         sys.stdout.write("Nothing is known against the dependencies.\n")
         return 0
-    unreachable = "ConnectionError" in said or "ServiceError" in said
+    unreachable = any(error in said for error in ("ConnectionError", "ServiceError", "SSLError"))
     if unreachable or (done.returncode == 0 and UNKNOWN in said):
         sys.stdout.write(
             "THE DEPENDENCIES WERE NOT AUDITED: only a mirror of packages can be reached, not the advisories.\n"
