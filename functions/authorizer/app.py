@@ -4,7 +4,6 @@ from typing import Any
 
 from shared.adapters import keys, log, tokens
 from shared.settings import log_level
-from shared.usecases.permissions import Bearer
 
 _log = log.configure("authorizer", log_level())
 Json = dict[str, Any]
@@ -23,8 +22,11 @@ def authorize(event: Json, _context: object) -> Json:
         bearer = keys.bearer_of(_token(event))
     except tokens.TokenError as error:
         _log.info("refused: %s", error)
+        if event.get("requestContext", {}).get("routeKey") == "$connect":
+            return _policy("nobody", "Deny", event["methodArn"])  # 403; some gateways answer 500 to what is raised here
         raise UnauthorizedError from None
-    return _policy(bearer, event["methodArn"])
+    context = {"role": bearer.role, "queues": " ".join(sorted(bearer.queues)), "expiresAt": bearer.expires_at}
+    return _policy(bearer.role, "Allow", event["methodArn"]) | {"context": context}
 
 
 def _token(event: Json) -> str:
@@ -39,12 +41,8 @@ def _token(event: Json) -> str:
     return str(parameters.get("token") or "") if not sent else ""
 
 
-def _policy(bearer: Bearer, method_arn: str) -> Json:
+def _policy(principal: str, effect: str, method_arn: str) -> Json:
     """For the whole stage: API Gateway keeps it for the token, and must not refuse the next route by this one's."""
     api, stage, *_ = method_arn.split("/")
-    statement = {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": f"{api}/{stage}/*"}
-    return {
-        "principalId": bearer.role,
-        "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
-        "context": {"role": bearer.role, "queues": " ".join(sorted(bearer.queues)), "expiresAt": bearer.expires_at},
-    }
+    statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": f"{api}/{stage}/*"}
+    return {"principalId": principal, "policyDocument": {"Version": "2012-10-17", "Statement": [statement]}}

@@ -1,6 +1,7 @@
 """Whatever fails on the way, every client ends with the floor as REST tells it, and nobody reloads it by hand."""
 
 import asyncio
+import gc
 import json
 import random
 
@@ -148,6 +149,9 @@ def play(database_url, redis_server):
     return run
 
 
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # who is killed as it connects closes nothing
 def test_relays_are_killed_between_post_and_clear_a_hundred_times(play):
     async def body(stage: Stage, clients, telephony):
         for _ in range(KILLS):
@@ -165,6 +169,7 @@ def test_relays_are_killed_between_post_and_clear_a_hundred_times(play):
             client.take()
 
     play(body)
+    gc.collect()
 
 
 def test_two_relays_at_once_and_frames_in_any_order_and_twice(play):

@@ -52,6 +52,15 @@ def test_any_other_is_refused_with_the_word_that_makes_a_401(token: str) -> None
             authorize(event, None)
 
 
+def test_a_socket_is_refused_by_a_policy() -> None:
+    connecting = {"routeKey": "$connect", "eventType": "CONNECT"}
+    event = {"type": "REQUEST", "requestContext": connecting, "methodArn": f"{ARN}/$connect"}
+    (statement,) = authorize(event | {"queryStringParameters": {"token": "nonsense"}}, None)["policyDocument"][
+        "Statement"
+    ]
+    assert (statement["Effect"], statement["Resource"]) == ("Deny", f"{ARN}/*")
+
+
 def test_another_scheme_is_no_bearer() -> None:
     event = {"type": "TOKEN", "authorizationToken": f"Basic {tokens.mint(KEY, role='admin')}", "methodArn": REST}
     with pytest.raises(UnauthorizedError):
