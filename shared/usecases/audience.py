@@ -6,8 +6,6 @@ from shared.contracts.feed import Change
 from shared.contracts.views import AgentView
 from shared.usecases.permissions import Bearer
 
-OPS = "ops"
-
 
 def topics_of_change(change: Change, agents: Collection[AgentView] = ()) -> frozenset[str]:
     """`agents` are those told of with it: one who wraps up is not named by the call any more."""

@@ -16,7 +16,6 @@ from shared.usecases.permissions import Bearer
 
 LONGEST_RANGE = timedelta(days=400)
 MAX_ROWS = 2000  # some 4 MB: a function may answer 6
-BUCKETS = {"5m": 300, "15m": 900, "30m": 1800, "1h": 3600, "1d": 86_400}
 
 
 @dataclass(frozen=True, slots=True)
