@@ -4,6 +4,8 @@ import os
 import shutil
 import subprocess
 
+import typer
+
 from infra.environment import environment
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -16,12 +18,20 @@ def find() -> str | None:
 def ensure() -> str | None:
     """The browser's path. It is installed where that needs nobody's leave; where not, the test says what is missing."""
     if not find() and os.geteuid() == 0 and shutil.which("apt-get"):
-        quiet = environment(DEBIAN_FRONTEND="noninteractive")
-        subprocess.run(["apt-get", "update", "-qq"], env=quiet, check=False)
-        subprocess.run(
-            ["apt-get", "install", "-qq", "-y", "--no-install-recommends", "chromium"], env=quiet, check=False
-        )
+        typer.echo("Installing Chromium for the browser tests …")
+        _apt("update")
+        _apt("install", "-y", "--no-install-recommends", "chromium")
     return find()
+
+
+def _apt(*arguments: str) -> None:
+    """Hundreds of lines, of which only a failure's last ones tell anybody anything."""
+    command = ["apt-get", "-qq", *arguments]
+    done = subprocess.run(
+        command, env=environment(DEBIAN_FRONTEND="noninteractive"), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        typer.echo(f"{' '.join(command)} failed:\n{done.stderr[-1000:] or done.stdout[-1000:]}")
 
 
 if __name__ == "__main__":

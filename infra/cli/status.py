@@ -1,6 +1,7 @@
 """status: where the local run is, and whether it answers."""
 
 import json
+import shlex
 from typing import Annotated
 
 import typer
@@ -24,6 +25,7 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for programs")] = False,
+    as_shell: Annotated[bool, typer.Option("--shell", help="API=… and TOKEN=…, for a shell's `eval`")] = False,
 ) -> None:
     """Where everything is, and whether it answers. Exits with 1 where it does not."""
     state = Home.current().read_state()
@@ -34,7 +36,9 @@ def status(
             json.dumps({name: state.get(name) for name in TOLD} | {"healthy": healthy, "parts": parts}, indent=2)
         )
     elif not state.get("ready"):
-        console.print("Switchboard is not running. `switchboard up` starts it.")
+        errors.print("Switchboard is not running. `switchboard up` starts it.")
+    elif as_shell:
+        typer.echo(f"API={shlex.quote(state['api'])} TOKEN={shlex.quote(state['token'])}")
     else:
         show(state)
         for name, outcome in parts.items():
@@ -45,7 +49,7 @@ def status(
 def show(state: State) -> None:
     rows = {
         "Dashboard": state["dashboard"],
-        "API": f"{state['api']}/api/events",
+        "API": state["api"],
         "WebSocket": state["websocket"],
         "Database": state["database"],
         "Token": state["token"],
