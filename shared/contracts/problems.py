@@ -57,7 +57,8 @@ def refuse(status: int, detail: str, *errors: tuple[str, str], headers: dict[str
 
 def from_validation(error: ValidationError, skip: int = 0) -> Problem:
     """Name each offending field. `skip` leading parts of a path are the model's own (a union's tag)."""
-    errors = [(path(*entry["loc"][skip:]), entry["msg"]) for entry in error.errors(include_url=False)[:20]]
+    found = error.errors(include_url=False)[:20]
+    errors = [(path(*entry["loc"][skip:]), entry["msg"].removeprefix("Value error, ")) for entry in found]
     fields = ", ".join(dict.fromkeys(field for field, _ in errors))
     return problem(400, f"Not valid: {fields}", *errors)
 
