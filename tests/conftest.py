@@ -26,7 +26,7 @@ hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--simulate-seconds", type=int, default=12, help="how long the simulated floor is played")
+    parser.addoption("--simulate-seconds", type=int, default=12, help="for about how long a floor is played")
 
 
 @pytest.fixture(scope="session")
