@@ -10,6 +10,7 @@ from typer.main import get_command
 MODULES = {
     "up": "lifecycle",
     "demo": "demo",
+    "keep": "lifecycle",
     "down": "lifecycle",
     "status": "status",
     "doctor": "doctor",
@@ -27,13 +28,14 @@ MODULES = {
     "rebuild": "rebuild",
     "generate-history": "generate_history",
 }
+HIDDEN = {"keep"}  # `up --detach` calls it
 
 
 class Lazy(TyperGroup):
     """Knows its commands by name and imports the one that is called."""
 
     def list_commands(self, ctx: object) -> list[str]:  # noqa: ARG002 - the interface of click
-        return list(MODULES)
+        return [name for name in MODULES if name not in HIDDEN]
 
     def get_command(self, ctx: object, cmd_name: str) -> Any:  # noqa: ANN401, ARG002 - typer keeps its click to itself
         if cmd_name not in MODULES:

@@ -1,6 +1,8 @@
 """up, down: the local cloud's life."""
 
+import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -18,7 +20,6 @@ from infra.local.cloud import LocalCloud
 from infra.local.home import Home
 from infra.local.watch import stop_on_signals, watch
 
-HAND_OVER_SECONDS = 10
 STOP_SECONDS = 30
 
 
@@ -41,9 +42,10 @@ def bring_up(home: Home, with_dashboard: bool, detach: bool) -> bool:
     with cloud.only_one(home):
         if cloud.owner(home) and home.read_state().get("ready"):
             return False
-        start(home, with_dashboard)
         if detach:
-            hand_over(home)
+            start_keeper(with_dashboard)
+        else:
+            start(home, with_dashboard)
         return True
 
 
@@ -59,8 +61,7 @@ def down() -> None:
 
 def start(home: Home, with_dashboard: bool) -> None:
     """Bring it up, or leave nothing and say why."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)  # half a start is undone, whoever interrupts it
+    interrupt_on_signals()
     began = time.monotonic()
     try:
         LocalCloud(home, report, with_dashboard).start()
@@ -75,20 +76,49 @@ def start(home: Home, with_dashboard: bool) -> None:
     console.print(f"[bold green]Ready[/] in {time.monotonic() - began:.1f} s\n")
 
 
+def interrupt_on_signals() -> None:
+    """Half a start is undone, whoever interrupts it."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+
+
 def report(text: str, seconds: float) -> None:
     console.print(f"[green]✓[/] {text} [dim]{seconds:.1f} s")
 
 
-def hand_over(home: Home) -> None:
-    """Leave a process behind that keeps the run going, and return when it has taken over."""
-    keeper = processes.spawn([sys.executable, "-m", "infra.local.watch"], home.logs / "watch.log")
-    deadline = time.monotonic() + HAND_OVER_SECONDS
-    while (owner := cloud.owner(home)) is None or owner.pid != keeper.pid:
-        if keeper.poll() is not None or time.monotonic() > deadline:
-            cloud.stop(home)
-            errors.print(f"The process that keeps it running ended. See {home.logs / 'watch.log'}.")
-            raise typer.Exit(1)
-        time.sleep(0.05)
+def start_keeper(with_dashboard: bool) -> None:
+    """Let another process start everything and stay: the servers are its children, so it sees each one's end."""
+    interrupt_on_signals()
+    reader, writer = os.pipe()
+    page = "--dashboard" if with_dashboard else "--no-dashboard"
+    command = [sys.executable, "-m", "infra.cli", "keep", page, str(writer)]
+    keeper = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, pass_fds=[writer])
+    os.close(writer)
+    try:
+        with os.fdopen(reader) as told:
+            if not told.read():  # it ended, and has said why
+                raise typer.Exit(keeper.wait())
+    except KeyboardInterrupt:
+        keeper.terminate()
+        raise typer.Exit(keeper.wait()) from None
+
+
+def keep(
+    ready: Annotated[int, typer.Argument(help="Where to say that all runs: an open file's number")],
+    with_dashboard: Annotated[bool, typer.Option("--dashboard/--no-dashboard")] = True,
+) -> None:
+    """What `up --detach` leaves running: told to stop, it stops everything."""
+    home = Home.current()
+    start(home, with_dashboard)
+    stopping = stop_on_signals()
+    try:
+        with os.fdopen(ready, "w") as starter, (home.logs / "watch.log").open("ab") as log:
+            for ours in (sys.stdout, sys.stderr):
+                os.dup2(log.fileno(), ours.fileno())  # who started it reads no further
+            starter.write("ready")
+        watch(home, stopping, lambda text: print(text, flush=True))  # noqa: T201 - into watch.log
+    finally:
+        cloud.stop(home)
 
 
 def stay(home: Home) -> None:

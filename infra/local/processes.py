@@ -47,6 +47,12 @@ def find(known: dict[str, Any] | None) -> psutil.Process | None:
         return None
 
 
+def collect(pid: int) -> None:
+    """Take note of an end if this is our child: until its parent does, a process stays in the table as a zombie."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+
+
 def running_from(folder: Path) -> list[psutil.Process]:
     """Processes whose program lies in the folder: function workers, wherever their parent went."""
     found: list[psutil.Process] = []

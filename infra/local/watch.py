@@ -1,6 +1,5 @@
-"""Keep a started cloud going until told to stop: python -m infra.local.watch (what `up --detach` leaves running)."""
+"""Keep a started cloud going until told to stop."""
 
-import os
 import signal
 import threading
 import time
@@ -11,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.errors import InfraError
 
-from . import cloud, ports, processes
+from . import ports, processes
 from .cloud import LocalCloud
 from .home import Home
 
@@ -37,6 +36,7 @@ def watch(home: Home, stopping: threading.Event, tell: Tell) -> None:
 def _revive(running: LocalCloud, gone_since: dict[str, float], tell: Tell) -> None:
     now = time.monotonic()
     for name, identity in list(running.state["processes"].items()):
+        processes.collect(identity["pid"])
         if processes.find(identity):
             gone_since.pop(name, None)
         elif name not in gone_since:
@@ -63,17 +63,3 @@ def stop_on_signals() -> threading.Event:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stopping.set())
     return stopping
-
-
-def main() -> None:
-    home = Home.current()
-    stopping = stop_on_signals()
-    home.write_state(home.read_state() | {"owner": processes.identity(os.getpid())})
-    try:
-        watch(home, stopping, lambda text: print(text, flush=True))  # noqa: T201 - into .switchboard/logs/watch.log
-    finally:
-        cloud.stop(home)
-
-
-if __name__ == "__main__":
-    main()

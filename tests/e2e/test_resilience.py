@@ -6,11 +6,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
+import psutil
 import psycopg
 
 from tests.e2e.conftest import Run
 
-ALIVE_AGAIN_SECONDS = 10
+BACK_SECONDS = 90  # far beyond what it takes: a loaded machine must not fail what is right
 HEARTBEAT = "select max(alive_until) from heartbeats where name = %s"
 
 
@@ -23,7 +24,7 @@ def test_killed_functions_are_at_work_again_in_a_moment(cloud: Run):
     with psycopg.connect(cloud.home.read_state()["database"], autocommit=True) as connection:
         cloud.kill_functions()
         before = {name: alive_until(connection, name) for name in ("sweep", "relay")}
-        deadline = time.monotonic() + ALIVE_AGAIN_SECONDS
+        deadline = time.monotonic() + BACK_SECONDS
         while any(alive_until(connection, name) <= then for name, then in before.items()):
             assert time.monotonic() < deadline, cloud.home.function_log.read_text()[-2000:]
             time.sleep(0.02)
@@ -40,10 +41,13 @@ def test_a_burst_is_served_in_turn_by_few_processes(cloud: Run):
 
 def test_a_killed_redis_comes_back_at_its_address(cloud: Run):
     before = cloud.home.read_state()
-    os.kill(before["processes"]["redis"]["pid"], signal.SIGKILL)
-    deadline = time.monotonic() + 30
-    while cloud.status()["parts"]["redis"] != "ok":
-        assert time.monotonic() < deadline
+    killed = before["processes"]["redis"]["pid"]
+    os.kill(killed, signal.SIGKILL)
+    deadline = time.monotonic() + BACK_SECONDS
+    while psutil.pid_exists(killed) or cloud.home.read_state()["processes"]["redis"]["pid"] == killed:
+        assert time.monotonic() < deadline, "its end is noted, and another one runs"
+        time.sleep(0.02)
+    assert cloud.status()["parts"]["redis"] == "ok"
     after = cloud.home.read_state()
     assert after["redis"] == before["redis"]
     assert after["processes"]["redis"] != before["processes"]["redis"]

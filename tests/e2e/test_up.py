@@ -9,6 +9,7 @@ import subprocess
 import time
 
 import psycopg
+import pytest
 
 from infra.local import processes
 from tests.e2e.conftest import SWITCHBOARD, Run
@@ -101,6 +102,18 @@ def test_ctrl_c_leaves_nothing_running(own: Run):
         rest = process.stdout.read()
     assert "Stopped" in rest
     assert process.returncode == 0
+    assert own.everything() == []
+
+
+@pytest.mark.parametrize("options", [[], ["--detach"]], ids=["in front", "in the background"])
+def test_half_a_start_is_undone_when_it_is_interrupted(own: Run, options: list[str]):
+    environment = own.environment | {"PYTHONUNBUFFERED": "1"}
+    command = [SWITCHBOARD, "up", "--no-dashboard", *options]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert "Postgres" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+    assert process.returncode == 130
     assert own.everything() == []
 
 

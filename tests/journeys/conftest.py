@@ -61,6 +61,10 @@ class Cloud:
             assert receive(socket, lambda frame: frame["type"] == "subscribed")["topics"] == list(topics)
             yield socket
 
+    def server(self, name: str) -> Json:
+        """Which process runs as this server now, as whoever keeps the cloud has written it down."""
+        return json.loads((self.home / "state.json").read_text())["processes"][name]
+
     def command(self, *arguments: str) -> list[str]:
         return [SWITCHBOARD, *arguments]
 

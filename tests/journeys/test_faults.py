@@ -1,6 +1,7 @@
 """Faults under load: what was sent is on record once, and a client that nobody reloads ends with what REST says."""
 
 import json
+import signal
 import time
 import uuid
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import psutil
 import pytest
 import redis
 
+from infra.local import processes
 from tests.journeys.conftest import Cloud
 from tests.journeys.load import life, loaded
 from tests.journeys.test_one_call import kill_functions
@@ -30,17 +32,10 @@ def wait_for(condition: Callable[[], Any], what: str, seconds: float = BACK_SECO
 
 def kill(cloud: Cloud, name: str) -> None:
     """Kill a server with its children, and wait until whoever keeps the cloud has brought it back."""
-    before = state(cloud)["processes"][name]
-    process = psutil.Process(before["pid"])
-    victims = [process, *process.children(recursive=True)]
-    for victim in victims:
-        victim.kill()
-    psutil.wait_procs(victims, timeout=10)
-    wait_for(lambda: state(cloud)["processes"][name] != before, f"{name} is started again")
-
-
-def state(cloud: Cloud) -> dict[str, Any]:
-    return json.loads((cloud.home / "state.json").read_text())
+    before = cloud.server(name)
+    server = psutil.Process(before["pid"])
+    processes.stop([server, *server.children(recursive=True)], how=signal.SIGKILL)
+    wait_for(lambda: cloud.server(name) != before, f"{name} is started again")
 
 
 @pytest.mark.parametrize("server", ["postgres", "redis"])

@@ -1,6 +1,7 @@
 """One call, all the way: REST in, sockets out, timers in between, every function real."""
 
 import json
+import signal
 import subprocess
 import time
 from datetime import datetime
@@ -12,6 +13,7 @@ import redis
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from infra.local import processes
 from tests.journeys.conftest import Cloud, Json, receive
 
 LIFE: list[tuple[str, Json, str]] = [
@@ -87,9 +89,7 @@ def test_timers_fire_on_time_although_every_function_was_killed_in_between(cloud
 def kill_functions(cloud: Cloud) -> None:
     workers = psutil.Process(cloud.status["processes"]["aws"]["pid"]).children(recursive=True)
     assert workers, "functions run in processes of their own"
-    for worker in workers:
-        worker.kill()
-    psutil.wait_procs(workers, timeout=10)
+    processes.stop(workers, how=signal.SIGKILL)
 
 
 def lateness(event: Json, due: str) -> float:
@@ -123,19 +123,13 @@ def test_an_outage_of_redis_loses_nothing(cloud: Cloud) -> None:
 
 def kill_redis_for(cloud: Cloud, seconds: float) -> None:
     """Whoever brings it back brings it back in vain until the time is over."""
-    port = cloud.status["redis"].rsplit(":", 1)[1].split("/")[0]
     until = time.monotonic() + seconds
     killed = 0
     while time.monotonic() < until:
-        for process in psutil.process_iter(["cmdline"]):
-            if (
-                process.info["cmdline"]
-                and "redis-server" in process.info["cmdline"][0]
-                and f":{port}" in " ".join(process.info["cmdline"])
-            ):
-                process.kill()
-                process.wait(5)
-                killed += 1
+        if server := processes.find(cloud.server("redis")):
+            processes.stop([server], how=signal.SIGKILL)
+            killed += 1
+        time.sleep(0.02)
     assert killed, "there was a Redis to kill"
 
 
