@@ -11,6 +11,7 @@ begin
     -- From nothing, so that what is no longer written here is no longer granted.
     execute format('revoke all on all tables in schema %I from switchboard_ingest, switchboard_query,'
                    ' switchboard_timers, switchboard_broadcast', current_schema());
+    execute format('revoke all on all sequences in schema %I from switchboard_broadcast', current_schema());
     -- What runs with the owner's rights is for those who are named below.
     for found in select oid::regprocedure as function from pg_proc
         where prosecdef and pronamespace = current_schema()::regnamespace
@@ -25,7 +26,7 @@ begin
     grant select, insert, update, delete on calls, calls_live, call_rollups, timers, outbox, agents, free_agents
         to switchboard_ingest;
     grant select, insert, update on queues, events, agent_events to switchboard_ingest;
-    grant select on heartbeats, connections to switchboard_ingest;
+    grant select on heartbeats, leases, connections to switchboard_ingest;
 
     -- Reads.
     grant select on calls, events, agents, queues, outbox, call_rollups, free_agents, agent_events to switchboard_query;
@@ -34,12 +35,13 @@ begin
     grant select, insert, update, delete on calls, calls_live, call_rollups, timers, outbox, free_agents, heartbeats
         to switchboard_timers;
     grant select, insert, update on events, agents to switchboard_timers;
-    grant select on queues, agent_events to switchboard_timers;
+    grant select on queues, agent_events, leases to switchboard_timers;
     grant select, delete on connections to switchboard_timers;
     grant execute on function make_month(text, timestamptz) to switchboard_timers;
 
     -- Who listens, and what they are told.
-    grant select, insert, update, delete on connections, subscriptions, heartbeats to switchboard_broadcast;
+    grant select, insert, update, delete on connections, subscriptions, leases to switchboard_broadcast;
+    grant usage on sequence fences to switchboard_broadcast;
     grant select, delete on outbox to switchboard_broadcast;
     grant select on calls, events, agents, queues to switchboard_broadcast;
 end

@@ -24,7 +24,8 @@ class Settings:
     page_origin: str
     parked_grace_seconds: float = 60
     sweep_seconds: float = 65  # a little longer than the schedule's minute, so that two overlap
-    relay_seconds: float = 65
+    relay_shards: int = 1
+    relay_seconds: float = 60  # then a successor is called for
 
 
 @cache
@@ -41,6 +42,7 @@ def settings() -> Settings:
         aws_endpoint_url=os.environ.get("AWS_ENDPOINT_URL"),
         aws_region=os.environ.get("AWS_REGION", "us-east-1"),
         page_origin=os.environ.get("PAGE_ORIGIN", "*"),
+        relay_shards=int(os.environ.get("RELAY_SHARDS", "1")),
     )
 
 

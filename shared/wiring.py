@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters import clock, log, metrics
@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # what only some functions need is imported where it is made
     from shared.adapters.postgres.agents import PostgresAgents
     from shared.adapters.postgres.changes import PostgresChanges
     from shared.adapters.postgres.dead_letters import PostgresDeadLetters
+    from shared.adapters.postgres.leases import PostgresLeases
     from shared.adapters.postgres.ledger import PostgresJournal
     from shared.adapters.postgres.metrics import PostgresFigures
     from shared.adapters.postgres.reads import PostgresReads
@@ -38,7 +39,6 @@ if TYPE_CHECKING:  # what only some functions need is imported where it is made
     from shared.usecases.sweep_timers import Sweeper
 
 WAKE_AT_MOST_EVERY = timedelta(seconds=2)
-SHARDS = 1  # relays that share the work of telling
 
 
 def logger(service: str) -> logging.Logger:
@@ -66,7 +66,7 @@ def database() -> Database:
 def journal() -> PostgresJournal:
     from shared.adapters.postgres.ledger import PostgresJournal
 
-    return PostgresJournal(database(), SHARDS)
+    return PostgresJournal(database(), settings().relay_shards)
 
 
 @cache
@@ -121,9 +121,24 @@ def announcer() -> RedisAnnouncer:
     from shared.adapters.redis_announcer import RedisAnnouncer
 
     # Nobody may be listening only because Redis has just come back: then the relay will, and needs no help.
-    watch = _Watch("relay", settings().relay_function)
-    shards = SHARDS
-    return RedisAnnouncer(_redis_url(), shards, wake_relay=lambda _shard: watch.look(clock.now()))
+    watches = [_Watch(partial(leases().vacant, [shard]), partial(wake_relay, shard)) for shard in relay_shards()]
+    return RedisAnnouncer(_redis_url(), len(watches), wake_relay=lambda shard: watches[shard].look(clock.now()))
+
+
+def relay_shards() -> range:
+    return range(settings().relay_shards)
+
+
+def wake_relay(shard: int, after: int | None = None) -> None:
+    """For a vacant shard, or to succeed the holder with this fencing number."""
+    invoke_async(settings().relay_function, {"shard": shard} | ({} if after is None else {"after": after}))
+
+
+@cache
+def leases() -> PostgresLeases:
+    from shared.adapters.postgres.leases import PostgresLeases
+
+    return PostgresLeases(database())
 
 
 def health() -> dict[str, Any]:
@@ -205,18 +220,18 @@ def _sign() -> Sign:
 
 
 @asynccontextmanager
-async def relay() -> AsyncGenerator[Relay]:
+async def relay(shard: int) -> AsyncGenerator[Relay]:
     """For one run, with connections of its own: they belong to its event loop."""
     from shared.adapters.gateway import HttpGateway
     from shared.adapters.postgres.floor import PostgresFloor
     from shared.adapters.redis_channel import RedisChannel
     from shared.usecases.relay import Relay
 
-    floor = PostgresFloor(_database_url(), holder=new_id())
-    channel = RedisChannel(_redis_url(), shard=0)
+    floor = PostgresFloor(_database_url(), shard, settings().relay_shards)
+    channel = RedisChannel(_redis_url(), shard)
     async with HttpGateway(settings().connections_url, _sign()) as gateway:
         try:
-            yield Relay(channel, floor, gateway, wake=lambda: invoke_async(settings().relay_function))
+            yield Relay(channel, floor, gateway, call=partial(wake_relay, shard))
         finally:
             await floor.close()
 
@@ -228,7 +243,10 @@ def wake_sweep_if_dead(now: datetime) -> None:
 
 @cache
 def _sweep_watch() -> _Watch:
-    return _Watch("sweep", settings().sweep_function)
+    from shared.adapters.postgres.heartbeats import Heartbeats
+
+    beats = Heartbeats(database(), "sweep")
+    return _Watch(lambda: not beats.others_alive("", clock.now()), lambda: invoke_async(settings().sweep_function))
 
 
 def _grace() -> timedelta:
@@ -236,12 +254,10 @@ def _grace() -> timedelta:
 
 
 class _Watch:
-    """Wakes a function unless one is alive. Looks now and then only: one may still be starting."""
+    """Wakes a function where it is missing. Looks now and then only: one may still be starting."""
 
-    def __init__(self, name: str, function_name: str) -> None:
-        from shared.adapters.postgres.heartbeats import Heartbeats
-
-        self._heartbeats, self._function_name = Heartbeats(database(), name), function_name
+    def __init__(self, is_missing: Callable[[], object], wake: Callable[[], None]) -> None:
+        self._is_missing, self._wake = is_missing, wake
         self._looked_at: datetime | None = None
 
     def look(self, now: datetime) -> None:
@@ -249,5 +265,5 @@ class _Watch:
             return
         self._looked_at = now
         with suppress(UnavailableError):  # what was recorded is recorded; the schedule starts the function too
-            if not self._heartbeats.others_alive("", now):
-                invoke_async(self._function_name)
+            if self._is_missing():
+                self._wake()

@@ -14,11 +14,12 @@ from shared.usecases.answer_message import UnknownConnectionError, answer_messag
 from shared.usecases.connect import connect as open_connection
 from shared.usecases.connect import disconnect as close_connection
 from shared.usecases.journal import UnavailableError
+from shared.usecases.tenure import ANSWER_SECONDS, CALLS, find_vacancies
 
 app = Chalice(app_name="switchboard-broadcast")
 log = wiring.logger("broadcast")
 
-LEAVE_SECONDS = 20  # kept of a function's time for handing over and for what is under way
+LEAVE_SECONDS = CALLS * ANSWER_SECONDS + 10  # kept of a function's time for handing over and for what is under way
 Json = dict[str, Any]
 
 
@@ -73,17 +74,33 @@ def message(event: Json, _context: object) -> Json:
 
 @app.lambda_function(name="relay")
 @watched
-def relay(_event: object, context: Any) -> Json:  # noqa: ANN401 - Lambda's context has no type
+def relay(event: Json, context: Any) -> Json:  # noqa: ANN401 - Lambda's context has no type
+    """`shard` and `after` come from whoever wakes a relay; the schedule names none: whichever is vacant."""
+    wanted = [int(event["shard"])] if "shard" in event else wiring.relay_shards()
+    after = event.get("after")
+    try:
+        vacant = find_vacancies(lambda: wiring.leases().vacant(wanted, after), clock.sleep)
+    except UnavailableError as error:
+        log.error("No shard can be taken: %s", error)
+        metrics.count(Metric.UNAVAILABLE)
+        return {}
+    finally:
+        wiring.database().close()  # a relay has connections of its own
+    if not vacant or vacant[0] not in wiring.relay_shards():
+        log.info("Every shard has its relay: nothing to do.")
+        return {}
+    for other in vacant[1:]:
+        wiring.wake_relay(other)
     left_seconds = context.get_remaining_time_in_millis() / 1000 - LEAVE_SECONDS
-    told = asyncio.run(_relay(min(settings().relay_seconds, left_seconds)))
-    log.info("relayed %(events)d events in %(posts)d posts", told)
+    told = asyncio.run(_relay(vacant[0], min(settings().relay_seconds, left_seconds), after))
+    log.info("shard %(shard)d: relayed %(events)d events in %(posts)d posts", told)
     return told
 
 
-async def _relay(seconds: float) -> dict[str, int]:
-    async with wiring.relay() as running:
-        await running.run(seconds)
-        return {"events": running.events, "posts": running.delivery.posts}
+async def _relay(shard: int, seconds: float, after: int | None) -> dict[str, int]:
+    async with wiring.relay(shard) as running:
+        await running.run(seconds, after)
+        return {"shard": shard, "events": running.events, "posts": running.delivery.posts}
 
 
 def _connection_id(event: Json) -> str:

@@ -1,7 +1,7 @@
 """What EventBridge does on AWS and MiniStack does too late: keep the functions that last a minute alive.
 
 MiniStack's schedules fire a minute after their deployment at the earliest, and a killed run is not repeated. Both
-functions say in the database until when they are alive, so it is seen within a second when one is not.
+functions say in the database until when they are alive, so it is seen within seconds when one is not.
 """
 
 import contextlib
@@ -18,11 +18,14 @@ from infra.deploy import STACK
 
 MINUTE_LONG = {"sweep": f"{STACK}-sweep", "relay": f"{STACK}-relay"}
 COLD_START_SECONDS = 3.0
-ALIVE = "select distinct name from heartbeats where alive_until > now()"
+ALIVE = """
+select name from heartbeats where alive_until > now()
+union select 'relay' from leases having bool_and(expires_at > now())
+"""
 
 
 class Schedule:
-    """Watches the heartbeats over one connection and invokes what has none."""
+    """Watches heartbeats and leases over one connection and invokes what has none."""
 
     def __init__(self, database_url: str, endpoint_url: str, died: Path) -> None:
         self._died = died

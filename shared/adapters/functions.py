@@ -1,18 +1,20 @@
 """Starting another function without waiting for it."""
 
+import json
 import logging
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 _log = logging.getLogger(__name__)
 
 
-def invoke_async(function_name: str) -> None:
-    """Ask for one run of the function. Never raises: the schedule starts it too, only later."""
+def invoke_async(function_name: str, event: Mapping[str, object] | None = None) -> None:
+    """Ask for one run of the function with this event. Never raises: the schedule starts it too, only later."""
     if not function_name:
         return
     try:
-        _client().invoke(FunctionName=function_name, InvocationType="Event", Payload=b"{}")
+        _client().invoke(FunctionName=function_name, InvocationType="Event", Payload=json.dumps(event or {}).encode())
     except Exception as error:
         _log.warning("%s was not started: %s", function_name, error)
 

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from shared.contracts.feed import Published
 from shared.usecases.permissions import Bearer
+from shared.usecases.tenure import Leases
 
 
 class Subscriber(NamedTuple):
@@ -23,8 +24,11 @@ class Audience:
     subscribers: Mapping[str, Sequence[Subscriber]]
 
 
-class Floor(Protocol):
-    """The registry and the outbox. Raises `UnavailableError` while the system of record cannot be reached."""
+class Floor(Leases, Protocol):
+    """The registry, the outbox, and the lease on a shard of it.
+
+    Raises `UnavailableError` while the system of record cannot be reached.
+    """
 
     async def audience(self, topics: Collection[str]) -> Audience: ...
 
@@ -38,28 +42,8 @@ class Floor(Protocol):
         """What is owed of transactions after this one, oldest first. Nothing at the end."""
         ...
 
-    async def clear(self, transactions: Collection[int]) -> None:
-        """Strike off what was told."""
-        ...
-
-    async def beat(self, seconds: float) -> None:
-        """Say that this relay lives, for so long."""
-        ...
-
-    async def enlist(self, seconds: float, enough: int) -> bool:
-        """Take a place, alive for so long, unless enough others have one. Of many that start at once few stay."""
-        ...
-
-    async def is_succeeded(self) -> bool:
-        """Whether a younger relay lives."""
-        ...
-
-    async def others(self) -> int:
-        """How many other relays live and have not resigned."""
-        ...
-
-    async def resign(self) -> bool:
-        """Count no longer, and say whether somebody else is there. Two that resign at once never see each other."""
+    async def clear(self, transactions: Collection[int]) -> bool:
+        """Strike off what was told. False, and nothing is, where the shard is another's by now."""
         ...
 
 

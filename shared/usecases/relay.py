@@ -10,18 +10,14 @@ from shared.usecases.delivery import Debts, Delivery
 from shared.usecases.floor import Channel, ChannelDownError, Floor, Gateway, Sent
 from shared.usecases.journal import UnavailableError
 from shared.usecases.routing import consignments, entries_of
+from shared.usecases.tenure import RETRY_SECONDS, Tenure
 
 _log = logging.getLogger(__name__)
 
-ENOUGH = 2  # relays at a time: the one that serves and the one that takes over
-OVERLAP_BEATS = 2  # for so long both serve
-BEAT_SECONDS, ALIVE_SECONDS = 1.0, 2.5
-HAND_OVER_SECONDS = 10.0  # a successor's cold start, and plenty
 FINISH_SECONDS = 2.0
-RETRY_SECONDS = 0.2
 DRAIN_AT_ONCE = 100  # transactions, of which each may have recorded hundreds of events
 DEAF_SECONDS = 1.0  # at most between two readings of the outbox while the channel is down
-EXPIRY_BEATS = 10
+EXPIRY_SECONDS = 10.0
 
 
 class Inbox:
@@ -54,8 +50,8 @@ class Inbox:
 class Chores:
     """Rows to strike off, whenever the system of record has time: off the outbox and off the registry."""
 
-    def __init__(self, floor: Floor) -> None:
-        self._floor = floor
+    def __init__(self, floor: Floor, lose: Callable[[], None]) -> None:
+        self._floor, self._lose = floor, lose
         self._told: set[int] = set()
         self._gone: set[str] = set()
         self._due = asyncio.Event()
@@ -81,7 +77,8 @@ class Chores:
         self._due.clear()
         try:
             if told:
-                await self._floor.clear(told)
+                if not await self._floor.clear(told):
+                    self._lose()
                 self._told -= told
             for connection_id in gone:
                 await self._floor.remove(connection_id)
@@ -92,29 +89,35 @@ class Chores:
 
 
 class Relay:
-    """`wake` starts another relay, asynchronously. One instance, one run."""
+    """Tells of one shard. `call` asks for a successor to the holder with this fencing number. One instance, one run."""
 
-    def __init__(self, channel: Channel, floor: Floor, gateway: Gateway, wake: Callable[[], None]) -> None:
-        self._channel, self._floor, self._gateway, self._wake = channel, floor, gateway, wake
+    def __init__(self, channel: Channel, floor: Floor, gateway: Gateway, call: Callable[[int], None]) -> None:
+        self._channel, self._floor, self._gateway = channel, floor, gateway
+        self._tenure = Tenure(floor, call)
         self._inbox = Inbox()
-        self._chores = Chores(floor)
+        self._chores = Chores(floor, self._tenure.lose)
         self._debts = Debts(self._chores.clear)
         self.delivery = Delivery(gateway, self._debts, self._chores.remove)
-        self._succeeded = asyncio.Event()
+        self._attentive = asyncio.Event()
         self.events = 0
 
-    async def run(self, seconds: float) -> None:
-        with suppress(UnavailableError):
-            if not await self._floor.enlist(ALIVE_SECONDS, ENOUGH):
-                _log.info("Enough relays are at work: nothing to do.")
-                return
+    async def run(self, seconds: float, after: int | None = None) -> None:
+        """Take the shard once it is listened to, and leave it to a successor after so long.
+
+        It is taken where it is vacant, or from the holder `after` whom we succeed, who tells until then.
+        """
+        until = asyncio.get_running_loop().time() + seconds
         async with asyncio.TaskGroup() as group:
             self.delivery.group = group
             listening = group.create_task(self._listen())
-            others = [group.create_task(work) for work in (self._sort(), self._chores.keep_up(), self._beat())]
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._succeeded.wait(), seconds)
-            await self._hand_over()
+            await self._attentive.wait()
+            if not await self._tenure.begin(until, after):
+                _log.info("Another relay has the shard: nothing to do.")
+                listening.cancel()
+                return
+            works = (self._sort(), self._chores.keep_up(), self._tenure.keep_up(), self._close_expired())
+            others = [group.create_task(work) for work in works]
+            await self._tenure.serve(until)
             listening.cancel()
             await self._finish()
             for task in others:
@@ -127,6 +130,7 @@ class Relay:
         await self.delivery.finish(FINISH_SECONDS)
         with suppress(UnavailableError):
             await self._chores.do()
+        await self._tenure.end()
 
     async def _listen(self) -> None:
         """While the channel is down the outbox itself is read: later by a moment, and complete."""
@@ -135,18 +139,21 @@ class Relay:
             try:
                 async with self._channel.listen() as messages, asyncio.TaskGroup() as group:
                     pause_seconds = 0
+                    self._attentive.set()
                     draining = group.create_task(self._drain())
                     async for published in messages:
                         self._hear([published])
                     draining.cancel()
             except* ChannelDownError as down:
                 _log.warning("The channel is down: %s", down.exceptions[0])
+            self._attentive.set()
             await self._drain()
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(DEAF_SECONDS, pause_seconds + RETRY_SECONDS)
 
     async def _drain(self) -> None:
-        """Take in what is owed already: by a relay that died, or while nobody listened."""
+        """Take in what is owed already: by a relay that is gone, or while nobody listened."""
+        await self._tenure.begun.wait()
         after = 0
         with suppress(UnavailableError):
             while owed := await self._floor.pending(after, DRAIN_AT_ONCE):
@@ -181,31 +188,11 @@ class Relay:
         self._debts.settle(told)  # what nobody is interested in has been told to all who are
         self.events += sum(len(published.changes) for published in heard)
 
-    async def _beat(self) -> None:
-        beats = overlap = 0
-        while True:
-            with suppress(UnavailableError):
-                await self._floor.beat(ALIVE_SECONDS)
-                overlap = overlap + 1 if await self._floor.is_succeeded() else 0
-                if overlap > OVERLAP_BEATS:
-                    self._succeeded.set()
-                if beats % EXPIRY_BEATS == 0:
-                    await self._close_expired()
-            beats += 1
-            await asyncio.sleep(BEAT_SECONDS)
-
     async def _close_expired(self) -> None:
         """A socket that is told nothing any more must not stay open: that would be silence."""
-        for connection_id in await self._floor.expired():
-            if await self._gateway.close(connection_id) is not Sent.BUSY:
-                self._chores.remove(connection_id)
-
-    async def _hand_over(self) -> None:
-        """Leave only when somebody else listens; call for somebody where nobody does."""
-        with suppress(TimeoutError, UnavailableError):
-            async with asyncio.timeout(HAND_OVER_SECONDS):
-                if await self._floor.resign():
-                    return
-                await asyncio.to_thread(self._wake)  # it may take seconds, in which others want to hear of things
-                while not await self._floor.others():
-                    await asyncio.sleep(RETRY_SECONDS)
+        while True:
+            with suppress(UnavailableError):
+                for connection_id in await self._floor.expired():
+                    if await self._gateway.close(connection_id) is not Sent.BUSY:
+                        self._chores.remove(connection_id)
+            await asyncio.sleep(EXPIRY_SECONDS)

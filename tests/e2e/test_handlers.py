@@ -19,7 +19,7 @@ from tests.e2e.conftest import Run
 
 HANDLERS = template.functions(template.load())
 NAMES = dict(zip(HANDLERS, template.function_names(template.load(), deploy.STACK), strict=True))
-MINUTE_LONG = {"SweepFunction": 8, "RelayFunction": 23}
+MINUTE_LONG = {"SweepFunction": 8, "RelayFunction": 43}
 """With so much time, in seconds, they run for three and leave."""
 
 
@@ -190,7 +190,12 @@ def test_the_minute_long_ones_come_and_go(emulated: Emulated):
     """The local cloud's own are at work meanwhile: `test_status_tells_where_everything_is` sees them alive."""
     scheduled = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": {}}
     assert set(emulated.invoke("SweepFunction", scheduled)) >= {"timers", "offers", "republished"}
-    assert set(emulated.invoke("RelayFunction", scheduled)) == {"events", "posts"}
+    assert emulated.invoke("RelayFunction", scheduled) == {}, "the shard has its relay"
+    with psycopg.connect(emulated.cloud.home.read_state()["database"]) as connection:
+        fence = connection.execute("select fence from leases").fetchone()
+    assert fence
+    called = {"shard": 0, "after": fence[0]}
+    assert set(emulated.invoke("RelayFunction", called)) == {"shard", "events", "posts"}
 
 
 def _newest_connection(database: str) -> str:

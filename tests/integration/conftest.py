@@ -1,6 +1,7 @@
 """A floor without a cloud: the use cases on real Postgres, what they announce kept in a list, time in hand."""
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -9,6 +10,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from infra.local.redis import Redis
 from shared.adapters.postgres.agents import PostgresAgents
 from shared.adapters.postgres.connection import Database
 from shared.adapters.postgres.ledger import PostgresJournal
@@ -18,6 +20,7 @@ from shared.usecases.journal import News
 from shared.usecases.submit import Desk, Result, submit
 from shared.usecases.sweep_timers import Sweeper, offer_waiting_calls, sweep_timers
 from tests.conftest import Clock
+from tests.integration.stage import Stage, staged
 
 GRACE = timedelta(seconds=60)
 _ids = count()  # of all floors: several may work on one database
@@ -93,3 +96,17 @@ def floor(database_url: str, clock: Clock) -> Iterator[Floor]:
 def other_connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
     with psycopg.connect(database_url) as connection:
         yield connection
+
+
+@pytest.fixture
+def staging(database_url: str, redis_server: Redis) -> Callable[[Callable[[Stage], Awaitable[None]]], None]:
+    """Run a test's body on a stage."""
+
+    def run(body: Callable[[Stage], Awaitable[None]]) -> None:
+        async def on_stage() -> None:
+            async with staged(database_url, redis_server.url) as stage:
+                await body(stage)
+
+        asyncio.run(on_stage())
+
+    return run

@@ -94,27 +94,40 @@ class PlayedGateway:
 
 
 class WatchedFloor(PostgresFloor):
-    """Tells when the outbox was drained and cleared, so that nobody needs to wait for a while."""
+    """Tells when the outbox was drained and cleared, so that nobody needs to wait for a while.
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url, holder=new_id())
-        self.url = url
+    While it `may_renew` not, it does not notice that the shard is another's by now.
+    """
+
+    def __init__(self, url: str, shard: int = 0, shards: int = 1) -> None:
+        super().__init__(url, shard, shards)
         self.drained = asyncio.Event()
         self.cleared: set[str] = set()
-        self.may_clear = asyncio.Event()
+        self.may_clear, self.may_renew = asyncio.Event(), asyncio.Event()
         self.may_clear.set()
+        self.may_renew.set()
         self._news = asyncio.Condition()
+
+    @property
+    def fence(self) -> int | None:
+        return self._fence
+
+    async def renew(self, seconds: float) -> bool:
+        await self.may_renew.wait()
+        return await super().renew(seconds)
 
     async def pending(self, after: int, limit: int):
         found = await super().pending(after, limit)
         self.drained.set()
         return found
 
-    async def clear(self, transactions: Collection[int]) -> None:
+    async def clear(self, transactions: Collection[int]) -> bool:
         await self.may_clear.wait()
         events = await self._tidying.rows("select id from events where txid = any(%s)", [list(transactions)])
-        await super().clear(transactions)
-        await self._tell(row["id"] for row in events)
+        is_ours = await super().clear(transactions)
+        if is_ours:
+            await self._tell(row["id"] for row in events)
+        return is_ours
 
     async def remove(self, connection_id: str) -> None:
         await super().remove(connection_id)
@@ -137,14 +150,16 @@ class Stage:
         self.gateway = PlayedGateway()
         self.database = Database(postgres_url)
         self.registry = PostgresRegistry(self.database)
+        self.woken: list[int] = []  # shards to which a publisher found nobody listening
         self.desk = self.desk_on(self.database)
-        self.called = asyncio.Event()  # a relay has asked for a successor
+        self.called: asyncio.Queue[int] = asyncio.Queue()  # fencing numbers of relays that have asked for a successor
         for queue in ("spanish", "english"):
             self.database.connection().execute("insert into queues (id, name) values (%s, %s)", [queue, queue])
 
-    def desk_on(self, database: Database) -> Desk:
-        announcer = RedisAnnouncer(self.redis_url, 1, wake_relay=lambda _shard: None)
-        return Desk(PostgresJournal(database), PostgresAgents(database), announcer, new_id, timedelta(seconds=60))
+    def desk_on(self, database: Database, shards: int = 1) -> Desk:
+        announcer = RedisAnnouncer(self.redis_url, shards, self.woken.append)
+        journal = PostgresJournal(database, shards)
+        return Desk(journal, PostgresAgents(database), announcer, new_id, timedelta(seconds=60))
 
     def listen(
         self, connection_id: str, *topics: str, queues: Collection[str] = ("*",), role: Role = "supervisor"
@@ -167,13 +182,30 @@ class Stage:
         owed = "select id from events join outbox using (txid)"
         return {row[0] for row in self.database.connection().execute(owed)}
 
+    def expire_leases(self, *fences: int | None) -> None:
+        """As when their time is over: of these, or of all."""
+        expire = "update leases set expires_at = now() - interval '1 second' where fence = any(%(f)s) or %(f)s = '{}'"
+        self.database.connection().execute(expire, {"f": list(fences)})
+
     @asynccontextmanager
-    async def relay(self, seconds: float = 3600) -> AsyncGenerator["Running"]:
-        """Killed at the end, wherever it is."""
-        floor = WatchedFloor(self.postgres_url)
+    async def relay(
+        self,
+        seconds: float = 3600,
+        after: int | None = None,
+        shard: int = 0,
+        shards: int = 1,
+        *,
+        leaves_lease: bool = False,
+    ) -> AsyncGenerator["Running"]:
+        """Killed at the end, wherever it is. The time of its lease is over then, unless it `leaves_lease`."""
+        floor, loop = WatchedFloor(self.postgres_url, shard, shards), asyncio.get_running_loop()
+
+        def call(fence: int) -> None:
+            loop.call_soon_threadsafe(self.called.put_nowait, fence)
+
         async with HttpGateway(self.gateway.url) as gateway:
-            relay = Relay(RedisChannel(self.redis_url, shard=0), floor, gateway, self.called.set)
-            task = asyncio.create_task(relay.run(seconds))
+            relay = Relay(RedisChannel(self.redis_url, shard), floor, gateway, call)
+            task = asyncio.create_task(relay.run(seconds, after))
             try:
                 yield Running(relay, floor, task)
             finally:
@@ -181,6 +213,8 @@ class Stage:
                 with suppress(asyncio.CancelledError):
                     await task
                 await relay.delivery.finish(0)
+                if not leaves_lease:
+                    self.expire_leases(floor.fence)
                 await floor.close()
 
 

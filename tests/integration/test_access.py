@@ -9,6 +9,7 @@ import pytest
 from infra import template
 from shared import wiring
 from shared.adapters import tokens
+from tests.integration.test_health import RELAY_ALIVE, SWEEP_ALIVE
 from tests.integration.test_rest import KEY, Api, api  # noqa: F401 - a fixture
 from tests.integration.test_sockets import KEY as SOCKETS_KEY
 from tests.integration.test_sockets import Sockets, play, subscribe  # noqa: F401 - a fixture
@@ -67,10 +68,8 @@ def deployed() -> set[tuple[str, str]]:
 def on_record(api: Api) -> None:  # noqa: F811 - a fixture
     """A call with an agent, an event that is parked and one that is dead, all of them in HOME."""
     words = {"metadata": {"note": MARKER}}
-    alive = (
-        "insert into heartbeats select name, 't', now() + interval '1 hour' from unnest('{sweep,relay}'::text[]) name"
-    )
-    wiring.database().connection().execute(alive)
+    for alive in (SWEEP_ALIVE, RELAY_ALIVE):
+        wiring.database().connection().execute(alive)
     api.post(INITIATED | words)
     api.post({"event": "call_routed", "callId": "call-1", "agentId": AGENT, "routingTime": 1} | words)
 

@@ -8,7 +8,8 @@ from infra.local.redis import Redis
 from shared import wiring
 from tests.integration.test_rest import INITIATED, Api, api  # noqa: F401 - a fixture
 
-ALIVE = "insert into heartbeats values (%s, 'a test', now() + interval '1 hour')"
+SWEEP_ALIVE = "insert into heartbeats values ('sweep', 'a test', now() + interval '1 hour')"
+RELAY_ALIVE = "insert into leases values (0, 1, now() + interval '1 hour')"
 
 
 def deep(api: Api) -> tuple[int, str, dict[str, Any]]:  # noqa: F811 - a fixture
@@ -23,8 +24,8 @@ def test_without_a_sweep_or_a_relay_it_is_down(api: Api) -> None:  # noqa: F811 
 
 
 def test_with_all_parts_it_is_ok_and_says_what_is_owed(api: Api) -> None:  # noqa: F811 - a fixture
-    for name in ("sweep", "relay"):
-        wiring.database().connection().execute(ALIVE, [name])
+    for alive in (SWEEP_ALIVE, RELAY_ALIVE):
+        wiring.database().connection().execute(alive)
     assert deep(api)[:2] == (200, "ok")
     assert api.post(INITIATED)[0] == 201
     status, overall, parts = deep(api)
@@ -41,8 +42,8 @@ def test_an_outage_is_told_part_by_part(
     redis_server: Redis,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name in ("sweep", "relay"):
-        wiring.database().connection().execute(ALIVE, [name])
+    for alive in (SWEEP_ALIVE, RELAY_ALIVE):
+        wiring.database().connection().execute(alive)
     redis_server.stop()
     status, overall, parts = deep(api)
     assert (status, overall, parts["redis"]["status"]) == (200, "degraded", "down")

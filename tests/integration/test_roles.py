@@ -15,6 +15,7 @@ from shared.adapters.postgres.changes import PostgresChanges
 from shared.adapters.postgres.connection import Database
 from shared.adapters.postgres.dead_letters import PostgresDeadLetters
 from shared.adapters.postgres.floor import PostgresFloor
+from shared.adapters.postgres.leases import PostgresLeases
 from shared.adapters.postgres.reads import PostgresReads
 from shared.adapters.postgres.registry import PostgresRegistry
 from shared.adapters.postgres.upkeep import PostgresUpkeep
@@ -151,20 +152,21 @@ def test_who_listens_is_told(urls, databases, floors):
     registry.add(Listener("c", bearer, datetime.now(UTC), datetime.now(UTC) + timedelta(hours=1)))
     registry.subscribe("c", ["queue:medical_spanish"])
     assert registry.find("c") and registry.position()
+    assert PostgresLeases(databases["broadcast"]).vacant([0]) == [0]
     asyncio.run(relay(urls["broadcast"]))
     registry.unsubscribe("c", ["queue:medical_spanish"])
     registry.remove("c")
 
 
 async def relay(url: str) -> None:
-    floor = PostgresFloor(url, holder="this-one")
-    assert await floor.enlist(10, 1)
+    floor = PostgresFloor(url)
+    assert await floor.acquire(10, None) and await floor.renew(10)
     assert (await floor.audience(["queue:medical_spanish"])).subscribers
     (news,) = await floor.pending(0, 10)
-    await floor.clear([news.transaction])
+    assert await floor.clear([news.transaction])
     assert await floor.pending(0, 10) == []
     await floor.remove("nobody")
-    await floor.resign()
+    await floor.release()
     await floor.close()
 
 

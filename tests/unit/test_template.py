@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -111,13 +112,28 @@ def test_packaging_leaves_no_local_path_behind():
 
 def test_functions_never_hold_more_connections_than_postgres_takes():
     """The sum of docs/operations.md. Sweeps and queue readers hold one each, relays two; some are left for people."""
-    resources, taken = TEMPLATE["Resources"], 0
+    taken = 0
     for name in FUNCTIONS:
-        reserved = resources[name]["Properties"]["ReservedConcurrentExecutions"]
-        at_once = TEMPLATE["Parameters"][reserved["Ref"]]["Default"] if isinstance(reserved, dict) else reserved
+        at_once = valued(TEMPLATE["Resources"][name]["Properties"]["ReservedConcurrentExecutions"])
         taken += at_once * {"RelayFunction": 2, "AuthorizerFunction": 0}.get(name, 1)
     assert taken == 154
     assert taken + KEPT_FOR_PEOPLE <= int(SETTINGS["max_connections"])
+
+
+def test_two_relays_for_each_shard_may_run_and_one_that_looks():
+    at_once = TEMPLATE["Mappings"]["Relays"]["AtOnce"]
+    assert at_once == {shards: 2 * int(shards) + 1 for shards in TEMPLATE["Parameters"]["RelayShards"]["AllowedValues"]}
+
+
+def valued(value: Any) -> Any:
+    """A value of the template with the parameters as they come."""
+    match value:
+        case {"Ref": name}:
+            return TEMPLATE["Parameters"][name]["Default"]
+        case {"Fn::FindInMap": [mapping, first, second]}:
+            return TEMPLATE["Mappings"][mapping][valued(first)][valued(second)]
+        case _:
+            return value
 
 
 def test_each_figure_has_its_alarm_and_each_alarm_its_line():

@@ -1,8 +1,7 @@
-"""The relay's side of the system of record: who listens, what is owed, who else relays."""
+"""The relay's side of the system of record: who listens, what is owed, and whose shard it is."""
 
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, LiteralString
 
 import psycopg
@@ -27,27 +26,34 @@ _EXPIRED = "select id from connections where expires_at <= now() limit 100"
 _PENDING = """
 select * from outbox where failed_at is null and shard %% %s = %s and txid > %s order by txid limit %s
 """
-_CLEAR = "delete from outbox where txid = any(%s) and shard %% %s = %s"
-_BEAT = """
-insert into heartbeats (name, holder, alive_until) values ('relay', %s, now() + make_interval(secs => %s))
-on conflict (name, holder) do update set alive_until = excluded.alive_until
+# Only for whoever is in charge: a relay that was away without knowing it strikes nothing off.
+_CLEAR = """
+with lease as (select from leases where shard = %(shard)s and fence = %(fence)s), cleared as (
+    delete from outbox where txid = any(%(told)s) and shard %% %(shards)s = %(shard)s and exists (select from lease)
+)
+select exists (select from lease) as held
 """
-_OTHERS = "select count(*) as others from heartbeats where name = 'relay' and holder <> %s and alive_until > now()"
-# Holders' ids sort by the time of their making.
-_SUCCEEDED = """
-select exists (select from heartbeats where name = 'relay' and holder > %s and alive_until > now()) as succeeded
+_ACQUIRE = """
+insert into leases (shard, fence, expires_at)
+values (%(shard)s, nextval('fences'), now() + make_interval(secs => %(seconds)s))
+on conflict (shard) do update set fence = nextval('fences'), expires_at = excluded.expires_at
+where leases.expires_at <= now() or leases.fence = %(after)s
+returning fence
 """
-_ONE_AT_A_TIME = "select pg_advisory_xact_lock(hashtext('switchboard: relays come and go'))"
-_RESIGN = "delete from heartbeats where name = 'relay' and (holder = %s or alive_until < now() - interval '1 minute')"
+_RENEW = """
+update leases set expires_at = now() + make_interval(secs => %(seconds)s)
+where shard = %(shard)s and fence = %(fence)s returning fence
+"""
+_RELEASE = "delete from leases where shard = %(shard)s and fence = %(fence)s"
 
 
 class PostgresFloor:
     """Two connections: what must be fast does not queue behind what must only be done."""
 
-    def __init__(self, url: str, holder: str, shard: int = 0, shards: int = 1) -> None:
+    def __init__(self, url: str, shard: int = 0, shards: int = 1) -> None:
         self._flushing, self._tidying = _Line(url), _Line(url)
-        self._holder, self._shard, self._shards = holder, shard, shards
-        self._resigned = False
+        self._shard, self._shards = shard, shards
+        self._fence: int | None = None
 
     async def audience(self, topics: Collection[str]) -> Audience:
         # The position first: what is recorded after it is only told twice.
@@ -74,40 +80,22 @@ class PostgresFloor:
         contents = [await self._tidying.rows(query, asked) for query in outbox.CONTENTS]
         return [outbox.published(news) for news in outbox.news(rows, *contents)]
 
-    async def clear(self, transactions: Collection[int]) -> None:
-        await self._tidying.rows(_CLEAR, [list(transactions), self._shards, self._shard])
+    async def clear(self, transactions: Collection[int]) -> bool:
+        return (await self._tidying.rows(_CLEAR, self._mine(told=list(transactions))))[0]["held"]
 
-    async def beat(self, seconds: float) -> None:
-        if not self._resigned:
-            await self._tidying.rows(_BEAT, [self._holder, seconds])
+    async def acquire(self, seconds: float, after: int | None) -> int | None:
+        rows = await self._tidying.rows(_ACQUIRE, self._mine(seconds=seconds, after=after))
+        self._fence = rows[0]["fence"] if rows else None
+        return self._fence
 
-    async def enlist(self, seconds: float, enough: int) -> bool:
-        async with self._alone():
-            if await self.others() >= enough:
-                return False
-            await self.beat(seconds)
-            return True
+    async def renew(self, seconds: float) -> bool:
+        return bool(await self._tidying.rows(_RENEW, self._mine(seconds=seconds)))
 
-    async def is_succeeded(self) -> bool:
-        return (await self._tidying.rows(_SUCCEEDED, [self._holder]))[0]["succeeded"]
+    async def release(self) -> None:
+        await self._tidying.rows(_RELEASE, self._mine())
 
-    async def others(self) -> int:
-        return (await self._tidying.rows(_OTHERS, [self._holder]))[0]["others"]
-
-    async def resign(self) -> bool:
-        self._resigned = True
-        async with self._alone():
-            await self._tidying.rows(_RESIGN, [self._holder])
-            return await self.others() > 0
-
-    @asynccontextmanager
-    async def _alone(self) -> AsyncGenerator[None]:
-        """Who counts the others does so by itself, or two would leave, or twenty come, for each other's sake."""
-        with available():
-            connection = await self._tidying.connection()
-            async with connection.transaction():
-                await connection.execute(_ONE_AT_A_TIME)
-                yield
+    def _mine(self, **more: object) -> Mapping[str, object]:
+        return {"shard": self._shard, "shards": self._shards, "fence": self._fence, **more}
 
     async def close(self) -> None:
         await self._flushing.close()

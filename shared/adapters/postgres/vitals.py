@@ -10,7 +10,7 @@ from shared.usecases.health import Vitals
 _VITALS = """
 select
     (select count(*) from heartbeats where name = 'sweep' and alive_until > now()) as sweeps,
-    (select count(*) from heartbeats where name like 'relay%' and alive_until > now()) as relays,
+    (select count(*) from leases where expires_at > now()) as relays,
     (select count(*) from outbox where failed_at is null) as owed,
     (select coalesce(extract(epoch from now() - min(received_at)), 0)::float8 from events
      where txid = (select min(txid) from outbox where failed_at is null)) as outbox_age,
