@@ -1,6 +1,6 @@
 """MiniStack as the local cloud runs it: python -m infra.local.ministack_server FUNCTION_LOG DIED_FOLDER
 
-Four things it leaves out are put in here, by wrapping its functions. It is pinned, and tests/e2e see all four.
+Five things it leaves out are put in here, by wrapping its functions. It is pinned, and tests/e2e see all five.
 """
 
 import os
@@ -14,6 +14,7 @@ from typing import Any, TextIO
 from ministack import app
 from ministack.core.lambda_runtime import Worker
 from ministack.services import apigateway_v1, lambda_svc
+from ministack.services.cloudformation import provisioners
 
 AT_A_TIME = max(4, 2 * (os.cpu_count() or 1))
 TURN_SECONDS = 25  # API Gateway itself gives up after 29
@@ -46,6 +47,19 @@ def import_operation(api: str, resource: str, method: str, operation: dict[str, 
         apigateway_v1._put_integration_response(api, resource, method, str(response["statusCode"]), response)
 
 
+def update_rest_api(api: str, before: Any, after: Any, *rest: Any) -> tuple[str, Any]:  # noqa: ANN401 - as above
+    """A changed API at its own address, its stages kept, as on AWS. MiniStack makes a second one beside it, for which
+    the address is taken."""
+    if after.get("Body") == before.get("Body"):
+        return _update_rest_api(api, before, after, *rest)
+    kept = [(store, store.get(api)) for store in (apigateway_v1._stages_v1, apigateway_v1._deployments_v1)]
+    apigateway_v1._rest_apis.pop(api, None)
+    made = provisioners._apigw_rest_api_create(api, after, *rest[:1])
+    for store, held in kept:
+        store[api] = held
+    return made
+
+
 def execute(function: dict[str, Any], event: dict[str, Any], request_id: str) -> dict[str, Any]:
     """Some at a time, the others in turn. MiniStack starts a process for each request at once, as Lambda does; but this
     is one machine, and the more processes share it the longer each takes, and the more there are."""
@@ -62,6 +76,7 @@ _turns: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Se
 _execute = lambda_svc._execute_function_warm
 _invoke = Worker.invoke
 _import_operation = apigateway_v1._import_operation
+_update_rest_api = provisioners._apigw_rest_api_update
 
 
 def main(function_log: str, died: str) -> None:
@@ -70,6 +85,7 @@ def main(function_log: str, died: str) -> None:
         Worker.invoke = lambda self, *arguments, **named: invoke(self, log, Path(died), *arguments, **named)
         apigateway_v1._import_operation = import_operation
         lambda_svc._execute_function_warm = execute
+        provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::RestApi"]["update"] = update_rest_api
         # Deploying a SAM template needs it and takes seconds to import: meanwhile Postgres starts.
         threading.Thread(target=import_module, args=["samtranslator.translator.transform"], daemon=True).start()
         sys.argv = ["ministack"]

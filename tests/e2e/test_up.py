@@ -8,6 +8,7 @@ import stat
 import subprocess
 import time
 
+import boto3
 import psycopg
 import pytest
 
@@ -68,6 +69,28 @@ def test_the_code_can_be_deployed_again_while_it_runs(cloud: Run):
     done = cloud.command("deploy", "--local")
     assert done.returncode == 0, done.stderr
     assert cloud.status()["healthy"]
+
+
+def test_a_changed_api_keeps_its_address(cloud: Run):
+    place = {"region_name": "us-east-1", "aws_access_key_id": "local", "aws_secret_access_key": "local"}
+    edge = cloud.status()["aws"]
+    cloudformation, s3 = (boto3.client(name, endpoint_url=edge, **place) for name in ("cloudformation", "s3"))
+    as_it_is = json.dumps(cloudformation.get_template(StackName="switchboard")["TemplateBody"])
+    changed = as_it_is.replace("Try again in a moment.", "Try again in a second.")
+    assert changed != as_it_is
+    s3.create_bucket(Bucket="changed")
+    s3.put_object(Bucket="changed", Key="template.json", Body=changed.encode())
+    (stack,) = cloudformation.describe_stacks(StackName="switchboard")["Stacks"]
+    cloudformation.update_stack(
+        StackName="switchboard",
+        TemplateURL=f"{edge}/changed/template.json",
+        Parameters=[{"ParameterKey": one["ParameterKey"], "UsePreviousValue": True} for one in stack["Parameters"]],
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+    )
+    waiter = cloudformation.get_waiter("stack_update_complete")
+    waiter.wait(StackName="switchboard", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    with cloud.client() as client:
+        assert client.get("/api/queues").status_code == 200
 
 
 def test_migrate_finds_nothing_to_do(cloud: Run):
