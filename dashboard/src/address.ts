@@ -58,6 +58,7 @@ export class Router {
   listen(): () => void {
     const read = () => this.read();
     addEventListener("popstate", read);
+    read(); // the address may have changed since it was first read, before anybody listened
     return () => removeEventListener("popstate", read);
   }
 
