@@ -8,9 +8,15 @@ import { texts } from "./texts";
 import { App } from "./view/App";
 import { Notice } from "./view/shell/Notice";
 import "./styles/base.css";
+import "./styles/controls.css";
+import "./styles/parts.css";
+import "./styles/shell.css";
 import "./styles/floor.css";
-import "./styles/panel.css";
-import "./styles/views.css";
+import "./styles/call.css";
+import "./styles/agents.css";
+import "./styles/figures.css";
+import "./styles/alerts.css";
+import "./styles/letters.css";
 
 takeTokenFromAddress();
 // A new address pasted into the same tab brings another token: start over with it.

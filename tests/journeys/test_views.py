@@ -35,7 +35,7 @@ def test_a_filter_lives_in_the_address_and_shows_its_calls_only(page: Page, clou
     cloud.post("call_initiated", spanish, type="voice", queueId="medical_spanish")
     cloud.post("call_initiated", english, type="voice", queueId="medical_english")
     expect(page.locator(f"[data-call-id={english}]")).to_be_visible()
-    page.get_by_test_id("filter-language").select_option("es")
+    page.locator("[data-testid=language-card][data-language=es]").click()
     expect(page.locator(f"[data-call-id={english}]")).to_have_count(0)
     expect(page).to_have_url(re.compile(r"#/floor\?language=es$"))
     page.reload()
@@ -108,6 +108,11 @@ def test_an_api_that_answers_500_leaves_no_number_that_looks_fresh(page: Page) -
     page.unroute(re.compile("/api/metrics"))
     page.get_by_role("button", name="Try now").first.click()
     expect(page.get_by_test_id("figure-offered")).to_be_visible()
+    expect(page.get_by_test_id("read-at")).to_contain_text("ago")
+    page.route(re.compile("/api/metrics"), lambda route: route.fulfill(status=500, body="{}"))
+    expect(page.get_by_test_id("stale").first).to_contain_text("cannot be read again")
+    expect(page.get_by_test_id("figure-offered")).to_be_visible()
+    expect(page.get_by_test_id("read-at")).to_have_count(0)
 
 
 def test_a_token_that_is_refused_ends_the_session(page: Page) -> None:
@@ -135,6 +140,61 @@ def test_a_call_s_course_shows_who_was_rung_and_what_came_of_it(page: Page, clou
     page.reload()
     expect(page.locator(f"[data-call-id={call_id}] .missed")).to_be_visible()
     cloud.post("call_ended", call_id, endReason="completed", duration=30)
+
+
+# What can have the focus and is in sight, each with a number by which it is known again; and which of them has it.
+FOCUSABLE = """() => [...document.querySelectorAll("a[href], button, input, select, summary, [tabindex='0']")]
+  .filter((each) => !each.disabled && each.checkVisibility() && !each.matches(".skip"))
+  .map((each, number) => { each.dataset.stop = String(number); return each.dataset.stop })"""
+FOCUSED = """() => {
+  const { activeElement: each } = document
+  const marked = each.matches(".grid") ? each.querySelector("[data-cursor=true]") : each
+  const { outlineStyle, boxShadow } = getComputedStyle(marked ?? each)
+  return [each.dataset.stop ?? null, outlineStyle !== "none" || boxShadow !== "none"]
+}"""
+
+
+@pytest.mark.parametrize("address", VIEWS)
+def test_every_control_is_reached_and_seen_by_keys_alone(page: Page, cloud: Cloud, address: str) -> None:
+    call_id = cloud.new_call_id()
+    cloud.post("call_initiated", call_id, type="voice", queueId="legal_spanish")
+    expect(page.locator(f"[data-call-id={call_id}]")).to_be_visible()
+    show(page, address)
+    expect(page.get_by_test_id("loading")).to_have_count(0)
+    stops = set(page.evaluate(FOCUSABLE))
+    reached: dict[str, bool] = {}
+    for _ in range(4 * len(stops)):  # a date's day, month and year are a stop each
+        page.keyboard.press("Tab")
+        stop, is_seen = page.evaluate(FOCUSED)
+        if stop is not None:
+            reached[stop] = is_seen or reached.get(stop, False)
+    assert set(reached) == stops
+    assert [stop for stop, is_seen in reached.items() if not is_seen] == []
+    cloud.post("call_ended", call_id, endReason="abandoned", duration=0)
+
+
+def test_a_call_is_found_opened_and_closed_by_keys_alone(page: Page, cloud: Cloud) -> None:
+    call_ids = [cloud.new_call_id() for _ in range(2)]
+    for call_id in call_ids:
+        cloud.post("call_initiated", call_id, type="voice", queueId="legal_spanish")
+        expect(page.locator(f"[data-call-id={call_id}]")).to_be_visible()
+    page.keyboard.press("3")
+    expect(page.locator("[data-view=figures]")).to_be_visible()
+    page.keyboard.press("1")
+    page.keyboard.press("/")
+    page.keyboard.type("legal spanish")
+    expect(page.get_by_test_id("call-row")).to_have_count(2)
+    page.get_by_test_id("call-list").focus()
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("call-panel")).to_contain_text(call_ids[1])
+    page.keyboard.press("ArrowUp")
+    expect(page.get_by_test_id("call-panel")).to_contain_text(call_ids[0])
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("call-panel")).to_have_count(0)
+    expect(page.get_by_test_id("call-list")).to_be_focused()
+    for call_id in call_ids:
+        cloud.post("call_ended", call_id, endReason="abandoned", duration=0)
 
 
 DESK: ViewportSize = {"width": 1280, "height": 800}

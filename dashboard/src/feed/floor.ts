@@ -3,7 +3,7 @@
 import type { Call, Changes, UpdateFrame } from "../contracts";
 
 /** Which past calls are remembered so that a late copy cannot bring them back; older ones are let go. */
-export const ENDED_REMEMBERED = 20_000;
+export const ENDED_REMEMBERED = 5_000;
 
 interface Load {
   seen: Set<string>;

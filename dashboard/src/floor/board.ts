@@ -20,7 +20,7 @@ interface Names {
   agents: ReadonlyMap<string, Agent>;
 }
 
-/** Where somebody waits too long first, then by how many wait. */
+/** Where somebody waits too long first, then where somebody waits. A language that nobody calls in or speaks is left out. */
 export function boardOf(calls: Iterable<Call>, { queues, agents }: Names, now: number): BoardEntry[] {
   const board = new Map<string | null, BoardEntry>();
   const at = (language: string | null) => {
@@ -34,7 +34,7 @@ export function boardOf(calls: Iterable<Call>, { queues, agents }: Names, now: n
     count(at(languageOf(call, queue)), call, queue, now);
   }
   for (const agent of agents.values()) countAgent(board, agent);
-  return [...board.values()].sort(byNeed);
+  return [...board.values()].filter(({ live, present }) => live + present > 0).sort(byNeed);
 }
 
 function emptyEntry(language: string | null): BoardEntry {

@@ -1,10 +1,10 @@
-/** Bars by agent over a day: short calls and missed offers. Each opens the calls that it counts. */
+/** Bars by agent over a day: short calls, missed offers, occupancy. Each opens the calls that it is made of. */
 
 import type { Metrics, MetricsRow } from "../../contracts";
 import { texts } from "../../texts";
 import { callsAddress, metricsPath } from "../figures/metrics";
 import { DayChoice, dayOf } from "../shell/DayChoice";
-import { Read, useReading } from "../shell/useReading";
+import { Read, ReadAt, useReading } from "../shell/useReading";
 import type { Store } from "../store";
 
 const EVERY_MS = 30_000;
@@ -23,6 +23,7 @@ export function AgentCharts({ store, queue }: { store: Store; queue: string | nu
         <h2>{texts.agents.charts}</h2>
         <DayChoice store={store} day={day} />
       </header>
+      <ReadAt store={store} reading={reading} />
       <Read reading={reading}>
         {({ data }) => (
           <>
@@ -40,6 +41,15 @@ export function AgentCharts({ store, queue }: { store: Store; queue: string | nu
               count={(row) => row.rona}
               link="missed"
             />
+            <Bars
+              {...{ store, rows: data, day: day.name }}
+              title={texts.figures.names.occupancy}
+              help={texts.agents.occupancyHelp}
+              count={(row) => Math.round((row.occupancy ?? 0) * 100)}
+              unit="%"
+              most={100}
+              link="handled"
+            />
           </>
         )}
       </Read>
@@ -54,13 +64,18 @@ interface BarsProps {
   title: string;
   help: string;
   count: (row: MetricsRow) => number;
+  unit?: string;
+  /** The whole that a full bar stands for; by default the most that is shown. */
+  most?: number;
   link: string;
 }
 
-function Bars({ store, rows, day, title, help, count, link }: BarsProps) {
+function Bars({ store, rows, day, title, help, count, unit = "", most, link }: BarsProps) {
   const counted = rows.filter((row) => row.agentId !== null && count(row) > 0);
   const shown = counted.sort((a, b) => count(b) - count(a)).slice(0, MOST_BARS);
-  const most = Math.max(1, ...shown.map(count));
+  const whole = most ?? Math.max(1, ...shown.map(count));
+  const told = (row: MetricsRow) =>
+    unit === "" ? texts.agents.ofHandled(count(row), row.handled) : texts.agents.handled(row.handled);
   const nameOf = (id: string) => store.feed.directory.agents.get(id)?.name ?? id;
   return (
     <section class="bars" data-testid={`bars-${link}`}>
@@ -70,13 +85,16 @@ function Bars({ store, rows, day, title, help, count, link }: BarsProps) {
       <ol>
         {shown.map((row) => (
           <li key={row.agentId} data-agent-id={row.agentId} data-count={count(row)}>
-            <a href={callsAddress(row.links[link])} title={texts.agents.ofHandled(count(row), row.handled)}>
+            <a href={callsAddress(row.links[link])} title={told(row)}>
               <span class="bar-name">{nameOf(row.agentId ?? "")}</span>
               <span class="bar-track">
-                <span class="bar" style={{ width: `${(100 * count(row)) / most}%` }} />
+                <span class="bar" style={{ width: `${(100 * count(row)) / whole}%` }} />
               </span>
-              <span class="bar-value">{count(row)}</span>
-              <span class="hidden">{texts.agents.ofHandled(count(row), row.handled)}</span>
+              <span class="bar-value">
+                {count(row)}
+                {unit === "" ? null : <span class="bar-unit"> {unit}</span>}
+              </span>
+              <span class="hidden">{told(row)}</span>
             </a>
           </li>
         ))}

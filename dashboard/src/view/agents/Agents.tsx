@@ -146,7 +146,7 @@ function AgentRow({ store, agent }: { store: Store; agent: Agent }) {
         </span>
       </td>
       <td class="number">{clockDuration(store.shownNow.value - Date.parse(statusSince))}</td>
-      <td>
+      <td class="doing">
         {callId !== null && status !== "available" ? (
           <button type="button" class="link mono" title={callId} onClick={() => store.open(callId)}>
             {shortId(callId)}
@@ -154,9 +154,19 @@ function AgentRow({ store, agent }: { store: Store; agent: Agent }) {
         ) : null}
         {reason === null ? null : <span class="reason">{texts.agents.reasons[reason] ?? reason}</span>}
       </td>
-      <td class="optional">{languages.map(languageName).join(", ")}</td>
-      <td class="optional">{agent.queues.map((queue) => queues.get(queue)?.name ?? queue).join(", ")}</td>
+      <Listed names={languages.map((tag) => languageName(tag) ?? tag)} />
+      <Listed kind="queues" names={agent.queues.map((queue) => queues.get(queue)?.name ?? queue)} />
       <td class="number optional">{misses === 0 ? "" : texts.agents.missesInARow(misses)}</td>
     </tr>
+  );
+}
+
+/** On one line, whole in its title. */
+function Listed({ names, kind = "" }: { names: readonly string[]; kind?: string }) {
+  const text = names.join(", ");
+  return (
+    <td class={`optional ${kind}`} title={text}>
+      {text}
+    </td>
   );
 }

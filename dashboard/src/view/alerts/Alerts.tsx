@@ -2,6 +2,7 @@
 
 import type { Alarm, AlertKind, Thresholds } from "../../floor/alerts";
 import { clockTime, roughAge } from "../../floor/durations";
+import { shortId } from "../../floor/filters";
 import { preferences } from "../../preferences";
 import { texts } from "../../texts";
 import { Choice } from "../shell/Choice";
@@ -97,15 +98,15 @@ function AlarmRow({ store, alarm }: { store: Store; alarm: Alarm }) {
       </span>
       <span class="alarm-what">
         <b>{texts.alerts.kinds[kind]}</b>
-        <span>
+        <span class="alarm-where">
           {queue}
           {measureOf(alarm)}
+          {callId === null ? null : (
+            <button type="button" class="link mono" title={callId} onClick={() => store.open(callId)}>
+              {shortId(callId)}
+            </button>
+          )}
         </span>
-        {callId === null ? null : (
-          <button type="button" class="link mono" onClick={() => store.open(callId)}>
-            {callId}
-          </button>
-        )}
       </span>
       <span class="tag alarm-state" data-open={isOpen}>
         {isOpen ? texts.alerts.open : texts.alerts.over}

@@ -87,7 +87,8 @@ function detailsOf(event: Event, agents: ReadonlyMap<string, Agent>): string[] {
   if (typeof agentId === "string") details.push(agents.get(agentId)?.name ?? agentId);
   if (typeof attempt === "number" && attempt > 1) details.push(texts.attempt(attempt));
   if (typeof endReason === "string") details.push(endReason);
-  for (const seconds of [waitTime, holdDuration, duration]) {
+  const held = holdDuration === 0 ? null : holdDuration; // A hold of 0 s is one that begins.
+  for (const seconds of [waitTime, held, duration]) {
     if (typeof seconds === "number") details.push(texts.panel.seconds(String(Math.round(seconds * 10) / 10)));
   }
   if (typeof dueAt === "string") details.push(texts.panel.due(clockTime(Date.parse(dueAt))));

@@ -77,6 +77,13 @@ function moment(text: string): string {
   return Number.isNaN(at) ? text : dateAndTime.format(at);
 }
 
+const dayOnly = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium" });
+
+function dayUnlessToday(text: string, now: number): string {
+  const day = dayOnly.format(Date.parse(text));
+  return day === dayOnly.format(now) ? "" : day;
+}
+
 function Found({ store, pages }: { store: Store; pages: CallPages }) {
   const state = pages.state.value;
   const calls = pages.calls.value;
@@ -149,9 +156,12 @@ function Row({ store, call }: { store: Store; call: Call }) {
   const agentId = agentIdOf(call);
   return (
     <tr data-testid="found-call" data-call-id={call.id} aria-selected={call.id === store.openId.value}>
-      <td title={moment(call.startTime)}>{clockTime(Date.parse(call.startTime))}</td>
+      <td title={moment(call.startTime)}>
+        {clockTime(Date.parse(call.startTime))}
+        <span class="start-day optional">{dayUnlessToday(call.startTime, store.now.value)}</span>
+      </td>
       <th scope="row">
-        <button type="button" class="link mono" onClick={() => store.open(call.id)}>
+        <button type="button" class="link mono" title={call.id} onClick={() => store.open(call.id)}>
           {call.id}
         </button>
       </th>

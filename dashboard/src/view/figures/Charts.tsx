@@ -44,7 +44,12 @@ export function Charts({ store, day, rows, formula }: ChartsProps) {
           unit="%"
           most={100}
           series={[
-            { label: series.level, color: "--accent", value: (row) => times(row.serviceLevel[formula], 100) },
+            {
+              label: series.level,
+              color: "--accent",
+              isBar: true,
+              value: (row) => times(row.serviceLevel[formula], 100),
+            },
           ]}
         />
         <Chart

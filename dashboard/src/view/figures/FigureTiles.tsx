@@ -37,18 +37,18 @@ function NowTiles({ store, queueId }: { store: Store; metrics: Metrics; queueId:
   const waitingAt = formatAddress("floor", { queue: queueId, state: "waiting,ringing" });
   return (
     <section class="figure-tiles" aria-label={texts.figures.now}>
-      <Tile id="waiting" name={names.waiting} value={String(waiting)} href={waitingAt} />
+      <Tile id="waiting" name={names.waiting} value={waiting} href={waitingAt} />
       <Tile id="longestNow" name={names.longestNow} value={wait} href={`${waitingAt}&sort=wait`} />
       <Tile
         id="active"
         name={names.active}
-        value={String(active)}
+        value={active}
         href={formatAddress("floor", { queue: queueId, state: "active" })}
       />
       <Tile
         id="free"
         name={names.free}
-        value={String(members.length)}
+        value={members.length}
         href={formatAddress("agents", { queue: queueId, status: "available" })}
       />
     </section>
@@ -81,8 +81,8 @@ function DayTiles({ row, formula, isWhole }: DayTilesProps) {
         note={texts.figures.formulasShort[formula]}
         href={to("answeredInTime")}
       />
-      <Tile id="offered" name={names.offered} value={String(row.offered)} href={to("offered")} />
-      <Tile id="answered" name={names.answered} value={String(row.answered)} href={to("answered")} />
+      <Tile id="offered" name={names.offered} value={row.offered} href={to("offered")} />
+      <Tile id="answered" name={names.answered} value={row.answered} href={to("answered")} />
       <Tile
         id="abandonRate"
         name={names.abandonRate}
@@ -114,7 +114,7 @@ function DayTiles({ row, formula, isWhole }: DayTilesProps) {
 interface TileProps {
   id: string;
   name: string;
-  value: string | null;
+  value: string | number | null;
   unit?: string;
   note?: string | undefined;
   href: string;
@@ -125,7 +125,7 @@ function Tile({ id, name, value, unit, note, href }: TileProps) {
     <a class="figure-tile" href={href} data-testid={`figure-${id}`} data-value={value ?? ""}>
       <span class="tile-label">{name}</span>
       <span class="tile-value">
-        {value ?? texts.nothing}
+        {typeof value === "number" ? texts.count(value) : (value ?? texts.nothing)}
         {value !== null && unit !== undefined ? <span class="unit"> {unit}</span> : null}
       </span>
       {note === undefined ? null : <span class="tile-note">{note}</span>}

@@ -9,7 +9,7 @@ import { Choice } from "../shell/Choice";
 import { QueueChoice } from "../shell/choices";
 import { type Day, DayChoice, dayOf } from "../shell/DayChoice";
 import { Notice } from "../shell/Notice";
-import { Read, useReading } from "../shell/useReading";
+import { Read, ReadAt, useReading } from "../shell/useReading";
 import type { Store } from "../store";
 import { Charts } from "./Charts";
 import { FigureTiles } from "./FigureTiles";
@@ -65,11 +65,15 @@ function DayFigures({ store, day, queueId, formula }: DayFiguresProps) {
   const quarters = useReading<Metrics>(store, metricsPath(day, { queueId, bucket: "15m" }), chartsEvery);
   const nameOf = (row: MetricsRow) =>
     store.feed.directory.queues.get(row.queueId ?? "")?.name ?? row.queueId ?? "";
+  const tiles = (
+    <Read reading={whole}>{(metrics) => <FigureTiles {...{ store, metrics, day, formula, queueId }} />}</Read>
+  );
+  // What has never been read is said once, not by each part.
+  if (whole.value.value === null) return tiles;
   return (
     <>
-      <Read reading={whole}>
-        {(metrics) => <FigureTiles {...{ store, metrics, day, formula, queueId }} />}
-      </Read>
+      {tiles}
+      <ReadAt store={store} reading={whole} />
       <Read reading={quarters}>
         {({ data }) =>
           data.every((row) => row.offered === 0) ? (
@@ -161,7 +165,7 @@ function GroupRow({ row, formula, name }: { row: MetricsRow; formula: FormulaNam
     <tr data-offered={row.offered}>
       <th scope="row">{name}</th>
       {COUNTS.map((figure) => (
-        <Counted key={figure} row={row} link={figure} text={String(row[figure])} />
+        <Counted key={figure} row={row} link={figure} text={texts.count(row[figure])} />
       ))}
       <Counted row={row} link="answeredInTime" text={withUnit(percent(row.serviceLevel[formula]))} />
       <Counted row={row} link="abandoned" text={withUnit(percent(row.abandonRate))} />

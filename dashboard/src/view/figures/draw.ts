@@ -3,6 +3,7 @@
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import type { MetricsRow } from "../../contracts";
+import { clockDuration } from "../../floor/durations";
 import type { Day } from "../shell/DayChoice";
 
 export interface Series {
@@ -30,6 +31,9 @@ const HEIGHT = 190;
 const AXIS_HEIGHT = 28;
 /** A bar is a quarter of an hour, also where it is the only one. */
 const WIDEST_BAR = 6;
+const SPARSE = 12;
+const WHOLE_STEPS = [1, 2, 5, 10, 20, 25, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000];
+const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400];
 
 export function draw(element: HTMLElement, options: PlotOptions): Plot {
   const plot = new uPlot(optionsOf(element, options), [[], ...options.series.map(() => [])], element);
@@ -77,11 +81,17 @@ function optionsOf(element: HTMLElement, { day, unit, most, series }: PlotOption
       {
         ...axis,
         size: 46,
-        values: (_plot, ticks) => ticks.map((tick) => `${tick}${unit === "" ? "" : ` ${unit}`}`),
+        incrs: unit === "s" ? TIME_STEPS : WHOLE_STEPS,
+        values: (_plot, ticks) => ticks.map((tick) => measure(tick, unit)),
       },
     ],
     series: [{}, ...series.map((one) => lineOf(one, colour(one.color)))],
   };
+}
+
+function measure(tick: number, unit: string): string {
+  if (unit === "s") return clockDuration(tick * 1_000);
+  return unit === "" ? count.format(tick) : `${tick} ${unit}`;
 }
 
 function lineOf({ isBar, label }: Series, stroke: () => string): uPlot.Series {
@@ -94,12 +104,20 @@ function lineOf({ isBar, label }: Series, stroke: () => string): uPlot.Series {
     label,
     stroke,
     width: isBar === true ? 0 : 2,
-    points: { size: 4, show: isBar !== true },
+    // A line shows its own points; one that stands alone, between quarters without calls, needs a mark.
+    points: { size: 5, fill: stroke, show: (plot, index) => isBar !== true && isSparse(plot, index) },
     ...bars,
     ...fill,
   };
 }
 
+/** So few that lines between them would tell nothing. */
+function isSparse(plot: uPlot, index: number): boolean {
+  const known = Array.from<unknown>(plot.data[index] ?? []).filter((value) => value != null);
+  return known.length <= SPARSE;
+}
+
+const count = new Intl.NumberFormat("en");
 const hours = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 
 function hour(seconds: number): string {

@@ -48,13 +48,15 @@ function Card({ entry, isPressed, onClick }: CardProps) {
       data-tone={breached > 0 ? "past" : waiting > 0 ? "near" : "calm"}
       onClick={onClick}
     >
-      <span class="language-name">{languageName(language) ?? texts.board.none}</span>
-      <span class="language-waits">
+      <span class="language-name" title={languageName(language) ?? texts.board.none}>
+        {languageName(language) ?? texts.board.none}
+      </span>
+      <span class="language-waits" data-waiting={waiting > 0}>
         {waiting === 0 ? texts.board.nobodyWaits : texts.board.waiting(waiting)}
         {longestWaitMs === null ? null : (
-          <span class={breached > 0 ? "late" : ""}>
-            {" "}
-            · {texts.board.longest(clockDuration(longestWaitMs))}
+          <span class={breached > 0 ? "late" : ""} title={texts.tiles.longestWait}>
+            <span class="hidden">{texts.tiles.longestWait} </span>
+            {clockDuration(longestWaitMs)}
           </span>
         )}
       </span>

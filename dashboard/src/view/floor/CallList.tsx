@@ -1,6 +1,6 @@
 /** The live calls as rows of a grid, of which only those in sight are in the document. */
 
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Call } from "../../contracts";
 import type { Entry } from "../../floor/groups";
 import { texts } from "../../texts";
@@ -10,22 +10,26 @@ import { GroupRow } from "./GroupRow";
 import { ListNotice } from "./ListNotice";
 import { useVirtualRows } from "./virtual";
 
-const ROW_HEIGHT = 38;
-const NARROW_ROW_HEIGHT = 64;
-const GROUP_HEIGHT = 32;
+/** As in styles/floor.css: on a desk, on a phone, on a wall. */
+const HEIGHTS = { row: 38, group: 32 };
+const NARROW_HEIGHTS = { row: 64, group: 32 };
+const WALL_HEIGHTS = { row: 44, group: 38 };
 const NARROW = "(max-width: 760px)";
+const WALL = "(min-width: 1800px)";
 const COLUMNS = ["due", "state", "call", "queue", "language", "agent", "waited", "total", "flags"] as const;
 
 export function CallList({ store }: { store: Store }) {
   const entries = store.entries.value;
   const calls = useMemo(() => entries.flatMap(({ call }) => call ?? []), [entries]);
   const scroller = useRef<HTMLDivElement>(null);
-  const rowHeight = useMatch(NARROW) ? NARROW_ROW_HEIGHT : ROW_HEIGHT;
+  const { row: rowHeight, group: groupHeight } = useHeights();
+  // The same function as long as the entries are: for another one all places are reckoned anew, at each step of a scroll.
+  const getItemKey = useCallback((index: number) => keyOf(entries[index]) ?? index, [entries]);
   const rows = useVirtualRows({
     count: entries.length,
-    estimateSize: (index) => (entries[index]?.group === undefined ? rowHeight : GROUP_HEIGHT),
+    estimateSize: (index) => (entries[index]?.group === undefined ? rowHeight : groupHeight),
     getScrollElement: () => scroller.current,
-    getItemKey: (index) => keyOf(entries[index]) ?? index,
+    getItemKey,
     overscan: 8,
   });
   useEffect(() => rows.measure(), [rows, rowHeight, store.filters.value.group]);
@@ -123,6 +127,12 @@ function cursorTarget(event: KeyboardEvent, cursor: number, count: number, page:
   };
   const target = targets[event.key];
   return target === undefined || count === 0 ? null : Math.min(last, Math.max(0, target));
+}
+
+function useHeights(): typeof HEIGHTS {
+  const isNarrow = useMatch(NARROW);
+  const isWall = useMatch(WALL);
+  return isNarrow ? NARROW_HEIGHTS : isWall ? WALL_HEIGHTS : HEIGHTS;
 }
 
 function useMatch(query: string): boolean {

@@ -9,7 +9,7 @@ import {
 } from "../../floor/filters";
 import { texts } from "../../texts";
 import { Choice } from "../shell/Choice";
-import { AgentChoice, LanguageChoice, QueueChoice } from "../shell/choices";
+import { AgentChoice, QueueChoice } from "../shell/choices";
 import { StateIcon } from "../shell/icons";
 import { Search } from "../shell/Search";
 import type { Store } from "../store";
@@ -26,7 +26,6 @@ export function FilterBar({ store }: { store: Store }) {
       />
       <StateFilter filters={filters} set={set} />
       <QueueChoice store={store} />
-      <LanguageChoice store={store} />
       <AgentChoice store={store} />
       <Choice
         label={texts.filters.flag}

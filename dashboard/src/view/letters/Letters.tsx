@@ -6,7 +6,7 @@ import { roughAge } from "../../floor/durations";
 import type { Reading } from "../../reading";
 import { texts } from "../../texts";
 import { Notice } from "../shell/Notice";
-import { Read, useReading } from "../shell/useReading";
+import { Read, ReadAt, useReading } from "../shell/useReading";
 import type { Store } from "../store";
 import { type Outcome, redrive, type Wanted } from "./redrive";
 
@@ -52,6 +52,7 @@ export function Letters({ store }: { store: Store }) {
       </section>
       <div class="scroll">
         {outcome === null ? null : <Told outcome={outcome} />}
+        <ReadAt store={store} reading={reading} />
         <List
           {...{ store, reading, isBusy }}
           onAgain={mayRedrive ? (id) => void again({ ids: [id] }) : null}

@@ -51,6 +51,18 @@ export function Read<T>({ reading, children }: ReadProps<T>) {
   );
 }
 
+/** How old a reading is that is not kept up by the feed. */
+export function ReadAt<T>({ store, reading }: { store: Store; reading: Reading<T> }) {
+  store.now.value; // steps with the clock
+  const readAt = reading.readAt.value;
+  if (readAt === null || reading.state.value !== "ready") return null;
+  return (
+    <p class="read-at" data-testid="read-at">
+      {texts.readAt(roughAge(Math.max(0, Date.now() - readAt)))}
+    </p>
+  );
+}
+
 function Stale<T>({ reading }: { reading: Reading<T> }) {
   return (
     <p class="stale" role="alert" data-testid="stale">
