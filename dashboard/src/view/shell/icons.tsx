@@ -16,27 +16,28 @@ export function Mark() {
 export function StateIcon({ state }: { state: ShownState }) {
   return (
     <svg class="state-icon" viewBox="0 0 14 14" aria-hidden="true" data-state={state}>
-      {STATE_SHAPES[state]}
+      {SHAPES[state]()}
     </svg>
   );
 }
 
-const STATE_SHAPES = {
-  waiting: <circle cx="7" cy="7" r="4" class="outline" />,
-  ringing: (
+/** Made anew each time: an element that is kept keeps the page that it was drawn in, and that one the next, and so on. */
+const SHAPES = {
+  waiting: () => <circle cx="7" cy="7" r="4" class="outline" />,
+  ringing: () => (
     <>
       <circle cx="7" cy="7" r="2.2" class="solid" />
       <circle cx="7" cy="7" r="5" class="outline ring" />
     </>
   ),
-  active: <circle cx="7" cy="7" r="4.5" class="solid" />,
-  on_hold: (
+  active: () => <circle cx="7" cy="7" r="4.5" class="solid" />,
+  on_hold: () => (
     <>
       <rect x="3" y="2.8" width="2.8" height="8.4" rx="1" class="solid" />
       <rect x="8.2" y="2.8" width="2.8" height="8.4" rx="1" class="solid" />
     </>
   ),
-  ended: <path d="M3.5 7h7" class="outline" />,
+  ended: () => <path d="M3.5 7h7" class="outline" />,
 };
 
 export function VideoIcon() {
