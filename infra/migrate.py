@@ -50,6 +50,13 @@ def migrate(database_url: str, folder: Path = FOLDER, sleep: Callable[[float], N
         return [script.name for script in missing]
 
 
+def is_begun(database_url: str) -> bool:
+    """Whether the database has had any migration."""
+    with psycopg.connect(database_url, connect_timeout=CONNECT_SECONDS) as connection:
+        found = connection.execute("select to_regclass('schema_migrations')").fetchone()
+    return bool(found and found[0])
+
+
 def grant(connection: psycopg.Connection) -> None:
     """What the roles of the packages may do, where there are any; in one transaction, so that no one is without."""
     connection.execute(GRANTS.read_bytes())

@@ -26,6 +26,8 @@ MODULES = {
     "dead-letters": "dead_letters",
     "token": "token",
     "rebuild": "rebuild",
+    "backup": "backup",
+    "restore": "backup",
     "generate-history": "generate_history",
 }
 HIDDEN = {"keep"}  # `up --detach` calls it

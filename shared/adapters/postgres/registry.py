@@ -123,7 +123,7 @@ class PostgresRegistry:
 
 def _read_missed(cursor: psycopg.Cursor[DictRow], asked: Mapping[str, Any]) -> Missed | None:
     here = _one(cursor, horizon.HORIZON, {})
-    if asked["since"] > here["next"] or _one(cursor, _MOVED_AWAY, asked)["exists"]:
+    if not horizon.is_ours(here, asked["since"]) or _one(cursor, _MOVED_AWAY, asked)["exists"]:
         return None
     events = cursor.execute(_MISSED, asked).fetchall()
     agents = cursor.execute(_AGENTS, asked).fetchall()

@@ -55,7 +55,7 @@ returning id, position
 RESTATE_EVENTS = """
 update events e set at = r.at, state = r.state, version = coalesce(r.version, e.version), reason = r.reason,
     failed_at = r.failed_at, redriven_at = r.redriven_at, attempts = r.attempts,
-    txid = pg_current_xact_id()::text::bigint
+    txid = this_position()
 from json_to_recordset(%s) r (id text, at timestamptz, state text, version int, reason text, failed_at timestamptz,
                               redriven_at timestamptz, attempts int)
 where e.id = r.id

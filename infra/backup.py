@@ -1,0 +1,95 @@
+"""Copy the system of record to a file, as of one moment and while everybody works; and bring it back."""
+
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from shutil import which
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from infra import migrate
+from infra.environment import environment
+from infra.errors import InfraError
+from infra.local import postgres
+
+RESTORED = Path(__file__).parent / "restored.sql"
+LOOK_SECONDS = 0.2
+# What libpq's programs read in the place of arguments, which any user of the machine could list.
+VARIABLES = {
+    "host": "PGHOST",
+    "port": "PGPORT",
+    "user": "PGUSER",
+    "password": "PGPASSWORD",
+    "dbname": "PGDATABASE",
+    "sslmode": "PGSSLMODE",
+    "sslrootcert": "PGSSLROOTCERT",
+}
+
+
+def back_up(database_url: str, file: Path, progress: Callable[[int], None]) -> int:
+    """Write a compressed copy, readable by its owner only; its size in bytes. `progress` is told the bytes so far.
+
+    Raises `InfraError`, and leaves no file, where the copy is not whole.
+    """
+    draft = file.with_name(f"{file.name}.part")
+    draft.touch(mode=0o600)
+    try:
+        _run(["pg_dump", "--format=custom", f"--file={draft}"], database_url, lambda: progress(draft.stat().st_size))
+        draft.rename(file)
+    finally:
+        draft.unlink(missing_ok=True)
+    return file.stat().st_size
+
+
+def restore(database_url: str, file: Path) -> None:
+    """Bring a copy back to a database that has nothing yet, up to this version's schema. Raises `InfraError`.
+
+    Roles are not in it: `switchboard roles` gives each package its own again.
+    """
+    if not file.is_file():
+        raise InfraError(f"There is no {file}.")
+    if migrate.is_begun(database_url):
+        raise InfraError("The database is not empty. Make a new one (`create database`), and restore into that.")
+    into = f"--dbname={conninfo_to_dict(database_url).get('dbname', '')}"
+    options = ["--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction", into]
+    _run(["pg_restore", *options, str(file)], database_url, lambda: None)
+    migrate.migrate(database_url)
+    begin_anew(database_url)
+
+
+def begin_anew(database_url: str) -> None:
+    """Tell a database that it was restored: from a file, from a snapshot, or to a point in time."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute(RESTORED.read_bytes())
+
+
+def _run(command: list[str], database_url: str, look: Callable[[], None]) -> None:
+    program, *arguments = command
+    variables = environment(**_variables(database_url))
+    with subprocess.Popen(
+        [_program(program), *arguments], env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while True:
+            try:
+                _, said = process.communicate(timeout=LOOK_SECONDS)
+            except subprocess.TimeoutExpired:
+                look()
+            else:
+                break
+    if process.returncode:
+        raise InfraError(f"{program} failed, and nothing was changed:\n{said.strip()}")
+
+
+def _program(name: str) -> Path | str:
+    """The wheel's, which is of Postgres 18 and reads whatever is older; without it the machine's."""
+    ours = postgres.binaries() / name
+    found = ours if ours.exists() else which(name)
+    if not found:
+        raise InfraError(f"{name} is missing: install Postgres's client programs.")
+    return found
+
+
+def _variables(database_url: str) -> Mapping[str, str]:
+    given = conninfo_to_dict(database_url)
+    return {variable: str(given[name]) for name, variable in VARIABLES.items() if given.get(name)}
