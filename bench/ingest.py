@@ -7,14 +7,15 @@ beside bare events: inserted 500 a transaction by `unnest`, with a key and nothi
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import psycopg
 
 from bench.stage import KEY, Figure, Stage, per_second
 from shared.adapters import tokens
-from shared.adapters.postgres.ledger import Cursor, PostgresLedger, Query, _kept
+from shared.adapters.ids import new_id
+from shared.adapters.postgres.ledger import Cursor, PostgresLedger, Query
 
 CALLS = 400
 BATCH = 500
@@ -24,7 +25,7 @@ create table bare (id text primary key, call_id text, name text, data jsonb, at 
 _BARE_INSERT = """
 insert into bare (id, call_id, name, data) select * from unnest(%s::text[], %s::text[], %s::text[], %s::jsonb[])
 """
-Trace = list[tuple[list[tuple[Any, Any]], bool]]
+Trace = list[tuple[list[Query], bool, bool]]  # what was sent, whether it was waited for, whether it was the last
 
 
 def lifecycles(calls: int) -> list[dict[str, Any]]:
@@ -107,12 +108,13 @@ def _traced() -> Iterator[Trace]:
         self: PostgresLedger,
         queries: Iterable[Query],
         *,
+        wait: bool = True,
         commit: bool = False,
-        meanwhile: Callable[[], None] | None = None,
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> list[Cursor]:
         sent: list[Query] = []
-        trace.append((sent, commit))
-        return original(self, _kept(queries, sent), commit=commit, meanwhile=meanwhile)
+        trace.append((sent, wait, commit))
+        return original(self, _kept(queries, sent), wait=wait, commit=commit, meanwhile=meanwhile)
 
     PostgresLedger._run = remembering  # type: ignore[method-assign]
     try:
@@ -126,25 +128,33 @@ def _replay(stage: Stage, trace: Trace, events: int) -> float:
         return per_second(lambda: _send(connection, trace), events)
 
 
+def _kept(queries: Iterable[Query], kept: list[Query]) -> Iterator[Query]:
+    for query in queries:
+        kept.append(query)
+        yield query
+
+
 def _send(connection: psycopg.Connection[Any], trace: Trace) -> None:
-    begun = False
-    for queries, commit in trace:
-        with connection.pipeline():
-            if not begun:
-                connection.execute("begin")
-            for query, parameters in queries:
-                connection.execute(query, parameters)
-            if commit:
-                connection.execute("commit")
-        begun = not commit
+    begun, pipeline = False, ExitStack()
+    sending = False
+    for queries, wait, commit in trace:
+        if not sending:
+            pipeline.enter_context(connection.pipeline())
+        if not begun:
+            connection.execute("begin")
+        for query, parameters in queries:
+            connection.execute(query, parameters)
+        if commit:
+            connection.execute("commit")
+        if wait:
+            pipeline.close()
+        begun, sending = not commit, not wait
 
 
 def _delivery(events: list[dict[str, Any]]) -> dict[str, Any]:
     attributes = {"SentTimestamp": str(time.time_ns() // 1_000_000)}
     return {
-        "Records": [
-            {"messageId": str(n), "body": json.dumps(event), "attributes": attributes} for n, event in enumerate(events)
-        ]
+        "Records": [{"messageId": new_id(), "body": json.dumps(event), "attributes": attributes} for event in events]
     }
 
 

@@ -27,6 +27,10 @@ begin
         to switchboard_ingest;
     grant select, insert, update on queues, events, agent_events to switchboard_ingest;
     grant select on heartbeats, leases, connections to switchboard_ingest;
+    grant select on events_other to switchboard_ingest, switchboard_timers;
+    -- Places in the log are drawn before they are filled.
+    execute format('grant usage on sequence %s to switchboard_ingest, switchboard_timers',
+                   pg_get_serial_sequence('events', 'position'));
 
     -- Reads.
     grant select on calls, events, agents, queues, outbox, call_rollups, free_agents, agent_events to switchboard_query;

@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # what only some functions need is imported where it is made
     from shared.usecases.cursors import Cursors
     from shared.usecases.dispatch import Dispatcher
     from shared.usecases.health import Vitals
-    from shared.usecases.journal import Announcer
+    from shared.usecases.news import Announcer
     from shared.usecases.relay import Relay
     from shared.usecases.submit import Desk
     from shared.usecases.sweep_timers import Sweeper
@@ -42,9 +42,9 @@ WAKE_AT_MOST_EVERY = timedelta(seconds=2)
 
 
 def logger(service: str) -> logging.Logger:
-    # A batch makes many objects that live until it is answered, and no cycles: to look for some among them after every
-    # 700th cost a tenth of ingest.
-    gc.set_threshold(50_000, 20, 20)
+    # A batch makes many objects that live until it is answered, and no cycles: to look for some among them costs a
+    # tenth of ingest. So the collector comes by when so many have outlived their batches.
+    gc.set_threshold(200_000, 20, 20)
     metrics.serve(service)
     return log.configure(service, log_level())
 

@@ -3,12 +3,8 @@
 import os
 import time
 
-_LOW = (1 << 62) - 1
-
 
 def new_id() -> str:
-    milliseconds = time.time_ns() // 1_000_000
-    random = int.from_bytes(os.urandom(10)) >> 6  # 74 bits
-    value = milliseconds << 80 | 7 << 76 | random >> 62 << 64 | 2 << 62 | random & _LOW
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    moment, random = f"{time.time_ns() // 1_000_000:012x}", os.urandom(10).hex()
+    variant = "89ab"[int(random[3], 16) & 3]
+    return f"{moment[:8]}-{moment[8:]}-7{random[:3]}-{variant}{random[4:7]}-{random[7:19]}"

@@ -8,7 +8,7 @@ from shared.adapters import metrics
 from shared.adapters.metrics import Metric
 from shared.contracts.problems import Problem
 from shared.domain.facts import Source
-from shared.usecases.journal import Announcement, Announcer, News
+from shared.usecases.news import Announcement, Announcer, News
 from shared.usecases.submit import Result
 
 _log = logging.getLogger(__name__)

@@ -13,19 +13,19 @@ from redis.retry import Retry
 from shared.adapters import metrics
 from shared.adapters.floor_channel import STATUS_UPDATES, floor_channel
 from shared.adapters.metrics import Metric
-from shared.adapters.postgres.codec import agent_view, event_json_of
-from shared.contracts.wire import Json, call_json, status_json
-from shared.usecases.journal import Announcement, News
+from shared.adapters.postgres.codec import agent_json
+from shared.usecases.news import News
 from shared.usecases.shards import shared_out
 
 _log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 0.25  # an answer may be this much later when Redis hangs, never more
 
-# One command for a whole batch: commands are dear to the client, not to the server. Pairs of channel and message;
-# answers how many heard each.
+# One command for a whole batch: commands and arguments are dear to the client, not to the server. First what others
+# listen to, a line a message, then pairs of a channel and what our relay hears on it; answers how many heard each.
 _PUBLISH = """
+for message in string.gmatch(ARGV[2], '[^\\n]+') do redis.call('publish', ARGV[1], message) end
 local heard = {}
-for i = 1, #ARGV, 2 do heard[#heard + 1] = redis.call('publish', ARGV[i], ARGV[i + 1]) end
+for i = 3, #ARGV, 2 do heard[#heard + 1] = redis.call('publish', ARGV[i], ARGV[i + 1]) end
 return heard
 """
 
@@ -46,21 +46,17 @@ class RedisAnnouncer:
         self.announce_all([news])
 
     def announce_all(self, several: Sequence[News]) -> None:
-        floor: list[tuple[int, bytes]] = []
-        statuses: list[tuple[str, bytes]] = []
-        for news in several:
-            changes = [_change(announcement) for announcement in news.changes]
-            floor += self._messages(news, changes)
-            statuses += [(STATUS_UPDATES, _status(change)) for change in changes]
+        floor = [message for news in several for message in self._messages(news)]
         if not floor:
             return
+        statuses = b"\n".join([change.status for news in several for change in news.changes])
         try:
-            heard = self._publish([(floor_channel(shard), message) for shard, message in floor] + statuses)
+            heard = self._publish(statuses, [(floor_channel(shard), message) for shard, message in floor])
         except redis.RedisError as error:
             _log.warning("Not announced, the sweep will: %s", type(error).__name__)
         else:
-            metrics.observe(Metric.LISTENERS, min(heard[: len(floor)]))
-            for shard in {shard for (shard, _), listeners in zip(floor, heard, strict=False) if not listeners}:
+            metrics.observe(Metric.LISTENERS, min(heard))
+            for shard in {shard for (shard, _), listeners in zip(floor, heard, strict=True) if not listeners}:
                 self._wake_relay(shard)
 
     def ping_milliseconds(self) -> float | None:
@@ -72,32 +68,21 @@ class RedisAnnouncer:
             return None
         return (time.perf_counter() - begun) * 1000
 
-    def _publish(self, messages: Sequence[tuple[str, bytes]]) -> list[int]:
-        return self._client.eval(_PUBLISH, 0, *(part for message in messages for part in message))
+    def _publish(self, statuses: bytes, messages: Sequence[tuple[str, bytes]]) -> list[int]:
+        return self._client.eval(
+            _PUBLISH, 0, STATUS_UPDATES, statuses, *(part for message in messages for part in message)
+        )
 
-    def _messages(self, news: News, changes: Sequence[Json]) -> Iterator[tuple[int, bytes]]:
+    def _messages(self, news: News) -> Iterator[tuple[int, bytes]]:
         """As `contracts.feed.Published`, one for each relay that has a share."""
         queues = {change.call.id: change.call.queue_id for change in news.changes}
         shares = shared_out(queues, [(agent.id, agent.call_id) for agent in news.agents], self._shards)
         for shard, share in shares.items():
             calls, agents = set(share.calls), set(share.agents)
+            changes = b",".join([change.change for change in news.changes if change.call.id in calls])
             told = {
                 "transaction": news.transaction,
-                "changes": [change for change in changes if change["call"]["id"] in calls],
-                "agents": [agent_view(agent).model_dump(mode="json") for agent in news.agents if agent.id in agents],
+                "changes": orjson.Fragment(b"[%b]" % changes),
+                "agents": [agent_json(agent) for agent in news.agents if agent.id in agents],
             }
             yield shard, orjson.dumps(told)
-
-
-def _status(change: Json) -> bytes:
-    return orjson.dumps(status_json(change["call"], change["event"]))
-
-
-def _change(announcement: Announcement) -> Json:
-    """As `contracts.feed.Change`."""
-    return {
-        "event": event_json_of(announcement.row),
-        "call": call_json(announcement.call),
-        "previousQueueId": announcement.left.queue_id,
-        "previousAgentId": announcement.left.agent_id,
-    }

@@ -7,7 +7,7 @@ from pydantic import Field
 from shared.contracts.base import Contract, Moment, RoutingName, StrategyName
 from shared.domain import facts
 from shared.domain.call import Call
-from shared.domain.facts import Event, Initiated, Limits, Source
+from shared.domain.facts import Event, Initiated, Source
 from shared.domain.rules import flags, next_promise
 
 FlagName = Literal["sla_breached", "hold_exceeded", "short_call", "rerouted"]
@@ -128,14 +128,16 @@ class EventView(Contract):
 
 
 def fact_fields(fact: facts.Fact) -> dict[str, Any]:
-    fields = {
-        _OUTSIDE.get(name, name): value
-        for name in type(fact).__dataclass_fields__
-        if not isinstance(value := getattr(fact, name), Limits) and value is not None
-    }
+    fields = {told: value for name, told in _TOLD[type(fact)] if (value := getattr(fact, name)) is not None}
     if isinstance(fact, Initiated):
         fields["slaSeconds"] = fact.limits.sla_seconds
     return fields
+
+
+_TOLD: dict[type[facts.Fact], tuple[tuple[str, str], ...]] = {
+    kind: tuple((name, _OUTSIDE.get(name, name)) for name in kind.__dataclass_fields__ if name != "limits")
+    for kind in facts.NAMES
+}
 
 
 class AlertView(Contract):

@@ -3,32 +3,36 @@
 A test holds the two together.
 """
 
+from datetime import timedelta
 from typing import Any
+
+import orjson
 
 from shared.contracts.base import rfc3339
 from shared.contracts.views import fact_fields
-from shared.domain.call import Call
-from shared.domain.facts import Event, Source
+from shared.domain.call import Call, Offer
+from shared.domain.facts import Event, Limits, Source
 from shared.domain.rules import flags, next_promise
 
 Json = dict[str, Any]
 
 _KEPT = 1024
-_known: dict[int, tuple[Call, Json]] = {}
+_known: dict[int, tuple[Call, bytes]] = {}
 
 
-def call_json(call: Call) -> Json:
-    """As `CallView`. The sender is answered with what the floor is told: that is made once. Never change it."""
+def call_words(call: Call) -> bytes:
+    """As `CallView`, in JSON. The sender is answered with what the floor is told: that is made once."""
     held = _known.get(id(call))
     if held is None:
         if len(_known) >= _KEPT:
             _known.clear()
-        held = _known[id(call)] = call, _call_json(call)  # the call is kept with it, so its identity stays its own
+        held = _known[id(call)] = call, orjson.dumps(call_json(call))  # kept with it, so its identity stays its own
     return held[1]
 
 
-def _call_json(call: Call) -> Json:
+def call_json(call: Call) -> Json:
     offer, ended_at = call.offer, call.ended_at
+    promise = next_promise(call)
     return {
         "id": call.id,
         "type": call.type,
@@ -44,28 +48,20 @@ def _call_json(call: Call) -> Json:
         "durationSeconds": call.duration_seconds,
         "endReason": call.end_reason,
         "flags": list(flags(call)),
-        "offer": _offer_json(call),
-        "deadline": _deadline_json(call),
+        "offer": offer and _offer_json(offer, call.limits),
+        "deadline": promise and {"kind": promise.kind, "dueAt": rfc3339(promise.due_at)},
         "version": call.version,
         "metadata": call.metadata,
     }
 
 
-def _offer_json(call: Call) -> Json | None:
-    offer, due_at = call.offer, call.offer_due_at
-    if offer is None or due_at is None:
-        return None
+def _offer_json(offer: Offer, limits: Limits) -> Json:
     return {
         "agentId": offer.agent_id,
         "offeredAt": rfc3339(offer.offered_at),
-        "dueAt": rfc3339(due_at),
+        "dueAt": rfc3339(offer.offered_at + timedelta(seconds=limits.answer_seconds)),
         "attempt": offer.attempt,
     }
-
-
-def _deadline_json(call: Call) -> Json | None:
-    first = next_promise(call)
-    return first and {"kind": first.kind, "dueAt": rfc3339(first.due_at)}
 
 
 def event_json(event: Event, *, position: int, version: int | None, void: bool) -> Json:
@@ -86,12 +82,26 @@ def event_json(event: Event, *, position: int, version: int | None, void: bool) 
     }
 
 
-def status_json(call: Json, event: Json) -> Json:
-    """As `StatusMessage`, of a call and an event that are JSON already."""
-    return {
-        "callId": call["id"],
-        "status": call["status"],
-        "eventType": event["type"],
-        "timestamp": event["timestamp"],
-        "metadata": event["metadata"],
-    }
+def change_words(event: Json, call: Call, previous_queue_id: str | None, previous_agent_id: str | None) -> bytes:
+    """As `feed.Change`, in JSON, of an event that is JSON already."""
+    return orjson.dumps(
+        {
+            "event": event,
+            "call": orjson.Fragment(call_words(call)),
+            "previousQueueId": previous_queue_id,
+            "previousAgentId": previous_agent_id,
+        }
+    )
+
+
+def status_words(event: Json, call: Call) -> bytes:
+    """As `StatusMessage`, in JSON, of an event that is JSON already."""
+    return orjson.dumps(
+        {
+            "callId": call.id,
+            "status": call.status,
+            "eventType": event["type"],
+            "timestamp": event["timestamp"],
+            "metadata": event["metadata"],
+        }
+    )

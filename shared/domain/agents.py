@@ -1,10 +1,10 @@
 """What a call does to agents: a claim on each, and the difference that an event makes to these claims."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from shared.domain.call import Call, Status
+from shared.domain.value import value
 
 
 class AgentStatus(StrEnum):
@@ -20,7 +20,7 @@ ENGAGED = (AgentStatus.OFFERED, AgentStatus.ON_CALL)
 NO_ANSWER = "no_answer"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Effect:
     """Set an agent's status on a call's behalf, unless another call has the agent by now."""
 
@@ -35,12 +35,14 @@ def assignments(call: Call | None) -> dict[str, Effect]:
     """The status in which this call, as it stands, puts each agent whom it touched. History moves nobody."""
     if call is None or call.history:
         return {}
-    claims = [Effect(miss.agent_id, call.id, AgentStatus.AWAY, miss.at, NO_ANSWER) for miss in call.missed]
-    if call.offer:
-        claims.append(Effect(call.offer.agent_id, call.id, AgentStatus.OFFERED, call.offer.offered_at))
+    claims = {
+        miss.agent_id: Effect(miss.agent_id, call.id, AgentStatus.AWAY, miss.at, NO_ANSWER) for miss in call.missed
+    }
+    if offer := call.offer:
+        claims[offer.agent_id] = Effect(offer.agent_id, call.id, AgentStatus.OFFERED, offer.offered_at)
     if call.agent_id and call.answered_at:
-        claims.append(_served(call, call.agent_id, call.answered_at))
-    return {claim.agent_id: claim for claim in claims}
+        claims[call.agent_id] = _served(call, call.agent_id, call.answered_at)
+    return claims
 
 
 def _served(call: Call, agent_id: str, answered_at: datetime) -> Effect:
@@ -57,6 +59,8 @@ def agent_effects(before: Call | None, after: Call | None, at: datetime) -> tupl
     superseded or disproved (rescinded), as if it had not been made, so that nobody loses a place among the idle by it.
     """
     held, claimed = assignments(before), assignments(after)
+    if held == claimed:
+        return ()
     freed = [
         Effect(
             agent_id, claim.call_id, AgentStatus.AVAILABLE, at if claim.status is AgentStatus.ON_CALL else claim.since

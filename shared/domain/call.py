@@ -24,6 +24,7 @@ from shared.domain.facts import (
     Source,
     Transferred,
 )
+from shared.domain.value import value
 
 
 class Status(StrEnum):
@@ -35,7 +36,7 @@ class Status(StrEnum):
     ENDED = "ended"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Offer:
     """An agent's phone rings. `attempt` counts from 1 since the call last began to wait."""
 
@@ -44,14 +45,20 @@ class Offer:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Missed:
     agent_id: str
     at: datetime
 
 
+class _Concluded:
+    """Room beside a state's fields for what follows from it (`rules.concluded`)."""
+
+    __slots__ = ("flags", "timers")
+
+
 @dataclass(frozen=True)
-class Call:
+class Call(_Concluded):
     """State after the events so far. Durations are seconds; `last_at` is the newest event's place in time.
 
     `attempts` counts since the call last began to wait, `misses` over its whole life. `hold_excess_seconds` is what its
@@ -96,9 +103,9 @@ class Call:
 
     @classmethod
     def of_fields(cls, fields: dict[str, Any]) -> "Call":
-        """All fields given, none checked or defaulted."""
+        """All fields given, none checked or defaulted. The fields are the call's from now on."""
         call = cls.__new__(cls)
-        call.__dict__.update(fields)
+        object.__setattr__(call, "__dict__", fields)
         return call
 
     @property
@@ -136,9 +143,8 @@ def begin(event: Event, fact: Initiated) -> Call:
 def evolve(call: Call, event: Event) -> Call:
     """The call after a legal event; legality is `rules.judge`'s, not asked again here."""
     changes = _changes(call, event)
-    return Call.of_fields(
-        {**vars(call), **changes, "last_at": max(call.last_at, event.at), "version": call.version + 1}
-    )
+    last_at = event.at if event.at > call.last_at else call.last_at
+    return Call.of_fields({**vars(call), **changes, "last_at": last_at, "version": call.version + 1})
 
 
 def _changes(call: Call, event: Event) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """What can happen to a call, one frozen class a fact: eight that telephony reports, then the system's own."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
+
+from shared.domain.value import value
 
 
 class Source(StrEnum):
@@ -20,7 +21,7 @@ class EndReason(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Limits:
     """The promises of a queue, in seconds, and who keeps them. A call keeps those that held when it began."""
 
@@ -32,7 +33,7 @@ class Limits:
     routing: Literal["telephony", "switchboard"] = "telephony"  # who makes the first offer
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Initiated:
     type: str
     queue_id: str
@@ -41,18 +42,18 @@ class Initiated:
     priority: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Routed:
     agent_id: str
     routing_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class NoAnswer:
     agent_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answered:
     """`wait_seconds` is the sender's figure; `agent_id` is given where it differs from the agent last offered."""
 
@@ -60,19 +61,19 @@ class Answered:
     agent_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Held:
     """A hold that begins (0 seconds) or is reported with its whole duration at once."""
 
     hold_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Resumed:
     pass
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Transferred:
     """The call goes back to waiting: in another queue, offered to another agent, or both."""
 
@@ -80,18 +81,18 @@ class Transferred:
     agent_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ended:
     reason: EndReason
     duration_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SlaBreached:
     pass
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AnswerTimedOut:
     """Redirection on no answer (RONA): the offer with this attempt number lapsed."""
 
@@ -99,21 +100,21 @@ class AnswerTimedOut:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Offered:
     """Switchboard itself makes the first offer, to an agent whom it has claimed."""
 
     agent_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Rerouted:
     """Switchboard offers the call again, after an offer that came to nothing."""
 
     agent_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class HoldExceeded:
     pass
 
@@ -153,7 +154,7 @@ NAMES: dict[type[Fact], str] = {
 _RANKS: dict[type[Fact], int] = {fact: rank for rank, fact in enumerate(NAMES)}
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Event:
     """A fact with its place in time. `at` is the sender's `occurredAt` where `dated`, else the time of receipt."""
 

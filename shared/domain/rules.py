@@ -1,10 +1,11 @@
 """What is legal when, what follows from a state, and the fold that makes a call of its events."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from functools import wraps
+from typing import NamedTuple, TypeVar
 
 from shared.domain.call import Call, Status, begin, evolve
 from shared.domain.facts import (
@@ -118,6 +119,25 @@ def _still_true(call: Call, event: Event) -> bool:
             return False
 
 
+T = TypeVar("T")
+
+
+def concluded(rule: Callable[[Call], T]) -> Callable[[Call], T]:
+    """Work out what follows from a state once: it is asked for by the record, by the floor and by the answer."""
+    name = rule.__name__
+
+    @wraps(rule)
+    def known(call: Call) -> T:
+        found = getattr(call, name, None)
+        if found is None:
+            found = rule(call)
+            object.__setattr__(call, name, found)
+        return found
+
+    return known
+
+
+@concluded
 def flags(call: Call) -> tuple[Flag, ...]:
     """What went wrong with a call, from its figures: they hold whether or not a timer saw it live."""
     limits, answered = call.limits, call.answered_at
@@ -140,7 +160,12 @@ def flags(call: Call) -> tuple[Flag, ...]:
 
 def timers_owed(call: Call | None) -> tuple[Timer, ...]:
     """The promises still open: a function of the state, so that a late event can only correct them."""
-    if call is None or call.history:
+    return timers(call) if call else ()
+
+
+@concluded
+def timers(call: Call) -> tuple[Timer, ...]:
+    if call.history:
         return ()
     owed: list[Timer] = []
     if call.status is Status.WAITING:
@@ -158,7 +183,7 @@ def timers_owed(call: Call | None) -> tuple[Timer, ...]:
 def next_promise(call: Call) -> Timer | None:
     """The promise that falls due next; wrapping up is the agent's, not the caller's."""
     first: Timer | None = None
-    for timer in timers_owed(call):
+    for timer in timers(call):
         if timer.kind is not TimerKind.WRAP_UP and (first is None or timer.due_at < first.due_at):
             first = timer
     return first

@@ -8,7 +8,8 @@ from shared.contracts.problems import Problem, problem
 from shared.contracts.setup import AgentSetup
 from shared.contracts.views import AgentView
 from shared.domain.agents import AgentStatus
-from shared.usecases.journal import AgentRecord, Announcer, News
+from shared.usecases.journal import AgentRecord
+from shared.usecases.news import Announcer, News
 
 
 @dataclass(frozen=True, slots=True)

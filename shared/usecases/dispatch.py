@@ -6,7 +6,8 @@ from datetime import datetime
 
 from shared.domain.agents import AgentStatus
 from shared.domain.routing import seeks_agent
-from shared.usecases.journal import Announcer, News, UnavailableError
+from shared.usecases.journal import UnavailableError
+from shared.usecases.news import Announcer, News
 from shared.usecases.sweep_timers import Sweeper, offer_waiting_calls
 
 AT_ONCE = 50  # the sweep offers the rest: no sender is kept waiting for it

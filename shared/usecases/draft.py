@@ -10,12 +10,15 @@ from shared.domain.facts import Event
 from shared.domain.rules import AN_INSTANT, Folded, TimerKind, Verdict, append, fold, judge, timers_owed
 from shared.usecases.journal import CallRecord, Changes, EventRow, EventState, Left
 
+STAYED = Left()
+
 _STATES = {
     Verdict.LEGAL: EventState.APPLIED,
     Verdict.EARLY: EventState.PARKED,
     Verdict.VOID: EventState.VOID,
     Verdict.ILLEGAL: EventState.PARKED,  # it was early, and what came since closed its place: its grace ends it
 }
+_TOLD = (EventState.APPLIED, EventState.VOID)
 
 
 class Draft:
@@ -38,39 +41,40 @@ class Draft:
         return self.log is None and not self._comes_next(at)
 
     def _comes_next(self, at: datetime) -> bool:
-        if self.record.parked:
+        record = self.record
+        if record.parked:
             return False
-        return not self.record.exists and not self.recorded if self.call is None else at > self.call.last_at
+        return not record.exists and not self.recorded if record.call is None else at > record.call.last_at
 
     def admit(self, event: Event, fingerprint: str) -> Verdict:
         """Take the event in, unless it is illegal or void: then nothing changes."""
         event = self._placed(event)
         if self._comes_next(event.at):
-            verdict = judge(self.call, event)
+            call = self.record.call
+            verdict = judge(call, event)
             if verdict is Verdict.LEGAL:
-                self.record.call = append(self.call, event)
+                self.record.call = append(call, event)
         else:
             verdict, event = self._admit_among(event)
-        if verdict in (Verdict.LEGAL, Verdict.EARLY):
+        if verdict is Verdict.LEGAL or verdict is Verdict.EARLY:
             self._record(event, fingerprint, verdict)
         return verdict
 
     def _placed(self, event: Event) -> Event:
         """An undated event comes after all that was known at its receipt, even if a dated sender's clock is ahead."""
-        if event.dated or event.is_system or self.call is None or event.at > self.call.last_at:
+        call = self.record.call
+        if event.dated or event.is_system or call is None or event.at > call.last_at:
             return event
-        return replace(event, at=self.call.last_at + AN_INSTANT)
+        return replace(event, at=call.last_at + AN_INSTANT)
 
     def _admit_among(self, event: Event) -> tuple[Verdict, Event]:
         """Fold all that is known with the new event in its place."""
         rows = self._living_rows()
         folded = fold([*(row.event for row in rows), event])
         verdict, event = folded.verdicts[event.id], folded.moved.get(event.id, event)
-        if self._unseats(rows, folded):
-            return Verdict.ILLEGAL, event
         if verdict not in (Verdict.LEGAL, Verdict.EARLY):
             return verdict, event
-        changed = self._restate(rows, folded)
+        changed = self._restate(rows, folded, event)
         if folded.call and (verdict is Verdict.LEGAL or changed):
             version = (self.call.version if self.call else 0) + 1
             self.record.call = replace(folded.call, version=version)
@@ -78,34 +82,38 @@ class Draft:
                 row.version = version
         return verdict, event
 
-    @staticmethod
-    def _unseats(rows: Sequence[EventRow], folded: Folded) -> bool:
-        """Whether an event that was right until now would become impossible."""
-        return any(row.state is EventState.APPLIED and folded.verdicts[row.event.id] is Verdict.ILLEGAL for row in rows)
-
     def _living_rows(self) -> list[EventRow]:
         assert self.log is not None, "whoever admits an event out of order loads the log first"
         return [row for row in self._rows() if row.state is not EventState.DEAD]
 
-    def _restate(self, rows: Sequence[EventRow], folded: Folded) -> list[EventRow]:
+    def _restate(self, rows: Sequence[EventRow], folded: Folded, newcomer: Event) -> list[EventRow]:
+        """Give each event the state that the set decides. What is impossible beside the newcomer would have been
+        refused had that come first: it is given up, so that the order of arrival makes no difference.
+        """
         changed: list[EventRow] = []
         for row in rows:
-            state = _STATES[folded.verdicts[row.event.id]]
-            event = folded.moved.get(row.event.id, row.event)
+            verdict = folded.verdicts[row.event.id]
+            state, event = _STATES[verdict], folded.moved.get(row.event.id, row.event)
+            if verdict is Verdict.ILLEGAL and row.state is EventState.APPLIED:
+                state, row.failed_at = EventState.DEAD, newcomer.received_at
+                row.reason = f"Not possible beside {newcomer.name} {newcomer.id}, which came later."
             if state is not row.state or event.at != row.event.at:
                 row.state, row.event = state, event
                 changed.append(row)
         fresh = {row.event.id for row in self.recorded}
-        self._restated |= {row.event.id: row for row in changed if row.event.id not in fresh}
+        self._restated |= {
+            row.event.id: row for row in changed if row.event.id not in fresh or row.state is EventState.DEAD
+        }
         self.record.parked = sum(row.state is EventState.PARKED for row in rows)
         return changed
 
     def _record(self, event: Event, fingerprint: str, verdict: Verdict) -> None:
-        version = self.call.version if self.call and verdict is Verdict.LEGAL else None
+        record, early = self.record, verdict is Verdict.EARLY
+        version = record.call.version if record.call and not early else None
         self.recorded.append(EventRow(event, fingerprint, _STATES[verdict], version))
-        self.record.parked += verdict is Verdict.EARLY
+        record.parked += early
         if not event.is_system:
-            self.record.last_event_id, self.record.last_fingerprint = event.id, fingerprint
+            record.last_event_id, record.last_fingerprint = event.id, fingerprint
 
     def bury(self, at: datetime, grace: timedelta, reason: str) -> None:
         """Give up parked events whose grace is over and whose predecessor never came."""
@@ -137,29 +145,32 @@ class Draft:
 
     def unsettled(self, at: datetime) -> tuple[Effect, ...]:
         """What the agents' records lack since the last time this was asked."""
-        effects = agent_effects(self.settled, self.call, at)
-        self.settled = self.call
-        return effects
+        settled, self.settled = self.settled, self.record.call
+        return agent_effects(settled, self.settled, at)
 
     def told(self) -> list[EventRow]:
         """The events that the floor must hear of: those applied now, and those that turned void."""
-        told = [row for row in self.recorded if row.state is not EventState.PARKED]
-        told += [row for row in self._restated.values() if row.state in (EventState.APPLIED, EventState.VOID)]
+        told = [row for row in self.recorded if row.state in _TOLD]
+        if self._restated:
+            told += [row for row in self._restated.values() if row.state in _TOLD]
         return told
 
     def left(self) -> Left:
         """The queue and the agent who had the call before, where it has gone on to others."""
-        if not self.before or not self.call:
-            return Left()
-        queue_id, agent_id = self.before.queue_id, _agent_of(self.before)
+        before, call = self.before, self.record.call
+        if not before or not call:
+            return STAYED
+        queue_id, agent_id = before.queue_id, _agent_of(before)
+        if queue_id == call.queue_id and agent_id in (None, _agent_of(call)):
+            return STAYED
         return Left(
-            queue_id if queue_id != self.call.queue_id else None,
-            agent_id if agent_id != _agent_of(self.call) else None,
+            queue_id if queue_id != call.queue_id else None,
+            agent_id if agent_id != _agent_of(call) else None,
         )
 
     def owed(self, grace: timedelta) -> dict[TimerKind, datetime]:
         """When the timers of the call as it stands are due, and the grace of what is parked."""
-        owed = dict(timers_owed(self.call))
+        owed = dict(timers_owed(self.record.call))
         if self.record.parked:
             parked = [row.parked_since for row in self._rows() if row.state is EventState.PARKED]
             owed |= {TimerKind.PARKED: min(parked) + grace} if parked else {}
@@ -171,15 +182,20 @@ class Draft:
         changes.records.append(self.record)
         changes.recorded += self.recorded
         changes.restated += self._restated.values()
-        before, owed = dict(timers_owed(self.before)), self.owed(grace)
-        changes.armed |= {(self.record.id, kind): due_at for kind, due_at in owed.items() if before.get(kind) != due_at}
-        kinds_before = (*before, TimerKind.PARKED) if self._parked_before else before
-        changes.disarmed.update((self.record.id, kind) for kind in kinds_before if kind not in owed)
         effects = self.unsettled(at)
         changes.effects += effects
-        if any(effect.status is AgentStatus.WRAP_UP for effect in effects):
+        self._rearm(changes, grace, any(effect.status is AgentStatus.WRAP_UP for effect in effects))
+
+    def _rearm(self, changes: Changes, grace: timedelta, wraps_up: bool) -> None:
+        call_id, before, owed = self.record.id, dict(timers_owed(self.before)), self.owed(grace)
+        if before == owed and not self._parked_before and not wraps_up:
+            return
+        changes.armed |= {(call_id, kind): due_at for kind, due_at in owed.items() if before.get(kind) != due_at}
+        kinds_before = (*before, TimerKind.PARKED) if self._parked_before else before
+        changes.disarmed.update((call_id, kind) for kind in kinds_before if kind not in owed)
+        if wraps_up and TimerKind.WRAP_UP in owed:
             # Owed before as well, perhaps, and swept: for another agent than the one who turns out to have served.
-            changes.armed |= {(self.record.id, kind): owed[kind] for kind in (TimerKind.WRAP_UP,) if kind in owed}
+            changes.armed[call_id, TimerKind.WRAP_UP] = owed[TimerKind.WRAP_UP]
 
     def _rows(self) -> list[EventRow]:
         return [*(self.log or ()), *self.recorded]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -12,6 +12,7 @@ from shared.domain.call import Call
 from shared.domain.facts import Event, Limits
 from shared.domain.routing import Routing, Search, Strategy
 from shared.domain.rules import TimerKind
+from shared.domain.value import value
 
 
 class EventState(StrEnum):
@@ -21,6 +22,9 @@ class EventState(StrEnum):
     PARKED = "parked"
     VOID = "void"
     DEAD = "dead"
+
+
+EVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -54,7 +58,7 @@ class CallRecord:
     exists: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Known:
     """An event that was recorded before under the same id."""
 
@@ -78,9 +82,16 @@ class Left(NamedTuple):
     agent_id: str | None = None
 
 
+class Told(NamedTuple):
+    """What the floor must be told of a call: the queue where it is now, and what it left."""
+
+    queue_id: str
+    left: Left
+
+
 @dataclass(slots=True)
 class Changes:
-    """All that one transaction writes."""
+    """What one transaction writes, or a part of it."""
 
     records: list[CallRecord] = field(default_factory=list[CallRecord])
     recorded: list[EventRow] = field(default_factory=list[EventRow])
@@ -88,7 +99,7 @@ class Changes:
     armed: dict[tuple[str, TimerKind], datetime] = field(default_factory=dict[tuple[str, TimerKind], datetime])
     disarmed: set[tuple[str, TimerKind]] = field(default_factory=set[tuple[str, TimerKind]])
     effects: list[Effect] = field(default_factory=list[Effect])
-    told: dict[str, Left] = field(default_factory=dict[str, Left])  # the calls that the floor must be told of, by id
+    told: dict[str, Told] = field(default_factory=dict[str, Told])  # the calls that the floor must be told of, by id
 
 
 class ConflictError(Exception):
@@ -99,7 +110,7 @@ class UnavailableError(Exception):
     """The system of record cannot be reached: try again later."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AgentRecord:
     """An agent as on record. `call_id` is the call that put the agent into this status, where one did."""
 
@@ -117,19 +128,32 @@ class AgentRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """What only the system of record knows: positions in the log, the agents as the effects left them, its own id."""
+class Drawn:
+    """A transaction's own id, and places in the log for what it records."""
 
-    positions: Mapping[str, int]
-    agents: Sequence[AgentRecord]
-    transaction: int | None = None  # none where the floor need not be told of anything
+    transaction: int
+    positions: Sequence[int]
 
 
 class Ledger(Protocol):
     """One open transaction."""
 
-    def load(self, call_ids: Collection[str], event_ids: Collection[str], queue_ids: Collection[str]) -> Loaded:
-        """Calls on the shelf are taken off it, and stay there where nothing is written."""
+    def load(
+        self,
+        call_ids: Collection[str],
+        event_ids: Collection[str],
+        queue_ids: Collection[str],
+        events: int = 0,
+        since: datetime = EVER,
+    ) -> Loaded:
+        """Calls on the shelf are taken off it, and stay there where nothing is written. `events` may be recorded.
+
+        Events of these ids are found where they belong to these calls, and of any call where received `since`.
+        """
+        ...
+
+    def draw(self, events: int) -> Drawn:
+        """Costs no round trip where `load` was told of as many."""
         ...
 
     def shelve(self, before: datetime, limit: int) -> int:
@@ -162,40 +186,16 @@ class Ledger(Protocol):
         """Engage the first agent by the strategy who may take this call; None when there is none."""
         ...
 
-    def write(self, changes: Changes, now: datetime, meanwhile: Callable[[], None]) -> Written:
-        """Write all and commit, with work to do while the system of record is at it. Raises `ConflictError`."""
+    def send(self, changes: Changes, now: datetime) -> None:
+        """Have calls, events and timers written, and wait for nothing: the rest of the transaction is still to come."""
+        ...
+
+    def write(self, changes: Changes, now: datetime, meanwhile: Callable[[], None]) -> Sequence[AgentRecord]:
+        """Write all and commit, with work to do while the system of record is at it; the agents as the effects left
+        them. Raises `ConflictError`.
+        """
         ...
 
 
 class Journal(Protocol):
     def transaction(self) -> AbstractContextManager[Ledger]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Announcement:
-    """An event that was applied or made void, and the call as its transaction left it."""
-
-    row: EventRow
-    call: Call
-    left: Left
-
-
-@dataclass(frozen=True, slots=True)
-class News:
-    """What one transaction has to tell the floor."""
-
-    changes: Sequence[Announcement] = ()
-    agents: Sequence[AgentRecord] = ()
-    transaction: int | None = None
-
-
-class Announcer(Protocol):
-    """Tells the floor what changed. Never raises: what was not told is told again by the sweep."""
-
-    def announce(self, news: News) -> None: ...
-
-
-class Announcers(Announcer, Protocol):
-    def announce_all(self, several: Sequence[News]) -> None:
-        """What several transactions have to tell, at once."""
-        ...

@@ -1,49 +1,52 @@
 """Record events: the one way by which anything gets onto a call's record, whoever says it."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from shared.contracts.wire import call_json
 from shared.domain.call import Call
 from shared.domain.facts import Event, Initiated, Limits, Transferred
 from shared.domain.rules import Verdict, fold
+from shared.domain.value import value
 from shared.usecases.draft import Draft
 from shared.usecases.journal import (
-    Announcement,
-    Announcer,
     CallRecord,
-    Changes,
     ConflictError,
-    EventRow,
     Journal,
     Known,
     Ledger,
-    Left,
     Loaded,
-    News,
     UnavailableError,
 )
+from shared.usecases.news import Announcer, News
+from shared.usecases.writing import Writing, load_logs
 
 MAX_ATTEMPTS = 8
+REMEMBERED = timedelta(
+    days=31
+)  # so long another call's event with the same id is known; one of the same call, for ever
+PART = 125  # events that are judged and sent to be written before the next
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Submission:
-    """An event as sent. `named` says that the id is the sender's, so that a second one with it is a replay."""
+    """An event as sent. `named` says that the id is the sender's, `known` that it was not made here: a second event
+    with a known id is a replay.
+    """
 
     event: Event
     fingerprint: str
-    named: bool
+    named: bool = False
+    known: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Applied:
     event_id: str
     call: Call
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Parked:
     """Kept until the event that it follows comes. `call` is what is known of the call so far."""
 
@@ -52,24 +55,24 @@ class Parked:
     call: Call | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Replayed:
     event_id: str
     call_id: str
     call: Call | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class UnknownQueue:
     queue_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class KeyReused:
     event_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Impossible:
     """`status` is the call's at the event's place in time."""
 
@@ -100,60 +103,48 @@ def record_events(
 def _attempt(
     journal: Journal, submissions: Sequence[Submission], now: datetime, grace: timedelta
 ) -> tuple[list[Outcome], News]:
+    outcomes: dict[int, Outcome] = {}
     with journal.transaction() as ledger:
-        loaded = _load(ledger, submissions)
-        recorder = _Recorder(loaded)
-        drafts = recorder.drafts
-        load_logs(ledger, [drafts[s.event.call_id] for s in submissions if _needs_log(drafts, s)])
-        outcomes = [recorder.take(ledger, submission) for submission in submissions]
-        return outcomes, commit(ledger, drafts, now, grace)
+        recorder, writing = _Recorder(_load(ledger, submissions, now)), Writing(ledger, now, grace)
+        for part in _parts(submissions):
+            drafts = recorder.drafts(submission for _, submission in part)
+            load_logs(ledger, [draft for _, s in part if (draft := drafts[s.event.call_id]).needs_log(s.event.at)])
+            for index, submission in part:
+                outcomes[index] = recorder.take(ledger, drafts[submission.event.call_id], submission)
+            writing.add(drafts)
+        news = writing.commit()
+    return [outcomes[index] for index in range(len(submissions))], news
 
 
-def _load(ledger: Ledger, submissions: Sequence[Submission]) -> Loaded:
+def _load(ledger: Ledger, submissions: Sequence[Submission], now: datetime) -> Loaded:
     queues = {fact.queue_id for s in submissions if isinstance(fact := s.event.fact, Initiated | Transferred)}
     return ledger.load(
         sorted({s.event.call_id for s in submissions}),
-        [s.event.id for s in submissions if s.named],
+        [s.event.id for s in submissions if s.known],
         [queue_id for queue_id in queues if queue_id],
+        events=len(submissions),
+        since=now - REMEMBERED,
     )
 
 
-def _needs_log(drafts: Mapping[str, Draft], submission: Submission) -> bool:
-    return drafts[submission.event.call_id].needs_log(submission.event.at)
+def _parts(submissions: Sequence[Submission]) -> Iterator[Sequence[tuple[int, Submission]]]:
+    """Whole calls, so that Postgres writes the first while the next are judged; each with its place in the batch.
 
-
-def load_logs(ledger: Ledger, drafts: Sequence[Draft]) -> None:
-    if not drafts:
+    By the calls' ids, in which order they are locked: two batches that create the same calls must not block each other.
+    Where an id is used twice, the first in the order sent has it: then all is one part.
+    """
+    known = [s.event.id for s in submissions if s.known]
+    if len(submissions) <= PART or len(set(known)) < len(known):
+        yield list(enumerate(submissions))
         return
-    logs = ledger.logs({draft.record.id for draft in drafts})
-    for draft in drafts:
-        if draft.log is None:
-            draft.log = logs.get(draft.record.id, [])
-
-
-def commit(
-    ledger: Ledger, drafts: Mapping[str, Draft], now: datetime, grace: timedelta, changes: Changes | None = None
-) -> News:
-    """Write what the drafts have become beside the changes given, and return what the floor must be told."""
-    changes = changes or Changes()
-    for draft in drafts.values():
-        draft.add_to(changes, now, grace)
-    told = [(draft.call, rows) for draft in drafts.values() if draft.call and (rows := draft.told())]
-    changes.told = {call.id: drafts[call.id].left() for call, _ in told}
-    if not changes.records and not changes.disarmed:
-        return News()
-    news: list[Announcement] = []
-    written = ledger.write(changes, now, meanwhile=lambda: news.extend(_announcements(told, changes.told)))
-    for row in changes.recorded:
-        row.position = written.positions[row.event.id]
-    return News(news, written.agents, written.transaction)
-
-
-def _announcements(told: Iterable[tuple[Call, Sequence[EventRow]]], left: Mapping[str, Left]) -> Iterator[Announcement]:
-    for call, rows in told:
-        call_json(call)  # made now, kept for the sender's answer and for the floor
-        for row in rows:
-            yield Announcement(row, call, left[call.id])
+    ordered = sorted(enumerate(submissions), key=lambda item: item[1].event.call_id)
+    part: list[tuple[int, Submission]] = []
+    for item in ordered:
+        if len(part) >= PART and item[1].event.call_id != part[-1][1].event.call_id:
+            yield part
+            part = []
+        part.append(item)
+    yield part
 
 
 class _Recorder:
@@ -161,11 +152,14 @@ class _Recorder:
 
     def __init__(self, loaded: Loaded) -> None:
         self._known = dict(loaded.known)
-        self._limits = loaded.limits
-        self.drafts = {call_id: Draft(record) for call_id, record in loaded.records.items()}
+        self._limits, self._records = loaded.limits, loaded.records
 
-    def take(self, ledger: Ledger, submission: Submission) -> Outcome:
-        event, draft = submission.event, self.drafts[submission.event.call_id]
+    def drafts(self, submissions: Iterable[Submission]) -> dict[str, Draft]:
+        call_ids = dict.fromkeys(submission.event.call_id for submission in submissions)
+        return {call_id: Draft(self._records[call_id]) for call_id in sorted(call_ids)}
+
+    def take(self, ledger: Ledger, draft: Draft, submission: Submission) -> Outcome:
+        event = submission.event
         if replay := self._replay(submission, draft.record):
             return replay
         if (queue_id := _queue_of(event)) and queue_id not in self._limits:
@@ -182,9 +176,9 @@ class _Recorder:
         return Applied(event.id, draft.call)
 
     def _replay(self, submission: Submission, record: CallRecord) -> Replayed | KeyReused | None:
-        """By the sender's id; without one only an exact copy of the call's latest event counts, never the type."""
+        """By its id; without a sender's own only an exact copy of the call's latest event counts, never the type."""
         event = submission.event
-        if submission.named and (known := self._known.get(event.id)):
+        if submission.known and (known := self._known.get(event.id)):
             same = known == Known(event.call_id, submission.fingerprint)
             return Replayed(event.id, record.id, record.call) if same else KeyReused(event.id)
         if not submission.named and record.last_event_id and record.last_fingerprint == submission.fingerprint:

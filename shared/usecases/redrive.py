@@ -8,18 +8,18 @@ from typing import Any, Protocol
 from shared.contracts.dead_letters import MAX_IDS, Kind, Redrive
 from shared.contracts.problems import problem
 from shared.usecases.draft import Draft
-from shared.usecases.journal import ConflictError, EventRow, EventState, News, UnavailableError
+from shared.usecases.journal import ConflictError, EventRow, EventState, UnavailableError
+from shared.usecases.news import News
 from shared.usecases.record_events import (
     MAX_ATTEMPTS,
     Applied,
     Impossible,
     Outcome,
     Parked,
-    commit,
-    load_logs,
     status_at,
 )
 from shared.usecases.submit import Desk, Result, item_of, result_of
+from shared.usecases.writing import commit, load_logs
 
 A_TRANSACTION = 50  # letters whose calls are locked together
 

@@ -4,6 +4,7 @@ from binascii import crc32
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 FIRST = 0  # tells of agents whom no call moved as well
 
@@ -16,6 +17,7 @@ class Share:
     agents: list[str] = field(default_factory=list[str])
 
 
+@lru_cache(1024)
 def shard_of(queue_id: str, shards: int) -> int:
     """The same in every process and on every day, as Python's own hash is not."""
     return crc32(queue_id.encode()) % shards

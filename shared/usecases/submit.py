@@ -12,12 +12,14 @@ import orjson
 from shared.contracts.cloudevents import is_cloudevent, opened
 from shared.contracts.events import AgentStatusChanged, CallEvent, parse_event
 from shared.contracts.problems import Problem, ProblemError, problem
-from shared.contracts.wire import call_json
+from shared.contracts.wire import call_words
 from shared.domain.call import Call
 from shared.domain.facts import Event, NoAnswer, Source
+from shared.domain.value import value
 from shared.usecases.agents import AgentRegistry, StatusChange, change_status
-from shared.usecases.journal import Announcer, Journal
+from shared.usecases.journal import Journal
 from shared.usecases.narrow import Permits, everything
+from shared.usecases.news import Announcer
 from shared.usecases.record_events import (
     Applied,
     Impossible,
@@ -33,12 +35,33 @@ from shared.usecases.record_events import (
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Result:
     """What the sender of one event is told: an HTTP status, and the answer or the problem."""
 
     status: int
     body: dict[str, Any] | Problem
+
+
+@value
+class Queued:
+    """How a queue brought an event: an id that stays the same when it is delivered again, and when it was taken in."""
+
+    id: str
+    sent_at: datetime
+
+
+@value
+class Arrival:
+    """What stands for what a sender left out. `named` says that the id is the sender's own; none was given at all
+    where there is no id.
+    """
+
+    id: str | None
+    named: bool
+    at: datetime
+    dated: bool
+    received_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +83,12 @@ def submit(
     *,
     history: bool = False,
     key: str | None = None,
-    received: Sequence[datetime] = (),
+    queued: Sequence[Queued] = (),
     permits: Permits = everything,
 ) -> list[Result]:
     """Record each event; results in the order sent. `key` is the sender's Idempotency-Key for the whole request.
 
-    `received` says when each was received, where that was not now. What the sender is not permitted to say is refused.
+    `queued` says of each how it came, where a queue brought it. What the sender is not permitted to say is refused.
 
     Raises `UnavailableError` when nothing was recorded and the whole must be sent again.
     """
@@ -74,8 +97,6 @@ def submit(
     retold: dict[int, Callable[[Problem], Problem]] = {}
     for index, sent in enumerate(bodies):
         body = sent
-        # Undated events of one batch keep the order sent.
-        received_at = (received[index] if received else now) + timedelta(microseconds=index)
         try:
             if is_cloudevent(body):
                 body, retold[index] = opened(body)
@@ -87,10 +108,12 @@ def submit(
             results[index] = _refused(problem(403, "This token does not permit its bearer to say this."))
             continue
         item_key = key and (key if len(bodies) == 1 else f"{key}.{index}")
+        received_at = now + timedelta(microseconds=index)  # so that undated events of one batch keep the order sent
+        arrival = _arrival(event, received_at, item_key, queued[index] if queued else None)
         if isinstance(event, AgentStatusChanged):
-            results[index] = _change_agent(desk, event, received_at, event.event_id or item_key, fingerprint(body))
+            results[index] = _change_agent(desk, event, arrival, fingerprint(body))
         else:
-            submissions[index] = _submission(desk, event, received_at, item_key, fingerprint(body), history)
+            submissions[index] = _submission(desk, event, arrival, fingerprint(body), history)
     if submissions:
         outcomes = record_events(desk.journal, desk.announcer, list(submissions.values()), now, desk.grace)
         results |= {index: result_of(outcome) for index, outcome in zip(submissions, outcomes, strict=True)}
@@ -116,39 +139,48 @@ def fingerprint(body: object) -> str:
     return hashlib.blake2b(words, digest_size=16).hexdigest()
 
 
-def _submission(
-    desk: Desk, event: CallEvent, received_at: datetime, key: str | None, words: str, history: bool
-) -> Submission:
+def _arrival(
+    event: CallEvent | AgentStatusChanged, received_at: datetime, key: str | None, queued: Queued | None
+) -> Arrival:
     given = event.event_id or key
+    return Arrival(
+        id=given or (queued.id if queued else None),
+        named=given is not None,
+        at=event.occurred_at or (queued.sent_at if queued else received_at),
+        dated=event.occurred_at is not None or queued is not None,
+        received_at=received_at,
+    )
+
+
+def _submission(desk: Desk, event: CallEvent, arrival: Arrival, words: str, history: bool) -> Submission:
     return Submission(
         Event(
-            id=given or desk.new_id(),
+            id=arrival.id or desk.new_id(),
             call_id=event.call_id,
             fact=event.fact(),
-            at=event.occurred_at or received_at,
-            received_at=received_at,
-            dated=event.occurred_at is not None,
+            at=arrival.at,
+            received_at=arrival.received_at,
+            dated=arrival.dated,
             source=Source.HISTORY if history else Source.TELEPHONY,
             sequence=event.sequence,
             metadata=event.metadata,
         ),
         words,
-        named=given is not None,
+        named=arrival.named,
+        known=arrival.id is not None,
     )
 
 
-def _change_agent(
-    desk: Desk, event: AgentStatusChanged, received_at: datetime, given: str | None, words: str
-) -> Result:
+def _change_agent(desk: Desk, event: AgentStatusChanged, arrival: Arrival, words: str) -> Result:
     change = StatusChange(
-        event_id=given or desk.new_id(),
+        event_id=arrival.id or desk.new_id(),
         agent_id=event.agent_id,
         status=event.status,
         reason=event.reason,
-        at=event.occurred_at or received_at,
-        received_at=received_at,
+        at=arrival.at,
+        received_at=arrival.received_at,
         fingerprint=words,
-        dated=event.occurred_at is not None,
+        dated=arrival.dated,
     )
     outcome = change_status(desk.agents, desk.announcer, change)
     if isinstance(outcome, Problem):
@@ -163,7 +195,7 @@ def _decline(desk: Desk, call_id: str, change: StatusChange) -> None:
     """The next agent's phone rings at once. Were this line never reached, it would when the offer has lapsed."""
     fact, at = NoAnswer(change.agent_id), change.received_at
     declined = Event(desk.new_id(), call_id, fact, at, at, source=Source.TELEPHONY)
-    record_events(desk.journal, desk.announcer, [Submission(declined, change.fingerprint, named=False)], at, desk.grace)
+    record_events(desk.journal, desk.announcer, [Submission(declined, change.fingerprint)], at, desk.grace)
 
 
 def result_of(outcome: Outcome) -> Result:
@@ -196,4 +228,9 @@ def _refused(found: Problem) -> Result:
 
 
 def _answer(event_id: str, call_id: str, outcome: str, call: Call | None) -> dict[str, Any]:
-    return {"eventId": event_id, "callId": call_id, "outcome": outcome, "call": call and call_json(call)}
+    return {
+        "eventId": event_id,
+        "callId": call_id,
+        "outcome": outcome,
+        "call": call and orjson.Fragment(call_words(call)),
+    }

@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.contracts.body import items, parse_json
 from shared.contracts.problems import Problem, ProblemError
-from shared.usecases.submit import Desk, submit
+from shared.usecases.submit import Desk, Queued, submit
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One event or a batch of them, as sent. What is undated in it was received when the queue took it in."""
+    """One event or a batch of them, as sent. It may be delivered again, and overtaken: so what is undated in it
+    happened when the queue took it in, and what has no id bears the message's.
+    """
 
     id: str
     body: str
@@ -25,14 +27,25 @@ def submit_messages(desk: Desk, messages: Sequence[Message], now: datetime) -> d
     """
     refused: dict[str, list[Problem]] = {}
     bodies: list[tuple[Message, object]] = []
+    queued: list[Queued] = []
     for message in messages:
         try:
-            bodies += [(message, body) for body in items(parse_json(message.body.encode()))]
+            found = items(parse_json(message.body.encode()))
         except ProblemError as error:
             refused[message.id] = [error.problem]
-    received = [min(message.sent_at, now) for message, _ in bodies]
-    results = submit(desk, [body for _, body in bodies], now, received=received)
+            continue
+        bodies += [(message, body) for body in found]
+        queued += _queued(message, len(found), now)
+    results = submit(desk, [body for _, body in bodies], now, queued=queued)
     for (message, _), result in zip(bodies, results, strict=True):
         if isinstance(result.body, Problem):
             refused.setdefault(message.id, []).append(result.body)
     return refused
+
+
+def _queued(message: Message, events: int, now: datetime) -> list[Queued]:
+    sent_at = min(message.sent_at, now)
+    return [
+        Queued(f"{message.id}.{n}" if events > 1 else message.id, sent_at + timedelta(microseconds=n))
+        for n in range(events)
+    ]

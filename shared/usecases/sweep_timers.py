@@ -10,11 +10,13 @@ from shared.domain.facts import AnswerTimedOut, Event, Fact, Offered, Rerouted, 
 from shared.domain.routing import Routing, searches, seeks_agent
 from shared.domain.rules import AN_INSTANT, TimerKind, Verdict, conclusion, timers_owed
 from shared.usecases.draft import Draft
-from shared.usecases.journal import Announcer, Changes, ConflictError, Journal, Ledger, News
-from shared.usecases.record_events import commit, load_logs
+from shared.usecases.journal import Changes, ConflictError, Journal, Ledger
+from shared.usecases.news import Announcer, News
+from shared.usecases.writing import commit, load_logs
 
 GRACE_OVER = "Its predecessor never came."
 IN_TIME = timedelta(seconds=1)
+AT_ONCE = 2  # events that one look at a call records, or fewer, most of the time
 SYSTEM = ""  # the system's own events have no sender whose copies would have to be known again
 
 
@@ -85,7 +87,7 @@ class _Sweep:
         return commit(self._ledger, drafts, self._now, self._sweeper.grace, changes)
 
     def open(self, due: Mapping[str, set[TimerKind]]) -> dict[str, Draft]:
-        records = self._ledger.load(sorted(due), (), ()).records
+        records = self._ledger.load(sorted(due), (), (), events=AT_ONCE * len(due)).records
         drafts = {call_id: Draft(records[call_id]) for call_id in due}
         load_logs(self._ledger, [draft for call_id, draft in drafts.items() if self._reads_log(draft, due[call_id])])
         return drafts

@@ -6,6 +6,7 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
+import orjson
 import psycopg
 import pytest
 from psycopg.rows import dict_row
@@ -16,7 +17,8 @@ from shared.adapters.postgres.connection import Database
 from shared.adapters.postgres.ledger import PostgresJournal
 from shared.adapters.postgres.reads import PostgresReads
 from shared.usecases.dispatch import Dispatcher
-from shared.usecases.journal import News
+from shared.usecases.news import News
+from shared.usecases.shelve import shelve
 from shared.usecases.submit import Desk, Result, submit
 from shared.usecases.sweep_timers import Sweeper, offer_waiting_calls, sweep_timers
 from tests.conftest import Clock
@@ -64,6 +66,9 @@ class Floor:
             settled += found
         return settled
 
+    def shelve(self) -> int:
+        return shelve(self.desk.journal, self.clock.now())
+
     def offer_waiting(self) -> int:
         return offer_waiting_calls(self.sweeper, self.clock.now())
 
@@ -75,6 +80,11 @@ class Floor:
     def history(self, call_id: str = "call-1") -> list[tuple[str, bool]]:
         return [(event.type, event.void) for event in self.reads.events(call_id, None, 500)]
 
+    def assert_no_orphans(self) -> None:
+        """No event and no timer without its call: no foreign key looks after that, for it would cost too much."""
+        assert self.rows("select * from events e where not exists (select from calls c where c.id = e.call_id)") == []
+        assert self.rows("select * from timers t where not exists (select from calls c where c.id = t.call_id)") == []
+
     def agent(self, agent_id: str) -> tuple[str, str | None]:
         agent = next(agent for agent in self.reads.agents() if agent.id == agent_id)
         return agent.status, agent.call_id
@@ -83,6 +93,11 @@ class Floor:
         with self.database.connection().cursor(row_factory=dict_row) as cursor:
             cursor.execute(query, parameters or None)  # type: ignore[arg-type]  # a test's own text
             return cursor.fetchall() if cursor.description else []
+
+
+def answer_of(result: Result) -> dict[str, Any]:
+    """An answer as its sender reads it."""
+    return orjson.loads(orjson.dumps(result.body))
 
 
 @pytest.fixture

@@ -147,6 +147,7 @@ def test_any_order_any_copies_any_channel_ends_the_same(
     found = outcome(floor, shuffled)
     for part in expected:
         assert found[part] == expected[part]
+    floor.assert_no_orphans()
 
 
 def in_order(floor: Floor, events: list[Json], life: list[tuple[float, Json]]) -> None:

@@ -104,6 +104,7 @@ def sweep_much(floor: Floor) -> None:
 
 
 def assert_one_truth(floor: Floor) -> None:
+    floor.assert_no_orphans()
     call_ids = [row["id"] for row in floor.rows("select id from calls")]
     with PostgresJournal(floor.database).transaction() as ledger:
         records, logs = ledger.load(call_ids, (), ()).records, ledger.logs(call_ids)

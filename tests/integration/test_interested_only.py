@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 
 from shared.adapters import clock
 from shared.usecases.submit import submit
+from tests.integration.conftest import answer_of
 from tests.integration.stage import Stage, answered, initiated, routed, staged
 
 QUEUES = [f"queue-{number}" for number in range(40)]
@@ -87,7 +88,7 @@ def test_every_socket_gets_exactly_what_it_was_owed(database_url, redis_server):
                 for (call, _, event), result in zip(batch, results, strict=True):
                     owed[event["eventId"]] = touched[call] | {at[call]}
                     assert isinstance(result.body, dict)
-                    versions[call] = max(versions[call], result.body["call"]["version"])
+                    versions[call] = max(versions[call], answer_of(result)["call"]["version"])
                 views.extend((call, version, touched[call] | {at[call]}) for call, version in versions.items())
             await running.floor.until_cleared(*owed)
             assert stage.owed() == set()

@@ -133,5 +133,6 @@ def test_a_kill_at_any_round_trip_loses_nothing_and_doubles_nothing(databases: D
                 break
             play(floor)
             assert outcome(floor) == expected, f"killed at round trip {step}"
+            floor.assert_no_orphans()
             deaths += 1
     assert deaths > 20

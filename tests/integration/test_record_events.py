@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from shared.contracts.base import rfc3339
 from shared.contracts.problems import Problem
 from shared.usecases.sweep_timers import sweep_timers
-from tests.integration.conftest import Floor
+from tests.integration.conftest import Floor, answer_of
 
 SEED: list[dict[str, Any]] = [
     {"event": "call_initiated", "callId": "call-1", "type": "voice", "queueId": "medical_spanish"},
@@ -28,7 +29,7 @@ def test_the_five_seed_events_are_recorded_as_they_are(floor: Floor) -> None:
         floor.clock.go_to(second)
         (result,) = floor.send(event)
         assert isinstance(result.body, dict)
-        statuses.append((result.status, result.body["outcome"], result.body["call"]["status"]))
+        statuses.append((result.status, result.body["outcome"], answer_of(result)["call"]["status"]))
 
     assert statuses == [
         (201, "applied", "waiting"),
@@ -263,3 +264,17 @@ def test_a_flood_of_one_kind_of_timer_does_not_starve_another(floor: Floor) -> N
     sweep_timers(floor.sweeper, floor.clock.now(), limit=5)
     assert floor.call()["flags"] == ["hold_exceeded"]
     assert len(floor.rows("select * from calls where state->>'sla_breached_at' is not null")) == 5
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["in one batch", "one by one"])
+def test_what_a_late_event_makes_impossible_is_given_up_where_all_can_see_it(floor: Floor, together: bool) -> None:
+    times = [(0, SEED[0]), (1, SEED[1]), (2, SEED[2]), (8, SEED[3]), (5, SEED[4])]  # held after its end
+    events = [event | {"occurredAt": rfc3339(floor.clock.at(second))} for second, event in times]
+    floor.clock.go_to(10)
+    results = floor.send(*events) if together else [floor.send(event)[0] for event in events]
+    assert [result.status for result in results] == [201] * 5
+    assert (floor.call()["status"], floor.call()["holdSeconds"]) == ("ended", 0)
+    assert [name for name, _ in floor.history()] == [event["event"] for event in SEED if event["event"] != "call_hold"]
+    (given_up,) = floor.rows("select name, reason, failed_at from events where state = 'dead'")
+    assert (given_up["name"], given_up["failed_at"].replace(microsecond=0)) == ("call_hold", floor.clock.now())
+    assert given_up["reason"].startswith("Not possible beside call_ended")

@@ -8,7 +8,7 @@ from shared.adapters.postgres import shelf
 from shared.adapters.postgres.upkeep import PostgresUpkeep
 from shared.usecases.shelve import SHELVE_AFTER, shelve
 from tests.conftest import Clock
-from tests.integration.conftest import Floor
+from tests.integration.conftest import Floor, answer_of
 
 LATER = SHELVE_AFTER.total_seconds() + 300
 LIFE: list[dict[str, Any]] = [
@@ -84,7 +84,7 @@ def test_a_copy_of_an_event_leaves_its_call_on_the_shelf(floor: Floor) -> None:
     put_away(floor)
     (again,) = floor.send(life()[2])
     assert again.status == 200
-    assert isinstance(again.body, dict) and again.body["call"]["status"] == "ended"
+    assert answer_of(again)["call"]["status"] == "ended"
     assert places(floor) == {"call-1": "calls_2026_01"}
 
 

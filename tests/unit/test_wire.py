@@ -1,12 +1,13 @@
 """What is put together by hand for speed is what the contracts say."""
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
 from shared.contracts.feed import Change
 from shared.contracts.views import CallView, EventView, StatusMessage
-from shared.contracts.wire import call_json, event_json, status_json
+from shared.contracts.wire import call_json, call_words, change_words, event_json, status_words
 from shared.domain import facts
 from shared.domain.facts import EndReason, Event, Fact, Limits, Source
 from shared.domain.rules import append
@@ -37,11 +38,11 @@ def test_wire_is_as_the_contracts_say(length: int):
     call_view, placed = CallView.of(call), {"position": 7, "version": call.version, "void": False}
     assert call_json(call) == call_view.model_dump(mode="json")
     assert event_json(event, **placed) == EventView.of(event, **placed).model_dump(mode="json")
-    status = StatusMessage.of(call, event).model_dump(mode="json")
-    assert status_json(call_json(call), event_json(event, **placed)) == status
-    assert {"event", "call", "previousQueueId", "previousAgentId"} == {
-        field.alias for field in Change.model_fields.values()
-    }
+    assert json.loads(call_words(call)) == call_json(call)
+    told = event_json(event, **placed)
+    assert json.loads(status_words(told, call)) == StatusMessage.of(call, event).model_dump(mode="json")
+    change = Change(event=EventView.of(event, **placed), call=call_view, previous_queue_id="q", previous_agent_id="a")
+    assert json.loads(change_words(told, call, "q", "a")) == change.model_dump(mode="json")
 
 
 def _event(n: int, fact: Fact) -> Event:

@@ -1,11 +1,18 @@
 """Rows to domain values and back: the only place that knows both shapes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from operator import attrgetter, itemgetter
+from typing import Any, LiteralString
 
+import orjson
+from pydantic.alias_generators import to_camel
+
+from shared.adapters.postgres.columns import DOCUMENT, Columns
+from shared.contracts.base import rfc3339
 from shared.contracts.views import AgentView, EventView
-from shared.contracts.wire import Json, event_json
+from shared.contracts.wire import Json
 from shared.domain import facts
 from shared.domain.agents import AgentStatus
 from shared.domain.call import Call, Missed, Offer, Status
@@ -16,86 +23,112 @@ from shared.usecases.journal import AgentRecord, CallRecord, EventRow, EventStat
 Row = Mapping[str, Any]
 
 _FACTS: dict[str, type[Fact]] = {name: fact for fact, name in facts.NAMES.items()}
-# Fields of a call that have a column of their name; the others are in its `state`.
-_COLUMNS = (
+# Fields of a call that have a column of their name and are kept as they are; the others are in its `state`.
+_PLAIN: tuple[LiteralString, ...] = (
     "id", "type", "queue_id", "language", "initiated_at", "history", "attempts", "misses", "transfers", "holds",
     "agent_id", "answered_at", "wait_seconds", "hold_seconds", "longest_hold_seconds", "hold_excess_seconds",
     "ended_at", "duration_seconds", "priority", "version",
 )  # fmt: skip
-# Defaults of what is left out of a state, because most calls have none of it most of the time.
-_STATE: Json = {"rerouted": False, "hold_reported_seconds": 0, "metadata": {}}
-_MOMENTS = ("last_at", "held_at", "sla_breached_at", "hold_exceeded_at")
+_plain_fields = itemgetter(*_PLAIN)
+# What an anchor, which has no call yet, keeps in their columns.
+_NOTHING: Json = dict.fromkeys(_PLAIN) | {
+    "history": False, "attempts": 0, "misses": 0, "transfers": 0, "holds": 0, "hold_seconds": 0,
+    "longest_hold_seconds": 0, "hold_excess_seconds": 0, "version": 0,
+}  # fmt: skip
+# A call's columns and their types, in the order of `call_values`.
+CALL_COLUMNS: Columns = {
+    "id": "text", "type": "text", "queue_id": "text", "language": "text", "initiated_at": "timestamptz",
+    "history": "bool", "attempts": "int", "misses": "int", "transfers": "int", "holds": "int", "agent_id": "text",
+    "answered_at": "timestamptz", "wait_seconds": "float8", "hold_seconds": "float8", "longest_hold_seconds": "float8",
+    "hold_excess_seconds": "float8", "ended_at": "timestamptz", "duration_seconds": "float8", "priority": "int",
+    "version": "int", "status": "text", "end_reason": "text", "flags": "text", "offered_agent_id": "text",
+    "due_at": "timestamptz", "settled_at": "timestamptz", "state": DOCUMENT,
+}  # fmt: skip
+EVENT_COLUMNS: Columns = {
+    "position": "bigint", "id": "text", "call_id": "text", "name": "text", "data": DOCUMENT, "at": "timestamptz",
+    "dated": "bool", "received_at": "timestamptz", "source": "text", "sequence": "bigint", "metadata": "text",
+    "fingerprint": "text", "state": "text", "version": "int",
+}  # fmt: skip
+RESTATED_COLUMNS: Columns = {
+    "id": "text", "received_at": "timestamptz", "at": "timestamptz", "state": "text", "version": "int",
+    "reason": "text", "failed_at": "timestamptz", "redriven_at": "timestamptz", "attempts": "int",
+}  # fmt: skip
+# Left out of a state where they are not there, because most calls have none of it most of the time.
+_SELDOM: Json = {
+    "offer": None, "tried": (), "missed": (), "rerouted": False, "hold_reported_seconds": 0, "metadata": {},
+    "held_at": None, "sla_breached_at": None, "hold_exceeded_at": None,
+}  # fmt: skip
+_AGENT_FIELDS = tuple(AgentRecord.__dataclass_fields__)
+_AGENT_NAMES = tuple(to_camel(name) for name in _AGENT_FIELDS)
+_agent_values = attrgetter(*_AGENT_FIELDS)
+# What the recorder reads of a call; the other columns follow from these.
+RECORDED: tuple[LiteralString, ...] = (*_PLAIN, "status", "end_reason", "state")
 
 
-def call_to_json(record: CallRecord, now: datetime) -> Json:
-    """What is null is left out: most of a call's columns are, most of the time."""
+def call_values(record: CallRecord, now: datetime) -> tuple[object, ...]:
     call = record.call
-    if call is None:
-        return _ANCHOR | {"id": record.id, "state": _state(record)}
-    fields = vars(call)
-    row: Json = {name: value for name in _COLUMNS if (value := fields[name]) is not None}
-    row["status"] = call.status
-    row["end_reason"] = call.end_reason
-    row["flags"] = flags(call)
-    row["offered_agent_id"] = call.offer and call.offer.agent_id
-    row["due_at"] = (due := next_promise(call)) and due.due_at
-    row["settled_at"] = now if call.ended_at else None
-    row["state"] = _state(record) | _call_state(call)
-    return row
-
-
-def _state(record: CallRecord) -> Json:
     state: Json = {"last_event_id": record.last_event_id, "last_fingerprint": record.last_fingerprint}
     if record.parked:
         state["parked"] = record.parked
-    return state
-
-
-def _call_state(call: Call) -> Json:
-    state: Json = {"limits": call.limits, "last_at": call.last_at}
-    for name in ("offer", "tried", "missed", "rerouted", "hold_reported_seconds", "metadata", *_MOMENTS[1:]):
-        if value := getattr(call, name):
-            state[name] = value
-    return state
-
-
-# What a row without a call keeps in the columns that may not be null.
-_ANCHOR: Json = {
-    "history": False,
-    "attempts": 0,
-    "misses": 0,
-    "transfers": 0,
-    "holds": 0,
-    "hold_seconds": 0,
-    "longest_hold_seconds": 0,
-    "hold_excess_seconds": 0,
-    "version": 0,
-    "flags": [],
-}
+    if call is None:
+        plain = _plain_fields(_NOTHING | {"id": record.id})
+        return (*plain, None, None, "{}", None, None, None if record.parked else now, state)
+    fields = vars(call)
+    state |= {"limits": call.limits, "last_at": call.last_at}
+    for name in _SELDOM:
+        if said := fields[name]:
+            state[name] = said
+    return (
+        *_plain_fields(fields),
+        call.status,
+        call.end_reason,
+        f"{{{','.join(flags(call))}}}",
+        call.offer and call.offer.agent_id,
+        (due := next_promise(call)) and due.due_at,
+        now if call.ended_at else None,
+        state,
+    )
 
 
 def call_from_row(row: Row) -> Call:
     state: Json = row["state"]
-    fields: Json = _STATE | {name: row[name] for name in _COLUMNS}
-    fields |= {name: state[name] for name in _STATE if name in state}
-    fields |= {name: _moment(state.get(name)) for name in _MOMENTS}
-    offer: Json | None = state.get("offer")
-    reason: str | None = row["end_reason"]
-    fields |= {
-        "status": Status(row["status"]),
-        "limits": Limits(**state["limits"]),
-        "end_reason": reason and EndReason(reason),
-        "offer": offer and Offer(offer["agent_id"], datetime.fromisoformat(offer["offered_at"]), offer["attempt"]),
-        "tried": tuple(state.get("tried", ())),
-        "missed": tuple(
-            Missed(miss["agent_id"], datetime.fromisoformat(miss["at"])) for miss in state.get("missed", ())
-        ),
-    }
+    fields: Json = {**_SELDOM, **dict(zip(_PLAIN, _plain_fields(row), strict=True))}
+    fields["status"] = _STATUSES[row["status"]]
+    fields["end_reason"] = EndReason(reason) if (reason := row["end_reason"]) else None
+    fields["limits"], fields["last_at"] = _limits(**state["limits"]), datetime.fromisoformat(state["last_at"])
+    for name in _SELDOM.keys() & state.keys():
+        fields[name] = _READ[name](state[name])
     return Call.of_fields(fields)
+
+
+_STATUSES = {status.value: status for status in Status}  # quicker than to call the enumeration
+_limits = lru_cache(256)(Limits)  # a handful, of the queues
+
+
+def _offer(offer: Json) -> Offer:
+    return Offer(offer["agent_id"], datetime.fromisoformat(offer["offered_at"]), offer["attempt"])
+
+
+def _missed(missed: list[Json]) -> tuple[Missed, ...]:
+    return tuple(Missed(miss["agent_id"], datetime.fromisoformat(miss["at"])) for miss in missed)
 
 
 def _moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
+
+
+# How what a state seldom holds is read.
+_READ: dict[str, Callable[[Any], Any]] = {
+    "offer": lambda offer: offer and _offer(offer),
+    "tried": tuple,
+    "missed": _missed,
+    "rerouted": bool,
+    "hold_reported_seconds": float,
+    "metadata": dict,
+    "held_at": _moment,
+    "sla_breached_at": _moment,
+    "hold_exceeded_at": _moment,
+}
 
 
 def record_from_row(row: Row) -> CallRecord:
@@ -110,24 +143,30 @@ def record_from_row(row: Row) -> CallRecord:
     )
 
 
-def event_to_json(row: EventRow) -> Json:
+def event_values(row: EventRow) -> tuple[object, ...]:
     event = row.event
-    fields: Json = {
-        "id": event.id,
-        "call_id": event.call_id,
-        "name": event.name,
-        "data": event.fact,
-        "at": event.at,
-        "dated": event.dated,
-        "received_at": event.received_at,
-        "source": event.source,
-        "sequence": event.sequence,
-        "metadata": event.metadata,
-        "fingerprint": row.fingerprint,
-        "state": row.state,
-        "version": row.version,
-    }
-    return {name: value for name, value in fields.items() if value is not None}
+    return (
+        row.position,
+        event.id,
+        event.call_id,
+        event.name,
+        event.fact,
+        event.at,
+        event.dated,
+        event.received_at,
+        event.source,
+        event.sequence,
+        None if event.metadata is None else orjson.dumps(event.metadata).decode(),
+        row.fingerprint,
+        row.state,
+        row.version,
+    )
+
+
+def restated_values(row: EventRow) -> tuple[object, ...]:
+    event, failed_at, redriven_at = row.event, row.failed_at, row.redriven_at
+    place = event.id, event.received_at, event.at
+    return *place, row.state, row.version, row.reason, failed_at, redriven_at, row.attempts
 
 
 def fact_from_json(name: str, data: Json) -> Fact:
@@ -167,24 +206,26 @@ def event_view(row: EventRow) -> EventView:
     return EventView.of(row.event, position=row.position, version=row.version, void=row.state is EventState.VOID)
 
 
-def event_json_of(row: EventRow) -> Json:
-    assert row.position is not None, "an event has a position once it is recorded"
-    return event_json(row.event, position=row.position, version=row.version, void=row.state is EventState.VOID)
-
-
 def agent_view(agent: AgentRecord) -> AgentView:
+    fields: Json = dict(zip(_AGENT_FIELDS, _agent_values(agent), strict=True))
+    return AgentView.trusted(**fields | {"status": agent.status.value, "call_id": _call_of(agent)})
+
+
+def agent_json(agent: AgentRecord) -> Json:
+    """As `AgentView`, for the floor."""
+    return dict(zip(_AGENT_NAMES, _agent_values(agent), strict=True)) | {
+        "status": agent.status,
+        "statusSince": rfc3339(agent.status_since),
+        "callId": _call_of(agent),
+    }
+
+
+def _call_of(agent: AgentRecord) -> str | None:
     """An agent who is free is on no call, whichever made the agent so."""
-    fields = _agent_fields(agent)
-    if agent.status is AgentStatus.AVAILABLE:
-        fields["call_id"] = None
-    return AgentView.trusted(**fields)
-
-
-def _agent_fields(agent: AgentRecord) -> Json:
-    return {name: getattr(agent, name) for name in AgentRecord.__dataclass_fields__} | {"status": agent.status.value}
+    return None if agent.status is AgentStatus.AVAILABLE else agent.call_id
 
 
 def agent_from_row(row: Row) -> AgentRecord:
-    fields: Json = {name: row[name] for name in AgentRecord.__dataclass_fields__}
+    fields: Json = {name: row[name] for name in _AGENT_FIELDS}
     fields["status"] = AgentStatus(row["status"])
     return AgentRecord(**fields)

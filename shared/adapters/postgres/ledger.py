@@ -2,16 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from typing import Any, LiteralString
 
-import orjson
 import psycopg
 from psycopg import errors
 from psycopg.rows import DictRow, dict_row
 
 from shared.adapters.postgres import claims, codec, outbox, shelf, statements
+from shared.adapters.postgres.columns import by_column
 from shared.adapters.postgres.connection import Database
 from shared.domain.agents import ENGAGED, Effect
 from shared.domain.call import Call
@@ -19,16 +19,17 @@ from shared.domain.facts import Limits
 from shared.domain.routing import Routing, Search, Strategy
 from shared.domain.rules import TimerKind
 from shared.usecases.journal import (
+    EVER,
     AgentRecord,
     CallRecord,
     Changes,
     ConflictError,
+    Drawn,
     EventRow,
     Known,
     Ledger,
     Loaded,
     UnavailableError,
-    Written,
 )
 
 Cursor = psycopg.Cursor[DictRow]
@@ -53,6 +54,7 @@ class PostgresJournal:
         try:
             yield ledger
         except psycopg.Error as error:
+            ledger.abandon()
             again = isinstance(error, _CONFLICTS) or (connection.closed and not ledger.committing)
             # After a pipeline that broke off, psycopg takes statements for prepared which the server never got.
             self._database.close()
@@ -62,6 +64,7 @@ class PostgresJournal:
                 raise UnavailableError(str(error)) from error
             raise
         finally:
+            ledger.abandon()
             _leave_nothing_open(connection)
 
 
@@ -79,52 +82,90 @@ class PostgresLedger:
         self._connection, self._shards = connection, shards
         self._agents: dict[str, AgentRecord] = {}
         self._settled: list[Effect] = []
-        self._begun = False
+        self._drawn = Drawn(0, ())
+        self._pipeline = ExitStack()
+        self._is_sending = self._begun = False
         self.committing = False
 
     def _run(
-        self, queries: Iterable[Query], *, commit: bool = False, meanwhile: Callable[[], None] | None = None
+        self,
+        queries: Iterable[Query],
+        *,
+        commit: bool = False,
+        wait: bool = True,
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> list[Cursor]:
-        """Send the queries and wait once. Postgres works at the first while the next is still being made."""
+        """Send the queries. Postgres works at the first while the next is still being made, and at all of them before
+        anybody waits.
+        """
         cursors: list[Cursor] = []
-        with self._connection.pipeline():
-            if not self._begun:
-                self._connection.execute("begin")
-                self._begun = True
-            for query, parameters in queries:
-                cursor = self._connection.cursor(row_factory=dict_row)
-                cursors.append(cursor.execute(query, parameters))
-            if commit:
-                self.committing = True
-                self._connection.execute("commit")
-            if meanwhile:
+        if not self._is_sending:
+            self._pipeline.enter_context(self._connection.pipeline())
+            self._is_sending = True
+        if not self._begun:
+            self._connection.execute("begin")
+            self._begun = True
+        for query, parameters in queries:
+            cursor = self._connection.cursor(row_factory=dict_row)
+            cursors.append(cursor.execute(query, parameters))
+        if commit:
+            self.committing = True
+            self._connection.execute("commit")
+        if wait:
+            with self._pipeline:
                 meanwhile()
+            self._is_sending = False
         return cursors
 
-    def load(self, call_ids: Collection[str], event_ids: Collection[str], queue_ids: Collection[str]) -> Loaded:
+    def abandon(self) -> None:
+        """Wait for what was sent and is of no use any more."""
+        with suppress(psycopg.Error):
+            self._pipeline.close()
+
+    def load(
+        self,
+        call_ids: Collection[str],
+        event_ids: Collection[str],
+        queue_ids: Collection[str],
+        events: int = 0,
+        since: datetime = EVER,
+    ) -> Loaded:
         """Locks first, then looks for replays: whoever waited for the lock sees what its holder has recorded."""
-        queries: list[Query] = [(statements.LOCK_CALLS, [list(call_ids)])]
+        known_events = statements.KNOWN_EVENTS, {"ids": list(event_ids), "calls": list(call_ids), "since": since}
+        queries: list[Query] = [(statements.LOCK_CALLS, [list(call_ids)]), (statements.DRAW, [events])]
         if event_ids:
-            queries.append((statements.KNOWN_EVENTS, [list(event_ids)]))
+            queries.append(known_events)
         if queue_ids:
             queries.append((statements.LIMITS, [list(queue_ids)]))
-        results = iter(self._run(queries))
+        results = iter([cursor.fetchall() for cursor in self._run(queries)])
         records = {row["id"]: codec.record_from_row(row) for row in next(results)}
-        if missing := [call_id for call_id in call_ids if call_id not in records]:
-            records |= self._unshelved(missing)
+        (drawn,) = next(results)
+        self._drawn = Drawn(**drawn)
         known = next(results) if event_ids else ()
         limits = next(results) if queue_ids else ()
+        missing = [call_id for call_id in call_ids if call_id not in records]
+        if missing and (shelved := self._unshelved(missing)):
+            records |= shelved
+            known = self._run([known_events])[0].fetchall() if event_ids else ()
         return Loaded(
             {call_id: records.get(call_id) or CallRecord(call_id) for call_id in call_ids},
             {row["id"]: Known(row["call_id"], row["fingerprint"]) for row in known},
             {row.pop("id"): Limits(**row) for row in limits},
         )
 
+    def draw(self, events: int) -> Drawn:
+        if len(self._drawn.positions) < events:
+            ((drawn,),) = [cursor.fetchall() for cursor in self._run([(statements.DRAW, [events])])]
+            self._drawn = Drawn(**drawn)
+        transaction, positions = self._drawn.transaction, self._drawn.positions
+        self._drawn = Drawn(transaction, positions[events:])
+        return Drawn(transaction, positions[:events])
+
     def _unshelved(self, call_ids: Sequence[str]) -> dict[str, CallRecord]:
         (rows,) = self._run([(statements.UNSHELVE, [call_ids])])
         records = {row["id"]: codec.record_from_row(row) for row in rows}
-        if records:
-            self._run(shelf.recount(list(records), -1))
+        if begun := [record.id for record in records.values() if record.call]:
+            self._run(shelf.recount(begun, -1))
         return records
 
     def shelve(self, before: datetime, limit: int) -> int:
@@ -132,10 +173,11 @@ class PostgresLedger:
         found = rows.fetchall()
         if not found:
             return 0
-        call_ids = [row["id"] for row in found]
-        months = shelf.months((row["initiated_at"] for row in found), before)
+        begun = [row["id"] for row in found if row["initiated_at"]]
+        months = shelf.months((row["initiated_at"] or before for row in found), before)
         makes: list[Query] = [(shelf.MAKE_CALL_MONTH, [month]) for month in months]
-        self._run([*makes, (statements.SHELVE, [call_ids]), *shelf.recount(call_ids, 1)], commit=True)
+        shelved: Query = statements.SHELVE, [[row["id"] for row in found]]
+        self._run([*makes, shelved, *(shelf.recount(begun, 1) if begun else ())], commit=True)
         return len(found)
 
     def logs(self, call_ids: Collection[str]) -> Mapping[str, list[EventRow]]:
@@ -165,13 +207,12 @@ class PostgresLedger:
         queries = _effects(effects)
         self._settled += effects
         if queries:
-            self._note_agents(queries, self._run(queries))
+            self._note_agents(self._run(queries))
 
-    def _note_agents(self, queries: Sequence[Query], results: Sequence[Cursor]) -> None:
+    def _note_agents(self, results: Sequence[Cursor]) -> None:
         """The floor is told of every agent that the transaction moved, settled early or with all the rest."""
-        for (query, _), result in zip(queries, results, strict=True):
-            if query in (statements.RELEASE_AGENTS, statements.ENGAGE_AGENTS):
-                self._agents |= {row["id"]: codec.agent_from_row(row) for row in result}
+        for result in results:
+            self._agents |= {row["id"]: codec.agent_from_row(row) for row in result.fetchall()}
 
     def claim_agent(self, call: Call, search: Search, strategy: Strategy, at: datetime) -> str | None:
         parameters = {
@@ -187,90 +228,61 @@ class PostgresLedger:
                 return row["id"]
         return None
 
-    def write(self, changes: Changes, now: datetime, meanwhile: Callable[[], None]) -> Written:
-        queries: list[Query] = []
-        writes = _writes(changes, now, outbox.tell(changes, self._settled, now, self._shards))
-        results = self._run(_kept(writes, queries), commit=True, meanwhile=meanwhile)
-        positions: dict[str, int] = {}
-        transaction: int | None = None
-        self._note_agents(queries, results)
-        for (query, _), result in zip(queries, results, strict=True):
-            if query is statements.INSERT_EVENTS:
-                positions = {row["id"]: row["position"] for row in result}
-            elif query is outbox.TELL:
-                transaction = next(result)["txid"]
-        return Written(positions, list(self._agents.values()), transaction)
+    def send(self, changes: Changes, now: datetime) -> None:
+        self._run(_recorded(changes, now), wait=False)
+
+    def write(self, changes: Changes, now: datetime, meanwhile: Callable[[], None]) -> Sequence[AgentRecord]:
+        self.send(changes, now)
+        told = list(outbox.tell(changes, self._settled, now, self._shards))
+        results = self._run([*told, *_effects(changes.effects)], commit=True, meanwhile=meanwhile)
+        self._note_agents(results[len(told) :])
+        return list(self._agents.values())
 
 
-def _json(rows: Iterable[object]) -> list[str]:
-    return [orjson.dumps(list(rows)).decode()]
-
-
-def _kept(queries: Iterable[Query], kept: list[Query]) -> Iterator[Query]:
-    for query in queries:
-        kept.append(query)
-        yield query
-
-
-def _writes(changes: Changes, now: datetime, telling: Iterator[Query]) -> Iterator[Query]:
-    """Made one by one, as they are sent."""
-    yield from _calls(changes, now)
+def _recorded(changes: Changes, now: datetime) -> Iterator[Query]:
+    """Made one by one, as they are sent: what keeps Postgres busy the longest comes first."""
     yield from _events(changes)
+    yield from _calls(changes, now)
     yield from _timers(changes)
-    yield from telling
-    yield from _effects(changes.effects)
 
 
 def _calls(changes: Changes, now: datetime) -> Iterator[Query]:
-    fresh = [codec.call_to_json(record, now) for record in changes.records if not record.exists]
-    known = [codec.call_to_json(record, now) for record in changes.records if record.exists]
+    fresh = [codec.call_values(record, now) for record in changes.records if not record.exists]
+    known = [codec.call_values(record, now) for record in changes.records if record.exists]
     if fresh:
-        yield statements.INSERT_CALLS, _json(fresh)
+        yield statements.INSERT_CALLS, [now, *by_column(codec.CALL_COLUMNS, fresh)]
     if known:
-        yield statements.UPDATE_CALLS, _json(known)
+        yield statements.UPDATE_CALLS, by_column(codec.CALL_COLUMNS, known)
 
 
 def _events(changes: Changes) -> Iterator[Query]:
     if changes.recorded:
-        yield statements.INSERT_EVENTS, _json(codec.event_to_json(row) for row in changes.recorded)
+        yield statements.INSERT_EVENTS, by_column(codec.EVENT_COLUMNS, map(codec.event_values, changes.recorded))
     if changes.restated:
-        rows = (
-            {
-                "id": row.event.id,
-                "at": row.event.at,
-                "state": row.state,
-                "version": row.version,
-                "reason": row.reason,
-                "failed_at": row.failed_at,
-                "redriven_at": row.redriven_at,
-                "attempts": row.attempts,
-            }
-            for row in changes.restated
-        )
-        yield statements.RESTATE_EVENTS, _json(rows)
+        yield statements.RESTATE_EVENTS, by_column(codec.RESTATED_COLUMNS, map(codec.restated_values, changes.restated))
 
 
 def _timers(changes: Changes) -> Iterator[Query]:
     if changes.disarmed:
-        yield statements.DISARM_TIMERS, _json({"call_id": call_id, "kind": kind} for call_id, kind in changes.disarmed)
+        yield statements.DISARM_TIMERS, by_column(statements.TIMER, changes.disarmed)
     if changes.armed:
-        rows = (
-            {"call_id": call_id, "kind": kind, "due_at": due_at} for (call_id, kind), due_at in changes.armed.items()
+        yield (
+            statements.ARM_TIMERS,
+            by_column(statements.ARMED_TIMER, ((*timer, due_at) for timer, due_at in changes.armed.items())),
         )
-        yield statements.ARM_TIMERS, _json(rows)
 
 
 def _effects(effects: Sequence[Effect]) -> list[Query]:
     """Releases before engagements: a call lets go of one agent before it takes the next."""
-    releases = [effect for effect in effects if effect.status not in ENGAGED]
+    releases = [(e.agent_id, e.call_id, e.status, e.since, e.reason) for e in effects if e.status not in ENGAGED]
     engagements = {
-        effect.agent_id: effect
-        for effect in sorted(effects, key=lambda effect: effect.since)
-        if effect.status in ENGAGED
+        e.agent_id: (e.agent_id, e.call_id, e.status, e.since)
+        for e in sorted(effects, key=lambda effect: effect.since)
+        if e.status in ENGAGED
     }
     queries: list[Query] = []
     if releases:
-        queries.append((statements.RELEASE_AGENTS, _json(releases)))
+        queries.append((statements.RELEASE_AGENTS, by_column(statements.RELEASED, releases)))
     if engagements:
-        queries.append((statements.ENGAGE_AGENTS, _json(engagements.values())))
+        queries.append((statements.ENGAGE_AGENTS, by_column(statements.ENGAGED, engagements.values())))
     return queries

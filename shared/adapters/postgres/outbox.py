@@ -8,10 +8,12 @@ from typing import Any, LiteralString
 from psycopg.types.json import Jsonb
 
 from shared.adapters.postgres import codec
+from shared.adapters.postgres.columns import array
 from shared.contracts.feed import Change, Published
 from shared.contracts.views import CallView
 from shared.domain.agents import Effect
-from shared.usecases.journal import Announcement, Changes, Left, News
+from shared.usecases.journal import Changes, Left
+from shared.usecases.news import News, announcement
 from shared.usecases.shards import shared_out
 
 Row = Mapping[str, Any]
@@ -19,7 +21,7 @@ Row = Mapping[str, Any]
 REPUBLISH_AFTER = timedelta(seconds=3)  # what the relay has not cleared by then is published again
 
 TELL = """
-insert into outbox (shard, calls, agents, moved, next_attempt_at) values (%s, %s, %s, %s, %s) returning txid
+insert into outbox (shard, calls, agents, moved, next_attempt_at) values (%s, %s, %s, %s, %s)
 """
 
 # What was recorded with these rows, as it stands now: at least as new as when they were written. An event that was told
@@ -37,13 +39,12 @@ def tell(
     changes: Changes, settled: Sequence[Effect], now: datetime, shards: int
 ) -> Iterator[tuple[LiteralString, Any]]:
     """The rows to write, a shard each. Agents are named where something was tried: one told in vain is no harm."""
-    queues = {
-        record.id: record.call.queue_id for record in changes.records if record.call and record.id in changes.told
-    }
-    agents = dict.fromkeys((effect.agent_id, effect.call_id) for effect in (*settled, *changes.effects))
-    for shard, share in shared_out(queues, agents, shards).items():
-        moved = {call_id: left for call_id in share.calls if any(left := changes.told[call_id])}
-        yield TELL, [shard, share.calls, share.agents, Jsonb(moved) if moved else None, now + REPUBLISH_AFTER]
+    queues = {call_id: told.queue_id for call_id, told in changes.told.items()}
+    moves = dict.fromkeys((effect.agent_id, effect.call_id) for effect in (*settled, *changes.effects))
+    for shard, share in shared_out(queues, moves, shards).items():
+        moved = {call_id: left for call_id in share.calls if any(left := changes.told[call_id].left)}
+        calls, agents = array(share.calls), array(share.agents)
+        yield TELL, [shard, calls, agents, Jsonb(moved) if moved else None, now + REPUBLISH_AFTER]
 
 
 def asked(rows: Sequence[Row]) -> dict[str, Any]:
@@ -65,7 +66,7 @@ def news(rows: Sequence[Row], events: Iterable[Row], calls: Iterable[Row], agent
     return [
         News(
             [
-                Announcement(codec.event_from_row(event), calls_by_id[call_id], _left(row, call_id))
+                announcement(codec.event_from_row(event), calls_by_id[call_id], _left(row, call_id))
                 for call_id in row["calls"]
                 if call_id in calls_by_id
                 for event in events_of[row["txid"], call_id]

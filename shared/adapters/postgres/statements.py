@@ -2,23 +2,48 @@
 
 from typing import LiteralString
 
+from shared.adapters.postgres.codec import CALL_COLUMNS, EVENT_COLUMNS, RECORDED, RESTATED_COLUMNS
+from shared.adapters.postgres.columns import Columns, rows_of
+
+_CALL: LiteralString = ", ".join(CALL_COLUMNS)
+_RECORDED: LiteralString = ", ".join(RECORDED)
+_EVENT: LiteralString = ", ".join(EVENT_COLUMNS)
+
 # The calls of a batch, locked in one order so that two batches cannot block each other.
-LOCK_CALLS = "select * from calls_live where id = any(%s) order by id for update"
+LOCK_CALLS: LiteralString = f"select {_RECORDED} from calls_live where id = any(%s) order by id for update"
+
+# Places in the log for what may be recorded, and the transaction's own id, so that news can be put into words while
+# Postgres commits. Drawn under the calls' locks: a call's events have their places in the order in which they came.
+DRAW = """
+select this_position() as transaction,
+    array(select nextval(log.position) from generate_series(1, %s)) as positions
+from (select pg_get_serial_sequence('events', 'position')::regclass as position) log
+"""
 
 # Calls that came to the shelf a while ago, back to where calls are recorded. What two want at once one of them gets.
-UNSHELVE = "update calls set shelf = 'infinity' where id = any(%s) and shelf < 'infinity' returning *"
+UNSHELVE: LiteralString = f"""
+update calls set shelf = 'infinity' where id = any(%s) and shelf < 'infinity' returning {_RECORDED}
+"""
 
-# What may be shelved: over, last written a while ago, and owing nothing, so that only a late event can change it.
+# What may be shelved: over, last written a while ago, and owing nothing, so that only a late event can change it. A
+# call that never began is over when the last event that waited for its beginning was given up.
 TO_SHELVE = """
 select id, initiated_at from calls_live c
 where settled_at < %(before)s and not exists (select from timers t where t.call_id = c.id)
 order by settled_at limit %(limit)s
 for update skip locked
 """
-SHELVE = "update calls set shelf = initiated_at where id = any(%s) and shelf = 'infinity'"
+SHELVE = "update calls set shelf = coalesce(initiated_at, settled_at) where id = any(%s) and shelf = 'infinity'"
 
-# Which of these ids have been used before.
-KNOWN_EVENTS = "select id, call_id, fingerprint from events where id = any(%s)"
+# Which of these ids have been used before: by these calls, of which no month before they were on record can hold an
+# event, or lately by any; or in no month, where they would be in the way. So the number of months does not matter.
+KNOWN_EVENTS = """
+select id, call_id, fingerprint from events
+where id = any(%(ids)s) and received_at >= least(%(since)s, (
+    select min(coalesce(recorded_since, '-infinity')) from calls_live where id = any(%(calls)s)
+))
+union all select id, call_id, fingerprint from events_other where id = any(%(ids)s)
+"""
 
 LIMITS = """
 select id, sla_seconds, answer_seconds, hold_seconds, short_call_seconds, wrap_up_seconds, routing
@@ -28,47 +53,39 @@ from queues where id = any(%s)
 # All that is known of some calls, for the fold.
 LOGS = "select * from events where call_id = any(%s) order by position"
 
-_CHANGING: tuple[LiteralString, ...] = (
-    "version", "initiated_at", "answered_at", "ended_at", "due_at", "settled_at", "wait_seconds", "duration_seconds",
-    "hold_seconds", "longest_hold_seconds", "hold_excess_seconds", "priority", "attempts", "misses", "transfers",
-    "holds", "history", "status", "type", "queue_id", "language", "agent_id", "offered_agent_id", "end_reason", "flags",
-    "state",
-)  # fmt: skip
-_COLUMNS: LiteralString = ", ".join(_CHANGING)
+# Flags come as the text of an array.
+_VALUES: LiteralString = ", ".join(["r.flags::text[]" if name == "flags" else f"r.{name}" for name in CALL_COLUMNS])
 INSERT_CALLS: LiteralString = f"""
-insert into calls_live (id, {_COLUMNS}) select id, {_COLUMNS} from json_populate_recordset(null::calls_live, %s)
+insert into calls_live ({_CALL}, recorded_since) select {_VALUES}, %s from {rows_of(CALL_COLUMNS)}
 """
 UPDATE_CALLS: LiteralString = f"""
-update calls_live c set ({_COLUMNS}) = row({", ".join([f"r.{column}" for column in _CHANGING])})
-from json_populate_recordset(null::calls_live, %s) r where c.id = r.id
+update calls_live c set ({_CALL}) = row({_VALUES}) from {rows_of(CALL_COLUMNS)} where c.id = r.id
 """
 
-INSERT_EVENTS = """
-insert into events
-    (id, call_id, name, data, at, dated, received_at, source, sequence, metadata, fingerprint, state, version)
-select id, call_id, name, data, at, dated, received_at, source, sequence, metadata, fingerprint, state, version
-from json_populate_recordset(null::events, %s)
-returning id, position
+# What is sent along with few events is null for most: its text, and no list of documents.
+_SAID: LiteralString = ", ".join(["metadata::json" if name == "metadata" else name for name in EVENT_COLUMNS])
+INSERT_EVENTS: LiteralString = f"""
+insert into events ({_EVENT}) overriding system value select {_SAID} from {rows_of(EVENT_COLUMNS)}
 """
 
 # An event that found its place, lost it or was given up: a feed that catches up must see it again, hence the new txid.
-RESTATE_EVENTS = """
+RESTATE_EVENTS: LiteralString = f"""
 update events e set at = r.at, state = r.state, version = coalesce(r.version, e.version), reason = r.reason,
     failed_at = r.failed_at, redriven_at = r.redriven_at, attempts = r.attempts,
     txid = this_position()
-from json_to_recordset(%s) r (id text, at timestamptz, state text, version int, reason text, failed_at timestamptz,
-                              redriven_at timestamptz, attempts int)
-where e.id = r.id
+from {rows_of(RESTATED_COLUMNS)}
+where e.id = r.id and e.received_at = r.received_at
 """
 
-DISARM_TIMERS = """
-delete from timers t using json_to_recordset(%s) r (call_id text, kind text)
+TIMER: Columns = {"call_id": "text", "kind": "text"}
+DISARM_TIMERS: LiteralString = f"""
+delete from timers t using {rows_of(TIMER)}
 where t.call_id = r.call_id and t.kind = r.kind
 """
 
-ARM_TIMERS = """
-insert into timers (call_id, kind, due_at)
-select call_id, kind, due_at from json_to_recordset(%s) r (call_id text, kind text, due_at timestamptz)
+ARMED_TIMER: Columns = {**TIMER, "due_at": "timestamptz"}
+ARM_TIMERS: LiteralString = f"""
+insert into timers (call_id, kind, due_at) select * from {rows_of(ARMED_TIMER)}
 on conflict (call_id, kind) do update set due_at = excluded.due_at
 """
 
@@ -77,13 +94,15 @@ on conflict (call_id, kind) do update set due_at = excluded.due_at
 # is free again: until somebody else decides on the agent, the call may still turn out to have been judged wrongly.
 # A miss that the queue forgives leaves the agent available; one that is taken back counts no more. What an agent said
 # to be afterwards holds once there is nothing to wrap up any more, and the call has no say in it then.
-RELEASE_AGENTS = """
+ENGAGED: Columns = {"agent_id": "text", "call_id": "text", "status": "text", "since": "timestamptz"}
+RELEASED: Columns = {**ENGAGED, "reason": "text"}
+RELEASE_AGENTS: LiteralString = f"""
 with released as (
     select distinct on (r.agent_id) r.*, case when r.status <> 'wrap_up' then a.next_status end as said,
         r.status = 'away' and a.status <> 'away' and a.misses + 1 < (
             select q.misses_before_away from calls_live c join queues q on q.id = c.queue_id where c.id = r.call_id
         ) as forgiven
-    from json_to_recordset(%s) r (agent_id text, call_id text, status text, since timestamptz, reason text)
+    from {rows_of(RELEASED)}
     join agents a on a.id = r.agent_id
     where a.call_id = r.call_id
        or r.status <> 'available' and a.status not in ('offered', 'on_call') and a.status_since <= r.since
@@ -109,10 +128,10 @@ returning a.*
 """
 
 # As telephony tells it, but never away from another call. An agent whom nobody introduced gets a record.
-ENGAGE_AGENTS = """
+ENGAGE_AGENTS: LiteralString = f"""
 insert into agents as a (id, name, status, status_since, call_id)
-select agent_id, agent_id, status, since, call_id
-from json_to_recordset(%s) r (agent_id text, call_id text, status text, since timestamptz)
+select r.agent_id, r.agent_id, r.status, r.since, r.call_id
+from {rows_of(ENGAGED)}
 on conflict (id) do update
 set status = excluded.status, status_since = excluded.status_since, call_id = excluded.call_id, reason = null,
     misses = case when excluded.status = 'on_call' then 0 else a.misses end

@@ -10,7 +10,7 @@ from shared.adapters.postgres import outbox, shelf
 from shared.adapters.postgres.connection import Database, available
 from shared.adapters.postgres.heartbeats import Heartbeats
 from shared.domain.rules import TimerKind
-from shared.usecases.journal import Announcers
+from shared.usecases.news import Announcers
 
 MAX_ATTEMPTS = 60  # at a minute each towards the end: about an hour of trying before a row is dead
 LONGEST_BACKOFF_SECONDS = 60

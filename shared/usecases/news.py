@@ -1,0 +1,51 @@
+"""What a transaction has to tell the floor, in the words in which it travels."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from shared.contracts.wire import change_words, event_json, status_words
+from shared.domain.call import Call
+from shared.domain.value import value
+from shared.usecases.journal import AgentRecord, EventRow, EventState, Left
+
+
+@value
+class Announcement:
+    """An event that was applied or made void, and the call as its transaction left it.
+
+    `change` is `contracts.feed.Change` for our relays, `status` `contracts.views.StatusMessage` for others who listen.
+    """
+
+    row: EventRow
+    call: Call
+    left: Left
+    change: bytes
+    status: bytes
+
+
+def announcement(row: EventRow, call: Call, left: Left) -> Announcement:
+    assert row.position is not None, "an event has a position once it is recorded"
+    void = row.state is EventState.VOID
+    event = event_json(row.event, position=row.position, version=row.version, void=void)
+    return Announcement(row, call, left, change_words(event, call, *left), status_words(event, call))
+
+
+@value
+class News:
+    """What one transaction has to tell the floor."""
+
+    changes: Sequence[Announcement] = ()
+    agents: Sequence[AgentRecord] = ()
+    transaction: int | None = None
+
+
+class Announcer(Protocol):
+    """Tells the floor what changed. Never raises: what was not told is told again by the sweep."""
+
+    def announce(self, news: News) -> None: ...
+
+
+class Announcers(Announcer, Protocol):
+    def announce_all(self, several: Sequence[News]) -> None:
+        """What several transactions have to tell, at once."""
+        ...

@@ -1,0 +1,44 @@
+"""A copy is known by its id, however long ago the event was, and at the same cost however long the log is."""
+
+from datetime import timedelta
+from typing import Any
+
+from shared.adapters.postgres import statements
+from tests.integration.conftest import Floor
+
+VOICE = {"type": "voice", "queueId": "medical_spanish"}
+MONTH_SECONDS = timedelta(days=31).total_seconds()
+
+
+def test_a_copy_is_known_after_months_and_another_call_s_id_for_a_month(floor: Floor) -> None:
+    assert floor.one("call_initiated", eventId="first", **VOICE).status == 201
+    assert floor.one("call_ended", eventId="second", endReason="abandoned", duration=0).status == 201
+    floor.clock.sleep(MONTH_SECONDS - 60)
+    for months in range(13):
+        floor.rows("select make_month('events', %s)", floor.clock.at(0) + timedelta(days=30 * months))
+    assert floor.one("call_initiated", "call-2", eventId="first", **VOICE).status == 422
+    floor.clock.sleep(10 * MONTH_SECONDS)
+    assert floor.shelve() == 1
+    assert floor.one("call_initiated", eventId="first", **VOICE).status == 200
+    assert floor.one("call_ended", eventId="second", endReason="failed", duration=0).status == 422
+    assert floor.one("call_initiated", "call-2", eventId="first", **VOICE).status == 201
+
+
+def test_a_log_of_many_months_costs_no_more_than_one_of_few(floor: Floor) -> None:
+    for months in range(30):
+        floor.rows("select make_month('events', %s)", floor.clock.now() - timedelta(days=30 * months))
+    floor.one("call_initiated", **VOICE)
+    parameters = {"ids": ["a", "b"], "calls": ["call-1", "call-2"], "since": floor.clock.now() - timedelta(days=31)}
+    connection = floor.database.connection()
+    (plan,) = connection.execute(f"explain (analyze, format json) {statements.KNOWN_EVENTS}", parameters).fetchone()  # type: ignore[misc, arg-type]
+    looked = looked_at(plan[0]["Plan"])
+    assert "events_2026_01" in looked and [month for month in looked if month < "events_2025_12"] == []
+
+
+def looked_at(node: dict[str, Any]) -> list[str]:
+    mine = (
+        [node["Relation Name"]]
+        if node.get("Actual Loops") and node.get("Relation Name", "").startswith("events")
+        else []
+    )
+    return mine + [name for inner in node.get("Plans", ()) for name in looked_at(inner)]

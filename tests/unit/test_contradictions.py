@@ -1,0 +1,52 @@
+"""Events that contradict each other: whatever came first, the same of them are on record in the end."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain import facts
+from shared.domain.facts import EndReason, Event, Fact, Limits
+from shared.usecases.draft import Draft
+from shared.usecases.journal import CallRecord, EventRow, EventState
+
+BEGUN = datetime(2026, 1, 31, 12, tzinfo=UTC)
+FACTS: list[Fact] = [
+    facts.Initiated("voice", "medical_spanish", None, Limits()),
+    facts.Routed("ana", 1),
+    facts.Routed("ben", 1),
+    facts.NoAnswer("ana"),
+    facts.Answered(2),
+    facts.Answered(3, "ben"),
+    facts.Held(0),
+    facts.Held(75),
+    facts.Resumed(),
+    facts.Transferred("legal_spanish"),
+    facts.Transferred(None, "ben"),
+    facts.Ended(EndReason.COMPLETED, 9),
+    facts.Ended(EndReason.ABANDONED, 0),
+]
+moments = st.tuples(st.sampled_from(FACTS), st.integers(0, 6))
+
+
+@given(told=st.lists(moments, min_size=1, max_size=9), data=st.data())
+def test_what_contradicts_itself_ends_the_same_in_any_order(told: list[tuple[Fact, int]], data: st.DataObject) -> None:
+    events = [
+        Event(f"e{number}", "call-1", fact, BEGUN + timedelta(seconds=second), BEGUN, dated=True)
+        for number, (fact, second) in enumerate(told)
+    ]
+    assert recorded(data.draw(st.permutations(events))) == recorded(sorted(events, key=lambda event: event.order))
+
+
+def recorded(events: Sequence[Event]) -> tuple[object, dict[str, EventState]]:
+    """The call, and what of its events happened, when each comes in a transaction of its own."""
+    record, log = CallRecord("call-1"), list[EventRow]()
+    for event in events:
+        draft = Draft(record)
+        draft.log = log
+        draft.admit(event, "")
+        log = [*log, *draft.recorded]
+        record.exists = bool(log)
+    happened = {row.event.id: row.state for row in log if row.state in (EventState.APPLIED, EventState.VOID)}
+    return record.call and {**vars(record.call), "version": None}, happened
