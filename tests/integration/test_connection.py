@@ -11,6 +11,7 @@ BOUNDS = {
     "TimeZone": "UTC",
     "statement_timeout": "10s",
     "lock_timeout": "5s",
+    "random_page_cost": "1.1",
     "idle_in_transaction_session_timeout": "15s",
 }
 SHOW = "select name, current_setting(name) from unnest(%s::text[]) name"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import psycopg
@@ -10,6 +11,7 @@ import pytest
 from infra import history, rebuild, rollups
 from shared import wiring
 from shared.adapters import clock
+from shared.adapters.postgres.connection import Database
 from tests.integration.test_rest import Api, api
 
 __all__ = ["api"]  # the fixture
@@ -79,21 +81,21 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[Any, Any]]]:
 
 def test_every_read_is_served_by_an_index(api: Api, database_url: str, asked: list[tuple[Any, Any]]) -> None:
     history.generate(database_url, history.Past(CALLS, 3, every=10), clock.now())
-    plans = psycopg.connect(database_url, autocommit=True)
-    plans.execute("vacuum analyze")
-    (known,) = plans.execute("select call_id from events limit 1").fetchone() or ("",)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("vacuum analyze")
+        (known,) = connection.execute("select call_id from events limit 1").fetchone() or ("",)
     questions = [("/api/calls", query, {}) for query in LISTS]
     here = str(api.call("GET", "/api/calls")[1]["position"])
     questions += [(resource, {k: here if v == "here" else v for k, v in query.items()},
                    {k: known if v == "known" else v for k, v in path.items()})
                   for resource, query, path in OTHERS]  # fmt: skip
-    for resource, query, path in questions:
-        _ask(api, plans, asked, resource, query, path)
-    for query in LISTS:
-        page = api.call("GET", "/api/calls", query=query)[1]
-        if page["nextCursor"]:
-            _ask(api, plans, asked, "/api/calls", query | {"cursor": page["nextCursor"]}, {})
-    plans.close()
+    with closing(Database(database_url)) as database:
+        for resource, query, path in questions:
+            _ask(api, database.connection(), asked, resource, query, path)
+        for query in LISTS:
+            page = api.call("GET", "/api/calls", query=query)[1]
+            if page["nextCursor"]:
+                _ask(api, database.connection(), asked, "/api/calls", query | {"cursor": page["nextCursor"]}, {})
 
 
 def _ask(api: Api, plans: Any, asked: list[tuple[Any, Any]], resource: str, query: Any, path: Any) -> None:
