@@ -108,7 +108,7 @@ export const texts = {
     flag: "Flag",
     anyFlag: "Any flag",
     state: "State",
-    text: "Find a call or an agent",
+    text: "Find call or agent",
     sort: "Sort by",
     clear: "Clear filters",
     breached: "Breached now",

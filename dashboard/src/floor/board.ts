@@ -8,6 +8,7 @@ export interface BoardEntry {
   language: string | null;
   live: number;
   waiting: number;
+  /** Of those who wait: a hold that is too long needs nobody else. */
   breached: number;
   longestWaitMs: number | null;
   free: number;
@@ -43,9 +44,9 @@ function emptyEntry(language: string | null): BoardEntry {
 
 function count(entry: BoardEntry, call: Call, queue: Queue | undefined, now: number): void {
   entry.live++;
-  if (isBreached(call, queue, now)) entry.breached++;
   if (call.status !== "waiting") return;
   entry.waiting++;
+  if (isBreached(call, queue, now)) entry.breached++;
   entry.longestWaitMs = Math.max(entry.longestWaitMs ?? 0, waitedMs(call, now) ?? 0);
 }
 
