@@ -223,12 +223,12 @@ def _sign() -> Sign:
 async def relay(shard: int) -> AsyncGenerator[Relay]:
     """For one run, with connections of its own: they belong to its event loop."""
     from shared.adapters.gateway import HttpGateway
-    from shared.adapters.postgres.floor import PostgresFloor
-    from shared.adapters.redis_channel import RedisChannel
+    from shared.adapters.timed import TimedChannel, TimedFloor, TimedRelay
     from shared.usecases.relay import Relay
 
-    floor = PostgresFloor(_database_url(), shard, settings().relay_shards)
-    channel = RedisChannel(_redis_url(), shard)
+    timed = TimedRelay()
+    floor = TimedFloor(timed, _database_url(), shard, settings().relay_shards)
+    channel = TimedChannel(timed, _redis_url(), shard)
     async with HttpGateway(settings().connections_url, _sign()) as gateway:
         try:
             yield Relay(channel, floor, gateway, call=partial(wake_relay, shard))

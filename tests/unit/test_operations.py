@@ -1,13 +1,18 @@
 """The page for whoever is on call, against what is measured."""
 
 import re
+from typing import Any
+
+import pytest
 
 from infra import template
+from shared.adapters import metrics
 from shared.adapters.metrics import Metric
 from tests.conftest import REPOSITORY
 
 PAGE = (REPOSITORY / "docs" / "operations.md").read_text()
 ROWS = dict(re.findall(r"^\| `(\w+)` \| [\w, ]+ \| (.+) \|$", PAGE, re.MULTILINE))
+SERVED = dict(re.findall(r"^\| `(\w+)` \| ([\w, ]+) \|", PAGE, re.MULTILINE))
 
 
 def test_each_figure_has_its_alarm_and_what_to_do() -> None:
@@ -18,8 +23,27 @@ def test_each_figure_has_its_alarm_and_what_to_do() -> None:
         assert len(meaning) > 40, f"{name}: a line that helps at 3 a.m."
 
 
-def test_each_alarm_that_is_deployed_is_of_a_figure_that_is_written() -> None:
-    resources = template.load()["Resources"].values()
-    alarms = [resource["Properties"] for resource in resources if resource["Type"] == "AWS::CloudWatch::Alarm"]
-    own = {alarm["MetricName"] for alarm in alarms if alarm.get("Namespace") == "Switchboard"}
-    assert own <= {metric.value for metric in Metric}
+ALARMS = [
+    properties
+    for resource in template.load()["Resources"].values()
+    if resource["Type"] == "AWS::CloudWatch::Alarm"
+    and (properties := resource["Properties"]).get("Namespace") == metrics.NAMESPACE
+]
+CODE = "\n".join(
+    path.read_text()
+    for folder in ("functions", "shared")
+    for path in (REPOSITORY / folder).rglob("*.py")
+    if path.name != "metrics.py"
+)
+SERVICES = set(re.findall(r'wiring\.logger\("(\w+)"\)', CODE))
+
+
+@pytest.mark.parametrize("alarm", ALARMS, ids=lambda alarm: f"{alarm['MetricName']}-{alarm['Dimensions'][0]['Value']}")
+def test_each_alarm_that_is_deployed_is_of_a_figure_that_is_written(alarm: dict[str, Any]) -> None:
+    """Its name, unit and only dimension are those of a line in the log; where not, it would be silent for ever."""
+    (dimension,) = alarm["Dimensions"]
+    assert dimension["Name"] == "service"
+    assert dimension["Value"] in SERVICES
+    metric = Metric(alarm["MetricName"])
+    assert f"Metric.{metric.name}" in CODE, "no function writes it"
+    assert SERVED[metric.value] == "all" or dimension["Value"] in SERVED[metric.value].split(", ")
