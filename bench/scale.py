@@ -1,6 +1,6 @@
 """Plan past one machine: `python -m bench.scale` simulates the sharded relay and adds up what a million calls cost.
 
-A simulation by events, not a measurement: only the service times that feed it were measured.
+A simulation by events, not a measurement: its one service time is a trial's, and what it says is as good as that.
 """
 
 import heapq
@@ -14,11 +14,11 @@ from rich.table import Table
 # What the floor does.
 CALLS, HANDLING_SECONDS, EVENTS_A_CALL = 50_000, 240.0, 5
 DASHBOARDS, QUEUES = 5_000, 200
-# Measured: posts of one relay to API Gateway's emulator, aiohttp, 2 cores (docs/scale.md).
+# Taken from one early trial of aiohttp against API Gateway's emulator on 2 cores, without a relay (docs/scale.md).
 POSTS_PER_SECOND = 3_700
 SIMULATED_SECONDS, WARM_SECONDS = 12.0, 4.0
 
-# Published list prices, us-east-1, in dollars: assumptions, to be checked before they are relied on.
+# List prices, us-east-1, in dollars, as others quote them (docs/scale.md says who and when).
 REST_REQUEST, LAMBDA_REQUEST, LAMBDA_GB_SECOND = 3.50e-6, 0.20e-6, 1.33334e-5
 SOCKET_MESSAGE, SOCKET_MINUTE, LOG_GB = 1.00e-6, 0.25e-6, 0.50
 INGEST_SECONDS, MEMORY_GB, LOG_BYTES_A_REQUEST = 0.007, 0.5, 700
