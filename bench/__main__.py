@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from bench import imports, ingest, live, page, reads, routing, timers
+from bench import feed, imports, ingest, live, page, reads, routing, timers
 from bench.stage import Figure, stage
 
 console = Console()
@@ -21,6 +21,8 @@ def main() -> None:
         figures += routing.measure(ground)
     with stage(settings=reads.SETTINGS) as ground, console.status(f"Reads of {reads.CALLS:,} calls …"):
         figures += reads.measure(ground)
+    with stage() as ground, console.status("Feed …"):
+        figures += feed.measure(ground)
     with console.status("POST to socket …"):
         figures += live.measure()
     with console.status("The page …"):

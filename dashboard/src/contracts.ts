@@ -317,6 +317,8 @@ export interface UpdateFrame {
   events: Event[];
   agents: Agent[];
   alerts: Alert[];
+  /** events left out where the relay fell behind: the calls are as those left them */
+  eventsOmitted: number;
 }
 
 export type CallType = Call["type"];

@@ -48,6 +48,10 @@ class Update(Contract):
     events: list[EventView] = Field(default_factory=list[EventView])
     agents: list[AgentView] = Field(default_factory=list[AgentView])
     alerts: list[AlertView] = Field(default_factory=list[AlertView])
+    events_omitted: Annotated[
+        int,
+        Field(ge=0, description="events left out where the relay fell behind: the calls are as those left them"),
+    ] = 0
 
 
 class Reset(Contract):

@@ -1,6 +1,7 @@
 """What a connection is owed: the latest view of each call and agent, each event once, and the frames that say so."""
 
 from collections.abc import Collection, Iterable, Sequence
+from itertools import chain, repeat
 from typing import Literal, NamedTuple, get_args
 
 from shared.contracts.views import AgentView, AlertView, CallView, EventView
@@ -8,6 +9,7 @@ from shared.contracts.views import AgentView, AlertView, CallView, EventView
 # Frames stay under 32 KB, by which API Gateway meters; with a margin for the brackets.
 FRAME_BYTES = 32 * 1024
 _ROOM = FRAME_BYTES - 256
+SHED_BYTES = 2 * FRAME_BYTES  # what came together and is larger than that is told without its events
 
 Kind = Literal["calls", "events", "agents", "alerts"]
 _KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -49,7 +51,8 @@ def agent_item(agent: AgentView) -> Item:
 class Bundle:
     """Shared by all connections with the same interests, and never changed once made."""
 
-    def __init__(self, items: Iterable[Item], topics: Collection[str]) -> None:
+    def __init__(self, items: Iterable[Item], topics: Collection[str], events_omitted: int = 0) -> None:
+        self.events_omitted = events_omitted
         self.items: dict[tuple[Kind, str], Item] = {}
         for item in items:
             held = self.items.get(item.key)
@@ -69,12 +72,22 @@ class Bundle:
         """Both in one, conflated. Most connections ask for the same two: the answer is kept."""
         if self._merged is None or self._merged[0] is not later:
             items = (*self.items.values(), *later.items.values())
-            self._merged = later, Bundle(items, self.topics | later.topics)
+            omitted = self.events_omitted + later.events_omitted
+            self._merged = later, Bundle(items, self.topics | later.topics, omitted).shed()
         return self._merged[1]
+
+    def shed(self) -> "Bundle":
+        """Itself, or where it is large without its events: the calls tell what became of them, and how many is said."""
+        if self.size_bytes <= SHED_BYTES:
+            return self
+        kept = [item for item in self.items.values() if item.kind != "events"]
+        return Bundle(kept, self.topics, self.events_omitted + len(self.items) - len(kept))
 
     def frames(self, position: int) -> Sequence[bytes]:
         if self._frames is None or self._frames[0] != position:
-            self._frames = position, [_frame(position, part) for part in _parts(self.items.values())]
+            parts = _parts(self.items.values())
+            omitted = chain([self.events_omitted], repeat(0))  # said once, of all
+            self._frames = position, [_frame(position, part, rest) for part, rest in zip(parts, omitted, strict=False)]
         return self._frames[1]
 
 
@@ -91,9 +104,9 @@ def _parts(items: Iterable[Item]) -> Iterable[list[Item]]:
         yield part
 
 
-def _frame(position: int, items: list[Item]) -> bytes:
+def _frame(position: int, items: list[Item], events_omitted: int) -> bytes:
     """`contracts.feed.Update`, put together from what is serialised already; a test holds the two together."""
     lists = (
         b'"%s":[%s]' % (kind.encode(), b",".join(item.json for item in items if item.kind == kind)) for kind in _KINDS
     )
-    return b'{"type":"update","position":%d,%s}' % (position, b",".join(lists))
+    return b'{"type":"update","position":%d,%s,"eventsOmitted":%d}' % (position, b",".join(lists), events_omitted)

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from shared.contracts.feed import Reset
@@ -85,18 +86,30 @@ class Delivery:
     def __init__(self, gateway: Gateway, debts: Debts, remove: Callable[[str], None]) -> None:
         self.position = 0
         self.posts = 0
-        self.group: asyncio.TaskGroup | None = None  # a fault in a delivery ends the relay, and so does not go unseen
         self._gateway = gateway
         self._debts = debts
         self._remove = remove
         self._mailboxes: dict[str, Mailbox] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._slots = asyncio.Semaphore(POSTS_AT_ONCE)
+        self._ready: asyncio.Queue[Mailbox | asyncio.Future[None]] = asyncio.Queue()
+        self._carriers: set[asyncio.Task[None]] = set()
+        self._is_done = asyncio.Event()
+
+    def start(self, group: asyncio.TaskGroup) -> None:
+        """A fault in a delivery ends the group, and so does not go unseen."""
+        self._group = group
+        for _ in range(POSTS_AT_ONCE):
+            self._hire()
+
+    def _hire(self) -> None:
+        carrier = self._group.create_task(self._carry())
+        self._carriers.add(carrier)
+        carrier.add_done_callback(self._carriers.discard)
 
     async def turn(self) -> None:
-        """Wait until all posts that were waiting for a place have got it: what comes until then is conflated."""
-        async with self._slots:
-            return
+        """Wait until all that was ready before is on its way: what comes until then is conflated."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._ready.put_nowait(turn)
+        await turn
 
     def send(self, bundle: Bundle, transactions: Collection[int], connection_ids: Collection[str]) -> None:
         self._debts.owe(transactions)
@@ -104,54 +117,67 @@ class Delivery:
         for connection_id in connection_ids:
             mailbox = self._mailboxes.get(connection_id)
             if mailbox is None:
-                mailbox = self._open(connection_id)
+                mailbox = self._mailboxes[connection_id] = Mailbox(connection_id)
+                self._ready.put_nowait(mailbox)
             mailbox.put(bundle)
             mailbox.parcels.append(parcel)
 
-    def _open(self, connection_id: str) -> Mailbox:
-        mailbox = self._mailboxes[connection_id] = Mailbox(connection_id)
-        assert self.group, "deliveries are made while a relay runs"
-        task = self.group.create_task(self._deliver(mailbox))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return mailbox
-
     async def finish(self, seconds: float) -> None:
         """Give what is under way so much time. What is not delivered by then is still in the outbox."""
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=seconds)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        if self._mailboxes:
+            self._is_done.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._is_done.wait(), seconds)
+        carriers = list(self._carriers)
+        for carrier in carriers:
+            carrier.cancel()
+        await asyncio.gather(*carriers, return_exceptions=True)
 
-    async def _deliver(self, mailbox: Mailbox) -> None:
-        try:
-            while not mailbox.is_empty:
-                await self._empty(mailbox)
-        finally:
-            self._mailboxes.pop(mailbox.connection_id, None)
+    async def _carry(self) -> None:
+        """Post for one connection after the other. Who is held up beyond all patience is relieved, and then leaves."""
+        loop, is_relieved = asyncio.get_running_loop(), False
+
+        def relieve() -> None:
+            nonlocal is_relieved
+            is_relieved = True
+            self._hire()
+
+        while not is_relieved:
+            next_one = await self._ready.get()
+            if isinstance(next_one, asyncio.Future):
+                if not next_one.done():
+                    next_one.set_result(None)
+                continue
+            patience = loop.call_later(PATIENCE_SECONDS, relieve)
+            try:
+                await self._empty(next_one)
+            finally:
+                patience.cancel()
 
     async def _empty(self, mailbox: Mailbox) -> None:
         """Post all that is pending at the moment when the connection's turn comes."""
-        async with self._slots:
-            bundle, reset_topics, parcels = mailbox.pending, mailbox.reset_topics, mailbox.parcels
-            mailbox.pending, mailbox.reset_topics, mailbox.parcels = None, frozenset(), []
-            posting = asyncio.ensure_future(self._post(mailbox.connection_id, bundle, reset_topics))
-            try:
-                await asyncio.wait({posting}, timeout=PATIENCE_SECONDS)
-            except asyncio.CancelledError:
-                posting.cancel()
-                raise
-        sent = await posting
+        bundle, reset_topics, parcels = mailbox.pending, mailbox.reset_topics, mailbox.parcels
+        mailbox.pending, mailbox.reset_topics, mailbox.parcels = None, frozenset(), []
+        sent = await self._post(mailbox.connection_id, bundle, reset_topics)
         if sent is Sent.BUSY:
             mailbox.put_back(bundle, reset_topics)
             mailbox.parcels[:0] = parcels
-            await self._pause(mailbox)
+            await self._put_off(mailbox)
             return
         mailbox.failures = 0
         if sent is Sent.GONE:
             self._strike_off(mailbox)
         self._settle(parcels)
+        self._go_on(mailbox)
+
+    def _go_on(self, mailbox: Mailbox) -> None:
+        """With what came meanwhile, after all others whose turn it is."""
+        if not mailbox.is_empty:
+            self._ready.put_nowait(mailbox)
+            return
+        del self._mailboxes[mailbox.connection_id]
+        if not self._mailboxes:
+            self._is_done.set()
 
     async def _post(self, connection_id: str, bundle: Bundle | None, reset_topics: frozenset[str]) -> Sent:
         frames = list(bundle.frames(self.position)) if bundle else []
@@ -165,14 +191,15 @@ class Delivery:
                 return sent
         return Sent.DONE
 
-    async def _pause(self, mailbox: Mailbox) -> None:
+    async def _put_off(self, mailbox: Mailbox) -> None:
         """Wait longer each time, and in the end close: a client that is cut off comes back and asks what it missed."""
         mailbox.failures += 1
         if mailbox.failures >= FAILURES_AT_MOST and await self._gateway.close(mailbox.connection_id) is not Sent.BUSY:
             self._strike_off(mailbox)
+            self._go_on(mailbox)
             return
-        pause_seconds = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**mailbox.failures)
-        await asyncio.sleep(pause_seconds * random.uniform(0.5, 1))
+        pause_seconds = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**mailbox.failures) * random.uniform(0.5, 1)
+        asyncio.get_running_loop().call_later(pause_seconds, self._ready.put_nowait, mailbox)
 
     def _strike_off(self, mailbox: Mailbox) -> None:
         parcels, mailbox.parcels = mailbox.parcels, []

@@ -1,19 +1,23 @@
 """What the relay asks of the world: who listens, the outbox, the channel, the gateway."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from shared.contracts.feed import Published
 from shared.usecases.permissions import Bearer
 from shared.usecases.tenure import Leases
 
 
-class Subscriber(NamedTuple):
-    connection_id: str
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Connections of equal rights that subscribed to the same of the topics asked for: they are owed the same."""
+
+    topics: frozenset[str]
     bearer: Bearer
+    connection_ids: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,7 @@ class Audience:
     """Who is subscribed to what at this moment, and the position below which nothing is owed any more."""
 
     position: int
-    subscribers: Mapping[str, Sequence[Subscriber]]
+    groups: Sequence[Group]
 
 
 class Floor(Leases, Protocol):

@@ -108,13 +108,13 @@ class Relay:
         """
         until = asyncio.get_running_loop().time() + seconds
         async with asyncio.TaskGroup() as group:
-            self.delivery.group = group
             listening = group.create_task(self._listen())
             await self._attentive.wait()
             if not await self._tenure.begin(until, after):
                 _log.info("Another relay has the shard: nothing to do.")
                 listening.cancel()
                 return
+            self.delivery.start(group)
             works = (self._sort(), self._chores.keep_up(), self._tenure.keep_up(), self._close_expired())
             others = [group.create_task(work) for work in works]
             await self._tenure.serve(until)
@@ -183,7 +183,7 @@ class Relay:
         self.delivery.position = max(self.delivery.position, audience.position)
         told = [published.transaction for published in heard]
         self._debts.owe(told)
-        for consignment in consignments(entries, audience.subscribers):
+        for consignment in consignments(entries, audience.groups):
             self.delivery.send(consignment.bundle, consignment.transactions, consignment.connection_ids)
         self._debts.settle(told)  # what nobody is interested in has been told to all who are
         self.events += sum(len(published.changes) for published in heard)

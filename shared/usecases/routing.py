@@ -1,15 +1,13 @@
 """Sorts what was published by who must get it: one bundle for all connections with the same interests. Pure."""
 
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from shared.contracts.feed import Published
 from shared.usecases.audience import queues_of_change, sees_any, topics_of_agent, topics_of_change
 from shared.usecases.bundle import Bundle, Item, agent_item, alert_items, call_item, event_item
-from shared.usecases.floor import Subscriber
-from shared.usecases.permissions import Bearer
+from shared.usecases.floor import Group
 
 
 class Entry(NamedTuple):
@@ -44,23 +42,15 @@ def entries_of(published: Published) -> list[Entry]:
     ]
 
 
-def consignments(entries: Sequence[Entry], subscribers: Mapping[str, Sequence[Subscriber]]) -> Iterator[Consignment]:
+def consignments(entries: Sequence[Entry], groups: Iterable[Group]) -> Iterator[Consignment]:
     """What a token permits is asked here again: the call may be in another queue than at the subscription."""
-    for (topics, bearer), connection_ids in _by_interest(subscribers).items():
-        owed = [entry for entry in entries if not topics.isdisjoint(entry.topics) and sees_any(bearer, entry.queues)]
+    for group in groups:
+        owed = [
+            entry
+            for entry in entries
+            if not group.topics.isdisjoint(entry.topics) and sees_any(group.bearer, entry.queues)
+        ]
         if owed:
-            bundle = Bundle((item for entry in owed for item in entry.items), topics)
-            yield Consignment(bundle, {entry.transaction for entry in owed}, connection_ids)
-
-
-def _by_interest(
-    subscribers: Mapping[str, Sequence[Subscriber]],
-) -> Mapping[tuple[frozenset[str], Bearer], list[str]]:
-    topics: dict[Subscriber, list[str]] = defaultdict(list)
-    for topic, listeners in subscribers.items():
-        for listener in listeners:
-            topics[listener].append(topic)
-    alike: dict[tuple[frozenset[str], Bearer], list[str]] = defaultdict(list)
-    for listener, names in topics.items():
-        alike[frozenset(names), listener.bearer].append(listener.connection_id)
-    return alike
+            transactions = {entry.transaction for entry in owed}
+            bundle = Bundle((item for entry in owed for item in entry.items), group.topics)
+            yield Consignment(bundle.shed() if len(transactions) > 1 else bundle, transactions, group.connection_ids)

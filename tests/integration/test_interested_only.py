@@ -89,6 +89,8 @@ def test_every_socket_gets_exactly_what_it_was_owed(database_url, redis_server):
                     owed[event["eventId"]] = touched[call] | {at[call]}
                     assert isinstance(result.body, dict)
                     versions[call] = max(versions[call], answer_of(result)["call"]["version"])
+                if start % (5 * BATCH) == 0:  # a relay that falls far behind may leave events out, and would say so
+                    await running.floor.until_cleared(*owed)
                 views.extend((call, version, touched[call] | {at[call]}) for call, version in versions.items())
             await running.floor.until_cleared(*owed)
             assert stage.owed() == set()

@@ -1,6 +1,6 @@
 """The relay between a real Redis, a real Postgres and a gateway that takes posts: who is told what."""
 
-from tests.integration.stage import Stage, answered, routed
+from tests.integration.stage import Stage, answered, initiated, routed
 
 
 def test_each_socket_gets_exactly_what_it_asked_for_and_may_see(staging):
@@ -75,7 +75,7 @@ def test_a_transfer_is_told_to_both_queues_live_and_from_the_outbox(staging):
 def test_frames_stay_below_32_kb(staging):
     async def body(stage: Stage):
         stage.listen("c", "queue:spanish")
-        events = [await stage.begin(f"c{n}", metadata={"note": "ñ" * 2000}) for n in range(20)]
+        events = await stage.send(*(initiated(f"c{n}", metadata={"note": "ñ" * 2000}) for n in range(20)))
         async with stage.relay() as running:
             await running.floor.until_cleared(*events)
         assert max(stage.gateway.sizes) < 32 * 1024

@@ -98,8 +98,8 @@ def test_one_that_falls_too_far_behind_is_told_to_read_anew(staging):
             await running.ready()
             first = await stage.begin("first")
             await stage.gateway.until(lambda: stage.gateway.asked["slow"])
-            many = await stage.send(*(initiated(f"c{n}", metadata={"note": "x" * 3000}) for n in range(60)))
-            while running.relay.events < 61:
+            many = await stage.send(*(initiated(f"c{n}", metadata={"note": "x" * 3000}) for n in range(120)))
+            while running.relay.events < 121:
                 await asyncio.sleep(0)
             assert stage.owed() == {first, *many}
             held.set()

@@ -161,7 +161,7 @@ def test_who_listens_is_told(urls, databases, floors):
 async def relay(url: str) -> None:
     floor = PostgresFloor(url)
     assert await floor.acquire(10, None) and await floor.renew(10)
-    assert (await floor.audience(["queue:medical_spanish"])).subscribers
+    assert (await floor.audience(["queue:medical_spanish"])).groups
     (news,) = await floor.pending(0, 10)
     assert await floor.clear([news.transaction])
     assert await floor.pending(0, 10) == []

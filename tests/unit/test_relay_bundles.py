@@ -72,6 +72,24 @@ def test_every_item_is_in_one_frame_and_no_frame_is_too_long(notes):
     assert [one.id for frame in read(bundle) for one in frame.calls] == [one.id for one in calls]
 
 
+def test_what_comes_together_and_is_large_is_told_without_its_events_and_says_so():
+    def hundred(first: int) -> Bundle:
+        events = [
+            event(f"e{n}", n).model_copy(update={"metadata": {"note": "x" * 400}}) for n in range(first, first + 100)
+        ]
+        raised = alert_items(event("e", 3).model_copy(update={"type": "sla_breached"}), flagged)
+        return Bundle([call_item(call("c", first)), *map(event_item, events), *raised], ["x"])
+
+    flagged = call("c", 3).model_copy(update={"flags": ["sla_breached"]})
+    one, two, three = hundred(100), hundred(200), hundred(300)
+    assert one.shed() is one
+    frames = read(one.followed_by(two).followed_by(three))
+    assert [c.version for frame in frames for c in frame.calls] == [300]
+    assert [alert.id for frame in frames for alert in frame.alerts] == ["e"]
+    assert sum(len(frame.events) for frame in frames) == 100  # of what came since, events are told again
+    assert sum(frame.events_omitted for frame in frames) == 200
+
+
 def test_what_no_frame_can_hold_is_known():
     assert not Bundle([call_item(call("c", 1, "x" * FRAME_BYTES))], ["x"]).is_sendable
 

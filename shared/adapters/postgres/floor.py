@@ -1,6 +1,5 @@
 """The relay's side of the system of record: who listens, what is owed, and whose shard it is."""
 
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, LiteralString
 
@@ -11,27 +10,36 @@ from shared.adapters.postgres import outbox
 from shared.adapters.postgres.connection import available, connect_async
 from shared.adapters.postgres.horizon import HORIZON
 from shared.contracts.feed import Published
-from shared.usecases.floor import Audience, Subscriber
+from shared.usecases.floor import Audience, Group
 from shared.usecases.permissions import Bearer, Role
 
-# Who is subscribed to these topics; one round trip for a flush, so that a new subscription is honoured at once.
-_SUBSCRIBERS = """
-select s.connection_id, c.role, c.queues, array_agg(s.topic) as topics
-from subscriptions s join connections c on c.id = s.connection_id
-where s.topic = any(%s) and c.expires_at > now()
-group by 1, 2, 3
+# Who is subscribed to these topics, and how far all is told: a flush's one round trip, so that a new subscription is
+# honoured at once. What commits after this moment is not below the position.
+_AUDIENCE: LiteralString = (
+    "with here as ("
+    + HORIZON
+    + """), listening as (
+    select s.connection_id, c.role, c.queues, array_agg(s.topic order by s.topic) as topics
+    from subscriptions s join connections c on c.id = s.connection_id
+    where s.topic = any(%s) and c.expires_at > now()
+    group by 1, 2, 3
+)
+select position, role, queues, topics, array_agg(connection_id) as connection_ids
+from here left join listening on true group by 1, 2, 3, 4
 """
+)
 _EXPIRED = "select id from connections where expires_at <= now() limit 100"
 # Where there are fewer shards than there were, the rows of those that are gone have a relay too.
 _PENDING = """
 select * from outbox where failed_at is null and shard %% %s = %s and txid > %s order by txid limit %s
 """
-# Only for whoever is in charge: a relay that was away without knowing it strikes nothing off.
+# Only for whoever is in charge: a relay that was away without knowing it strikes nothing off. It does not wait for the
+# disk: what a crash of Postgres brings back is only told twice.
 _CLEAR = """
 with lease as (select from leases where shard = %(shard)s and fence = %(fence)s), cleared as (
     delete from outbox where txid = any(%(told)s) and shard %% %(shards)s = %(shard)s and exists (select from lease)
 )
-select exists (select from lease) as held
+select exists (select from lease) as held, set_config('synchronous_commit', 'off', true)
 """
 _ACQUIRE = """
 insert into leases (shard, fence, expires_at)
@@ -56,15 +64,13 @@ class PostgresFloor:
         self._fence: int | None = None
 
     async def audience(self, topics: Collection[str]) -> Audience:
-        # The position first: what is recorded after it is only told twice.
-        horizon = await self._flushing.rows(HORIZON)
-        rows = await self._flushing.rows(_SUBSCRIBERS, [list(topics)])
-        subscribers: dict[str, list[Subscriber]] = defaultdict(list)
-        for row in rows:
-            subscriber = Subscriber(row["connection_id"], _bearer(row["role"], row["queues"]))
-            for topic in row["topics"]:
-                subscribers[topic].append(subscriber)
-        return Audience(horizon[0]["position"], subscribers)
+        rows = await self._flushing.rows(_AUDIENCE, [list(topics)])
+        groups = [
+            Group(frozenset(row["topics"]), _bearer(row["role"], row["queues"]), row["connection_ids"])
+            for row in rows
+            if row["role"]
+        ]
+        return Audience(rows[0]["position"], groups)
 
     async def remove(self, connection_id: str) -> None:
         await self._tidying.rows("delete from connections where id = %s", [connection_id])
