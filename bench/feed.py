@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
-from multiprocessing.synchronize import Event
 from typing import Any
 
 import aiohttp
@@ -34,12 +33,12 @@ from shared.adapters.postgres.connection import Database
 from shared.adapters.postgres.ledger import PostgresJournal
 from shared.adapters.redis_announcer import RedisAnnouncer
 from shared.usecases.delivery import POSTS_AT_ONCE
-from shared.usecases.journal import News
+from shared.usecases.news import News
 from shared.usecases.relay import DRAIN_AT_ONCE
 from shared.usecases.submit import Desk, submit
 
 QUEUES, RECORDERS, BACKLOG_SOCKETS = 40, 4, 4000
-LIFE_SECONDS, HAND_OVERS = 11.0, 10
+LIFE_SECONDS, START_SECONDS, HAND_OVERS = 10.0, 3.0, 10
 OVER = "over"
 ALIVE = "select exists (select from leases where expires_at > now())"
 LISTENERS = """
@@ -145,19 +144,19 @@ class Floor:
         self.until("select not exists (select from outbox)")
 
     @contextmanager
-    def relay(self, seconds: float = 3600) -> Iterator[list[psutil.Process]]:
+    def relay(self, seconds: float = 3600) -> Iterator[list[Any]]:
         """A relay in a process of its own, and after so long its successors, each started when it is called for."""
         spawn = multiprocessing.get_context("spawn")
-        over, calls = spawn.Event(), spawn.Queue()
+        calls = spawn.SimpleQueue()
         variables = {"DATABASE_URL": self.url, "REDIS_URL": self.stage.redis.url, "CONNECTIONS_URL": self.gateway.url,
                      "AWS_ENDPOINT_URL": "emulated", "LOG_LEVEL": "ERROR"}  # fmt: skip
-        started: list[psutil.Process] = []
+        started: list[Any] = []
 
         def start() -> None:
             while (after := calls.get()) != OVER:
-                process = spawn.Process(target=_relay, args=[variables, over, calls, seconds, after], daemon=True)
+                process = spawn.Process(target=_relay, args=[variables, calls, seconds, after], daemon=True)
                 process.start()
-                started.append(psutil.Process(process.pid))
+                started.append(process)
 
         starting = threading.Thread(target=start)
         starting.start()
@@ -166,10 +165,11 @@ class Floor:
             self.until(ALIVE)
             yield started
         finally:
-            over.set()
             calls.put(OVER)
             starting.join()
-            psutil.wait_procs(started)
+            for process in started:
+                process.kill()
+                process.join()
 
     def ages(self, report: Report) -> list[float]:
         """In milliseconds, of each version that each heard socket was told, itself or by a later one."""
@@ -188,18 +188,14 @@ class Floor:
         return ages
 
 
-def _relay(variables: dict[str, str], over: Event, calls: Any, seconds: float, after: int | None) -> None:  # noqa: ANN401 - a queue
+def _relay(variables: dict[str, str], calls: Any, seconds: float, after: int | None) -> None:  # noqa: ANN401 - a queue
     os.environ.update(variables)  # noqa: TID251 - as Lambda does
     wiring.logger("broadcast")
     wiring.wake_relay = lambda _shard, after=None: calls.put(after)  # as a function is invoked
 
     async def run() -> None:
         async with wiring.relay(0) as relay:
-            running = asyncio.create_task(relay.run(seconds, after))
-            ending = asyncio.create_task(asyncio.to_thread(over.wait))
-            await asyncio.wait({running, ending}, return_when=asyncio.FIRST_COMPLETED)
-            running.cancel()
-        os._exit(0)  # the thread waits for the end of all
+            await relay.run(seconds, after)
 
     asyncio.run(run())
 
@@ -289,9 +285,9 @@ def _memory(stage: Stage, taking: Gateway) -> Figure:
     with floor.relay() as (process,):
         for number in range(100):
             floor.hold(number * 40, 40)  # each of them concerns every socket
-            peak = max(peak, process.memory_info().rss)
+            peak = max(peak, resident(process))
         floor.until_told()
-        peak = max(peak, process.memory_info().rss)
+        peak = max(peak, resident(process))
     return Figure("feed: a relay for 10,000 sockets, memory", peak / 2**20, "MB", 256, "wanted")
 
 
@@ -301,12 +297,16 @@ def _hand_overs(stage: Stage, taking: Gateway) -> Figure:
     floor.listen(100)
     with floor.relay(LIFE_SECONDS) as started:
         taking.report()
-        floor.send(100, HAND_OVERS * LIFE_SECONDS + 5)
+        floor.send(100, HAND_OVERS * (LIFE_SECONDS + START_SECONDS))
         floor.until_told()
     ages = floor.ages(taking.report())
     note = f"{len(started) - 1} hand-overs, p50 {statistics.median(ages):.1f} ms, p99 {_p99(ages):.0f} ms"
     assert len(started) > HAND_OVERS
     return Figure("feed: relays replaced at 100 events/s, the oldest update", max(ages), "ms", 1000, "wanted", note)
+
+
+def resident(process: Any) -> int:  # noqa: ANN401 - a process of a context
+    return psutil.Process(process.pid).memory_info().rss
 
 
 def _told(

@@ -29,7 +29,7 @@ function view(id: string, version: number, status: CallStatus = "waiting"): Call
 }
 
 function update(position: number, ...calls: Call[]): UpdateFrame {
-  return { type: "update", position, calls, events: [], agents: [], alerts: [] };
+  return { type: "update", position, calls, events: [], agents: [], alerts: [], eventsOmitted: 0 };
 }
 
 function pictureOf(floor: Floor): Record<string, number> {

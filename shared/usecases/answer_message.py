@@ -34,11 +34,10 @@ def error_frame(found: Problem) -> bytes:
 
 
 def _answers(registry: Registry, connection_id: str, request: Subscribe | Unsubscribe | Ping) -> Iterator[bytes]:
+    listener = _find(registry, connection_id)  # of a ping too: who is not listed must not be kept waiting for news
     if isinstance(request, Ping):
         yield Pong().model_dump_json().encode()
-        return
-    listener = _find(registry, connection_id)
-    if isinstance(request, Subscribe):
+    elif isinstance(request, Subscribe):
         yield from subscribe(registry, listener, request)
     else:
         unsubscribe(registry, listener, request)

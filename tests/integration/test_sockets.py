@@ -225,11 +225,14 @@ def test_a_position_from_elsewhere_is_answered_by_reset(play):
     play(body)
 
 
-def test_a_connection_that_is_not_listed_any_more_is_closed(play):
+@pytest.mark.parametrize("said", [subscribe("queue:spanish"), {"action": "ping"}], ids=["subscribe", "ping"])
+def test_a_connection_that_is_not_listed_any_more_is_closed(play, said):
+    """Of a ping too: a restored registry does not know it, and it would wait for news in vain."""
+
     async def body(sockets: Sockets):
         await sockets.enter("c")
         sockets.stage.database.connection().execute("update connections set expires_at = %s", [clock.now()])
-        assert await sockets.say("c", subscribe("queue:spanish")) == []
+        assert await sockets.say("c", said) == []
         assert sockets.stage.gateway.closed == {"c"}
 
     play(body)

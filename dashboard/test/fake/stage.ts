@@ -93,6 +93,7 @@ export class Stage {
         events,
         agents,
         alerts: [],
+        eventsOmitted: 0,
       });
     this.feed = new Feed({
       api: new Api({
