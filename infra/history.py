@@ -44,13 +44,14 @@ from generate_series(0, %(agents)s - 1) n on conflict (id) do nothing
 _CALLS = """
 insert into calls (
     id, shelf, version, initiated_at, answered_at, ended_at, settled_at, wait_seconds, duration_seconds, hold_seconds,
-    longest_hold_seconds, hold_excess_seconds, attempts, misses, transfers, holds, history, status, type, queue_id,
-    language, agent_id, end_reason, flags, state
+    longest_hold_seconds, hold_excess_seconds, attempts, misses, missed_by, transfers, holds, history, status, type,
+    queue_id, language, agent_id, end_reason, flags, state
 )
 select id, begun, 3 + answered::int * 2 + holds, begun, case when answered then over_wait end, over, over, wait,
     case when answered then talk else 0 end, held, held, greatest(held - 60, 0),
-    case when answered then 1 + misses else misses end, misses, transfers, holds, true, 'ended', type,
-    'queue-' || to_char(queue, 'FM00'), language, agent, reason,
+    case when answered then 1 + misses else misses end, misses,
+    case when misses > 0 then array['agent-' || to_char((queue + 40 * pick + 40) %% 1000, 'FM0000')] end, transfers,
+    holds, true, 'ended', type, 'queue-' || to_char(queue, 'FM00'), language, agent, reason,
     array_remove(array[
         case when wait > 30 then 'sla_breached' end, case when held > 60 then 'hold_exceeded' end,
         case when answered and talk < 10 then 'short_call' end, case when misses > 0 then 'rerouted' end

@@ -1,23 +1,62 @@
-"""The rollups held against the calls on the shelf, and made of them anew."""
+"""The sums that figures are made of, held month by month against the calls on the shelf, and made of them anew."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import psycopg
+from psycopg.rows import tuple_row
 
 from shared.adapters.postgres import rollups
 
+# Months that have calls. Sums of a month that was dropped stay, and are held against nothing.
+_MONTHS = """
+select month, month + interval '1 month' from (
+    select to_date(right(c.relname, 7), 'YYYY_MM')::timestamp at time zone 'UTC' as month
+    from pg_inherits i join pg_class c on c.oid = i.inhrelid
+    where i.inhparent = 'calls'::regclass and c.relname ~ '_\\d{4}_\\d{2}$'
+    union select date_trunc('month', shelf, 'UTC') from calls_other
+) known order by month
+"""
 
-def differing(connection: psycopg.Connection[Any]) -> int:
-    """How many rows differ from what the calls give; 0 where all is well."""
-    row = connection.execute(rollups.DIFFERING).fetchone()
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    beginning: datetime
+    ending: datetime
+
+
+def months(connection: psycopg.Connection[Any]) -> list[Month]:
+    """Oldest first."""
+    with connection.transaction(), connection.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute("set local timezone = 'UTC'")  # where a month ends
+        return [Month(*row) for row in cursor.execute(_MONTHS)]
+
+
+def differing(connection: psycopg.Connection[Any], month: Month) -> int:
+    """How many sums of this month are not what its calls give; 0 where all is well."""
+    with connection.transaction(), connection.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute("set local statement_timeout = 0")
+        row = cursor.execute(rollups.DIFFERING, _asked(month)).fetchone()
     assert row is not None, "a count has a row"
-    return row[0] if not isinstance(row, dict) else row["differing"]
+    return row[0]
 
 
-def rebuild(connection: psycopg.Connection[Any]) -> int:
-    """Make all rollups anew, in one transaction that nobody's counting comes between; how many rows there are."""
+def compare(connection: psycopg.Connection[Any]) -> Iterator[tuple[Month, int]]:
+    """Each month with how many of its sums differ."""
+    for month in months(connection):
+        yield month, differing(connection, month)
+
+
+def rebuild(connection: psycopg.Connection[Any], month: Month) -> None:
+    """Make this month's sums anew, in one transaction that nobody's counting comes between."""
     with connection.transaction():
         connection.execute("set local statement_timeout = 0")
         connection.execute(rollups.LOCK)
-        connection.execute("delete from call_rollups")
-        return connection.execute(rollups.REBUILD).rowcount
+        connection.execute(rollups.EMPTY_MONTH, _asked(month))
+        connection.execute(rollups.COUNT_MONTH, _asked(month))
+
+
+def _asked(month: Month) -> dict[str, datetime]:
+    return {"beginning": month.beginning, "ending": month.ending}

@@ -207,9 +207,9 @@ export interface MetricsRow {
   handled: number;
   /** by agents' time, so only for all calls or by agent: null beside a filter or a group of calls */
   occupancy: number | null;
-  /** redirections on no answer: offers that rang out */
+  /** redirections on no answer: offers that rang out; by agent, with whom they did */
   rona: number;
-  /** calls with one of them at least */
+  /** calls with one of them at least; by agent, those that this agent missed */
   missed: number;
   transfers: number;
   /** calls with one transfer at least */

@@ -1,13 +1,15 @@
-"""rebuild: fold all calls anew from the event log, report what differs, and mend it where that is wanted."""
+"""rebuild: fold all calls anew from the log, count all sums anew from the calls, and mend what differs where wanted."""
 
 from typing import Annotated
 
+import psycopg
 import typer
 from psycopg import Error as DatabaseError
 from rich.console import Console
 from rich.progress import Progress
 
 from infra import rebuild as folding
+from infra import rollups
 from infra.cli.address import fail
 from infra.local.home import Home
 from shared.adapters import clock
@@ -26,7 +28,7 @@ def rebuild(
         str | None, typer.Option(envvar="DATABASE_URL", help="postgresql://…  [default: the local run's]")
     ] = None,
 ) -> None:
-    """Fold every call anew from its events and say where the record differs. Exits with 1 where it did."""
+    """Fold every call anew from its events, each month's figures from its calls. Exits with 1 where any differs."""
     url = database_url or Home.current().read_state().get("database")
     if not url:
         fail("No Switchboard runs here. Name a database with --database-url.")
@@ -37,9 +39,10 @@ def rebuild(
         console.print(f"{folded} calls folded anew, {len(found)} differences.")
         if mend and found:
             console.print(f"{_repair(url, found)} calls repaired.")
+        wrong = _sums(url, mend=mend)
     except DatabaseError as error:
         fail(str(error))
-    raise typer.Exit(1 if found else 0)
+    raise typer.Exit(1 if found or wrong else 0)
 
 
 def _compare(url: str) -> tuple[int, list[Difference]]:
@@ -51,6 +54,23 @@ def _compare(url: str) -> tuple[int, list[Difference]]:
             found += differences
             progress.advance(task, calls)
     return folded, found
+
+
+def _sums(url: str, *, mend: bool) -> int:
+    """How many months' sums were wrong. After the calls, of which they are made."""
+    with psycopg.connect(url, autocommit=True) as connection, Progress(console=console, transient=True) as progress:
+        months = rollups.months(connection)
+        wrong = 0
+        for month in progress.track(months, description="Counting"):
+            if differing := rollups.differing(connection, month):
+                console.print(f"{month.beginning:%Y-%m}: {differing} sums differ from the month's calls.")
+                wrong += 1
+                if mend:
+                    rollups.rebuild(connection, month)
+    console.print(f"{len(months)} months counted, {wrong} differ.")
+    if mend and wrong:
+        console.print(f"{wrong} months counted anew.")
+    return wrong
 
 
 def _repair(url: str, found: list[Difference]) -> int:

@@ -60,8 +60,8 @@ class MetricsRow(Contract):
     occupancy: Share = Field(
         description="by agents' time, so only for all calls or by agent: null beside a filter or a group of calls"
     )
-    rona: int = Field(description="redirections on no answer: offers that rang out")
-    missed: int = Field(description="calls with one of them at least")
+    rona: int = Field(description="redirections on no answer: offers that rang out; by agent, with whom they did")
+    missed: int = Field(description="calls with one of them at least; by agent, those that this agent missed")
     transfers: int
     transferred: int = Field(description="calls with one transfer at least")
     holds: int

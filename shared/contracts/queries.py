@@ -97,6 +97,11 @@ class CallsQuery(Narrowed, Paged):
     waited: Annotated[YesOrNo | None, Field(description="whether the wait is over and known")] = None
     held: YesOrNo | None = None
     missed: Annotated[YesOrNo | None, Field(description="whether an offer rang out")] = None
+    missed_by: Annotated[
+        tuple[Id, ...],
+        Several,
+        Field(max_length=200, description="whose phone rang in vain, whoever had the call then"),
+    ] = ()
     transferred: YesOrNo | None = None
     sort: Annotated[
         SortName | None,

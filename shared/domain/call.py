@@ -61,7 +61,8 @@ class _Concluded:
 class Call(_Concluded):
     """State after the events so far. Durations are seconds; `last_at` is the newest event's place in time.
 
-    `attempts` counts since the call last began to wait, `misses` over its whole life. `hold_excess_seconds` is what its
+    `attempts` counts since the call last began to wait, `misses` over its whole life, and `missed_by` names whose each
+    was; `missed` has those that still hold against an agent. `hold_excess_seconds` is what its
     holds lasted beyond the queue's limit.
     `metadata` is what the call began with; what came with later events stays with them, in the history. Without slots:
     a copy with changes is then one merge of two dicts, and every event makes one.
@@ -79,6 +80,7 @@ class Call(_Concluded):
     offer: Offer | None = None
     attempts: int = 0
     misses: int = 0
+    missed_by: tuple[str, ...] = ()
     transfers: int = 0
     tried: tuple[str, ...] = ()
     missed: tuple[Missed, ...] = ()
@@ -191,7 +193,12 @@ def _offered(call: Call, agent_id: str, at: datetime) -> dict[str, Any]:
 def _missed(call: Call, agent_id: str, at: datetime) -> dict[str, Any]:
     if call.offer is None or call.offer.agent_id != agent_id:
         return {}  # telephony confirms a miss that is on the record already
-    return {"offer": None, "missed": (*call.missed, Missed(agent_id, at)), "misses": call.misses + 1}
+    return {
+        "offer": None,
+        "missed": (*call.missed, Missed(agent_id, at)),
+        "misses": call.misses + 1,
+        "missed_by": (*call.missed_by, agent_id),
+    }
 
 
 def _answered(call: Call, fact: Answered, at: datetime) -> dict[str, Any]:

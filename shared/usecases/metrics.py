@@ -33,6 +33,11 @@ class Span:
     types: Sequence[str] = ()
 
     @property
+    def by_agent(self) -> bool:
+        """Whether it matters whose a call is."""
+        return bool(self.agents) or "agent" in self.group_by
+
+    @property
     def of_all_calls(self) -> bool:
         """Whether agents' time can be set beside the calls: time without a call belongs to no queue and no language."""
         narrowed = self.queues is not None or self.languages or self.types
@@ -163,7 +168,6 @@ _SELECTS: dict[str, dict[str, str]] = {
     "meanWaitOfAll": {"waited": "true"},
     "longestWait": {"waited": "true", "sort": "-wait", "limit": "1"},
     "handled": {"answered": "true", "status": "ended"},
-    "missed": {"missed": "true"},
     "transferred": {"transferred": "true"},
     "held": {"held": "true"},
     "holdExceeded": {"flag": "hold_exceeded"},
@@ -177,7 +181,18 @@ def _links(query: MetricsQuery, group: Group) -> dict[str, str]:
     base |= {name: ",".join(values) for name, values in asked.items() if values}
     names = {"queue": "queueId", "agent": "agentId", "language": "language", "type": "type"}
     base |= {names[name]: value or NOBODY for name, value in group.keys.items()}
-    return {figure: f"/api/calls?{urlencode(base | select, safe=':,')}" for figure, select in _SELECTS.items()}
+    links = {figure: _address(base | select) for figure, select in _SELECTS.items()}
+    return links | dict.fromkeys(("rona", "missed"), _address(_missed(base)))
+
+
+def _missed(base: dict[str, str]) -> dict[str, str]:
+    """A miss is of who missed it, whoever had the call in the end."""
+    who = {"missedBy": base["agentId"]} if "agentId" in base else {"missed": "true"}
+    return {name: value for name, value in base.items() if name != "agentId"} | who
+
+
+def _address(asked: dict[str, str]) -> str:
+    return f"/api/calls?{urlencode(asked, safe=':,')}"
 
 
 def _formula(name: str, rule: Any) -> Formula:  # noqa: ANN401 - one of the domain's functions

@@ -220,6 +220,54 @@ def test_figures_lead_to_exactly_the_calls_that_they_count(api: Api) -> None:
     assert sum(row["offered"] for row in answer["data"]) == 60
 
 
+def missed(call_id: str, *agents: str, taken_by: str | None = None, **more: Any) -> list[dict[str, Any]]:
+    """A call whose offers to these agents rang out, one after the other, before somebody took it or it was given up."""
+    events: list[dict[str, Any]] = [{"event": "call_initiated", "type": "voice", "queueId": "legal_english"}]
+    for agent in agents:
+        events += [
+            {"event": "call_routed", "agentId": agent, "routingTime": 1},
+            {"event": "call_no_answer", "agentId": agent},
+        ]
+    if taken_by:
+        events += [
+            {"event": "call_routed", "agentId": taken_by, "routingTime": 1},
+            {"event": "call_answered", "waitTime": 20},
+        ]
+    ending = {"event": "call_ended", "endReason": "completed" if taken_by else "abandoned", "duration": 9}
+    return [event | {"callId": call_id} | more for event in (*events, ending)]
+
+
+def test_a_miss_is_counted_with_who_missed_it_whoever_took_the_call(api: Api) -> None:
+    stories = {
+        "taken": missed("taken", "ana", taken_by="ben"),
+        "twice": missed("twice", "ana", "ana", taken_by="ana"),
+        "both": missed("both", "ana", "ben"),
+        "null": missed("null", "null", taken_by="ana"),  # an agent's id, and no SQL
+        "none": missed("none", taken_by="ben"),
+    }
+    answered = api.post([event for events in stories.values() for event in events])[1]["results"]
+    assert {result["status"] for result in answered} == {201}
+    figures = {"rona": 0, "missed": 0, "answered": 0}
+    rows = api.call("GET", "/api/metrics", query={"groupBy": "agent"})[1]["data"]
+    found = {row["agentId"]: {name: row[name] for name in figures} for row in rows}
+    assert found == {
+        "ana": {"rona": 4, "missed": 3, "answered": 2},
+        "ben": {"rona": 1, "missed": 1, "answered": 2},
+        "null": {"rona": 1, "missed": 1, "answered": 0},
+        None: {"rona": 0, "missed": 0, "answered": 0},
+    }
+    (of_two,) = api.call("GET", "/api/metrics", query={"agentId": "ana,ben"})[1]["data"]
+    assert {name: of_two[name] for name in figures} == {"rona": 5, "missed": 3, "answered": 4}
+    (of_all,) = api.call("GET", "/api/metrics")[1]["data"]
+    assert {name: of_all[name] for name in figures} == {"rona": 6, "missed": 4, "answered": 4}
+    for row in (*rows, of_two, of_all):
+        for figure in ("missed", "rona"):
+            calls = walk(api, **dict(parse_qsl(row["links"][figure].partition("?")[2])))
+            assert len(calls) == row["missed"], row["links"][figure]
+    assert sorted(ids(walk(api, missedBy="ana"))) == ["both", "taken", "twice"]
+    assert sorted(ids(walk(api, missedBy="ana,null", agentId="ana"))) == ["null", "twice"]
+
+
 def test_a_narrow_token_is_shown_the_figures_of_its_queues(api: Api) -> None:
     tell(api, range(60))
     narrow = tokens.mint(KEY, role="supervisor", queues=("legal_english",))

@@ -9,7 +9,7 @@ from typing import Any, LiteralString
 import orjson
 from pydantic.alias_generators import to_camel
 
-from shared.adapters.postgres.columns import DOCUMENT, Columns
+from shared.adapters.postgres.columns import DOCUMENT, Columns, array
 from shared.contracts.base import rfc3339
 from shared.contracts.views import AgentView, EventView
 from shared.contracts.wire import Json
@@ -41,8 +41,8 @@ CALL_COLUMNS: Columns = {
     "history": "bool", "attempts": "int", "misses": "int", "transfers": "int", "holds": "int", "agent_id": "text",
     "answered_at": "timestamptz", "wait_seconds": "float8", "hold_seconds": "float8", "longest_hold_seconds": "float8",
     "hold_excess_seconds": "float8", "ended_at": "timestamptz", "duration_seconds": "float8", "priority": "int",
-    "version": "int", "status": "text", "end_reason": "text", "flags": "text", "offered_agent_id": "text",
-    "due_at": "timestamptz", "settled_at": "timestamptz", "state": DOCUMENT,
+    "version": "int", "status": "text", "end_reason": "text", "flags": "text", "missed_by": "text",
+    "offered_agent_id": "text", "due_at": "timestamptz", "settled_at": "timestamptz", "state": DOCUMENT,
 }  # fmt: skip
 EVENT_COLUMNS: Columns = {
     "position": "bigint", "id": "text", "call_id": "text", "name": "text", "data": DOCUMENT, "at": "timestamptz",
@@ -62,7 +62,7 @@ _AGENT_FIELDS = tuple(AgentRecord.__dataclass_fields__)
 _AGENT_NAMES = tuple(to_camel(name) for name in _AGENT_FIELDS)
 _agent_values = attrgetter(*_AGENT_FIELDS)
 # What the recorder reads of a call; the other columns follow from these.
-RECORDED: tuple[LiteralString, ...] = (*_PLAIN, "status", "end_reason", "state")
+RECORDED: tuple[LiteralString, ...] = (*_PLAIN, "status", "end_reason", "missed_by", "state")
 
 
 def call_values(record: CallRecord, now: datetime) -> tuple[object, ...]:
@@ -72,7 +72,7 @@ def call_values(record: CallRecord, now: datetime) -> tuple[object, ...]:
         state["parked"] = record.parked
     if call is None:
         plain = _plain_fields(_NOTHING | {"id": record.id})
-        return (*plain, None, None, "{}", None, None, None if record.parked else now, state)
+        return (*plain, None, None, "{}", None, None, None, None if record.parked else now, state)
     fields = vars(call)
     state |= {"limits": call.limits, "last_at": call.last_at}
     for name in _SELDOM:
@@ -83,6 +83,7 @@ def call_values(record: CallRecord, now: datetime) -> tuple[object, ...]:
         call.status,
         call.end_reason,
         f"{{{','.join(flags(call))}}}",
+        array(call.missed_by) if call.missed_by else None,
         call.offer and call.offer.agent_id,
         (due := next_promise(call)) and due.due_at,
         now if call.ended_at else None,
@@ -95,6 +96,7 @@ def call_from_row(row: Row) -> Call:
     fields: Json = {**_SELDOM, **dict(zip(_PLAIN, _plain_fields(row), strict=True))}
     fields["status"] = _STATUSES[row["status"]]
     fields["end_reason"] = EndReason(reason) if (reason := row["end_reason"]) else None
+    fields["missed_by"] = tuple(row["missed_by"] or ())
     fields["limits"], fields["last_at"] = _limits(**state["limits"]), datetime.fromisoformat(state["last_at"])
     for name in _SELDOM.keys() & state.keys():
         fields[name] = _READ[name](state[name])

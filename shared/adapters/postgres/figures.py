@@ -1,54 +1,91 @@
 """What is counted of a call, in SQL: one definition for the calls themselves and for the sums that are kept of them."""
 
+from collections.abc import Mapping
 from typing import LiteralString
 
-# What one call adds to each figure: the one definition, for calls and for rollups. In time is what is not flagged.
-CONTRIBUTIONS: LiteralString = """
-    c.initiated_at as start, c.queue_id, c.language, c.type, coalesce(c.agent_id, c.offered_agent_id) as agent_id,
-    1 as offered,
-    (c.answered_at is not null)::int as answered,
-    (c.answered_at is not null and not 'sla_breached' = any(c.flags))::int as answered_in_time,
-    coalesce((c.answered_at is null and c.end_reason = 'abandoned'), false)::int as abandoned,
-    coalesce(c.answered_at is null and c.end_reason = 'abandoned' and not 'sla_breached' = any(c.flags), false)::int
-        as short_abandons,
-    coalesce((c.answered_at is null and c.end_reason = 'failed'), false)::int as failed,
-    ('sla_breached' = any(c.flags))::int as sla_breached,
-    (c.wait_seconds is not null)::int as waited,
-    coalesce(round(c.wait_seconds * 1000), 0)::bigint as wait_ms,
-    case when c.answered_at is null then 0 else coalesce(round(c.wait_seconds * 1000), 0)::bigint end
-        as answered_wait_ms,
-    coalesce(round(c.wait_seconds * 1000), 0)::bigint as longest_wait_ms,
-    (c.answered_at is not null and c.ended_at is not null)::int as handled,
-    case when c.answered_at is null or c.ended_at is null then 0
-        else round(greatest(c.duration_seconds - c.hold_seconds, 0) * 1000)::bigint end as talk_ms,
-    case when c.answered_at is null or c.ended_at is null then 0
-        else round(c.hold_seconds * 1000)::bigint end as hold_ms,
-    0 as acw_ms,
-    c.misses,
-    least(c.misses, 1) as missed,
-    c.transfers,
-    least(c.transfers, 1) as transferred,
-    c.holds,
-    least(c.holds, 1) as held,
-    ('hold_exceeded' = any(c.flags))::int as hold_exceeded,
-    round(c.hold_excess_seconds * 1000)::bigint as hold_excess_ms,
-    ('short_call' = any(c.flags))::int as short_calls
-"""
-SUMS: LiteralString = """
-    sum(offered)::bigint as offered, sum(answered)::bigint as answered,
-    sum(answered_in_time)::bigint as answered_in_time, sum(abandoned)::bigint as abandoned,
-    sum(short_abandons)::bigint as short_abandons, sum(failed)::bigint as failed,
-    sum(sla_breached)::bigint as sla_breached, sum(waited)::bigint as waited, sum(wait_ms)::bigint as wait_ms,
-    sum(answered_wait_ms)::bigint as answered_wait_ms, max(longest_wait_ms)::bigint as longest_wait_ms,
-    sum(handled)::bigint as handled, sum(talk_ms)::bigint as talk_ms, sum(hold_ms)::bigint as hold_ms,
-    sum(acw_ms)::bigint as acw_ms, sum(misses)::bigint as misses, sum(missed)::bigint as missed,
-    sum(transfers)::bigint as transfers, sum(transferred)::bigint as transferred, sum(holds)::bigint as holds,
-    sum(held)::bigint as held, sum(hold_exceeded)::bigint as hold_exceeded,
-    sum(hold_excess_ms)::bigint as hold_excess_ms, sum(short_calls)::bigint as short_calls
-"""
-# The same, as rollups have them.
-COLUMNS: LiteralString = """
-    r.offered, r.answered, r.answered_in_time, r.abandoned, r.short_abandons, r.failed, r.sla_breached, r.waited,
-    r.wait_ms, r.answered_wait_ms, r.longest_wait_ms, r.handled, r.talk_ms, r.hold_ms, r.acw_ms, r.misses, r.missed,
-    r.transfers, r.transferred, r.holds, r.held, r.hold_exceeded, r.hold_excess_ms, r.short_calls
-"""
+# What one call adds to each figure of `domain.metrics.Tally`. In time is what is not flagged.
+_CONTRIBUTIONS: Mapping[LiteralString, LiteralString] = {
+    "offered": "1",
+    "answered": "(c.answered_at is not null)::int",
+    "answered_in_time": "(c.answered_at is not null and not 'sla_breached' = any(c.flags))::int",
+    "abandoned": "coalesce(c.answered_at is null and c.end_reason = 'abandoned', false)::int",
+    "short_abandons": "coalesce(c.answered_at is null and c.end_reason = 'abandoned' "
+    "and not 'sla_breached' = any(c.flags), false)::int",
+    "failed": "coalesce(c.answered_at is null and c.end_reason = 'failed', false)::int",
+    "sla_breached": "('sla_breached' = any(c.flags))::int",
+    "waited": "(c.wait_seconds is not null)::int",
+    "wait_ms": "coalesce(round(c.wait_seconds * 1000), 0)::bigint",
+    "answered_wait_ms": "case when c.answered_at is null then 0 "
+    "else coalesce(round(c.wait_seconds * 1000), 0)::bigint end",
+    "longest_wait_ms": "coalesce(round(c.wait_seconds * 1000), 0)::bigint",
+    "handled": "(c.answered_at is not null and c.ended_at is not null)::int",
+    "talk_ms": "case when c.answered_at is null or c.ended_at is null then 0 "
+    "else round(greatest(c.duration_seconds - c.hold_seconds, 0) * 1000)::bigint end",
+    "hold_ms": "case when c.answered_at is null or c.ended_at is null then 0 "
+    "else round(c.hold_seconds * 1000)::bigint end",
+    "acw_ms": "0",
+    "misses": "c.misses",
+    "missed": "least(c.misses, 1)",
+    "transfers": "c.transfers",
+    "transferred": "least(c.transfers, 1)",
+    "holds": "c.holds",
+    "held": "least(c.holds, 1)",
+    "hold_exceeded": "('hold_exceeded' = any(c.flags))::int",
+    "hold_excess_ms": "round(c.hold_excess_seconds * 1000)::bigint",
+    "short_calls": "('short_call' = any(c.flags))::int",
+}
+_NAMES: list[LiteralString] = list(_CONTRIBUTIONS)
+_NOTHING: LiteralString = "0"
+_MAXIMA: list[LiteralString] = ["longest_wait_ms"]
+
+SUMS: LiteralString = ", ".join(
+    [("max(" if name in _MAXIMA else "sum(") + name + ")::bigint as " + name for name in _NAMES]
+)
+COLUMNS: LiteralString = ", ".join(["r." + name for name in _NAMES])
+# A row of sums, with another one of the same key added to it.
+ADDED: LiteralString = ", ".join(
+    [
+        name + " = greatest(r." + name + ", excluded." + name + ")"
+        if name in _MAXIMA
+        else name + " = r." + name + " + excluded." + name
+        for name in _NAMES
+    ]
+)
+SUBTRACTED: LiteralString = ", ".join(
+    [name + " = r." + name + " - gone." + name for name in _NAMES if name not in _MAXIMA]
+)
+
+_WHO_MISSED: LiteralString = """cross join lateral (
+    select agent_id, count(*) as misses from unnest(c.missed_by) agent_id group by 1
+) missed"""
+
+
+def of_calls(source: LiteralString, which: LiteralString, *, by_agent: bool) -> LiteralString:
+    """What each of these calls adds, a row a call; by agent a row more for each who missed it.
+
+    `source` is the table of the calls `c`, `which` a condition on them.
+    """
+    if not by_agent:
+        return _selected("null::text", _CONTRIBUTIONS, source + " c", which)
+    had: Mapping[LiteralString, LiteralString] = {**_CONTRIBUTIONS, "misses": "0", "missed": "0"}
+    missed: Mapping[LiteralString, LiteralString] = {
+        **dict.fromkeys(_NAMES, _NOTHING),
+        "misses": "missed.misses",
+        "missed": "1",
+    }
+    return (
+        _selected("coalesce(c.agent_id, c.offered_agent_id)", had, source + " c", which)
+        + " union all "
+        + _selected("missed.agent_id", missed, source + " c " + _WHO_MISSED, "c.misses > 0 and " + which)
+    )
+
+
+def _selected(
+    agent: LiteralString,
+    figures: Mapping[LiteralString, LiteralString],
+    source: LiteralString,
+    which: LiteralString,
+) -> LiteralString:
+    columns: list[LiteralString] = [figures[name] + " as " + name for name in _NAMES]
+    keys: LiteralString = "select c.initiated_at as start, c.queue_id, c.language, c.type, " + agent + " as agent_id, "
+    return keys + ", ".join(columns) + " from " + source + " where " + which

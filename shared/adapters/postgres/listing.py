@@ -93,6 +93,7 @@ def parameters(query: CallsQuery, queues: Sequence[str] | None, after: After | N
         **asked,
         **{f"{name}_only": values[0] for name, values in asked.items() if values},
         "statuses": list(query.status),
+        "missed_by": list(query.missed_by),
         "since": query.since,
         "until": query.until,
         "id": query.id,
@@ -143,6 +144,7 @@ def _conditions(query: CallsQuery, after: After | None) -> list[LiteralString]:
         (query.status, "c.status = any(%(statuses)s)"),
         (query.status and "ended" not in query.status, "c.ended_at is null and c.shelf = 'infinity'"),
         (query.type, _any([_TYPES[name] for name in query.type])),
+        (query.missed_by, "c.misses > 0 and c.missed_by && %(missed_by)s"),
         (query.since, "c.initiated_at >= %(since)s and c.shelf >= %(since)s"),
         (query.until, "c.initiated_at < %(until)s and (c.shelf < %(until)s or c.shelf = 'infinity')"),
         # No mark that an id may have sorts after "~".

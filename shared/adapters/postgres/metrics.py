@@ -1,6 +1,7 @@
 """Figures: of rollups as far as they reach, of the calls themselves at the edges and where they are not shelved yet."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, LiteralString
 
@@ -9,7 +10,7 @@ from psycopg.rows import dict_row
 
 from shared.adapters.postgres import rollups
 from shared.adapters.postgres.connection import Database, available
-from shared.adapters.postgres.figures import COLUMNS, CONTRIBUTIONS, SUMS
+from shared.adapters.postgres.figures import COLUMNS, SUMS, of_calls
 from shared.contracts.metrics import Gauges
 from shared.contracts.problems import refuse
 from shared.domain.agents import AgentStatus
@@ -20,32 +21,16 @@ _KEYS: Mapping[str, LiteralString] = {
     "queue": "queue_id", "agent": "agent_id", "language": "language", "type": "type",
 }  # fmt: skip
 _WIDTHS: Mapping[str, LiteralString] = {"5m": "5 minutes", "15m": "15 minutes", "30m": "30 minutes", "1h": "1 hour"}
-_NARROWED: LiteralString = """
+_OF_CALLS: LiteralString = """
     and (%(queues)s::text[] is null or call.queue_id = any(%(queues)s))
     and (%(languages)s::text[] is null or coalesce(call.language, '-') = any(%(languages)s))
     and (%(types)s::text[] is null or call.type = any(%(types)s))
+"""
+_NARROWED: LiteralString = (
+    _OF_CALLS
+    + """
     and (%(agents)s::text[] is null or coalesce(call.agent_id, '-') = any(%(agents)s))
 """
-# Every call once: in a rollup, at an edge, or live. Each stretch of time is looked up by itself, which `offset 0` keeps
-# so: joined freely, a planner that knows no borders may read it all.
-_COUNTED: LiteralString = (
-    "select found.* from unnest(%(grains)s::text[], %(rolled_from)s::timestamptz[], %(rolled_to)s::timestamptz[]) "
-    "as rolled (grain, beginning, ending), "
-    "lateral (select r.start, r.queue_id, nullif(r.language, '-') as language, r.type, "
-    "nullif(r.agent_id, '-') as agent_id, "
-    + COLUMNS
-    + """ from call_rollups r
-        where r.grain = rolled.grain and r.start >= rolled.beginning and r.start < rolled.ending offset 0) found
-    union all select found.* from unnest(%(edge_from)s::timestamptz[], %(edge_to)s::timestamptz[])
-        as edge (beginning, ending), lateral (select """
-    + CONTRIBUTIONS
-    + """ from calls c
-        where c.shelf >= edge.beginning and c.shelf < edge.ending and c.shelf < 'infinity'
-          and c.initiated_at >= edge.beginning and c.initiated_at < edge.ending offset 0) found
-    union all select """
-    + CONTRIBUTIONS
-    + """ from calls_live c
-    where c.initiated_at >= %(start)s and c.initiated_at < %(end)s"""
 )
 _ENDS: LiteralString = """
     case when %(bucket)s::text is null then %(end)s::timestamptz
@@ -80,13 +65,21 @@ class PostgresFigures:
         rows = self._rows(_statement(span), _parameters(span) | self._cover(span) | {"limit": limit})
         if not rows and not span.bucket and not span.group_by:
             return [Group(span.start, span.end, {}, Tally())]
-        return [_group(span, row) for row in rows]
+        groups = [_group(span, row) for row in rows]
+        return self._missed_once(span, groups) if len(span.agents) > 1 and "agent" not in span.group_by else groups
+
+    def _missed_once(self, span: Span, groups: list[Group]) -> list[Group]:
+        """A call that several of these agents missed is one call: the sum of theirs has it several times."""
+        rows = self._rows(_missed_by_any(span), _parameters(span))
+        counted = {(_bucket(span, row), *(row[_KEYS[name]] for name in span.group_by)): row["missed"] for row in rows}
+        missed = (counted.get((group.start, *group.keys.values()), 0) for group in groups)
+        return [replace(g, tally=replace(g.tally, missed=n)) for g, n in zip(groups, missed, strict=True)]
 
     def _cover(self, span: Span) -> dict[str, Any]:
         whole = all(self.day_begin(moment, span.zone).minute == 0 for moment in {span.start, span.end})
         grains = rollups.grains(
             span.bucket,
-            by_agent=bool(span.agents) or "agent" in span.group_by,
+            by_agent=span.by_agent,
             utc=span.zone == "UTC",
             whole_hours=whole,
         )
@@ -119,10 +112,53 @@ def _statement(span: Span) -> LiteralString:
     begin: LiteralString = _begin(span)
     grouped: LiteralString = ", ".join(["1", *keys])
     selected: LiteralString = ", ".join([begin + " as start", *keys, SUMS])
-    parts: LiteralString = "select " + selected + " from (" + _COUNTED + ") call where true" + _NARROWED
+    parts: LiteralString = (
+        "select " + selected + " from (" + _counted(by_agent=span.by_agent) + ") call where true" + _NARROWED
+    )
     parts += (" group by " + grouped) if span.bucket or keys else " having count(*) > 0"
     ordered: LiteralString = ", ".join(["part.start", *("part." + key + " nulls last" for key in keys)])
     return "select part.*, " + _ENDS + " as ends from (" + parts + ") part order by " + ordered + " limit %(limit)s"
+
+
+def _counted(*, by_agent: bool) -> LiteralString:
+    """Every call once: in a rollup, at an edge, or live.
+
+    Each stretch of time is looked up by itself, which `offset 0` keeps so: joined freely, a planner that knows no
+    borders may read it all.
+    """
+    at_edge: LiteralString = of_calls(
+        "calls",
+        "c.shelf >= edge.beginning and c.shelf < edge.ending and c.shelf < 'infinity' "
+        "and c.initiated_at >= edge.beginning and c.initiated_at < edge.ending",
+        by_agent=by_agent,
+    )
+    live: LiteralString = of_calls(
+        "calls_live", "c.initiated_at >= %(start)s and c.initiated_at < %(end)s", by_agent=by_agent
+    )
+    return (
+        "select found.* from unnest(%(grains)s::text[], %(rolled_from)s::timestamptz[], %(rolled_to)s::timestamptz[]) "
+        "as rolled (grain, beginning, ending), lateral ("
+        "select r.start, r.queue_id, nullif(r.language, '-') as language, r.type, "
+        "nullif(r.agent_id, '-') as agent_id, " + COLUMNS + " from call_rollups r "
+        "where r.grain = rolled.grain and r.start >= rolled.beginning and r.start < rolled.ending offset 0) found "
+        "union all select found.* "
+        "from unnest(%(edge_from)s::timestamptz[], %(edge_to)s::timestamptz[]) as edge (beginning, ending), lateral ("
+        + at_edge
+        + " offset 0) found union all "
+        + live
+    )
+
+
+def _missed_by_any(span: Span) -> LiteralString:
+    keys: list[LiteralString] = [_KEYS[name] for name in span.group_by]
+    selected: LiteralString = ", ".join([_begin(span) + " as start", *keys, "count(*) as missed"])
+    return (
+        "select " + selected + """ from (select *, initiated_at as start from calls) call
+        where call.missed_by && %(agents)s and call.misses > 0
+          and call.initiated_at >= %(start)s and call.initiated_at < %(end)s
+          and (call.shelf >= %(start)s and call.shelf < %(end)s or call.shelf = 'infinity')"""
+        + _OF_CALLS + " group by " + ", ".join(["1", *keys])
+    )  # fmt: skip
 
 
 def _begin(span: Span) -> LiteralString:
@@ -153,7 +189,10 @@ def _zone(name: str) -> str:
     return f"<{name}>{'-' if name[0] == '+' else '+'}{name[1:]}"
 
 
+def _bucket(span: Span, row: dict[str, Any]) -> datetime:
+    return max(row["start"], span.start)
+
+
 def _group(span: Span, row: dict[str, Any]) -> Group:
-    start = max(row["start"], span.start)
     keys = {name: row[_KEYS[name]] for name in span.group_by}
-    return Group(start, row["ends"], keys, Tally(**{name: row[name] or 0 for name in COUNTED}))
+    return Group(_bucket(span, row), row["ends"], keys, Tally(**{name: row[name] or 0 for name in COUNTED}))

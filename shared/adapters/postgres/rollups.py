@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString
 
-from shared.adapters.postgres.figures import CONTRIBUTIONS, SUMS
+from shared.adapters.postgres.figures import ADDED, SUBTRACTED, SUMS, of_calls
 
 Query = tuple[LiteralString, Any]
 
@@ -21,77 +21,74 @@ _KEYS: LiteralString = """
     coalesce(call.language, '-') as language, call.type,
     case when g.by_agent then coalesce(call.agent_id, '-') else '' end as agent_id
 """
-_COUNTED: LiteralString = (
-    "select " + _KEYS + ", " + SUMS + " from (select " + CONTRIBUTIONS + " from calls c where c.shelf < 'infinity'"
-)
-_GROUPED: LiteralString = ") call cross join " + _GRAINS + " group by 1, 2, 3, 4, 5, 6"
+
+
+def _rows(which: LiteralString, *more: LiteralString) -> LiteralString:
+    """The rows of rollups that these calls make, with `more` of their grains behind the keys."""
+    each: LiteralString = (
+        "select false as by_agent, plain.* from (" + of_calls("calls", which, by_agent=False) + ") plain union all "
+        "select true, agents.* from (" + of_calls("calls", which, by_agent=True) + ") agents"
+    )
+    joined: LiteralString = ") call join " + _GRAINS + " on g.by_agent = call.by_agent"
+    keys: LiteralString = ", ".join([_KEYS, *more])
+    grouped: LiteralString = ", ".join(["1, 2, 3, 4, 5, 6", *more])
+    return "select " + keys + ", " + SUMS + " from (" + each + joined + " group by " + grouped
+
+
+def _counted(which: LiteralString) -> LiteralString:
+    """Of those on the shelf. What never began is no call of anybody's."""
+    return _rows("c.shelf < 'infinity' and c.initiated_at is not null and " + which)
+
 
 ADD: LiteralString = (
     "insert into call_rollups as r "
-    + _COUNTED
-    + " and c.id = any(%s)"
-    + _GROUPED
-    + """ order by 1, 2, 3, 4, 5, 6
-on conflict (grain, start, queue_id, language, type, agent_id) do update set
-    offered = r.offered + excluded.offered, answered = r.answered + excluded.answered,
-    answered_in_time = r.answered_in_time + excluded.answered_in_time, abandoned = r.abandoned + excluded.abandoned,
-    short_abandons = r.short_abandons + excluded.short_abandons, failed = r.failed + excluded.failed,
-    sla_breached = r.sla_breached + excluded.sla_breached, waited = r.waited + excluded.waited,
-    wait_ms = r.wait_ms + excluded.wait_ms, answered_wait_ms = r.answered_wait_ms + excluded.answered_wait_ms,
-    longest_wait_ms = greatest(r.longest_wait_ms, excluded.longest_wait_ms), handled = r.handled + excluded.handled,
-    talk_ms = r.talk_ms + excluded.talk_ms, hold_ms = r.hold_ms + excluded.hold_ms, acw_ms = r.acw_ms + excluded.acw_ms,
-    misses = r.misses + excluded.misses, missed = r.missed + excluded.missed,
-    transfers = r.transfers + excluded.transfers, transferred = r.transferred + excluded.transferred,
-    holds = r.holds + excluded.holds, held = r.held + excluded.held,
-    hold_exceeded = r.hold_exceeded + excluded.hold_exceeded,
-    hold_excess_ms = r.hold_excess_ms + excluded.hold_excess_ms, short_calls = r.short_calls + excluded.short_calls
-"""
+    + _counted("c.id = any(%(ids)s)")
+    + " order by 1, 2, 3, 4, 5, 6"
+    + " on conflict (grain, start, queue_id, language, type, agent_id) do update set "
+    + ADDED
 )
-# A maximum cannot be subtracted from: the buckets in which these calls stood are emptied and counted anew.
-_GONE: LiteralString = (
-    "select distinct " + _KEYS + ", g.width, g.by_agent from (select " + CONTRIBUTIONS
-    + " from calls c where c.id = any(%s)) call cross join " + _GRAINS
-)  # fmt: skip
-EMPTY: LiteralString = (
-    "delete from call_rollups r using ("
-    + _GONE
-    + """) gone
-where (r.grain, r.start, r.queue_id, r.language, r.type, r.agent_id)
-    = (gone.grain, gone.start, gone.queue_id, gone.language, gone.type, gone.agent_id)
-"""
-)
-RECOUNT: LiteralString = (
-    "insert into call_rollups select gone.grain, gone.start, gone.queue_id, gone.language, gone.type, gone.agent_id, "
-    "left_over.* from (" + _GONE + ") gone, lateral (select " + SUMS + " from (select " + CONTRIBUTIONS
-    + """ from calls c
+# Of calls that have just been taken off the shelf. A maximum cannot be subtracted from: it is looked for anew where it
+# was one of theirs.
+_GONE: LiteralString = _rows("c.id = any(%(ids)s)", "g.width", "g.by_agent")
+_SAME: LiteralString = """(r.grain, r.start, r.queue_id, r.language, r.type, r.agent_id)
+    = (gone.grain, gone.start, gone.queue_id, gone.language, gone.type, gone.agent_id)"""
+SUBTRACT: LiteralString = (
+    "update call_rollups r set "
+    + SUBTRACTED
+    + """, longest_wait_ms = case when gone.longest_wait_ms < r.longest_wait_ms then r.longest_wait_ms else (
+    select coalesce(max(round(c.wait_seconds * 1000)), 0)::bigint from calls c
     where c.shelf >= gone.start and c.shelf < gone.start + gone.width and c.shelf < 'infinity'
-      and c.queue_id = gone.queue_id and coalesce(c.language, '-') = gone.language and c.type = gone.type
-      and (not gone.by_agent or coalesce(c.agent_id, '-') = gone.agent_id)) call) left_over
-where left_over.offered > 0
-"""
-)  # fmt: skip
-
-# All from the calls on the shelf, and how far the kept ones differ from that.
-REBUILD: LiteralString = "insert into call_rollups " + _COUNTED + _GROUPED
-# Of one month: no row of any grain lies across the border of two.
-COUNT_MONTH: LiteralString = (
-    "insert into call_rollups " + _COUNTED + " and c.shelf >= %(beginning)s and c.shelf < %(ending)s" + _GROUPED
+      and (c.queue_id, coalesce(c.language, '-'), c.type) = (gone.queue_id, gone.language, gone.type)
+      and (not gone.by_agent or coalesce(c.agent_id, c.offered_agent_id, '-') = gone.agent_id)) end
+from ("""
+    + _GONE
+    + ") gone where "
+    + _SAME
 )
+FORGET_EMPTY: LiteralString = (
+    "delete from call_rollups r using (" + _GONE + ") gone where " + _SAME + " and r.offered = 0 and r.misses = 0"
+)
+
+# From the calls on the shelf, by months: no row of any grain lies across the border of two.
+_MONTH: LiteralString = "c.shelf >= %(beginning)s and c.shelf < %(ending)s"
+_OF_MONTH: LiteralString = "start >= %(beginning)s and start < %(ending)s"
+COUNT_MONTH: LiteralString = "insert into call_rollups " + _counted(_MONTH)
+EMPTY_MONTH: LiteralString = "delete from call_rollups where " + _OF_MONTH
 DIFFERING: LiteralString = (
-    "with counted as (" + _COUNTED + _GROUPED + ") select count(*) as differing from ("
-    "(table counted except table call_rollups) union all (table call_rollups except table counted)) found"
+    "with counted as (" + _counted(_MONTH) + "), kept as (select * from call_rollups where " + _OF_MONTH + ") "
+    "select count(*) from ((table counted except table kept) union all (table kept except table counted)) found"
 )  # fmt: skip
 
 
 def added(call_ids: Sequence[str]) -> list[Query]:
     """What counts calls that have just been shelved."""
-    return [(LOCK, None), (ADD, [list(call_ids)])]
+    return [(LOCK, None), (ADD, {"ids": list(call_ids)})]
 
 
 def removed(call_ids: Sequence[str]) -> list[Query]:
     """What counts calls no more that have just been taken off the shelf, as yet unchanged."""
-    ids = list(call_ids)
-    return [(LOCK, None), (EMPTY, [ids]), (RECOUNT, [ids])]
+    ids = {"ids": list(call_ids)}
+    return [(LOCK, None), (SUBTRACT, ids), (FORGET_EMPTY, ids)]
 
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)

@@ -53,8 +53,9 @@ from queues where id = any(%s)
 # All that is known of some calls, for the fold.
 LOGS = "select * from events where call_id = any(%s) order by position"
 
-# Flags come as the text of an array.
-_VALUES: LiteralString = ", ".join(["r.flags::text[]" if name == "flags" else f"r.{name}" for name in CALL_COLUMNS])
+# These come as the text of an array.
+_LISTS = ("flags", "missed_by")
+_VALUES: LiteralString = ", ".join([f"r.{name}::text[]" if name in _LISTS else f"r.{name}" for name in CALL_COLUMNS])
 INSERT_CALLS: LiteralString = f"""
 insert into calls_live ({_CALL}, recorded_since) select {_VALUES}, %s from {rows_of(CALL_COLUMNS)}
 """
