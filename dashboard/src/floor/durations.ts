@@ -1,11 +1,11 @@
 /** Durations and times of day as the page writes them. */
 
-/** `0:07`, `12:40`, `1:02:03`. */
+/** `0:07`, `12:40`, `1 h 02`: beyond an hour nobody counts seconds, and six more digits would not fit a tile. */
 export function clockDuration(ms: number): string {
   const total = Math.floor(Math.max(0, ms) / 1_000);
   const [hours, minutes, seconds] = [Math.floor(total / 3_600), Math.floor(total / 60) % 60, total % 60];
-  const padded = String(seconds).padStart(2, "0");
-  return hours > 0 ? `${hours}:${String(minutes).padStart(2, "0")}:${padded}` : `${minutes}:${padded}`;
+  const padded = (count: number) => String(count).padStart(2, "0");
+  return hours > 0 ? `${hours}\u00a0h\u00a0${padded(minutes)}` : `${minutes}:${padded(seconds)}`;
 }
 
 /** Time left, rounded up, so that 0:00 is shown no earlier than the deadline itself; time past with a plus. */
