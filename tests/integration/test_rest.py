@@ -153,6 +153,14 @@ def test_without_a_valid_token_nobody_gets_in(api: Api, token: str) -> None:
         assert "call" not in problem
 
 
+@pytest.mark.parametrize(("body", "token", "status"), [(INITIATED, None, 201), ({}, None, 400), (INITIATED, "", 401)])
+def test_each_answer_says_what_a_browser_must_not_do(api: Api, body: Any, token: str | None, status: int) -> None:
+    got, _, headers = api.post(body, token=token)
+    assert (got, headers["cache-control"], headers["x-content-type-options"]) == (status, "no-store", "nosniff")
+    assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert "set-cookie" not in headers and "access-control-allow-credentials" not in headers
+
+
 def test_each_role_may_do_its_own_work_and_no_more(api: Api) -> None:
     sender = tokens.mint(KEY, role="sender")
     supervisor = tokens.mint(KEY, role="supervisor")

@@ -120,6 +120,19 @@ def test_functions_never_hold_more_connections_than_postgres_takes():
     assert taken + KEPT_FOR_PEOPLE <= int(SETTINGS["max_connections"])
 
 
+def test_a_flood_ends_at_the_gateway():
+    stages = [
+        found
+        for resource in TEMPLATE["Resources"].values()
+        for found in (
+            *resource.get("Properties", {}).get("MethodSettings", []),
+            *filter(None, [resource.get("Properties", {}).get("DefaultRouteSettings")]),
+        )
+    ]
+    assert len(stages) == 2, "REST and sockets"
+    assert all(found["ThrottlingRateLimit"] and found["ThrottlingBurstLimit"] for found in stages)
+
+
 def test_two_relays_for_each_shard_may_run_and_one_that_looks():
     at_once = TEMPLATE["Mappings"]["Relays"]["AtOnce"]
     assert at_once == {shards: 2 * int(shards) + 1 for shards in TEMPLATE["Parameters"]["RelayShards"]["AllowedValues"]}
