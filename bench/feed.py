@@ -202,7 +202,7 @@ def _relay(variables: dict[str, str], calls: Any, seconds: float, after: int | N
 
 def measure(stage: Stage) -> Iterator[Figure]:
     with gateway() as taking:
-        yield from _posting(stage, taking)
+        yield posting(stage, taking)
         yield from _commit_to_socket(stage, taking)
         yield from _crowd(stage, taking)
         yield from _neighbours(stage, taking)
@@ -210,7 +210,7 @@ def measure(stage: Stage) -> Iterator[Figure]:
         yield _hand_overs(stage, taking)
 
 
-def _posting(stage: Stage, taking: Gateway) -> Iterator[Figure]:
+def posting(stage: Stage, taking: Gateway) -> Figure:
     """A backlog is told to all of them, each part of it in a frame: nothing else is at work meanwhile."""
     floor = Floor(stage, taking, queues=1, calls=30)
     floor.listen(BACKLOG_SOCKETS, heard_of=2 * BACKLOG_SOCKETS)
@@ -224,13 +224,26 @@ def _posting(stage: Stage, taking: Gateway) -> Iterator[Figure]:
     asyncio.run(_bare_posts(taking.url, frame, report.posts))
     bare = taking.report()
     note = f"a bare loop of posts, {len(frame):,} bytes each"
-    yield Figure(
+    return Figure(
         f"feed: posts of a backlog to {BACKLOG_SOCKETS:,} sockets",
         report.posts_per_second,
         "/s",
         bare.posts_per_second,
         note,
     )
+
+
+def frame_bytes(stage: Stage, taking: Gateway) -> float:
+    """How long a frame is that tells of one event."""
+    floor = Floor(stage, taking, queues=1, calls=1)
+    floor.listen(1, heard_of=2)
+    taking.report()
+    with floor.relay():
+        for number in range(20):
+            floor.hold(number, 1)
+            floor.until_told()
+    report = taking.report()
+    return report.sent_bytes / report.posts
 
 
 async def _bare_posts(url: str, frame: bytes, posts: int) -> None:

@@ -66,6 +66,13 @@ def measure(stage: Stage) -> Iterator[Figure]:
         )
 
 
+def seconds_a_request(stage: Stage, batch: int) -> float:
+    """How long the handler takes for so many events, one request after the other, without Lambda around it."""
+    events = lifecycles(CALLS)
+    requests = [_request(events[i : i + batch]) for i in range(0, len(events), batch)]
+    return 1 / _run(stage, _post, requests)[0]
+
+
 def _run(stage: Stage, handle: Callable[[dict[str, Any]], None], requests: list[dict[str, Any]]) -> tuple[float, Trace]:
     """The handler over all requests: requests a second, and the statements that it sent."""
     for warm, part in ((True, requests[: len(requests) // 10 or 1]), (False, requests)):
