@@ -41,7 +41,7 @@ begin
     grant select, insert, update on events, agents to switchboard_timers;
     grant select on queues, agent_events, leases to switchboard_timers;
     grant select, delete on connections to switchboard_timers;
-    grant execute on function make_month(text, timestamptz) to switchboard_timers;
+    grant execute on function make_month(text, timestamptz), forget_month(timestamptz) to switchboard_timers;
 
     -- Who listens, and what they are told.
     grant select, insert, update, delete on connections, subscriptions, leases to switchboard_broadcast;

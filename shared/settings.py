@@ -25,6 +25,7 @@ class Settings:
     parked_grace_seconds: float = 60
     sweep_seconds: float = 65  # a little longer than the schedule's minute, so that two overlap
     relay_shards: int = 1
+    keep_months: int = 0  # of history, beside the current one; 0: all
     relay_seconds: float = 60  # then a successor is called for
 
 
@@ -43,6 +44,7 @@ def settings() -> Settings:
         aws_region=os.environ.get("AWS_REGION", "us-east-1"),
         page_origin=os.environ.get("PAGE_ORIGIN", "*"),
         relay_shards=int(os.environ.get("RELAY_SHARDS", "1")),
+        keep_months=int(os.environ.get("KEEP_MONTHS", "0")),
     )
 
 

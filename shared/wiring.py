@@ -190,7 +190,11 @@ def upkeep() -> PostgresUpkeep:
     from shared.adapters.postgres.upkeep import PostgresUpkeep
 
     return PostgresUpkeep(
-        database(), announcer(), holder=new_id(), wake=lambda: invoke_async(settings().sweep_function)
+        database(),
+        announcer(),
+        holder=new_id(),
+        wake=lambda: invoke_async(settings().sweep_function),
+        keep_months=settings().keep_months,
     )
 
 

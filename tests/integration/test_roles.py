@@ -118,7 +118,7 @@ def test_events_come_in_and_promises_are_kept(floors, clock):
     timers.sweep()
     assert shelve(timers.desk.journal, clock.now()) == 1
     assert ingest.one("call_hold", holdDuration=5, occurredAt="2026-01-31T12:00:41Z").status in (202, 409)
-    upkeep = PostgresUpkeep(timers.database, timers.told, "this-one", lambda: None)
+    upkeep = PostgresUpkeep(timers.database, timers.told, "this-one", lambda: None, keep_months=1)
     upkeep.beat(clock.now())
     upkeep.tidy(clock.now())
     assert upkeep.republish(clock.now()) > 0

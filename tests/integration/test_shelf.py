@@ -4,6 +4,8 @@ import threading
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
+
 from shared.adapters.postgres import shelf
 from shared.adapters.postgres.upkeep import PostgresUpkeep
 from shared.usecases.shelve import SHELVE_AFTER, shelve
@@ -141,3 +143,50 @@ def test_only_recent_months_get_a_partition() -> None:
     now = datetime(2026, 1, 31, tzinfo=UTC)
     started = [datetime(1999, 8, 1, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC), now]
     assert shelf.months(started, now) == [datetime(2026, 1, 1, tzinfo=UTC)]
+
+
+def history(floor: Floor) -> set[str]:
+    """The months of 2026 until March that are there."""
+    found = floor.rows("select relname from pg_class where relkind = 'r' and relname ~ '^(calls|events)_2026_0[123]$'")
+    return {row["relname"] for row in found}
+
+
+def tidy(floor: Floor, now: datetime, keep_months: int) -> None:
+    for _ in range(3):
+        PostgresUpkeep(floor.database, floor.told, "this-one", lambda: None, keep_months).tidy(now)
+
+
+def test_months_are_forgotten_as_told_and_no_call_outlives_its_log(floor: Floor) -> None:
+    april, january = datetime(2026, 4, 1, tzinfo=UTC), {"calls_2026_01", "events_2026_01"}
+    tidy(floor, floor.clock.now(), 0)
+    live(floor, [*life(), *life("open", but_for=4)])
+    put_away(floor)
+    tidy(floor, april, 0)
+    assert history(floor) >= january, "as it comes, all is kept"
+    tidy(floor, datetime(2026, 2, 28, 23, 59, tzinfo=UTC), 1)
+    assert history(floor) >= january
+    tidy(floor, datetime(2026, 3, 1, tzinfo=UTC), 1)
+    assert history(floor) & january == {"events_2026_01"}
+    tidy(floor, april, 1)
+    assert history(floor) & january == {"events_2026_01"}, "a call is open that has events in it"
+    assert len(floor.history("open")) == 4
+    floor.one("call_ended", "open", endReason="completed", duration=9)
+    floor.clock.go_to(LATER + 200)
+    floor.sweep()
+    floor.clock.go_to(2 * LATER + 200)
+    assert shelve(floor.desk.journal, floor.clock.now()) == 1
+    tidy(floor, april, 1)
+    assert history(floor) & january == set()
+    assert floor.reads.call("open") is None
+
+
+def test_a_month_that_somebody_reads_is_forgotten_later(floor: Floor, database_url: str) -> None:
+    tidy(floor, floor.clock.now(), 0)
+    live(floor, life())
+    put_away(floor)
+    with psycopg.connect(database_url) as reader:
+        reader.execute("select count(*) from calls")
+        tidy(floor, datetime(2026, 3, 1, tzinfo=UTC), 1)
+        assert "calls_2026_01" in history(floor)
+    tidy(floor, datetime(2026, 3, 1, tzinfo=UTC), 1)
+    assert "calls_2026_01" not in history(floor)

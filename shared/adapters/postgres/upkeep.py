@@ -36,10 +36,18 @@ where (o.txid, o.shard) = (r.txid, r.shard)
 
 
 class PostgresUpkeep:
-    """`wake` starts another sweep; `holder` names this one."""
+    """`wake` starts another sweep; `holder` names this one. `keep_months` 0 keeps all history."""
 
-    def __init__(self, database: Database, announcer: Announcers, holder: str, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        announcer: Announcers,
+        holder: str,
+        wake: Callable[[], None],
+        keep_months: int = 0,
+    ) -> None:
         self._database, self._announcer, self._holder, self._wake = database, announcer, holder, wake
+        self._keep_months = keep_months
         self._heartbeats = Heartbeats(database, "sweep")
 
     def next_due(self, after: datetime) -> datetime | None:
@@ -51,6 +59,8 @@ class PostgresUpkeep:
         with available():
             self._database.connection().execute(_TIDY, [now - TIDY_AFTER])
             self._database.connection().execute(shelf.MAKE_EVENT_MONTHS, {"now": now})
+            if self._keep_months:
+                self._database.connection().execute(shelf.FORGET_MONTH, [shelf.kept_since(now, self._keep_months)])
 
     def beat(self, now: datetime) -> None:
         self._heartbeats.beat(self._holder, now)
