@@ -159,7 +159,7 @@ export interface HandleTime {
   talk: number | null;
   /** seconds; null where nothing was counted */
   hold: number | null;
-  /** seconds; null where nothing was counted */
+  /** after-call work: 0 as long as agents' time is not kept, so that `aht` is talk and hold */
   acw: number | null;
 }
 
@@ -205,7 +205,7 @@ export interface MetricsRow {
   longestWait: number | null;
   handleTime: HandleTime;
   handled: number;
-  /** by agents' time, so only for all calls or by agent: null beside a filter or a group of calls */
+  /** by agents' time, which is not kept yet: null */
   occupancy: number | null;
   /** redirections on no answer: offers that rang out; by agent, with whom they did */
   rona: number;

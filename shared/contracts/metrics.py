@@ -28,7 +28,9 @@ class HandleTime(Contract):
     aht: Mean
     talk: Mean
     hold: Mean
-    acw: Mean
+    acw: Mean = Field(
+        description="after-call work: 0 as long as agents' time is not kept, so that `aht` is talk and hold"
+    )
 
 
 class MetricsRow(Contract):
@@ -57,9 +59,7 @@ class MetricsRow(Contract):
     longest_wait: Mean
     handle_time: HandleTime
     handled: int
-    occupancy: Share = Field(
-        description="by agents' time, so only for all calls or by agent: null beside a filter or a group of calls"
-    )
+    occupancy: Share = Field(description="by agents' time, which is not kept yet: null")
     rona: int = Field(description="redirections on no answer: offers that rang out; by agent, with whom they did")
     missed: int = Field(description="calls with one of them at least; by agent, those that this agent missed")
     transfers: int
