@@ -154,7 +154,7 @@ def _database(ground: Stage, calls: int, *, kept: bool) -> tuple[str, bool]:
     """With so many calls in the past, made or kept, and a floor of this moment."""
     url = ground.postgres.url_of(f"history_{calls}")
     with psycopg.connect(ground.postgres.url_of("postgres"), autocommit=True) as connection:
-        known = connection.execute("select from pg_database where datname = %s", [f"history_{calls}"]).fetchone()
+        known = connection.execute("select 1 from pg_database where datname = %s", [f"history_{calls}"]).fetchone()
     if not (kept and known):
         fresh = ground.database()
         history.generate(fresh, history.Past(calls, MONTHS), clock.now())
