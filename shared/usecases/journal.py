@@ -91,7 +91,7 @@ class Told(NamedTuple):
 
 @dataclass(slots=True)
 class Changes:
-    """What one transaction writes, or a part of it."""
+    """All that one transaction writes."""
 
     records: list[CallRecord] = field(default_factory=list[CallRecord])
     recorded: list[EventRow] = field(default_factory=list[EventRow])
@@ -184,10 +184,6 @@ class Ledger(Protocol):
 
     def claim_agent(self, call: Call, search: Search, strategy: Strategy, at: datetime) -> str | None:
         """Engage the first agent by the strategy who may take this call; None when there is none."""
-        ...
-
-    def send(self, changes: Changes, now: datetime) -> None:
-        """Have calls, events and timers written, and wait for nothing: the rest of the transaction is still to come."""
         ...
 
     def write(self, changes: Changes, now: datetime, meanwhile: Callable[[], None]) -> Sequence[AgentRecord]:

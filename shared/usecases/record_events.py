@@ -1,6 +1,6 @@
 """Record events: the one way by which anything gets onto a call's record, whoever says it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -19,13 +19,11 @@ from shared.usecases.journal import (
     UnavailableError,
 )
 from shared.usecases.news import Announcer, News
-from shared.usecases.writing import Writing, load_logs
+from shared.usecases.writing import commit, load_logs
 
 MAX_ATTEMPTS = 8
-REMEMBERED = timedelta(
-    days=31
-)  # so long another call's event with the same id is known; one of the same call, for ever
-PART = 125  # events that are judged and sent to be written before the next
+# So long another call's event with the same id is known; one of the same call, for ever.
+REMEMBERED = timedelta(days=31)
 
 
 @value
@@ -103,17 +101,12 @@ def record_events(
 def _attempt(
     journal: Journal, submissions: Sequence[Submission], now: datetime, grace: timedelta
 ) -> tuple[list[Outcome], News]:
-    outcomes: dict[int, Outcome] = {}
     with journal.transaction() as ledger:
-        recorder, writing = _Recorder(_load(ledger, submissions, now)), Writing(ledger, now, grace)
-        for part in _parts(submissions):
-            drafts = recorder.drafts(submission for _, submission in part)
-            load_logs(ledger, [draft for _, s in part if (draft := drafts[s.event.call_id]).needs_log(s.event.at)])
-            for index, submission in part:
-                outcomes[index] = recorder.take(ledger, drafts[submission.event.call_id], submission)
-            writing.add(drafts)
-        news = writing.commit()
-    return [outcomes[index] for index in range(len(submissions))], news
+        recorder = _Recorder(_load(ledger, submissions, now))
+        drafts = recorder.drafts
+        load_logs(ledger, [draft for s in submissions if (draft := drafts[s.event.call_id]).needs_log(s.event.at)])
+        outcomes = [recorder.take(ledger, submission) for submission in submissions]
+        return outcomes, commit(ledger, drafts, now, grace)
 
 
 def _load(ledger: Ledger, submissions: Sequence[Submission], now: datetime) -> Loaded:
@@ -127,39 +120,16 @@ def _load(ledger: Ledger, submissions: Sequence[Submission], now: datetime) -> L
     )
 
 
-def _parts(submissions: Sequence[Submission]) -> Iterator[Sequence[tuple[int, Submission]]]:
-    """Whole calls, so that Postgres writes the first while the next are judged; each with its place in the batch.
-
-    By the calls' ids, in which order they are locked: two batches that create the same calls must not block each other.
-    Where an id is used twice, the first in the order sent has it: then all is one part.
-    """
-    known = [s.event.id for s in submissions if s.known]
-    if len(submissions) <= PART or len(set(known)) < len(known):
-        yield list(enumerate(submissions))
-        return
-    ordered = sorted(enumerate(submissions), key=lambda item: item[1].event.call_id)
-    part: list[tuple[int, Submission]] = []
-    for item in ordered:
-        if len(part) >= PART and item[1].event.call_id != part[-1][1].event.call_id:
-            yield part
-            part = []
-        part.append(item)
-    yield part
-
-
 class _Recorder:
     """One attempt at a batch: what was loaded, and what the events before this one have made of it."""
 
     def __init__(self, loaded: Loaded) -> None:
         self._known = dict(loaded.known)
-        self._limits, self._records = loaded.limits, loaded.records
+        self._limits = loaded.limits
+        self.drafts = {call_id: Draft(record) for call_id, record in loaded.records.items()}
 
-    def drafts(self, submissions: Iterable[Submission]) -> dict[str, Draft]:
-        call_ids = dict.fromkeys(submission.event.call_id for submission in submissions)
-        return {call_id: Draft(self._records[call_id]) for call_id in sorted(call_ids)}
-
-    def take(self, ledger: Ledger, draft: Draft, submission: Submission) -> Outcome:
-        event = submission.event
+    def take(self, ledger: Ledger, submission: Submission) -> Outcome:
+        event, draft = submission.event, self.drafts[submission.event.call_id]
         if replay := self._replay(submission, draft.record):
             return replay
         if (queue_id := _queue_of(event)) and queue_id not in self._limits:

@@ -228,11 +228,8 @@ class PostgresLedger:
                 return row["id"]
         return None
 
-    def send(self, changes: Changes, now: datetime) -> None:
-        self._run(_recorded(changes, now), wait=False)
-
     def write(self, changes: Changes, now: datetime, meanwhile: Callable[[], None]) -> Sequence[AgentRecord]:
-        self.send(changes, now)
+        self._run(_recorded(changes, now), wait=False)
         told = list(outbox.tell(changes, self._settled, now, self._shards))
         results = self._run([*told, *_effects(changes.effects)], commit=True, meanwhile=meanwhile)
         self._note_agents(results[len(told) :])

@@ -42,7 +42,7 @@ export function AgentCharts({ store, queue }: { store: Store; queue: string | nu
               link="missed"
             />
             <Bars
-              {...{ store, rows: data, day: day.name }}
+              {...{ store, rows: data.filter((row) => row.occupancy !== null), day: day.name }}
               title={texts.figures.names.occupancy}
               help={texts.agents.occupancyHelp}
               count={(row) => Math.round((row.occupancy ?? 0) * 100)}
