@@ -125,7 +125,9 @@ def _tell_found(file: Path, found: Survey) -> None:
     text = f"{file.name}: {found.figures.calls:,} calls, {span} UTC ({queues}); {found.no_calls:,} rows are no calls."
     console.print(text, highlight=False, soft_wrap=True)
     for row in found.reasons:
-        console.print(f"Line {row.line} cannot be read: {row.reason}.", style="yellow", markup=False, highlight=False)
+        console.print(
+            f"{file}, line {row.line}, cannot be read: {row.reason}.", style="yellow", markup=False, highlight=False
+        )
     if found.unreadable:
         console.print(f"{found.unreadable:,} rows in all are left out.", style="yellow", highlight=False)
 

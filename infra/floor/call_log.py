@@ -1,25 +1,30 @@
 """Reads a call-by-call log as calls, and a call as the events that telephony would have sent. Pure.
 
 The format is that of the "Anonymous Bank" data (Mandelbaum, Sakov and Zeltyn): a row a call, times of day and seconds.
+Its months differ in what parts their cells, in their columns and in their order; a header, where there is one, tells.
 """
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 from shared.contracts.base import rfc3339
 
 MENU_COLUMNS = ["vru_entry", "vru_exit", "vru_time"]
 REST_COLUMNS = ["q_start", "q_exit", "q_time", "outcome", "ser_start", "ser_exit", "ser_time", "server"]
-SHORT_COLUMNS = ["vru+line", "call_id", "type", *MENU_COLUMNS, *REST_COLUMNS]
-FULL_COLUMNS = ["vru+line", "call_id", "customer_id", "priority", "type", "date", *MENU_COLUMNS, *REST_COLUMNS]
+SHORT_COLUMNS = ["vru_line", "call_id", "type", *MENU_COLUMNS, *REST_COLUMNS]
+FULL_COLUMNS = ["vru_line", "call_id", "customer_id", "priority", "type", "date", *MENU_COLUMNS, *REST_COLUMNS]
 NEEDED_COLUMNS = set(SHORT_COLUMNS) - {"vru_time", "q_exit", "ser_start", "ser_exit"}
 DAY_SECONDS = 86_400
 HALF_DAY_SECONDS = 43_200
+SEPARATORS = "\t,;"
+NO_SERVER = "NO_SERVER"  # the log's word for a server whom it does not name
+T = TypeVar("T")
 UNSAFE_IN_PATHS = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -46,6 +51,8 @@ class NoCall:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableRow:
+    """`reason` names the column first."""
+
     line: int
     reason: str
 
@@ -54,14 +61,21 @@ Entry = LoggedCall | NoCall | UnreadableRow
 
 
 def read(lines: Iterable[str], day: date | None = None) -> Iterator[Entry]:
-    """One entry a row, in the file's order, held one at a time. `day` counts where the log has no date column."""
+    """One entry a row, in the file's order, held one at a time. `day` counts where the log tells no date.
+
+    A row is a call: where two have one id and one time of entry, the later ones are told apart by their number.
+    """
     rows = _rows(lines)
     line, first_row = next(rows, (0, []))
     columns, has_header = _columns(first_row)
     if "date" not in columns and day is None:
         raise CallLogError("The log has no date column: give its day with --date YYYY-MM-DD, or in the file's name.")
-    for number, cells in rows if has_header else chain([(line, first_row)], rows):
-        yield _entry(dict(zip(columns, cells, strict=False)), number, day)
+    found: Counter[str] = Counter()
+    for number, cells in chain([] if has_header else [(line, first_row)], rows):
+        if has_header and cells == first_row:
+            continue  # of the next of several files in one
+        entry = _entry(dict(zip(columns, cells, strict=False)), number, day)
+        yield _numbered(entry, found) if isinstance(entry, LoggedCall) else entry
 
 
 def day_in(name: str) -> date | None:
@@ -103,10 +117,10 @@ def events(call: LoggedCall) -> list[dict[str, Any]]:
 
 
 def _rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-    """Numbered rows in cells, blank ones left out; tabs or commas, as the first line has it."""
+    """Numbered rows in cells, blank ones left out; parted by what the first line has most of."""
     numbered = iter(lines)
     first = next(numbered, "")
-    parse = csv.reader(chain([first], numbered), delimiter="\t" if "\t" in first else ",")
+    parse = csv.reader(chain([first], numbered), delimiter=max(SEPARATORS, key=first.count))
     try:
         for cells in parse:
             if any(cell.strip() for cell in cells):
@@ -119,7 +133,7 @@ def _columns(first_row: list[str]) -> tuple[list[str], bool]:
     """The names of the columns, and whether the first row tells them."""
     if not first_row:
         raise CallLogError("The file is empty.")
-    names = [cell.strip().lower().lstrip("\ufeff").replace(" ", "_") for cell in first_row]
+    names = [re.sub(r"[^a-z0-9]+", "_", cell.strip().lower().lstrip("\ufeff")) for cell in first_row]
     if "call_id" in names or "outcome" in names:
         if missing := NEEDED_COLUMNS - set(names):
             raise CallLogError(f"The header lacks {', '.join(sorted(missing))}.")
@@ -131,55 +145,78 @@ def _columns(first_row: list[str]) -> tuple[list[str], bool]:
     raise CallLogError(f"This is no call log: no header, and the first row has {len(names)} columns, not {expected}.")
 
 
+def _numbered(call: LoggedCall, found: Counter[str]) -> LoggedCall:
+    found[call.call_id] += 1
+    number = found[call.call_id]
+    return call if number == 1 else replace(call, call_id=f"{call.call_id}-{number}")
+
+
 def _entry(row: Mapping[str, str], line: int, day: date | None) -> Entry:
     try:
         return _call(row, day) or NoCall()
-    except KeyError as error:
-        return UnreadableRow(line, f"no {error.args[0]}")
     except ValueError as error:
         return UnreadableRow(line, str(error))
 
 
 def _call(row: Mapping[str, str], day: date | None) -> LoggedCall | None:
-    outcome = row["outcome"].strip().upper()
-    wait_seconds = _duration(row["q_time"])
-    if outcome not in {"AGENT", "HANG", "PHANTOM"}:
-        raise ValueError(f"outcome {outcome!r} is none of AGENT, HANG, PHANTOM")
-    if outcome == "PHANTOM" or (outcome == "HANG" and wait_seconds == 0):
+    if (outcome := _cell(row, "outcome", _outcome)) == "PHANTOM":
         return None
-    called_on = _day(row["date"]) if "date" in row else day
-    if called_on is None:
-        raise ValueError("no date")
+    wait_seconds = _cell(row, "q_time", _duration)
+    if outcome == "HANG" and wait_seconds == 0:
+        return None
+    called_on = _called_on(row, day)
     served = outcome == "AGENT"
     return LoggedCall(
         call_id=_call_id(called_on, row),
-        queue_id=_id(row["type"], "type"),
+        queue_id=_cell(row, "type", _id),
         initiated_at=datetime(called_on.year, called_on.month, called_on.day, tzinfo=UTC)
         + timedelta(seconds=_initiated_seconds(row, wait_seconds)),
         wait_seconds=wait_seconds,
-        agent_id=_id(row["server"], "server") if served else None,
-        service_seconds=_duration(row["ser_time"]) if served else 0,
+        agent_id=_id(_cell(row, "server", str) or NO_SERVER) if served else None,
+        service_seconds=_cell(row, "ser_time", _duration) if served else 0,
     )
+
+
+def _cell(row: Mapping[str, str], column: str, parse: Callable[[str], T]) -> T:
+    """Raises `ValueError` that names the column."""
+    if column not in row:
+        raise ValueError(f"{column} is missing: the row is cut off")
+    try:
+        return parse(row[column].strip())
+    except ValueError as error:
+        raise ValueError(f"{column} {error}") from None
+
+
+def _called_on(row: Mapping[str, str], day: date | None) -> date:
+    if day is not None and not row.get("date", "").strip():
+        return day
+    return _cell(row, "date", _day)
 
 
 def _call_id(called_on: date, row: Mapping[str, str]) -> str:
     """The log's own ids come again within a day, on another line; the time of entry keeps them apart for good."""
-    entry = row["vru_entry"].strip().replace(":", "").zfill(6)
-    return UNSAFE_IN_PATHS.sub("-", f"{called_on}-{row['vru+line'].strip()}-{row['call_id'].strip()}-{entry}")
+    line, number, entry = (_cell(row, column, str) for column in ("vru_line", "call_id", "vru_entry"))
+    return UNSAFE_IN_PATHS.sub("-", f"{called_on}-{line}-{number}-{entry.replace(':', '').zfill(6)}")
 
 
 def _initiated_seconds(row: Mapping[str, str], wait_seconds: int) -> int:
     """When the caller reached the queue, in seconds of the day of entry; beyond 24 h where midnight came between."""
-    entered = _clock(row["vru_entry"])
-    reached = _clock(row["q_start"] if wait_seconds else row["vru_exit"])
+    entered = _cell(row, "vru_entry", _clock)
+    reached = _cell(row, "q_start" if wait_seconds else "vru_exit", _clock)
     if reached < entered - HALF_DAY_SECONDS:
         return reached + DAY_SECONDS
     # The log's clocks disagree by a minute at times: a queue's start is believed, a menu left before its entry is not.
     return reached if wait_seconds else max(reached, entered)
 
 
+def _outcome(text: str) -> str:
+    if (outcome := text.upper()) not in {"AGENT", "HANG", "PHANTOM"}:
+        raise ValueError(f"{text!r} is none of AGENT, HANG, PHANTOM")
+    return outcome
+
+
 def _clock(text: str) -> int:
-    match = re.fullmatch(r"(\d{1,2}):([0-5]\d):([0-5]\d)", text.strip())
+    match = re.fullmatch(r"(\d{1,2}):([0-5]\d):([0-5]\d)", text)
     if not match:
         raise ValueError(f"{text!r} is no time of day (h:mm:ss)")
     hours, minutes, seconds = map(int, match.groups())
@@ -198,12 +235,12 @@ def _duration(text: str) -> int:
 def _day(text: str) -> date:
     digits = re.sub(r"\D", "", text)
     try:
-        return datetime.strptime(digits, "%Y%m%d" if len(digits) == 8 else "%y%m%d").replace(tzinfo=UTC).date()
-    except ValueError:
+        return datetime.strptime(digits, {6: "%y%m%d", 8: "%Y%m%d"}[len(digits)]).replace(tzinfo=UTC).date()
+    except (KeyError, ValueError):
         raise ValueError(f"{text!r} is no date (yymmdd)") from None
 
 
-def _id(text: str, column: str) -> str:
-    if cleaned := UNSAFE_IN_PATHS.sub("-", text.strip()):
+def _id(text: str) -> str:
+    if cleaned := UNSAFE_IN_PATHS.sub("-", text):
         return cleaned
-    raise ValueError(f"no {column}")
+    raise ValueError("is blank")

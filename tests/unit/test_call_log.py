@@ -136,11 +136,13 @@ def test_the_logs_own_ids_come_again_on_other_lines_and_at_other_times():
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        pytest.param(changed(SERVED, q_start="9 o'clock"), '"9 o\'clock" is no time of day (h:mm:ss)', id="time"),
-        pytest.param(changed(SERVED, q_time="long"), "'long' is no number of seconds", id="duration"),
+        pytest.param(changed(SERVED, q_start="nine"), "q_start 'nine' is no time of day (h:mm:ss)", id="time"),
+        pytest.param(changed(SERVED, vru_entry=""), "vru_entry '' is no time of day (h:mm:ss)", id="no time"),
+        pytest.param(changed(SERVED, q_time="long"), "q_time 'long' is no number of seconds", id="duration"),
+        pytest.param(changed(SERVED, ser_time=""), "ser_time '' is no number of seconds", id="no duration"),
         pytest.param(changed(SERVED, outcome="LOST"), "outcome 'LOST' is none of AGENT, HANG, PHANTOM", id="outcome"),
-        pytest.param(changed(SERVED, type=" "), "no type", id="no type"),
-        pytest.param("AA0101,7,PS,9:00:00", "no outcome", id="cut off"),
+        pytest.param(changed(SERVED, type=" "), "type is blank", id="no type"),
+        pytest.param("AA0101,7,PS,9:00:00", "outcome is missing: the row is cut off", id="cut off"),
     ],
 )
 def test_a_row_that_cannot_be_read_says_where_and_why_and_stops_no_other(row, reason):
