@@ -419,7 +419,9 @@ export const texts = {
     over: "Over",
     acknowledged: "Seen to",
     acknowledge: "Acknowledge",
-    acknowledgeAll: "Acknowledge all shown",
+    acknowledgeAll: (unseen: number) =>
+      unseen > 1 ? `Acknowledge all ${count.format(unseen)}` : "Acknowledge all",
+    kept: (most: number) => `Of those that are over, the last ${count.format(most)} are kept.`,
     showAcknowledged: "Show those seen to",
     ago: (age: string) => `${age} ago`,
     waitingMost: (measure: number, limit: number | null) =>

@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import type { Agent, AgentStatus, Alert, Call, Event } from "../src/contracts";
 import { ApiError } from "../src/feed/api";
-import { Alarms } from "../src/floor/alerts";
+import { Alarms, OVER_KEPT } from "../src/floor/alerts";
 import { Attempts } from "../src/floor/attempts";
 import { courseOf, flagsOf, holdsOf, offersOf } from "../src/floor/course";
 import { entriesOf } from "../src/floor/groups";
@@ -57,6 +57,22 @@ describe("alarms", () => {
     world.answer(world.offer(call, "agent-01"));
     alarms.look(live(), queues, at(40));
     expect(alarms.all.map(({ isOpen }) => isOpen)).toEqual([false]);
+  });
+
+  it("that are open are all kept, and told once; of those that are over the newest", () => {
+    const { world, queues, live, later } = floor();
+    const calls = Array.from({ length: OVER_KEPT + 100 }, () => world.initiate("medical_spanish"));
+    later(31);
+    const alerts = calls.map((call) => alertOn(world.breach(call)));
+    const alarms = new Alarms();
+    alarms.hear(alerts);
+    alarms.look(live(), queues, at(32));
+    expect(alarms.all).toHaveLength(calls.length);
+    expect(alarms.hear(alerts)).toEqual([]);
+    for (const call of calls) world.end(call, "abandoned");
+    alarms.look(live(), queues, at(33));
+    expect(alarms.all).toHaveLength(OVER_KEPT);
+    expect(alarms.all.map(({ callId }) => callId)).not.toContain(calls[0]?.id);
   });
 
   it("from before the page was opened follow from the calls that still carry them", () => {
@@ -222,6 +238,22 @@ describe("who was rung in vain", () => {
     await attempts.settled();
     expect(asked).toEqual([call.id]);
     expect(attempts.missedBy(call)).toEqual(["agent-01"]);
+  });
+
+  it("are let go with their call, also where its end was never told", () => {
+    const { world, historyOf } = floor();
+    const call = world.initiate("medical_spanish");
+    const attempts = new Attempts(
+      async () => [],
+      () => {},
+    );
+    world.reroute(call);
+    attempts.hear(historyOf(call).map((event) => ({ ...event, type: "answer_timed_out" })));
+    expect(attempts.missedBy(call)).toEqual(["agent-07"]);
+    attempts.keepOnly(new Map([[call.id, call]]));
+    expect(attempts.missedBy(call)).toEqual(["agent-07"]);
+    attempts.keepOnly(new Map());
+    expect(attempts.missedBy(call)).toEqual([]);
   });
 });
 

@@ -25,8 +25,8 @@ export interface Thresholds {
   waitSeconds: number | null;
 }
 
-/** What is kept at most: a shift's worth, and never without bound. */
-const MOST = 500;
+/** Of those that are over, how many are kept: a shift's worth. Open ones all are; calls and queues bound them. */
+export const OVER_KEPT = 500;
 
 export class Alarms {
   private readonly byKey = new Map<string, Alarm>();
@@ -62,6 +62,13 @@ export class Alarms {
       for (const kind of call.flags)
         if (!this.byKey.has(`${call.id} ${kind}`)) this.infer(call, kind, queues, now);
     }
+    this.forget();
+  }
+
+  /** Those longest known first. None that is open: the next look would infer it, and take another's place. */
+  private forget(): void {
+    const over = [...this.byKey.values()].filter(({ isOpen }) => !isOpen);
+    for (const { key } of over.slice(0, -OVER_KEPT)) this.byKey.delete(key);
   }
 
   private infer(call: Call, kind: Flag, queues: ReadonlyMap<string, Queue>, now: number): void {
@@ -125,8 +132,6 @@ export class Alarms {
   private put(alarm: Alarm): Alarm {
     this.byKey.delete(alarm.key);
     this.byKey.set(alarm.key, alarm);
-    const oldest = this.byKey.size > MOST ? this.byKey.keys().next().value : undefined;
-    if (oldest !== undefined) this.byKey.delete(oldest);
     return alarm;
   }
 }

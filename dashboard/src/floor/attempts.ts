@@ -49,6 +49,13 @@ export class Attempts {
     this.onRead();
   }
 
+  /** Lets go of calls that are gone, also where no event told of their end: it may have fallen into a gap of the feed. */
+  keepOnly(live: ReadonlyMap<string, Call>): void {
+    for (const known of [this.byCall, this.asked]) {
+      for (const callId of known.keys()) if (!live.has(callId)) this.forget(callId);
+    }
+  }
+
   /** When nothing is being read any more. */
   settled(): Promise<void> {
     return this.reading;

@@ -230,6 +230,7 @@ export class Store {
     const second = Math.round(now / 1_000) * 1_000;
     this.now.value = Math.abs(now - second) < 60 ? second : now;
     this.desk.look(this.shownNow.value);
+    if (!this.feed.floor.needsSnapshot) this.attempts.keepOnly(this.feed.floor.live);
     if (this.expiresAt !== null && now >= this.expiresAt) this.feed.endSession("session_ended");
     else this.tickTimer = setTimeout(() => this.tick(), 1_000 - (now % 1_000) + 5);
   }

@@ -1,6 +1,5 @@
 /** The people: who is free, who rings, who talks, who is away and why; and by whom calls are cut short or missed. */
 
-import { useState } from "preact/hooks";
 import type { Agent, AgentStatus } from "../../contracts";
 import { clockDuration } from "../../floor/durations";
 import { languageName, shortId } from "../../floor/filters";
@@ -9,11 +8,9 @@ import { texts } from "../../texts";
 import { LanguageChoice, QueueChoice } from "../shell/choices";
 import { Notice } from "../shell/Notice";
 import { Search } from "../shell/Search";
+import { useFirst } from "../shell/useFirst";
 import type { Store } from "../store";
 import { AgentCharts } from "./AgentCharts";
-
-/** More than this at once are shown to whoever asks for them. */
-const ROWS = 100;
 
 export function Agents({ store }: { store: Store }) {
   store.revision.value;
@@ -80,7 +77,7 @@ function AgentMark({ status }: { status: AgentStatus }) {
 }
 
 function Roster({ store, agents }: { store: Store; agents: readonly Agent[] }) {
-  const [shown, setShown] = useState(ROWS);
+  const [shown, more] = useFirst(agents);
   const { directory } = store.feed;
   if (directory.revision === 0) return <Notice title={texts.reading} testId="loading" />;
   if (agents.length === 0) {
@@ -117,16 +114,12 @@ function Roster({ store, agents }: { store: Store; agents: readonly Agent[] }) {
           </tr>
         </thead>
         <tbody>
-          {agents.slice(0, shown).map((agent) => (
+          {shown.map((agent) => (
             <AgentRow key={agent.id} store={store} agent={agent} />
           ))}
         </tbody>
       </table>
-      {agents.length <= shown ? null : (
-        <button type="button" class="primary more" data-testid="more" onClick={() => setShown(shown + ROWS)}>
-          {texts.more}
-        </button>
-      )}
+      {more}
     </section>
   );
 }

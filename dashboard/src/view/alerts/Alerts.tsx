@@ -1,6 +1,6 @@
 /** Broken promises and crowded queues as they happen, until somebody says that they have been seen to. */
 
-import type { Alarm, AlertKind, Thresholds } from "../../floor/alerts";
+import { type Alarm, type AlertKind, OVER_KEPT, type Thresholds } from "../../floor/alerts";
 import { clockTime, roughAge } from "../../floor/durations";
 import { shortId } from "../../floor/filters";
 import { preferences } from "../../preferences";
@@ -8,6 +8,7 @@ import { texts } from "../../texts";
 import { Choice } from "../shell/Choice";
 import { QueueChoice } from "../shell/choices";
 import { Notice } from "../shell/Notice";
+import { useFirst } from "../shell/useFirst";
 import type { Store } from "../store";
 import { acknowledge, isAcknowledged, NO_THRESHOLDS } from "./desk";
 import { Settings } from "./Settings";
@@ -22,7 +23,8 @@ export function Alerts({ store }: { store: Store }) {
     (alarm) => (queue === null || alarm.queueId === queue) && (kind === null || alarm.kind === kind),
   );
   const unseen = asked.filter((alarm) => !isAcknowledged(alarm));
-  const shown = showsSeen ? asked : unseen;
+  const wanted = showsSeen ? asked : unseen;
+  const [shown, more] = useFirst(wanted);
   return (
     <>
       <section class="filters" aria-label={texts.alerts.filters}>
@@ -54,7 +56,7 @@ export function Alerts({ store }: { store: Store }) {
             data-testid="acknowledge-all"
             onClick={() => acknowledge(unseen)}
           >
-            {texts.alerts.acknowledgeAll}
+            {texts.alerts.acknowledgeAll(unseen.length)}
           </button>
         </div>
       </section>
@@ -67,11 +69,15 @@ export function Alerts({ store }: { store: Store }) {
               testId="empty"
             />
           ) : (
-            <ol>
-              {shown.map((alarm) => (
-                <AlarmRow key={alarm.key} store={store} alarm={alarm} />
-              ))}
-            </ol>
+            <>
+              <ol>
+                {shown.map((alarm) => (
+                  <AlarmRow key={alarm.key} store={store} alarm={alarm} />
+                ))}
+              </ol>
+              {more}
+              {more === null && store.desk.isFull ? <p class="help">{texts.alerts.kept(OVER_KEPT)}</p> : null}
+            </>
           )}
         </section>
         <Settings store={store} />

@@ -3,7 +3,7 @@
 import { computed, signal } from "@preact/signals";
 import type { UpdateFrame } from "../../contracts";
 import type { Feed } from "../../feed/feed";
-import { type Alarm, Alarms, type Thresholds } from "../../floor/alerts";
+import { type Alarm, Alarms, OVER_KEPT, type Thresholds } from "../../floor/alerts";
 import { preferences } from "../../preferences";
 import { sayAlarms } from "./signals";
 
@@ -23,6 +23,11 @@ export class AlertDesk {
   });
 
   readonly open = computed(() => this.all.value.filter((alarm) => alarm.isOpen && !isAcknowledged(alarm)));
+
+  /** As many that are over as are kept: older ones may have been let go. */
+  get isFull(): boolean {
+    return this.all.value.filter(({ isOpen }) => !isOpen).length >= OVER_KEPT;
+  }
 
   hear(frame: UpdateFrame): void {
     this.raise(this.alarms.hear(frame.alerts ?? []));

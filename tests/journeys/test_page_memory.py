@@ -1,0 +1,174 @@
+"""What the page keeps: as much after many updates of as many calls as after few. No cloud: its feed is played here."""
+
+import itertools
+import json
+import mimetypes
+import queue
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+from playwright.sync_api import CDPSession, Page, sync_playwright
+from websockets.datastructures import Headers
+from websockets.http11 import Request, Response
+from websockets.sync.server import ServerConnection, serve
+
+from infra import dashboard
+from infra.chromium import find
+from tests.journeys.conftest import Json
+from tests.journeys.test_page import ARGUMENTS, PATIENCE_MS
+
+CALLS, ENDING = 200, 110  # live at any time, and those of them that end with each frame
+FRAMES = 100  # in them far more end than the page remembers, so that what has a bound is at it
+# Without compiled code, of which more is made for long, what is kept is data alone, and stays within 30 KB.
+INTERPRETED = "--js-flags=--jitless"
+BOUND_BYTES, BOUND_NODES = 100_000, 50  # less than five bytes an update, or a kilobyte a picture
+
+QUEUE = {
+    "id": "q", "name": "Queue", "language": "es", "slaSeconds": 30, "answerSeconds": 15, "holdSeconds": 60,
+    "shortCallSeconds": 10, "wrapUpSeconds": 20, "routing": "telephony", "strategy": "longest_idle",
+    "missesBeforeAway": 1, "priority": 0, "agingSeconds": 60, "overflowSeconds": None, "overflowQueueId": None,
+}  # fmt: skip
+ALL_DRAWN = """version => {
+  const rows = [...document.querySelectorAll("[data-call-id]")]
+  return rows.length > 0 && rows.every((row) => Number(row.dataset.version) === version)
+}"""
+
+
+@dataclass
+class Centre:
+    """As many calls at any time: with each frame all of them change, and some end and make room for others."""
+
+    ids: list[int] = field(default_factory=lambda: list(range(CALLS)))
+    version: int = 1
+    _fresh: Iterator[int] = field(default_factory=lambda: itertools.count(CALLS))
+
+    def calls(self) -> list[Json]:
+        return [self._call(number, "waiting") for number in self.ids]
+
+    def frame(self) -> Json:
+        self.version += 1
+        ended, self.ids = self.ids[:ENDING], self.ids[ENDING:]
+        gone = [self._call(number, "ended") for number in ended]
+        self.ids += [next(self._fresh) for _ in ended]
+        events = [self._event(call["id"], "call_ended") for call in gone]
+        events += [self._event(f"call-{number}", "answer_timed_out") for number in self.ids]
+        alerts = [
+            {"id": f"a{call['id']}", "callId": call["id"], "queueId": "q", "flag": "short_call",
+             "raisedAt": call["startTime"], "withdrawn": False}
+            for call in gone
+        ]  # fmt: skip
+        return {
+            "type": "update", "position": self.version, "calls": gone + self.calls(), "events": events,
+            "agents": [], "alerts": alerts, "eventsOmitted": 0,
+        }  # fmt: skip
+
+    def _call(self, number: int, status: str) -> Json:
+        return {
+            "id": f"call-{number}", "type": "voice", "status": status, "queueId": "q", "language": None,
+            "startTime": now(), "endTime": None, "agentId": None, "waitSeconds": None, "holdSeconds": 0,
+            "durationSeconds": None, "endReason": None, "flags": [], "offer": None, "deadline": None,
+            "priority": None, "version": self.version, "metadata": {},
+        }  # fmt: skip
+
+    def _event(self, call_id: str, kind: str) -> Json:
+        return {
+            "id": f"{call_id}-{kind}-{self.version}", "callId": call_id, "type": kind, "timestamp": now(),
+            "occurredAt": None, "receivedAt": now(), "source": "system", "position": self.version,
+            "version": self.version, "void": False, "metadata": {"agentId": "agent-1"},
+        }  # fmt: skip
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+@contextmanager
+def site(centre: Centre) -> Iterator[tuple[str, "queue.Queue[Json | None]"]]:
+    """The built page, what it reads of the API, and a feed that sends what is put: the address, and where to put it."""
+    frames: queue.Queue[Json | None] = queue.Queue()
+
+    def talk(socket: ServerConnection) -> None:
+        topics = json.loads(socket.recv())["topics"]
+        socket.send(json.dumps({"type": "subscribed", "topics": topics, "position": 1, "replayed": False}))
+        while (frame := frames.get()) is not None:
+            socket.send(json.dumps(frame))
+
+    def answer(socket: ServerConnection, request: Request) -> Response | None:
+        return None if "Upgrade" in request.headers else read(request.path, centre, socket.local_address[1])
+
+    with serve(talk, "127.0.0.1", 0, process_request=answer) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.socket.getsockname()[1]}", frames
+        finally:
+            frames.put(None)
+            server.shutdown()
+            thread.join()
+
+
+def read(address: str, centre: Centre, port: int) -> Response:
+    path = address.split("?")[0]
+    told: dict[str, Json] = {
+        "/config.json": {"api": f"http://127.0.0.1:{port}", "websocket": f"ws://127.0.0.1:{port}"},
+        "/api/queues": {"data": [QUEUE]},
+        "/api/agents": {"data": []},
+        "/api/calls": {"data": centre.calls(), "nextCursor": None, "position": centre.version},
+    }
+    file = dashboard.DIST / (path.strip("/") or "index.html")
+    if path in told:
+        return respond(200, json.dumps(told[path]).encode(), "application/json")
+    if file.is_file():
+        return respond(200, file.read_bytes(), mimetypes.guess_type(file)[0] or "text/plain")
+    return respond(404, b"{}", "application/json")
+
+
+def respond(status: int, body: bytes, kind: str) -> Response:
+    return Response(status, "", Headers({"Content-Type": kind, "Content-Length": str(len(body))}), body)
+
+
+def kept(session: CDPSession) -> tuple[int, int]:
+    """Bytes and nodes that garbage collection leaves: the least of some, for a read may be under way at one of them."""
+    levels: list[tuple[int, int]] = []
+    for _ in range(6):
+        session.send("HeapProfiler.collectGarbage")
+        size: int = session.send("Runtime.getHeapUsage")["usedSize"]
+        levels.append((size, session.send("Memory.getDOMCounters")["nodes"]))
+    return min(size for size, _ in levels), min(nodes for _, nodes in levels)
+
+
+def play(page: Page, centre: Centre, frames: "queue.Queue[Json | None]") -> None:
+    """Each frame is drawn before the next comes: what a picture keeps is kept of each."""
+    for _ in range(FRAMES):
+        frames.put(centre.frame())
+        page.wait_for_function(ALL_DRAWN, arg=centre.version, timeout=PATIENCE_MS)
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    chromium = find()
+    assert chromium, "Chromium is missing: `make test` installs it where it may"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=[*ARGUMENTS, INTERPRETED])
+        yield browser.new_page(viewport={"width": 1280, "height": 800})
+        browser.close()
+
+
+def test_the_page_keeps_nothing_of_updates_that_are_past(page: Page) -> None:
+    dashboard.build()
+    centre = Centre()
+    with site(centre) as (address, frames):
+        page.goto(f"{address}/#token=any")
+        page.wait_for_selector("[data-connection=live]", timeout=PATIENCE_MS)
+        session = page.context.new_cdp_session(page)
+        play(page, centre, frames)
+        size, nodes = kept(session)
+        play(page, centre, frames)
+        later_size, later_nodes = kept(session)
+        page.close()
+    assert later_size - size < BOUND_BYTES, f"{size:,} bytes became {later_size:,}"
+    assert later_nodes - nodes < BOUND_NODES, f"{nodes:,} nodes became {later_nodes:,}"
