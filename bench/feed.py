@@ -12,7 +12,7 @@ import statistics
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
@@ -27,6 +27,7 @@ from bench.stage import Figure, Stage
 from shared import wiring
 from shared.adapters import clock
 from shared.adapters.connections import address
+from shared.adapters.gateway import HttpGateway
 from shared.adapters.ids import new_id
 from shared.adapters.postgres.agents import PostgresAgents
 from shared.adapters.postgres.connection import Database
@@ -202,7 +203,7 @@ def _relay(variables: dict[str, str], calls: Any, seconds: float, after: int | N
 
 def measure(stage: Stage) -> Iterator[Figure]:
     with gateway() as taking:
-        yield posting(stage, taking)
+        yield from posting(stage, taking)
         yield from _commit_to_socket(stage, taking)
         yield from _crowd(stage, taking)
         yield from _neighbours(stage, taking)
@@ -210,7 +211,7 @@ def measure(stage: Stage) -> Iterator[Figure]:
         yield _hand_overs(stage, taking)
 
 
-def posting(stage: Stage, taking: Gateway) -> Figure:
+def posting(stage: Stage, taking: Gateway) -> Sequence[Figure]:
     """A backlog is told to all of them, each part of it in a frame: nothing else is at work meanwhile."""
     floor = Floor(stage, taking, queues=1, calls=30)
     floor.listen(BACKLOG_SOCKETS, heard_of=2 * BACKLOG_SOCKETS)
@@ -220,16 +221,18 @@ def posting(stage: Stage, taking: Gateway) -> Figure:
     with floor.relay():
         floor.until_told()
     report = taking.report()
+    told = report.posts_per_second
     frame = b"x" * (report.sent_bytes // report.posts)
-    asyncio.run(_bare_posts(taking.url, frame, report.posts))
-    bare = taking.report()
-    note = f"a bare loop of posts, {len(frame):,} bytes each"
-    return Figure(
-        f"feed: posts of a backlog to {BACKLOG_SOCKETS:,} sockets",
-        report.posts_per_second,
-        "/s",
-        bare.posts_per_second,
-        note,
+
+    def bare(post_all: Callable[[str, bytes, int], Coroutine[Any, Any, None]]) -> float:
+        asyncio.run(post_all(taking.url, frame, report.posts))
+        return taking.report().posts_per_second
+
+    name = f"feed: posts of a backlog to {BACKLOG_SOCKETS:,} sockets"
+    size = f"{len(frame):,} bytes each"
+    return (
+        Figure(name, told, "/s", bare(_posts_by_aiohttp), f"a bare loop of posts by aiohttp, {size}"),
+        Figure("the same", told, "/s", bare(_posts_by_our_client), f"a bare loop by the relay's own client, {size}"),
     )
 
 
@@ -246,17 +249,34 @@ def frame_bytes(stage: Stage, taking: Gateway) -> float:
     return report.sent_bytes / report.posts
 
 
-async def _bare_posts(url: str, frame: bytes, posts: int) -> None:
-    """The same client, the same number at a time, to as many connections, and nothing else to do."""
+async def _posts_by_aiohttp(url: str, frame: bytes, posts: int) -> None:
+    """The same number at a time, to as many connections, and nothing else to do."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        numbers = iter(range(posts))
 
-        async def post() -> None:
-            for number in numbers:
-                async with session.post(address(url, f"deaf-{number % BACKLOG_SOCKETS}"), data=frame) as response:
-                    await response.read()
+        async def post(number: int) -> None:
+            async with session.post(address(url, _deaf(number)), data=frame) as response:
+                await response.read()
 
-        await asyncio.gather(*(post() for _ in range(POSTS_AT_ONCE)))
+        await _at_once(post, posts)
+
+
+async def _posts_by_our_client(url: str, frame: bytes, posts: int) -> None:
+    async with HttpGateway(url) as client:
+        await _at_once(lambda number: client.post(_deaf(number), frame), posts)
+
+
+async def _at_once(post: Callable[[int], Awaitable[object]], posts: int) -> None:
+    numbers = iter(range(posts))
+
+    async def post_some() -> None:
+        for number in numbers:
+            await post(number)
+
+    await asyncio.gather(*(post_some() for _ in range(POSTS_AT_ONCE)))
+
+
+def _deaf(number: int) -> str:
+    return f"deaf-{number % BACKLOG_SOCKETS}"
 
 
 def _commit_to_socket(stage: Stage, taking: Gateway) -> Iterator[Figure]:

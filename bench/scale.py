@@ -46,7 +46,7 @@ class Measured:
 
 def measure() -> Measured:
     with stage() as ground, gateway() as taking, redirect_stdout(StringIO()):  # the handlers' metrics
-        posts = feed.posting(ground, taking).value
+        posts = feed.posting(ground, taking)[0].value
         frame = feed.frame_bytes(ground, taking)
         return Measured(posts, frame, {batch: ingest.seconds_a_request(ground, batch) for batch in BATCHES})
 

@@ -1,31 +1,28 @@
 """Posts many frames to connections at once: what the relay needs."""
 
-from functools import lru_cache
+import asyncio
 from types import TracebackType
 from typing import Self
-
-import aiohttp
-from yarl import URL
+from urllib.parse import urlsplit
 
 from shared.adapters import metrics
 from shared.adapters.connections import Sign, address, unsigned
 from shared.adapters.metrics import Metric
+from shared.adapters.warm_line import WarmLine, open_line
 from shared.usecases.floor import Sent
 
-# The relay bounds how many posts are under way; the client must not bound them again.
-TIMEOUT = aiohttp.ClientTimeout(total=5, connect=2)
-URLS_KEPT = 20_000  # to take one apart costs a tenth of a post
+KEPT_SECONDS = 15.0  # a line that was idle for longer may be dead without knowing it
 _COUNTED = {Sent.DONE: Metric.POSTS, Sent.GONE: Metric.POSTS_GONE, Sent.BUSY: Metric.POSTS_BUSY}
 _SENT = {200: Sent.DONE, 204: Sent.DONE, 410: Sent.GONE}
 
 
 class HttpGateway:
-    def __init__(self, base_url: str, sign: Sign = unsigned, timeout: aiohttp.ClientTimeout = TIMEOUT) -> None:
+    """The relay bounds how many posts are under way, and with them how many lines there are."""
+
+    def __init__(self, base_url: str, sign: Sign = unsigned) -> None:
         self._base_url, self._sign = base_url, sign
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0), timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()
-        )
-        self._url = lru_cache(URLS_KEPT)(self._address)
+        self._parts = urlsplit(base_url)
+        self._idle: list[WarmLine] = []
 
     async def __aenter__(self) -> Self:
         return self
@@ -33,7 +30,7 @@ class HttpGateway:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._session.close()
+        self._let_go()
 
     async def post(self, connection_id: str, frame: bytes) -> Sent:
         sent = await self._send("POST", connection_id, frame)
@@ -43,15 +40,43 @@ class HttpGateway:
     async def close(self, connection_id: str) -> Sent:
         return await self._send("DELETE", connection_id, b"")
 
-    def _address(self, connection_id: str) -> URL:
-        return URL(address(self._base_url, connection_id), encoded=True)
-
     async def _send(self, method: str, connection_id: str, body: bytes) -> Sent:
-        url = self._url(connection_id)
-        headers = self._sign(method, str(url), body)
+        line = None
         try:
-            async with self._session.request(method, url, data=body, headers=headers) as response:
-                await response.read()
-                return _SENT.get(response.status, Sent.BUSY)
-        except (aiohttp.ClientError, TimeoutError):
+            line = self._idle_line() or await open_line(self._parts)
+            return _SENT.get(await line.ask(self._request(method, connection_id, body)), Sent.BUSY)
+        except OSError:
             return Sent.BUSY
+        finally:
+            if line:
+                self._put_back(line)
+
+    def _request(self, method: str, connection_id: str, body: bytes) -> bytes:
+        url = address(self._base_url, connection_id)
+        path = url.split("/", 3)[3]
+        lines = [
+            f"{method} /{path} HTTP/1.1",
+            f"Host: {self._parts.netloc}",
+            f"Content-Length: {len(body)}",
+            *(f"{name}: {value}" for name, value in self._sign(method, url, body).items()),
+        ]
+        return "\r\n".join([*lines, "\r\n"]).encode() + body
+
+    def _idle_line(self) -> WarmLine | None:
+        """The one used last: where even that one is too old, all are."""
+        while self._idle:
+            line = self._idle.pop()
+            if line.is_free and asyncio.get_running_loop().time() - line.freed_at < KEPT_SECONDS:
+                return line
+            line.close()
+        return None
+
+    def _put_back(self, line: WarmLine) -> None:
+        if line.is_free:
+            self._idle.append(line)
+        else:
+            line.close()
+
+    def _let_go(self) -> None:
+        while self._idle:
+            self._idle.pop().close()

@@ -59,14 +59,12 @@ class Bundle:
             if held is None or held.rank <= item.rank:
                 self.items[item.key] = item
         self.topics = frozenset(topics)
-        self.size_bytes = sum(len(item.json) for item in self.items.values())
+        sizes = [len(item.json) for item in self.items.values()]
+        self.size_bytes = sum(sizes)
+        # Whether each item fits a frame. One that does not must be read over REST.
+        self.is_sendable = max(sizes, default=0) <= _ROOM
         self._merged: tuple[Bundle, Bundle] | None = None
         self._frames: tuple[int, Sequence[bytes]] | None = None
-
-    @property
-    def is_sendable(self) -> bool:
-        """Whether each item fits a frame. One that does not must be read over REST."""
-        return all(len(item.json) <= _ROOM for item in self.items.values())
 
     def followed_by(self, later: "Bundle") -> "Bundle":
         """Both in one, conflated. Most connections ask for the same two: the answer is kept."""

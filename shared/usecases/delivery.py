@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from shared.contracts.feed import Reset
 from shared.usecases.bundle import Bundle
 from shared.usecases.floor import Gateway, Sent
+from shared.usecases.patience import Patience
 
 POSTS_AT_ONCE = 64
 PATIENCE_SECONDS = 0.25  # a post that takes longer gives its place to others, and goes on beside them
@@ -135,24 +136,25 @@ class Delivery:
 
     async def _carry(self) -> None:
         """Post for one connection after the other. Who is held up beyond all patience is relieved, and then leaves."""
-        loop, is_relieved = asyncio.get_running_loop(), False
+        is_relieved = False
 
         def relieve() -> None:
             nonlocal is_relieved
             is_relieved = True
             self._hire()
 
+        patience = Patience(PATIENCE_SECONDS, relieve)
         while not is_relieved:
             next_one = await self._ready.get()
             if isinstance(next_one, asyncio.Future):
                 if not next_one.done():
                     next_one.set_result(None)
                 continue
-            patience = loop.call_later(PATIENCE_SECONDS, relieve)
+            patience.begin()
             try:
                 await self._empty(next_one)
             finally:
-                patience.cancel()
+                patience.end()
 
     async def _empty(self, mailbox: Mailbox) -> None:
         """Post all that is pending at the moment when the connection's turn comes."""
