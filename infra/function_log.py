@@ -26,16 +26,20 @@ KEPT_TRACES = 10_000
 
 @dataclass
 class Wanted:
-    """Which rows: those that name the call, and what the same request says besides; of these those that failed."""
+    """Which rows: those that name the call, and what the same request says besides; those that were written in the
+    trace or tell of it; of these those that failed.
+    """
 
     call_id: str | None = None
     failures: bool = False
+    trace_id: str | None = None
     _traces: dict[str, None] = field(default_factory=dict[str, None])
 
     def takes(self, row: str) -> bool:
         said = row.partition("\t")[2]
         record = _record(said)
         concerns = self.call_id is None or self._concerns(record, self.call_id)
+        concerns = concerns and (self.trace_id is None or _is_in(self.trace_id, record))
         return concerns and (not self.failures or _failed(record, said))
 
     def _concerns(self, record: Json, call_id: str) -> bool:
@@ -96,6 +100,10 @@ def _record(said: str) -> Json:
     except json.JSONDecodeError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _is_in(trace_id: str, record: Json) -> bool:
+    return record.get("trace_id") == trace_id or trace_id in record.get("traces", ())
 
 
 def _failed(record: Json, said: str) -> bool:

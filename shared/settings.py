@@ -53,6 +53,11 @@ def log_level() -> str:
     return os.environ.get("LOG_LEVEL", "INFO")
 
 
+def xray_trace() -> str:
+    """Of the invocation under way, as Lambda says it anew for each; empty where it is not traced."""
+    return os.environ.get("_X_AMZN_TRACE_ID", "")
+
+
 def required(name: str, value: str) -> str:
     """Raises `SettingMissingError`: asked where it is used, for no function uses them all."""
     if not value:

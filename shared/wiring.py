@@ -227,12 +227,12 @@ def _sign() -> Sign:
 async def relay(shard: int) -> AsyncGenerator[Relay]:
     """For one run, with connections of its own: they belong to its event loop."""
     from shared.adapters.gateway import HttpGateway
-    from shared.adapters.timed import TimedChannel, TimedFloor, TimedRelay
+    from shared.adapters.relay_log import LoggedChannel, LoggedFloor, RelayLog
     from shared.usecases.relay import Relay
 
-    timed = TimedRelay()
-    floor = TimedFloor(timed, _database_url(), shard, settings().relay_shards)
-    channel = TimedChannel(timed, _redis_url(), shard)
+    told = RelayLog()
+    floor = LoggedFloor(told, _database_url(), shard, settings().relay_shards)
+    channel = LoggedChannel(told, _redis_url(), shard)
     async with HttpGateway(settings().connections_url, _sign()) as gateway:
         try:
             yield Relay(channel, floor, gateway, call=partial(wake_relay, shard))

@@ -319,6 +319,8 @@ export interface UpdateFrame {
   alerts: Alert[];
   /** events left out where the relay fell behind: the calls are as those left them */
   eventsOmitted: number;
+  /** `traceparent` (W3C Trace Context) of each request that this tells of, the newest last; of more than 16 in one frame those of the newest */
+  traces: string[];
 }
 
 export type CallType = Call["type"];

@@ -29,7 +29,16 @@ function view(id: string, version: number, status: CallStatus = "waiting"): Call
 }
 
 function update(position: number, ...calls: Call[]): UpdateFrame {
-  return { type: "update", position, calls, events: [], agents: [], alerts: [], eventsOmitted: 0 };
+  return {
+    type: "update",
+    position,
+    calls,
+    events: [],
+    agents: [],
+    alerts: [],
+    eventsOmitted: 0,
+    traces: [],
+  };
 }
 
 function pictureOf(floor: Floor): Record<string, number> {

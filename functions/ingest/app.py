@@ -8,12 +8,14 @@ from chalice.app import Response
 from shared import wiring
 from shared.adapters import clock, metrics, rest
 from shared.adapters.invocation import watched
+from shared.adapters.log import traces
 from shared.adapters.metrics import Metric
 from shared.contracts import cloudevents
 from shared.contracts.body import items
 from shared.contracts.dead_letters import parse_redrive
 from shared.contracts.problems import Problem
 from shared.contracts.setup import AgentSetup, QueueSetup, parse_id, parse_key, parse_setup
+from shared.contracts.trace import from_xray, parsed
 from shared.usecases.agents import set_up_agent
 from shared.usecases.journal import UnavailableError
 from shared.usecases.narrow import permits
@@ -45,17 +47,18 @@ def post_events() -> Response:
 @watched
 def from_queue(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """SQS: only what was refused comes back, to end in the dead-letter queue; all of it while Postgres is away."""
-    messages: list[dict[str, Any]] = event["Records"]
     now = clock.now()
+    messages = [_message(record, now) for record in event["Records"]]
     try:
-        refused = submit_messages(wiring.desk(), [_message(message, now) for message in messages], now)
+        refused = submit_messages(wiring.desk(), messages, now)
     except UnavailableError as error:
         log.error("queue: %d messages are returned: %s", len(messages), error)
         metrics.count(Metric.UNAVAILABLE)
-        refused = {message["messageId"]: list[Problem]() for message in messages}
-    for message_id, problems in refused.items():
-        for found in problems:
-            log.warning("message %s is returned: %d %s", message_id, found.status, found.title)
+        refused = {message.id: list[Problem]() for message in messages}
+    for message in messages:
+        for found in refused.get(message.id, ()):
+            told = traces(message.traceparent)
+            log.warning("message %s is returned: %d %s", message.id, found.status, found.title, extra=told)
     wiring.wake_sweep_if_dead(now)
     log.info("queue: %d messages, %d refused", len(messages), len(refused))
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in refused]}
@@ -107,7 +110,13 @@ def _events() -> object:
 def _message(record: dict[str, Any], now: datetime) -> Message:
     sent = record.get("attributes", {}).get("SentTimestamp")
     sent_at = datetime.fromtimestamp(int(sent) / 1000, UTC) if sent else now
-    return Message(record["messageId"], record["body"], sent_at)
+    return Message(record["messageId"], record["body"], sent_at, _traceparent(record))
+
+
+def _traceparent(record: dict[str, Any]) -> str | None:
+    """A message's own trace: its sender's word, or what AWS noted of the sender."""
+    said = record.get("messageAttributes", {}).get("traceparent", {}).get("stringValue")
+    return parsed(said) or from_xray(record.get("attributes", {}).get("AWSTraceHeader", ""))
 
 
 def _single(result: Result) -> Response:

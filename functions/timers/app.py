@@ -11,6 +11,7 @@ from shared.adapters import clock, metrics
 from shared.adapters.invocation import watched
 from shared.adapters.metrics import Metric
 from shared.settings import settings
+from shared.usecases import trace
 from shared.usecases.journal import UnavailableError
 from shared.usecases.run_sweep import run_sweep
 
@@ -25,7 +26,8 @@ def sweep(_event: object, context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lam
     remaining = timedelta(milliseconds=context.get_remaining_time_in_millis() - SPARE_MILLISECONDS)
     lasting = min(timedelta(seconds=settings().sweep_seconds), remaining)
     log.info("sweep begins, for %d s", lasting.total_seconds())
-    tally = run_sweep(wiring.sweeper(), wiring.upkeep(), clock.now() + lasting, clock.now, clock.sleep)
+    with trace.under(None):  # what falls due has no request for its cause: each transaction begins a trace of its own
+        tally = run_sweep(wiring.sweeper(), wiring.upkeep(), clock.now() + lasting, clock.now, clock.sleep)
     log.info("sweep ends: %s", tally)
     metrics.count(Metric.REPUBLISHED, tally.republished)
     with suppress(UnavailableError):

@@ -15,12 +15,16 @@ from infra.function_log import Wanted
 from infra.local.home import Home
 from infra.local.logs import render
 from shared.adapters import clock
+from shared.contracts.trace import parsed, trace_id
 
 console = Console(highlight=False, soft_wrap=True)
 
 
 def logs(
     call: Annotated[str | None, typer.Option(help="Only what concerns this call, in all functions")] = None,
+    trace: Annotated[
+        str | None, typer.Option(help="Only what belongs to this request: its `Traceparent`, or the trace's id in it")
+    ] = None,
     failures: Annotated[bool, typer.Option("--failures", help="Only what failed")] = False,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is written; Ctrl-C ends it")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The lines as they were written")] = False,
@@ -29,8 +33,8 @@ def logs(
     region: Annotated[str, typer.Option(envvar="AWS_REGION")] = "us-east-1",
     endpoint_url: Annotated[str | None, typer.Option(envvar="AWS_ENDPOINT_URL")] = None,
 ) -> None:
-    """Show what the functions wrote. With --call, a call's way through all of them."""
-    wanted, stopping = Wanted(call, failures), threading.Event() if follow else None
+    """Show what the functions wrote. With --call or --trace, a call's or a request's way through all of them."""
+    wanted, stopping = Wanted(call, failures, _trace_id(trace)), threading.Event() if follow else None
     try:
         if stack:
             client = aws.client("logs", region, endpoint_url)
@@ -44,6 +48,11 @@ def logs(
         fail(str(error))
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
+
+
+def _trace_id(said: str | None) -> str | None:
+    traceparent = parsed(said)
+    return trace_id(traceparent) if traceparent else said and said.strip().lower()
 
 
 def _show(rows: Iterator[str], wanted: Wanted, as_json: bool) -> None:

@@ -1,17 +1,18 @@
 """What every invocation has in common: its ids in the log, its figures, and failures that quote nobody."""
 
 import logging
-import re
-import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
 from shared.adapters import log, metrics
 from shared.adapters.metrics import Metric
+from shared.contracts.trace import continued, from_xray, parsed, trace_id
+from shared.settings import xray_trace
+from shared.usecases import trace
 
 _log = logging.getLogger(__name__)
-_TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 Handler = Callable[[Any, Any], Any]
 
 
@@ -25,7 +26,7 @@ class FunctionFailedError(Exception):
 def watched(handle: Handler) -> Handler:
     @wraps(handle)
     def watching(event: Any, context: Any) -> Any:  # noqa: ANN401 - whatever Lambda hands over and takes
-        with log.context(request_id=getattr(context, "aws_request_id", None), trace_id=trace_id("")):
+        with traced(getattr(context, "aws_request_id", None)):
             try:
                 return handle(event, context)
             except Exception as error:
@@ -43,12 +44,11 @@ def failed() -> None:
     _log.exception("Unexpected failure")
 
 
-def trace_id(traceparent: str) -> str:
-    """The trace that a caller is in (W3C Trace Context), or a new one."""
-    found = _TRACEPARENT.fullmatch(traceparent.strip())
-    return found[1] if found else secrets.token_hex(16)
-
-
-def traceparent(trace: str) -> str:
-    """For whoever is told of this trace, with a span of our own."""
-    return f"00-{trace}-{secrets.token_hex(8)}-01"
+@contextmanager
+def traced(request_id: str | None, heard: str = "") -> Generator[str]:
+    """All that is done and logged within is in the trace that the caller is in (`heard` is its traceparent), else in
+    that of AWS, else in one that begins here. Its traceparent, with a span of our own.
+    """
+    traceparent = continued(parsed(heard) or from_xray(xray_trace()))
+    with log.context(request_id=request_id, trace_id=trace_id(traceparent)), trace.under(traceparent):
+        yield traceparent

@@ -10,6 +10,8 @@ from typing import Any
 
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
+from shared.contracts.trace import trace_id
+
 LONGEST = 300  # characters of an error's own words
 _context: ContextVar[dict[str, Any]] = ContextVar("log_context")
 
@@ -37,6 +39,13 @@ def context(**keys: Any) -> Generator[None]:  # noqa: ANN401 - whatever JSON hol
 
 def current() -> dict[str, Any]:
     return _context.get({})
+
+
+def traces(*traceparents: str | None) -> dict[str, list[str]]:
+    """For a line that tells of other requests than its own, whose trace stands in every line of it."""
+    told = dict.fromkeys(trace_id(one) for one in traceparents if one)
+    told.pop(current().get("trace_id", ""), None)
+    return {"traces": list(told)} if told else {}
 
 
 class _Formatter(LambdaPowertoolsFormatter):

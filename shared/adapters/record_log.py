@@ -4,11 +4,12 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from shared.adapters import metrics
+from shared.adapters import log, metrics
 from shared.adapters.metrics import Metric
+from shared.contracts.cloudevents import is_cloudevent, traceparent_of
 from shared.contracts.problems import Problem
 from shared.domain.facts import Source
-from shared.usecases.news import Announcement, Announcer, News
+from shared.usecases.news import Announcer, News
 from shared.usecases.submit import Result
 
 _log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ class RecordLog:
 
     def announce(self, news: News) -> None:
         if news.changes:
-            _note(news.changes)
+            _note(news)
         self._announcer.announce(news)
 
 
@@ -35,27 +36,28 @@ def note_results(bodies: Sequence[object], results: Sequence[Result]) -> None:
         if isinstance(result.body, Problem):
             fields = [error.field for error in result.body.errors]
             told = {"call_id": _said(body, "callId"), "event_id": _said(body, "eventId"), "fields": fields}
-            _log.info("refused an event: %d %s", result.status, result.body.title, extra=told)
+            own_trace = traceparent_of(body) if is_cloudevent(body) else None
+            _log.info("refused an event: %d %s", result.status, result.body.title, extra=told | log.traces(own_trace))
 
 
-def _note(changes: Sequence[Announcement]) -> None:
-    rows = [change.row for change in changes]
+def _note(news: News) -> None:
+    rows = [change.row for change in news.changes]
     told = {
-        "call_id": _ids(change.call.id for change in changes),
-        "event_id": _ids(row.event.id for row in rows),
-        "event": _ids(row.event.name for row in rows),
+        "call_id": ids(change.call.id for change in news.changes),
+        "event_id": ids(row.event.id for row in rows),
+        "event": ids(row.event.name for row in rows),
     }
-    _log.info("recorded %d events", len(rows), extra=told)
+    _log.info("recorded %d events", len(rows), extra=told | log.traces(news.traceparent, *news.traces.values()))
     for row in rows:
         if row.event.source is Source.SYSTEM:  # it stands at its due time, and is received when it is recorded
             lateness = row.event.received_at - row.event.at
             metrics.observe(Metric.TIMER_LATENESS, max(0.0, lateness.total_seconds()))
 
 
-def _ids(found: Iterable[str]) -> str | list[str]:
+def ids(found: Iterable[str]) -> str | list[str]:
     """One as itself, many as a list, each once."""
-    ids = list(dict.fromkeys(found))
-    return ids[0] if len(ids) == 1 else ids
+    unique = list(dict.fromkeys(found))
+    return unique[0] if len(unique) == 1 else unique
 
 
 def _said(body: Any, name: str) -> str | None:  # noqa: ANN401 - whatever was sent

@@ -84,5 +84,7 @@ class RedisAnnouncer:
                 "transaction": news.transaction,
                 "changes": orjson.Fragment(b"[%b]" % changes),
                 "agents": [agent_json(agent) for agent in news.agents if agent.id in agents],
+                "traceparent": news.traceparent,
+                "traces": news.traces,
             }
             yield shard, orjson.dumps(told)

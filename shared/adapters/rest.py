@@ -9,7 +9,7 @@ import orjson
 from chalice.app import Chalice, CORSConfig, Request, Response
 from pydantic import BaseModel
 
-from shared.adapters import invocation, keys, log, metrics, secrets, tokens
+from shared.adapters import invocation, keys, metrics, secrets, tokens
 from shared.adapters.metrics import Metric
 from shared.contracts.body import parse_json
 from shared.contracts.problems import Problem, ProblemError, problem, refuse
@@ -62,11 +62,10 @@ def route(app: Chalice, path: str, method: str = "GET") -> Callable[[View], View
     def decorate(view: View) -> View:
         @wraps(view)
         def answering(**parameters: str) -> Response:
-            trace = invocation.trace_id(header(app, "traceparent"))
             request_id = (_request(app).context or {}).get("requestId")
-            with log.context(request_id=request_id, trace_id=trace):
+            with invocation.traced(request_id, header(app, "traceparent")) as traceparent:
                 response = _answer(view, parameters)
-                response.headers = GUARDS | {"Traceparent": invocation.traceparent(trace)} | response.headers
+                response.headers = GUARDS | {"Traceparent": traceparent} | response.headers
                 _log.info("%s %s %s", method, _request(app).path, response.status_code)
                 metrics.flush()
             return response

@@ -5,17 +5,23 @@ from typing import Any, cast
 from urllib.parse import unquote
 
 from shared.contracts.problems import FieldError, Problem, ProblemError, refuse
+from shared.contracts.trace import parsed
 
 Json = dict[str, Any]
 
 STRUCTURED, BATCHED = "application/cloudevents+json", "application/cloudevents-batch+json"
 VERSION = "1.0"
-ATTRIBUTES = ("specversion", "id", "source", "type", "time", "subject")
+ATTRIBUTES = ("specversion", "id", "source", "type", "time", "subject", "traceparent")
 MAX_ID = 128
 
 
 def is_cloudevent(body: object) -> bool:
     return isinstance(body, dict) and "specversion" in body
+
+
+def traceparent_of(envelope: object) -> str | None:
+    """The event's own trace (extension Distributed Tracing), which a batch's or a queue's way here does not change."""
+    return parsed(cast(Json, envelope).get("traceparent"))
 
 
 def expected(body: object, content_type: str) -> object:

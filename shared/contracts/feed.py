@@ -6,9 +6,11 @@ from pydantic import Field
 
 from shared.contracts.base import Contract
 from shared.contracts.problems import Problem
+from shared.contracts.trace import Traceparent
 from shared.contracts.views import AgentView, AlertView, CallView, EventView
 
 Topic = Annotated[str, Field(pattern=r"^(queue|call|agent|alerts):[A-Za-z0-9._:@+=-]{1,128}$|^ops$")]
+TRACES_AT_MOST = 16  # in a frame: enough to find one's own request, and no frame grows by them
 Topics = Annotated[list[Topic], Field(min_length=1, max_length=500)]
 
 
@@ -52,6 +54,14 @@ class Update(Contract):
         int,
         Field(ge=0, description="events left out where the relay fell behind: the calls are as those left them"),
     ] = 0
+    traces: Annotated[
+        list[Traceparent],
+        Field(
+            max_length=TRACES_AT_MOST,
+            description="`traceparent` (W3C Trace Context) of each request that this tells of, the newest last; of more"
+            f" than {TRACES_AT_MOST} in one frame those of the newest",
+        ),
+    ] = Field(default_factory=list[Traceparent])
 
 
 class Reset(Contract):
@@ -81,8 +91,16 @@ class Change(Contract):
 
 
 class Published(Contract):
-    """What one transaction tells a relay over Redis, doorbell and payload in one. By its id the outbox is cleared."""
+    """What one transaction tells a relay over Redis, doorbell and payload in one. By its id the outbox is cleared.
+
+    `traceparent` is the trace in which it was made, `traces` those of events, by their ids, that came with their own.
+    """
 
     transaction: int
     changes: list[Change] = Field(default_factory=list[Change])
     agents: list[AgentView] = Field(default_factory=list[AgentView])
+    traceparent: Traceparent | None = None
+    traces: dict[str, Traceparent] = Field(default_factory=dict[str, Traceparent])
+
+    def trace_of(self, event_id: str) -> str | None:
+        return self.traces.get(event_id, self.traceparent)

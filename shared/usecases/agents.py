@@ -42,6 +42,7 @@ class AgentChange:
     outcome: Literal["applied", "replayed", "key_reused", "unknown", "deferred", "outdated"]
     agent: AgentRecord | None = None
     transaction: int | None = None
+    traceparent: str | None = None
 
 
 class AgentRegistry(Protocol):
@@ -60,7 +61,7 @@ def set_up_agent(
     changed = registry.put_agent(agent_id, setup, now)
     agent = changed.agent
     assert agent, "who was put is on record"
-    announcer.announce(News(agents=[agent], transaction=changed.transaction))
+    announcer.announce(News((), [agent], changed.transaction, changed.traceparent))
     shown = {name: getattr(agent, name) for name in AgentView.model_fields}
     return AgentView.model_construct(**shown | ({"call_id": None} if agent.status is AgentStatus.AVAILABLE else {}))
 
@@ -71,7 +72,7 @@ def change_status(registry: AgentRegistry, announcer: Announcer, change: StatusC
     match found.outcome:
         case "applied":
             if found.agent:
-                announcer.announce(News(agents=[found.agent], transaction=found.transaction))
+                announcer.announce(News((), [found.agent], found.transaction, found.traceparent))
             return Changed(event_id, "applied")
         case "outdated":  # recorded, and overtaken by what is known since
             return Changed(event_id, "applied")

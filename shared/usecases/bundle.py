@@ -4,11 +4,12 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import chain, repeat
 from typing import Literal, NamedTuple, get_args
 
+from shared.contracts.feed import TRACES_AT_MOST
 from shared.contracts.views import AgentView, AlertView, CallView, EventView
 
-# Frames stay under 32 KB, by which API Gateway meters; with a margin for the brackets.
+# Frames stay under 32 KB, by which API Gateway meters; with a margin for the brackets and the traces.
 FRAME_BYTES = 32 * 1024
-_ROOM = FRAME_BYTES - 256
+_ROOM = FRAME_BYTES - 256 - 64 * TRACES_AT_MOST
 SHED_BYTES = 2 * FRAME_BYTES  # what came together and is larger than that is told without its events
 
 Kind = Literal["calls", "events", "agents", "alerts"]
@@ -51,8 +52,11 @@ def agent_item(agent: AgentView) -> Item:
 class Bundle:
     """Shared by all connections with the same interests, and never changed once made."""
 
-    def __init__(self, items: Iterable[Item], topics: Collection[str], events_omitted: int = 0) -> None:
+    def __init__(
+        self, items: Iterable[Item], topics: Collection[str], events_omitted: int = 0, traces: Iterable[str] = ()
+    ) -> None:
         self.events_omitted = events_omitted
+        self.traces = list(dict.fromkeys(traces))[-TRACES_AT_MOST:]
         self.items: dict[tuple[Kind, str], Item] = {}
         for item in items:
             held = self.items.get(item.key)
@@ -70,8 +74,8 @@ class Bundle:
         """Both in one, conflated. Most connections ask for the same two: the answer is kept."""
         if self._merged is None or self._merged[0] is not later:
             items = (*self.items.values(), *later.items.values())
-            omitted = self.events_omitted + later.events_omitted
-            self._merged = later, Bundle(items, self.topics | later.topics, omitted).shed()
+            omitted, traces = self.events_omitted + later.events_omitted, (*self.traces, *later.traces)
+            self._merged = later, Bundle(items, self.topics | later.topics, omitted, traces).shed()
         return self._merged[1]
 
     def shed(self) -> "Bundle":
@@ -79,13 +83,16 @@ class Bundle:
         if self.size_bytes <= SHED_BYTES:
             return self
         kept = [item for item in self.items.values() if item.kind != "events"]
-        return Bundle(kept, self.topics, self.events_omitted + len(self.items) - len(kept))
+        return Bundle(kept, self.topics, self.events_omitted + len(self.items) - len(kept), self.traces)
 
     def frames(self, position: int) -> Sequence[bytes]:
         if self._frames is None or self._frames[0] != position:
             parts = _parts(self.items.values())
             omitted = chain([self.events_omitted], repeat(0))  # said once, of all
-            self._frames = position, [_frame(position, part, rest) for part, rest in zip(parts, omitted, strict=False)]
+            self._frames = (
+                position,
+                [_frame(position, part, rest, self.traces) for part, rest in zip(parts, omitted, strict=False)],
+            )
         return self._frames[1]
 
 
@@ -102,9 +109,15 @@ def _parts(items: Iterable[Item]) -> Iterable[list[Item]]:
         yield part
 
 
-def _frame(position: int, items: list[Item], events_omitted: int) -> bytes:
+def _frame(position: int, items: list[Item], events_omitted: int, traces: Sequence[str]) -> bytes:
     """`contracts.feed.Update`, put together from what is serialised already; a test holds the two together."""
     lists = (
         b'"%s":[%s]' % (kind.encode(), b",".join(item.json for item in items if item.kind == kind)) for kind in _KINDS
     )
-    return b'{"type":"update","position":%d,%s,"eventsOmitted":%d}' % (position, b",".join(lists), events_omitted)
+    said = ",".join(f'"{trace}"' for trace in traces).encode()
+    return b'{"type":"update","position":%d,%s,"eventsOmitted":%d,"traces":[%b]}' % (
+        position,
+        b",".join(lists),
+        events_omitted,
+        said,
+    )

@@ -100,6 +100,8 @@ class Changes:
     disarmed: set[tuple[str, TimerKind]] = field(default_factory=set[tuple[str, TimerKind]])
     effects: list[Effect] = field(default_factory=list[Effect])
     told: dict[str, Told] = field(default_factory=dict[str, Told])  # the calls that the floor must be told of, by id
+    traceparent: str | None = None
+    traces: Mapping[str, str] = field(default_factory=dict[str, str])  # of events that brought their own, by id
 
 
 class ConflictError(Exception):

@@ -1,6 +1,7 @@
 """What a transaction has to tell the floor, in the words in which it travels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import field
 from typing import Protocol
 
 from shared.contracts.wire import change_words, event_json, status_words
@@ -32,11 +33,13 @@ def announcement(row: EventRow, call: Call, left: Left) -> Announcement:
 
 @value
 class News:
-    """What one transaction has to tell the floor."""
+    """What one transaction has to tell the floor. `traces` are the traceparents of events that brought their own."""
 
     changes: Sequence[Announcement] = ()
     agents: Sequence[AgentRecord] = ()
     transaction: int | None = None
+    traceparent: str | None = None
+    traces: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class Announcer(Protocol):

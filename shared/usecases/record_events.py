@@ -11,6 +11,7 @@ from shared.domain.value import value
 from shared.usecases.draft import Draft
 from shared.usecases.journal import (
     CallRecord,
+    Changes,
     ConflictError,
     Journal,
     Known,
@@ -82,15 +83,21 @@ Outcome = Applied | Parked | Replayed | UnknownQueue | KeyReused | Impossible
 
 
 def record_events(
-    journal: Journal, announcer: Announcer, submissions: Sequence[Submission], now: datetime, grace: timedelta
+    journal: Journal,
+    announcer: Announcer,
+    submissions: Sequence[Submission],
+    now: datetime,
+    grace: timedelta,
+    traces: Mapping[str, str] | None = None,
 ) -> list[Outcome]:
-    """Record each event or say why not, all in one transaction; outcomes in the order sent.
+    """Record each event or say why not, all in one transaction; outcomes in the order sent. `traces` are the
+    traceparents of those events, by their ids, that came with one of their own.
 
     Raises `UnavailableError` when nothing was recorded and the sender must try again.
     """
     for _ in range(MAX_ATTEMPTS):
         try:
-            outcomes, news = _attempt(journal, submissions, now, grace)
+            outcomes, news = _attempt(journal, submissions, now, grace, traces)
         except ConflictError:
             continue  # another writer was at the same calls: judge anew by what it left
         announcer.announce(news)
@@ -99,14 +106,18 @@ def record_events(
 
 
 def _attempt(
-    journal: Journal, submissions: Sequence[Submission], now: datetime, grace: timedelta
+    journal: Journal,
+    submissions: Sequence[Submission],
+    now: datetime,
+    grace: timedelta,
+    traces: Mapping[str, str] | None,
 ) -> tuple[list[Outcome], News]:
     with journal.transaction() as ledger:
         recorder = _Recorder(_load(ledger, submissions, now))
         drafts = recorder.drafts
         load_logs(ledger, [draft for s in submissions if (draft := drafts[s.event.call_id]).needs_log(s.event.at)])
         outcomes = [recorder.take(ledger, submission) for submission in submissions]
-        return outcomes, commit(ledger, drafts, now, grace)
+        return outcomes, commit(ledger, drafts, now, grace, Changes(traces=traces or {}))
 
 
 def _load(ledger: Ledger, submissions: Sequence[Submission], now: datetime) -> Loaded:

@@ -17,6 +17,7 @@ class Entry(NamedTuple):
     topics: frozenset[str]
     queues: Collection[str]
     transaction: int
+    trace: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,19 @@ def entries_of(published: Published) -> list[Entry]:
             topics_of_change(change, agents),
             queues_of_change(change),
             published.transaction,
+            published.trace_of(change.event.id),
         )
         for change in published.changes
     ]
     return changes + [
-        Entry((agent_item(agent),), topics_of_agent(agent), agent.queues, published.transaction) for agent in agents
+        Entry(
+            (agent_item(agent),),
+            topics_of_agent(agent),
+            agent.queues,
+            published.transaction,
+            published.traceparent,
+        )
+        for agent in agents
     ]
 
 
@@ -52,5 +61,6 @@ def consignments(entries: Sequence[Entry], groups: Iterable[Group]) -> Iterator[
         ]
         if owed:
             transactions = {entry.transaction for entry in owed}
-            bundle = Bundle((item for entry in owed for item in entry.items), group.topics)
+            traces = [entry.trace for entry in owed if entry.trace]
+            bundle = Bundle((item for entry in owed for item in entry.items), group.topics, traces=traces)
             yield Consignment(bundle.shed() if len(transactions) > 1 else bundle, transactions, group.connection_ids)

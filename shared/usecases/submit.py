@@ -9,13 +9,14 @@ from typing import Any
 
 import orjson
 
-from shared.contracts.cloudevents import is_cloudevent, opened
+from shared.contracts.cloudevents import is_cloudevent, opened, traceparent_of
 from shared.contracts.events import AgentStatusChanged, CallEvent, parse_event
 from shared.contracts.problems import Problem, ProblemError, problem
 from shared.contracts.wire import call_words
 from shared.domain.call import Call
 from shared.domain.facts import Event, NoAnswer, Source
 from shared.domain.value import value
+from shared.usecases import trace
 from shared.usecases.agents import AgentRegistry, StatusChange, change_status
 from shared.usecases.journal import Journal
 from shared.usecases.narrow import Permits, everything
@@ -45,10 +46,13 @@ class Result:
 
 @value
 class Queued:
-    """How a queue brought an event: an id that stays the same when it is delivered again, and when it was taken in."""
+    """How a queue brought an event: an id that stays the same when it is delivered again, when it was taken in, and
+    the trace that it came in.
+    """
 
     id: str
     sent_at: datetime
+    traceparent: str | None = None
 
 
 @value
@@ -95,10 +99,12 @@ def submit(
     results: dict[int, Result] = {}
     submissions: dict[int, Submission] = {}
     retold: dict[int, Callable[[Problem], Problem]] = {}
+    traces: dict[str, str] = {}
     for index, sent in enumerate(bodies):
-        body = sent
+        body, own_trace = sent, queued[index].traceparent if queued else None
         try:
             if is_cloudevent(body):
+                own_trace = traceparent_of(body) or own_trace
                 body, retold[index] = opened(body)
             event = parse_event(body, now)
         except ProblemError as error:
@@ -111,11 +117,14 @@ def submit(
         received_at = now + timedelta(microseconds=index)  # so that undated events of one batch keep the order sent
         arrival = _arrival(event, received_at, item_key, queued[index] if queued else None)
         if isinstance(event, AgentStatusChanged):
-            results[index] = _change_agent(desk, event, arrival, fingerprint(body))
+            with trace.under(own_trace or trace.current()):
+                results[index] = _change_agent(desk, event, arrival, fingerprint(body))
         else:
             submissions[index] = _submission(desk, event, arrival, fingerprint(body), history)
+            if own_trace:
+                traces[submissions[index].event.id] = own_trace
     if submissions:
-        outcomes = record_events(desk.journal, desk.announcer, list(submissions.values()), now, desk.grace)
+        outcomes = record_events(desk.journal, desk.announcer, list(submissions.values()), now, desk.grace, traces)
         results |= {index: result_of(outcome) for index, outcome in zip(submissions, outcomes, strict=True)}
     told = [_retold(results[index], retold.get(index)) for index in range(len(bodies))]
     desk.note(bodies, told)

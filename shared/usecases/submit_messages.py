@@ -12,12 +12,13 @@ from shared.usecases.submit import Desk, Queued, submit
 @dataclass(frozen=True, slots=True)
 class Message:
     """One event or a batch of them, as sent. It may be delivered again, and overtaken: so what is undated in it
-    happened when the queue took it in, and what has no id bears the message's.
+    happened when the queue took it in, and what has no id bears the message's. `traceparent` is its sender's.
     """
 
     id: str
     body: str
     sent_at: datetime
+    traceparent: str | None = None
 
 
 def submit_messages(desk: Desk, messages: Sequence[Message], now: datetime) -> dict[str, list[Problem]]:
@@ -46,6 +47,10 @@ def submit_messages(desk: Desk, messages: Sequence[Message], now: datetime) -> d
 def _queued(message: Message, events: int, now: datetime) -> list[Queued]:
     sent_at = min(message.sent_at, now)
     return [
-        Queued(f"{message.id}.{n}" if events > 1 else message.id, sent_at + timedelta(microseconds=n))
+        Queued(
+            f"{message.id}.{n}" if events > 1 else message.id,
+            sent_at + timedelta(microseconds=n),
+            message.traceparent,
+        )
         for n in range(events)
     ]

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from shared.domain.call import Call
+from shared.usecases import trace
 from shared.usecases.draft import Draft
 from shared.usecases.journal import Changes, EventRow, Ledger, Told
 from shared.usecases.news import Announcement, News, announcement
@@ -23,12 +24,13 @@ def commit(
             changes.told[call.id] = Told(call.queue_id, draft.left())
     if not changes.records and not changes.disarmed:
         return News()
+    changes.traceparent = trace.current()
     drawn = ledger.draw(len(changes.recorded))
     for row, position in zip(changes.recorded, drawn.positions, strict=True):
         row.position = position
     news: list[Announcement] = []
     agents = ledger.write(changes, now, meanwhile=lambda: news.extend(_announcements(told, changes.told)))
-    return News(news, agents, drawn.transaction)
+    return News(news, agents, drawn.transaction, changes.traceparent, changes.traces)
 
 
 def _announcements(

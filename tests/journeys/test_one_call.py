@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+import threading
 import time
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from infra.local import processes
+from shared.contracts.trace import begun, trace_id
 from tests.journeys.conftest import Cloud, Json, receive
 
 LIFE: list[tuple[str, Json, str]] = [
@@ -53,6 +55,45 @@ def test_the_floor_hears_the_seed_s_message_on_redis(cloud: Cloud) -> None:
     assert (message["status"], message["eventType"]) == ("waiting", "call_initiated")
     assert message["metadata"]["caller"] == "ward 3"
     cloud.post("call_ended", call_id, endReason="abandoned", duration=0)
+
+
+def test_one_request_is_followed_from_its_header_to_the_frame_and_through_the_logs(cloud: Cloud) -> None:
+    call_id, given = cloud.new_call_id(), begun()
+    trace = trace_id(given)
+    with cloud.socket("queue:medical_spanish") as socket:
+        body = {"event": "call_initiated", "callId": call_id, "type": "voice", "queueId": "medical_spanish"}
+        sent = cloud.http.post(f"{cloud.status['api']}/api/events", json=body, headers={"Traceparent": given})
+        assert trace_id(sent.headers["traceparent"]) == trace
+        frame = receive(socket, lambda frame: call_id in {call["id"] for call in frame.get("calls", [])})
+        assert trace in [trace_id(traceparent) for traceparent in frame["traces"]]
+    for wanted in (["--trace", given], ["--call", call_id]):
+        lines = logged(cloud, *wanted, until={"ingest", "broadcast"})
+        recorded = next(line for line in lines if line["message"] == "recorded 1 events")
+        assert (recorded["call_id"], recorded["trace_id"]) == (call_id, trace)
+        told = next(line for line in lines if line["message"].startswith("told"))
+        assert (told["service"], told["call_id"]) == ("broadcast", call_id)
+        assert trace in told["traces"]
+        assert f"POST /api/events {sent.status_code}" in [line["message"] for line in lines]
+    cloud.post("call_ended", call_id, endReason="abandoned", duration=0)
+
+
+def logged(cloud: Cloud, *wanted: str, until: set[str]) -> list[Json]:
+    """What `switchboard logs` shows, until each of these services has said something."""
+    command = cloud.command("logs", "--json", "--follow", *wanted)
+    lines: list[Json] = []
+    with subprocess.Popen(command, env=cloud.environment, stdout=subprocess.PIPE, text=True) as reader:
+        patience = threading.Timer(60, reader.kill)
+        patience.start()
+        try:
+            assert reader.stdout
+            while not until <= {line["service"] for line in lines}:
+                said = reader.stdout.readline()
+                assert said, f"only {lines}"
+                lines.append(json.loads(said))
+        finally:
+            patience.cancel()
+            reader.kill()
+    return lines
 
 
 @pytest.mark.parametrize("token", ["", "nonsense"])

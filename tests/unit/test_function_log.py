@@ -31,21 +31,38 @@ SWEPT_OTHER = row("sweep", "recorded 1 events", call_id="call-3", trace_id="c")
 READ = row("query", "GET /api/calls/call-1 200", trace_id="d")
 BROKE = row("relay", "Unexpected failure", "ERROR", trace_id="e")
 BROKE_ON_IT = row("sweep", "Unexpected failure", "ERROR", trace_id="c")
+TOLD = row("relay", "told 2 calls", call_id=["call-1", "call-3"], traces=["a", "f"], trace_id="e")
 TIMED_OUT = "switchboard-relay\t2026-01-31T12:00:00Z 5f Task timed out after 90.00 seconds"
 PLAIN = "switchboard-relay\tSTART RequestId: 5f"
-ALL = [RECORDED, ANSWERED, FOREIGN, FOREIGN_ANSWER, SWEPT, SWEPT_OTHER, READ, BROKE, BROKE_ON_IT, TIMED_OUT, PLAIN]
+ALL = [
+    RECORDED,
+    ANSWERED,
+    FOREIGN,
+    FOREIGN_ANSWER,
+    SWEPT,
+    SWEPT_OTHER,
+    READ,
+    BROKE,
+    BROKE_ON_IT,
+    TOLD,
+    TIMED_OUT,
+    PLAIN,
+]
 
 
 @pytest.mark.parametrize(
     ("wanted", "taken"),
     [
         (Wanted(), ALL),
-        (Wanted("call-1"), [RECORDED, ANSWERED, SWEPT, READ, BROKE_ON_IT]),
+        (Wanted("call-1"), [RECORDED, ANSWERED, SWEPT, READ, BROKE_ON_IT, TOLD]),
         (Wanted("call"), []),
         (Wanted(failures=True), [BROKE, BROKE_ON_IT, TIMED_OUT]),
         (Wanted("call-1", failures=True), [BROKE_ON_IT]),
+        (Wanted(trace_id="a"), [RECORDED, ANSWERED, TOLD]),
+        (Wanted(trace_id="f"), [TOLD]),
+        (Wanted("call-2", trace_id="a"), []),
     ],
-    ids=["all", "a call", "an id is no prefix", "failures", "a call's failures"],
+    ids=["all", "a call", "an id is no prefix", "failures", "a call's failures", "a trace", "one told of", "both"],
 )
 def test_what_is_wanted_is_shown_and_nothing_else(wanted: Wanted, taken: list[str]) -> None:
     assert list(filter(wanted.takes, ALL)) == taken

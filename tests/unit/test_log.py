@@ -77,23 +77,6 @@ def test_rows_that_postgres_quotes_are_left_out(database_url: str, lines: Lines)
     assert "said in confidence" not in json.dumps(line)
 
 
-@pytest.mark.parametrize(
-    ("sent", "kept"),
-    [
-        ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "4bf92f3577b34da6a3ce929d0e0e4736"),
-        ("00-00000000000000000000000000000000-00f067aa0ba902b7-01", None),
-        ("00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01", None),
-        ("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01", None),
-        ("nonsense", None),
-        ("", None),
-    ],
-)
-def test_a_trace_is_taken_up_or_begun(sent: str, kept: str | None) -> None:
-    trace = invocation.trace_id(sent)
-    assert trace == kept if kept else len(trace) == 32
-    assert invocation.trace_id(invocation.traceparent(trace)) == trace
-
-
 def test_a_function_that_fails_raises_nobody_s_words(lines: Lines, capsys: pytest.CaptureFixture[str]) -> None:
     @invocation.watched
     def handler(_event: object, _context: object) -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.contracts.feed import Update
+from shared.contracts.feed import TRACES_AT_MOST, Update
+from shared.contracts.trace import begun
 from shared.contracts.views import AgentView, CallView, EventView
 from shared.usecases.bundle import FRAME_BYTES, Bundle, agent_item, alert_items, call_item, event_item
 
@@ -67,7 +68,7 @@ def test_all_who_are_alike_share_one_merged_bundle_and_its_frames():
 @given(st.lists(st.text(alphabet="xñ€𝄞", max_size=4000), max_size=40))
 def test_every_item_is_in_one_frame_and_no_frame_is_too_long(notes):
     calls = [call(f"c{n}", 1, note) for n, note in enumerate(notes)]
-    bundle = Bundle((call_item(one) for one in calls), ["x"])
+    bundle = Bundle((call_item(one) for one in calls), ["x"], traces=[begun() for _ in range(TRACES_AT_MOST)])
     assert all(len(frame) < FRAME_BYTES for frame in bundle.frames(10**15))
     assert [one.id for frame in read(bundle) for one in frame.calls] == [one.id for one in calls]
 
@@ -88,6 +89,17 @@ def test_what_comes_together_and_is_large_is_told_without_its_events_and_says_so
     assert [alert.id for frame in frames for alert in frame.alerts] == ["e"]
     assert sum(len(frame.events) for frame in frames) == 100  # of what came since, events are told again
     assert sum(frame.events_omitted for frame in frames) == 200
+
+
+def test_a_frame_names_the_newest_traces_that_it_tells_of_and_no_more_of_them_than_it_has_room_for():
+    traces = [begun() for _ in range(TRACES_AT_MOST + 3)]
+    first, second = Bundle([call_item(call("c", 1))], ["x"], traces=traces[:2]), Bundle([], ["x"], traces=traces[2:3])
+    (frame,) = read(first.followed_by(second).followed_by(second))
+    assert frame.traces == traces[:3]
+    (frame,) = read(first.followed_by(Bundle([call_item(call("d", 1))], ["x"], traces=traces)))
+    assert frame.traces == traces[3:]
+    (shed,) = read(Bundle([call_item(call("c", 1))], ["x"], 7, traces[:1]).shed())
+    assert shed.traces == traces[:1]
 
 
 def test_what_no_frame_can_hold_is_known():

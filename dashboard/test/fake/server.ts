@@ -85,7 +85,16 @@ export class FakeServer {
 
   private relay({ call, events, agents, position }: Change): void {
     if (!this.faults.muteRelay)
-      this.send({ type: "update", position, calls: [call], events, agents, alerts: [], eventsOmitted: 0 });
+      this.send({
+        type: "update",
+        position,
+        calls: [call],
+        events,
+        agents,
+        alerts: [],
+        eventsOmitted: 0,
+        traces: [],
+      });
   }
 
   private welcome(socket: WebSocket): void {
@@ -110,7 +119,16 @@ export class FakeServer {
     if (replayed) {
       const calls = [...world.calls.values()].filter(({ id }) => (world.changedAt.get(id) ?? 0) > since);
       const events = [...world.events.values()].flat().filter((event) => event.position > since);
-      send({ type: "update", position: since, calls, events, agents: [], alerts: [], eventsOmitted: 0 });
+      send({
+        type: "update",
+        position: since,
+        calls,
+        events,
+        agents: [],
+        alerts: [],
+        eventsOmitted: 0,
+        traces: [],
+      });
     }
     send({ type: "subscribed", topics, position, replayed });
   }

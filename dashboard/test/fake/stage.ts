@@ -94,6 +94,7 @@ export class Stage {
         agents,
         alerts: [],
         eventsOmitted: 0,
+        traces: [],
       });
     this.feed = new Feed({
       api: new Api({

@@ -17,6 +17,7 @@ from shared.contracts.problems import refuse
 from shared.contracts.setup import AgentSetup, QueueSetup
 from shared.contracts.views import QueueView
 from shared.domain.agents import ENGAGED
+from shared.usecases import trace
 from shared.usecases.agents import AgentChange, StatusChange
 from shared.usecases.journal import AgentRecord
 
@@ -45,9 +46,10 @@ returning *
 )"""
 # The floor is told of it like of anything else.
 _TOLD = """, told as (
-    insert into outbox (agents, next_attempt_at) select array[id], %s from changed returning txid
+    insert into outbox (agents, next_attempt_at, traceparent) select array[id], %s, %s from changed
+    returning txid, traceparent
 )
-select changed.*, told.txid as transaction from changed, told
+select changed.*, told.txid as transaction, told.traceparent from changed, told
 """
 _PUT_QUEUE = """
 insert into queues
@@ -87,8 +89,8 @@ class PostgresAgents:
             if agent.status in ENGAGED:
                 cursor.execute(_APPLY_LATER, [change.status, change.reason, change.agent_id])
                 return AgentChange("deferred", agent)
-            told_by = change.received_at + REPUBLISH_AFTER
-            cursor.execute(_APPLY + _TOLD, [change.status, change.at, change.reason, change.agent_id, told_by])
+            told = [change.received_at + REPUBLISH_AFTER, trace.current()]
+            cursor.execute(_APPLY + _TOLD, [change.status, change.at, change.reason, change.agent_id, *told])
             return _applied(cursor.fetchone())
 
     def put_agent(self, agent_id: str, setup: AgentSetup, now: datetime) -> AgentChange:
@@ -96,7 +98,7 @@ class PostgresAgents:
         with available(), connection.cursor(row_factory=dict_row) as cursor:
             skills = Jsonb(setup.skills)
             values = [agent_id, setup.name, setup.languages, setup.queues, skills, setup.status, now]
-            cursor.execute(_PUT_AGENT + _TOLD, [*values, now + REPUBLISH_AFTER])
+            cursor.execute(_PUT_AGENT + _TOLD, [*values, now + REPUBLISH_AFTER, trace.current()])
             return _applied(cursor.fetchone())
 
     def put_queue(self, queue_id: str, setup: QueueSetup) -> QueueView:
@@ -134,4 +136,4 @@ def _row(row: DictRow | None) -> dict[str, Any]:
 
 def _applied(row: DictRow | None) -> AgentChange:
     changed = _row(row)
-    return AgentChange("applied", codec.agent_from_row(changed), changed["transaction"])
+    return AgentChange("applied", codec.agent_from_row(changed), changed["transaction"], changed["traceparent"])

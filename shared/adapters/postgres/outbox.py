@@ -21,7 +21,8 @@ Row = Mapping[str, Any]
 REPUBLISH_AFTER = timedelta(seconds=3)  # what the relay has not cleared by then is published again
 
 TELL = """
-insert into outbox (shard, calls, agents, moved, next_attempt_at) values (%s, %s, %s, %s, %s)
+insert into outbox (shard, calls, agents, moved, next_attempt_at, traceparent, traces)
+values (%s, %s, %s, %s, %s, %s, %s)
 """
 
 # What was recorded with these rows, as it stands now: at least as new as when they were written. An event that was told
@@ -41,10 +42,11 @@ def tell(
     """The rows to write, a shard each. Agents are named where something was tried: one told in vain is no harm."""
     queues = {call_id: told.queue_id for call_id, told in changes.told.items()}
     moves = dict.fromkeys((effect.agent_id, effect.call_id) for effect in (*settled, *changes.effects))
+    traces = changes.traceparent, Jsonb(changes.traces) if changes.traces else None
     for shard, share in shared_out(queues, moves, shards).items():
         moved = {call_id: left for call_id in share.calls if any(left := changes.told[call_id].left)}
         calls, agents = array(share.calls), array(share.agents)
-        yield TELL, [shard, calls, agents, Jsonb(moved) if moved else None, now + REPUBLISH_AFTER]
+        yield TELL, [shard, calls, agents, Jsonb(moved) if moved else None, now + REPUBLISH_AFTER, *traces]
 
 
 def asked(rows: Sequence[Row]) -> dict[str, Any]:
@@ -73,6 +75,8 @@ def news(rows: Sequence[Row], events: Iterable[Row], calls: Iterable[Row], agent
             ],
             [agents_by_id[agent_id] for agent_id in row["agents"] if agent_id in agents_by_id],
             row["txid"],
+            row["traceparent"],
+            row["traces"] or {},
         )
         for row in rows
     ]
@@ -97,4 +101,6 @@ def published(news: News) -> Published:
             for told in news.changes
         ],
         agents=[codec.agent_view(agent) for agent in news.agents],
+        traceparent=news.traceparent,
+        traces=news.traces,
     )

@@ -1,0 +1,58 @@
+"""What the alarm on late pictures lives on, and the line by which a call is followed to the sockets."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shared.adapters import metrics
+from shared.adapters.metrics import Metric
+from shared.adapters.relay_log import RelayLog
+from shared.contracts.feed import Change, Published
+from shared.contracts.trace import begun, trace_id
+from shared.contracts.views import CallView, EventView
+
+TRACES = [begun(), begun()]
+
+
+def published(transaction: int, *ages: timedelta) -> Published:
+    received = [datetime.now(UTC) - age for age in ages]
+    changes = [
+        Change.model_construct(
+            event=EventView.model_construct(id=f"e-{number}", received_at=at),
+            call=CallView.model_construct(id=f"call-{number}"),
+        )
+        for number, at in enumerate(received)
+    ]
+    return Published(transaction=transaction, traceparent=TRACES[0]).model_copy(update={"changes": changes})
+
+
+def test_the_time_from_receipt_to_the_last_socket_is_written_once(capsys: pytest.CaptureFixture[str]) -> None:
+    log = RelayLog()
+    metrics.flush()
+    capsys.readouterr()
+    log.hear(published(1, timedelta(seconds=9), timedelta(seconds=2)))
+    log.hear(published(2))  # agents only: nothing was received
+    log.clear([1, 2, 3])
+    log.clear([1])
+    metrics.flush()
+    (written,) = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    (milliseconds,) = written[Metric.COMMIT_TO_SOCKET.value]
+    assert milliseconds >= 2000
+    assert milliseconds < 9000, "of the newest event of the transaction"
+
+
+def test_each_transaction_that_was_told_leaves_a_line_with_calls_and_traces(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    log, age = RelayLog(), timedelta(seconds=1)
+    log.hear(published(1, age, age).model_copy(update={"traces": {"e-1": TRACES[1]}}))
+    log.find(published(2, age))
+    log.find(published(3))
+    with caplog.at_level("INFO"):
+        log.clear([1, 2])
+        log.clear([1, 2, 3])
+    one, two, three = (vars(record) for record in caplog.records)
+    assert (set(one["call_id"]), two["call_id"], three.get("call_id")) == ({"call-0", "call-1"}, "call-0", None)
+    assert one["traces"] == [trace_id(trace) for trace in TRACES]
+    assert two["traces"] == three["traces"] == [trace_id(TRACES[0])]

@@ -1,0 +1,87 @@
+"""Which trace a request is in, by its caller's word, by AWS's, or its own."""
+
+import pytest
+
+from shared.adapters import invocation, log
+from shared.contracts.trace import begun, continued, from_xray, parsed, trace_id
+from shared.usecases import trace
+
+TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+GIVEN = f"00-{TRACE}-{SPAN}-01"
+XRAY = "Root=1-4bf92f35-77b34da6a3ce929d0e0e4736"
+
+
+@pytest.mark.parametrize(
+    ("said", "taken"),
+    [
+        (GIVEN, GIVEN),
+        (f"  {GIVEN} ", GIVEN),
+        (f"00-{TRACE}-{SPAN}-00", f"00-{TRACE}-{SPAN}-00"),
+        (f"00-{TRACE}-{SPAN}-ff", GIVEN),  # of flags that may be invented, we pass on the one that we know
+        (f"cc-{TRACE}-{SPAN}-01-what-comes-later", GIVEN),
+        (f"cc-{TRACE}-{SPAN}-01.what", None),
+        (f"00-{TRACE}-{SPAN}-01-more", None),
+        (f"ff-{TRACE}-{SPAN}-01", None),
+        (f"00-{'0' * 32}-{SPAN}-01", None),
+        (f"00-{TRACE}-{'0' * 16}-01", None),
+        (GIVEN.upper(), None),
+        (f"{GIVEN},{GIVEN}", None),
+        (f"{GIVEN}\n", GIVEN),
+        ("nonsense", None),
+        ("", None),
+        (None, None),
+        (7, None),
+    ],
+)
+def test_a_traceparent_is_read_as_the_standard_says(said: object, taken: str | None) -> None:
+    assert parsed(said) == taken
+
+
+@pytest.mark.parametrize(
+    ("said", "taken"),
+    [
+        (f"{XRAY};Parent={SPAN};Sampled=1", GIVEN),
+        (f"{XRAY};Parent={SPAN};Sampled=0", f"00-{TRACE}-{SPAN}-00"),
+        (f"Self=1-67891234-12456789abcdef012345678;{XRAY};Parent={SPAN};Sampled=1;Lineage=a87bd80c:1", GIVEN),
+        ("Root=1-4bf92f35", None),
+        ("Root=1-00000000-000000000000000000000000", None),
+        ("", None),
+    ],
+)
+def test_aws_s_own_header_is_read(said: str, taken: str | None) -> None:
+    assert from_xray(said) == taken
+
+
+def test_a_root_without_a_parent_has_a_span_all_the_same() -> None:
+    found = from_xray(XRAY)
+    assert found
+    assert parsed(found) == found
+    assert trace_id(found) == TRACE
+
+
+def test_a_trace_goes_on_with_a_span_of_ours_or_begins() -> None:
+    ours = continued(f"00-{TRACE}-{SPAN}-00")
+    assert (trace_id(ours), ours[-2:]) == (TRACE, "00")
+    assert SPAN not in ours
+    for fresh in (continued(None), begun()):
+        assert parsed(fresh) == fresh
+    assert trace_id(begun()) != trace_id(begun())
+
+
+def test_an_invocation_is_in_its_callers_trace_else_in_aws_s_else_in_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("_X_AMZN_TRACE_ID", raising=False)
+    with invocation.traced("r", GIVEN) as traceparent:
+        assert trace.current() == traceparent
+        assert log.current() == {"request_id": "r", "trace_id": TRACE}
+    with invocation.traced("r", "nonsense") as one, invocation.traced("r") as other:
+        assert trace_id(one) != trace_id(other)
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", f"{XRAY};Parent={SPAN};Sampled=1")
+    with invocation.traced("r") as traceparent:
+        assert trace_id(traceparent) == TRACE
+
+
+def test_apart_from_any_request_each_look_begins_a_trace() -> None:
+    with trace.under(GIVEN):
+        assert trace.current() == trace.current() == GIVEN
+        with trace.under(None):
+            assert len({trace.current(), trace.current(), GIVEN}) == 3
