@@ -4,11 +4,13 @@ A call counts where it began: in the interval of its start, for the queue, langu
 times are whole milliseconds, so that any order of adding gives the same sum. A formula whose denominator is 0 is None.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Self
 
+from shared.domain.value import value
 
-@dataclass(frozen=True, slots=True)
+
+@value
 class Tally:
     """What is counted of some calls. Every field adds up, but for the longest wait. `_ms` are milliseconds."""
 

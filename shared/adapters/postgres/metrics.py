@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, LiteralString
 
 from psycopg import errors
@@ -57,12 +57,15 @@ class PostgresFigures:
         self._database, self._rolled = database, rolled
 
     def day_begin(self, now: datetime, zone: str) -> datetime:
+        if zone == "UTC":
+            return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         return self._rows("select date_trunc('day', %s::timestamptz, %s) as begin", [now, _zone(zone)])[0]["begin"]
 
     def groups(self, span: Span, limit: int) -> list[Group]:
         if not span.bucket and not span.group_by:
             limit = 1
-        rows = self._rows(_statement(span), _parameters(span) | self._cover(span) | {"limit": limit})
+        cover = self._cover(span)
+        rows = self._rows(_statement(span, cover), _parameters(span) | cover | {"limit": limit})
         if not rows and not span.bucket and not span.group_by:
             return [Group(span.start, span.end, {}, Tally())]
         groups = [_group(span, row) for row in rows]
@@ -84,8 +87,9 @@ class PostgresFigures:
             whole_hours=whole,
         )
         found = rollups.cover(span.start, span.end, grains if self._rolled else [])
+        fewer = rollups.FEWER if span.of_all_calls else {}
         return {
-            "grains": [grain for grain, _, _ in found.rolled],
+            "grains": [fewer.get(grain, grain) for grain, _, _ in found.rolled],
             "rolled_from": [beginning for _, beginning, _ in found.rolled],
             "rolled_to": [ending for _, _, ending in found.rolled],
             "edge_from": [beginning for beginning, _ in found.edges],
@@ -107,45 +111,55 @@ class PostgresFigures:
             raise refuse(400, "Not valid: zone", ("zone", "is not a time zone known here")) from None
 
 
-def _statement(span: Span) -> LiteralString:
+def _statement(span: Span, cover: Mapping[str, Any]) -> LiteralString:
     keys: list[LiteralString] = [_KEYS[name] for name in span.group_by]
     begin: LiteralString = _begin(span)
     grouped: LiteralString = ", ".join(["1", *keys])
     selected: LiteralString = ", ".join([begin + " as start", *keys, SUMS])
     parts: LiteralString = (
-        "select " + selected + " from (" + _counted(by_agent=span.by_agent) + ") call where true" + _NARROWED
+        "select " + selected + " from (" + _counted(cover, by_agent=span.by_agent) + ") call where true" + _NARROWED
     )
     parts += (" group by " + grouped) if span.bucket or keys else " having count(*) > 0"
-    ordered: LiteralString = ", ".join(["part.start", *("part." + key + " nulls last" for key in keys)])
+    ordered: LiteralString = ", ".join(["part.start", *("part." + key + ' collate "C" nulls last' for key in keys)])
     return "select part.*, " + _ENDS + " as ends from (" + parts + ") part order by " + ordered + " limit %(limit)s"
 
 
-def _counted(*, by_agent: bool) -> LiteralString:
-    """Every call once: in a rollup, at an edge, or live.
+def _counted(cover: Mapping[str, Any], *, by_agent: bool) -> LiteralString:
+    """Every call once: in a rollup, at an edge, or live. What a range has none of is not looked for.
 
     Each stretch of time is looked up by itself, which `offset 0` keeps so: joined freely, a planner that knows no
     borders may read it all.
     """
+    parts: list[LiteralString] = [_rolled()] if cover["grains"] else []
+    if cover["edge_from"]:
+        parts.append(_at_edges(by_agent=by_agent))
+    parts.append(of_calls("calls_live", "c.initiated_at >= %(start)s and c.initiated_at < %(end)s", by_agent=by_agent))
+    united: LiteralString = " union all ".join(parts)
+    return united
+
+
+def _rolled() -> LiteralString:
+    return (
+        "select found.* from unnest(%(grains)s::text[], %(rolled_from)s::timestamptz[], %(rolled_to)s::timestamptz[]) "
+        "as rolled (grain, beginning, ending), lateral ("
+        "select r.start, r.queue_id, nullif(r.language, '-') as language, r.type, "
+        "nullif(r.agent_id, '-') as agent_id, " + COLUMNS + " from call_rollups r "
+        "where r.grain = rolled.grain and r.start >= rolled.beginning and r.start < rolled.ending offset 0) found"
+    )
+
+
+def _at_edges(*, by_agent: bool) -> LiteralString:
     at_edge: LiteralString = of_calls(
         "calls",
         "c.shelf >= edge.beginning and c.shelf < edge.ending and c.shelf < 'infinity' "
         "and c.initiated_at >= edge.beginning and c.initiated_at < edge.ending",
         by_agent=by_agent,
     )
-    live: LiteralString = of_calls(
-        "calls_live", "c.initiated_at >= %(start)s and c.initiated_at < %(end)s", by_agent=by_agent
-    )
     return (
-        "select found.* from unnest(%(grains)s::text[], %(rolled_from)s::timestamptz[], %(rolled_to)s::timestamptz[]) "
-        "as rolled (grain, beginning, ending), lateral ("
-        "select r.start, r.queue_id, nullif(r.language, '-') as language, r.type, "
-        "nullif(r.agent_id, '-') as agent_id, " + COLUMNS + " from call_rollups r "
-        "where r.grain = rolled.grain and r.start >= rolled.beginning and r.start < rolled.ending offset 0) found "
-        "union all select found.* "
+        "select found.* "
         "from unnest(%(edge_from)s::timestamptz[], %(edge_to)s::timestamptz[]) as edge (beginning, ending), lateral ("
         + at_edge
-        + " offset 0) found union all "
-        + live
+        + " offset 0) found"
     )
 
 
@@ -195,4 +209,4 @@ def _bucket(span: Span, row: dict[str, Any]) -> datetime:
 
 def _group(span: Span, row: dict[str, Any]) -> Group:
     keys = {name: row[_KEYS[name]] for name in span.group_by}
-    return Group(_bucket(span, row), row["ends"], keys, Tally(**{name: row[name] or 0 for name in COUNTED}))
+    return Group(_bucket(span, row), row["ends"], keys, Tally(*[row[name] for name in COUNTED]))

@@ -1,4 +1,4 @@
-"""Sums of the calls on the shelf, in five grains: kept where a call comes or goes, rebuilt from the calls, compared."""
+"""Sums of the calls on the shelf, in six grains: kept where a call comes or goes, rebuilt from the calls, compared."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,13 +12,19 @@ Query = tuple[LiteralString, Any]
 # One at a time: who counts a bucket anew must see what everybody before it has put there.
 LOCK: LiteralString = "select pg_advisory_xact_lock(hashtext('switchboard: one keeps the rollups'))"
 
+# A day of each agent's, whatever the queue, language and type, is a row where the others may be dozens. An hour's are
+# hardly fewer than the others: the same agent answers a few calls in it.
 _GRAINS: LiteralString = """(values
-    ('5m', interval '5 minutes', false), ('1h', interval '1 hour', false), ('1d', interval '1 day', false),
-    ('1h agent', interval '1 hour', true), ('1d agent', interval '1 day', true)) as g (grain, width, by_agent)
+    ('5m', interval '5 minutes', false, false), ('1h', interval '1 hour', false, false),
+    ('1d', interval '1 day', false, false), ('1h agent', interval '1 hour', true, false),
+    ('1d agent', interval '1 day', true, false), ('1d agent only', interval '1 day', true, true)
+) as g (grain, width, by_agent, alone)
 """
 _KEYS: LiteralString = """
-    g.grain, date_bin(g.width, call.start, '2000-01-01 00:00:00+00') as start, call.queue_id,
-    coalesce(call.language, '-') as language, call.type,
+    g.grain, date_bin(g.width, call.start, '2000-01-01 00:00:00+00') as start,
+    case when g.alone then '' else call.queue_id end as queue_id,
+    case when g.alone then '' else coalesce(call.language, '-') end as language,
+    case when g.alone then '' else call.type end as type,
     case when g.by_agent then coalesce(call.agent_id, '-') else '' end as agent_id
 """
 
@@ -49,7 +55,7 @@ ADD: LiteralString = (
 )
 # Of calls that have just been taken off the shelf. A maximum cannot be subtracted from: it is looked for anew where it
 # was one of theirs.
-_GONE: LiteralString = _rows("c.id = any(%(ids)s)", "g.width", "g.by_agent")
+_GONE: LiteralString = _rows("c.id = any(%(ids)s)", "g.width", "g.by_agent", "g.alone")
 _SAME: LiteralString = """(r.grain, r.start, r.queue_id, r.language, r.type, r.agent_id)
     = (gone.grain, gone.start, gone.queue_id, gone.language, gone.type, gone.agent_id)"""
 SUBTRACT: LiteralString = (
@@ -58,7 +64,7 @@ SUBTRACT: LiteralString = (
     + """, longest_wait_ms = case when gone.longest_wait_ms < r.longest_wait_ms then r.longest_wait_ms else (
     select coalesce(max(round(c.wait_seconds * 1000)), 0)::bigint from calls c
     where c.shelf >= gone.start and c.shelf < gone.start + gone.width and c.shelf < 'infinity'
-      and (c.queue_id, coalesce(c.language, '-'), c.type) = (gone.queue_id, gone.language, gone.type)
+      and (gone.alone or (c.queue_id, coalesce(c.language, '-'), c.type) = (gone.queue_id, gone.language, gone.type))
       and (not gone.by_agent or coalesce(c.agent_id, c.offered_agent_id, '-') = gone.agent_id)) end
 from ("""
     + _GONE
@@ -91,6 +97,8 @@ def removed(call_ids: Sequence[str]) -> list[Query]:
     return [(LOCK, None), (SUBTRACT, ids), (FORGET_EMPTY, ids)]
 
 
+# What has the same sums in fewer rows, where calls are told apart by nothing but their agent.
+FEWER = {"1d agent": "1d agent only"}
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _WIDTHS = {
     "1d": timedelta(days=1), "1h": timedelta(hours=1), "5m": timedelta(minutes=5),
