@@ -1,6 +1,6 @@
 """The WebSocket feed, and the message by which a recorder tells the relay what changed."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -9,7 +9,11 @@ from shared.contracts.problems import Problem
 from shared.contracts.trace import Traceparent
 from shared.contracts.views import AgentView, AlertView, CallView, EventView
 
-Topic = Annotated[str, Field(pattern=r"^(queue|call|agent|alerts):[A-Za-z0-9._:@+=-]{1,128}$|^ops$")]
+# Of one thing, which it names, or of the whole floor.
+TopicKind = Literal["queue", "call", "agent", "alerts"]
+FloorTopic = Literal["ops"]
+_NAMED, _FLOOR = "|".join(get_args(TopicKind)), "|".join(get_args(FloorTopic))
+Topic = Annotated[str, Field(pattern=rf"^({_NAMED}):[A-Za-z0-9._:@+=-]{{1,128}}$|^{_FLOOR}$")]
 TRACES_AT_MOST = 16  # in a frame: enough to find one's own request, and no frame grows by them
 Topics = Annotated[list[Topic], Field(min_length=1, max_length=500)]
 

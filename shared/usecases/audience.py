@@ -54,8 +54,10 @@ def foreign_topics(
                 return sees_any(bearer, queues_of_agents.get(name, ()))
             case "ops":
                 return bearer.may_administer or sees_any(bearer, ())
-            case _:
+            case "queue" | "alerts":
                 return sees_any(bearer, {name})
+            case _:
+                return False
 
     return [topic for topic in topics if not permits(topic)]
 

@@ -2,17 +2,21 @@
 
 import json
 from datetime import timedelta
-from typing import Any
+from itertools import product
+from typing import Any, get_args
 
 import pytest
 
 from infra import template
 from shared import wiring
 from shared.adapters import tokens
+from shared.contracts.feed import FloorTopic, TopicKind
+from shared.usecases.audience import foreign_topics
 from tests.integration.test_health import RELAY_ALIVE, SWEEP_ALIVE
 from tests.integration.test_rest import KEY, Api, api  # noqa: F401 - a fixture
 from tests.integration.test_sockets import KEY as SOCKETS_KEY
 from tests.integration.test_sockets import Sockets, play, subscribe  # noqa: F401 - a fixture
+from tests.strangers import strangers
 
 HOME, FOREIGN = "medical_spanish", "legal_english"
 AGENT = "interpreter-01"  # works in HOME and not in FOREIGN
@@ -44,14 +48,8 @@ ROUTES: dict[tuple[str, str], tuple[Any, Any, int]] = {
     ("PUT", "/api/queues/{queue_id}"): (ADMINS, QUEUE_SETUP, 403),
     ("PUT", "/api/agents/{agent_id}"): (ADMINS, AGENT_SETUP, 403),
 }
-NOBODY = {
-    "none": "",
-    "nonsense": "nonsense",
-    "unsigned": "eyJhbGciOiJub25lIn0.eyJyb2xlIjoiYWRtaW4iLCJxdWV1ZXMiOlsiKiJdLCJleHAiOjQxMDI0NDQ4MDB9.",
-    "expired": tokens.mint(KEY, role="admin", ttl_seconds=-1),
-    "of another key": tokens.mint("another key that is long enough for HS256", role="admin"),
-    "no role": tokens.mint(KEY, role="owner"),  # type: ignore[arg-type]  # that is the point
-}
+NOBODY, NOBODY_S_SOCKETS = strangers(KEY), strangers(SOCKETS_KEY)
+ROLES = get_args(tokens.Role)
 
 
 def deployed() -> set[tuple[str, str]]:
@@ -81,8 +79,13 @@ def ask(api: Api, route: tuple[str, str], token: str, body: Any = None) -> tuple
     return answer["statusCode"], answer["body"]
 
 
-def test_no_route_is_forgotten() -> None:
-    assert deployed() == set(ROUTES)
+def answered(api: Api) -> set[tuple[str, str]]:  # noqa: F811 - a fixture
+    """Every route that a function answers."""
+    return {(method, path) for app in api.apps for path, methods in app.routes.items() for method in methods}
+
+
+def test_no_route_is_forgotten(api: Api) -> None:  # noqa: F811 - a fixture
+    assert deployed() == answered(api) == set(ROUTES)
 
 
 @pytest.mark.parametrize("token", NOBODY.values(), ids=NOBODY.keys())
@@ -95,7 +98,7 @@ def test_who_has_no_valid_token_gets_401_and_learns_nothing(api: Api, token: str
             assert secret not in answer, route
 
 
-@pytest.mark.parametrize("role", ["sender", "supervisor", "admin"])
+@pytest.mark.parametrize("role", ROLES)
 def test_each_role_may_do_its_own_and_nothing_else(api: Api, role: tokens.Role) -> None:  # noqa: F811 - a fixture
     on_record(api)
     for route, (permitted, body, _) in ROUTES.items():
@@ -108,7 +111,7 @@ def test_each_role_may_do_its_own_and_nothing_else(api: Api, role: tokens.Role) 
                 assert secret not in answer, route
 
 
-@pytest.mark.parametrize("role", ["sender", "supervisor", "admin"])
+@pytest.mark.parametrize("role", ROLES)
 def test_a_token_for_another_queue_learns_and_changes_nothing(api: Api, role: tokens.Role) -> None:  # noqa: F811 - a fixture
     on_record(api)
     token = tokens.mint(KEY, role=role, queues=(FOREIGN,))
@@ -165,7 +168,33 @@ def test_a_narrowed_administrator_sets_up_its_own_queue_only(api: Api) -> None: 
     assert put(FOREIGN, overflowSeconds=5, overflowQueueId=HOME) == 403
 
 
-TOPICS = [f"queue:{HOME}", f"alerts:{HOME}", "call:s1", f"agent:{AGENT}", "ops"]
+# Each kind of topic: one that is of HOME, and who may follow it with a token for HOME alone and for every queue.
+TOPICS: dict[str, tuple[str, set[str], set[str]]] = {
+    "queue": (f"queue:{HOME}", READERS, READERS),
+    "alerts": (f"alerts:{HOME}", READERS, READERS),
+    "call": ("call:s1", READERS, READERS),
+    "agent": (f"agent:{AGENT}", READERS, READERS),
+    "ops": ("ops", ADMINS, READERS),
+}
+
+
+def test_no_kind_of_topic_is_forgotten() -> None:
+    assert set(TOPICS) == {*get_args(TopicKind), *get_args(FloorTopic)}
+
+
+def test_a_kind_that_nobody_thought_of_is_permitted_to_nobody() -> None:
+    bearer = tokens.read(KEY, tokens.mint(KEY, role="admin"))
+    assert foreign_topics(bearer, [f"wall:{HOME}", "everything"], {}, {}) == [f"wall:{HOME}", "everything"]
+
+
+@pytest.mark.parametrize("kind", NOBODY_S_SOCKETS)
+def test_who_has_no_valid_token_gets_no_socket(play: Any, kind: str) -> None:  # noqa: F811 - a fixture
+    async def body(sockets: Sockets) -> None:
+        assert await sockets.connect("nobody", NOBODY_S_SOCKETS[kind]) == 401
+        for topic, *_ in TOPICS.values():
+            assert await sockets.say("nobody", subscribe(topic)) == []
+
+    play(body)
 
 
 def test_every_kind_of_topic_against_every_role(play: Any) -> None:  # noqa: F811 - a fixture
@@ -183,13 +212,10 @@ def test_every_kind_of_topic_against_every_role(play: Any) -> None:  # noqa: F81
             assert refused <= {403}
             return "refused" if "error" in kinds else "subscribed"
 
-        for topic in TOPICS:
-            for queue in ("*", HOME, FOREIGN):
-                assert await answer("sender", queue, topic) == "refused"
-                sees = queue == "*" or (queue == HOME and topic != "ops")
-                assert await answer("supervisor", queue, topic) == ("subscribed" if sees else "refused"), (queue, topic)
-                sees = sees or topic == "ops"
-                assert await answer("admin", queue, topic) == ("subscribed" if sees else "refused"), (queue, topic)
+        for topic, with_home, with_all in TOPICS.values():
+            for role, (queue, permitted) in product(ROLES, [(HOME, with_home), ("*", with_all), (FOREIGN, set())]):
+                sees = role in permitted or (role in ADMINS and topic == "ops")
+                assert await answer(role, queue, topic) == ("subscribed" if sees else "refused"), (role, queue, topic)
 
     play(body)
 

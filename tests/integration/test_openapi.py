@@ -98,7 +98,7 @@ def test_the_description_is_served_and_names_every_route(api: Api) -> None:  # n
     described = {(path, method.upper()) for path, method in OPERATIONS}
     ways_in = {("/api/openapi.json", "GET"), ("/api/docs", "GET"), ("/api/health", "GET"), ("/api/health/deep", "GET")}
     assert described | ways_in == {
-        (path, method) for app in api._apps for path, methods in app.routes.items() for method in methods
+        (path, method) for app in api.apps for path, methods in app.routes.items() for method in methods
     }
 
 

@@ -23,7 +23,7 @@ class Api:
         from functions.ingest.app import app as ingest
         from functions.query.app import app as query
 
-        self._apps = (ingest, query)
+        self.apps = (ingest, query)
 
     def call(self, method: str, resource: str, body: Any = None, **options: Any) -> tuple[int, Any, dict[str, str]]:
         answer = self.raw(method, resource, body, **options)
@@ -57,7 +57,7 @@ class Api:
             "isBase64Encoded": is_base64,
             "stageVariables": None,
         }
-        app = next(app for app in self._apps if method in app.routes.get(resource, {}))
+        app = next(app for app in self.apps if method in app.routes.get(resource, {}))
         return app(event, None)
 
     def post(self, body: Any, **options: Any) -> tuple[int, Any, dict[str, str]]:
