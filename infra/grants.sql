@@ -33,7 +33,8 @@ begin
                    pg_get_serial_sequence('events', 'position'));
 
     -- Reads.
-    grant select on calls, events, agents, queues, outbox, call_rollups, free_agents, agent_events to switchboard_query;
+    grant select on calls, events, agents, queues, outbox, call_rollups, free_agents, agent_events,
+        agent_spans, agent_rollups, agent_time_kept to switchboard_query;
 
     -- The promises, the shelf, and what is left of connections.
     grant select, insert, update, delete on calls, calls_live, call_rollups, timers, outbox, free_agents, heartbeats
@@ -41,7 +42,10 @@ begin
     grant select, insert, update on events, agents to switchboard_timers;
     grant select on queues, agent_events, leases to switchboard_timers;
     grant select, delete on connections to switchboard_timers;
-    grant execute on function make_month(text, timestamptz), forget_month(timestamptz) to switchboard_timers;
+    grant select, insert, update, delete on agent_spans, agent_rollups to switchboard_timers;
+    grant select, update on agent_time_kept to switchboard_timers;
+    grant execute on function make_month(text, timestamptz), forget_month(timestamptz), make_agent_month(timestamptz),
+        forget_agent_month(timestamptz) to switchboard_timers;
 
     -- Who listens, and what they are told.
     grant select, insert, update, delete on connections, subscriptions, leases to switchboard_broadcast;

@@ -4,6 +4,17 @@ export interface AgentList {
   data: Agent[];
 }
 
+/** Seconds of agents' time signed in that fall into the bucket, up to now; `staffed` is the sum of the others. */
+export interface AgentTime {
+  staffed: number;
+  ringing: number;
+  /** talk and hold */
+  onCall: number;
+  wrapUp: number;
+  available: number;
+  away: number;
+}
+
 /** The whole current view of an agent. Of two views of one agent, the one with the higher version is the truth. */
 export interface Agent {
   id: string;
@@ -151,7 +162,7 @@ export interface Gauges {
   agents: Record<string, number>;
 }
 
-/** Mean seconds over the calls that were answered and are over; `aht` is the sum of its parts. */
+/** Mean seconds over the calls that were answered and are over; `aht` is the sum of the parts that are known. */
 export interface HandleTime {
   /** seconds; null where nothing was counted */
   aht: number | null;
@@ -159,7 +170,7 @@ export interface HandleTime {
   talk: number | null;
   /** seconds; null where nothing was counted */
   hold: number | null;
-  /** after-call work: 0 as long as agents' time is not kept, so that `aht` is talk and hold */
+  /** after-call work: the time that agents wrapped up in this bucket over the calls handled; null where agents' time is not known, so that `aht` is talk and hold */
   acw: number | null;
 }
 
@@ -173,9 +184,11 @@ export interface Metrics {
   data: MetricsRow[];
   now: Gauges;
   formulas: Formula[];
+  /** why a figure is null */
+  notes: string[];
 }
 
-/** The figures of one group in one bucket. A key that was not asked for is null; so is a language nobody named. A call counts in the bucket of its start. `offered` = answered + abandoned + failed + those who still wait. */
+/** The figures of one group in one bucket. A key that was not asked for is null; so is a language nobody named. A call counts in the bucket of its start, an agent's time where it passed. `offered` = answered + abandoned + failed + those who still wait. */
 export interface MetricsRow {
   /** the bucket's beginning, or the range's where no bucket was asked for */
   start: string;
@@ -205,8 +218,12 @@ export interface MetricsRow {
   longestWait: number | null;
   handleTime: HandleTime;
   handled: number;
-  /** by agents' time, which is not kept yet: null */
+  /** (talk + hold + wrap-up + ringing) / time signed in, away included; where it is null, `notes` of the answer says why */
   occupancy: number | null;
+  /** the same over the time signed in and not away */
+  occupancyWithoutAway: number | null;
+  /** what occupancy is made of; null where that is not known */
+  agentTime: AgentTime | null;
   /** redirections on no answer: offers that rang out; by agent, with whom they did */
   rona: number;
   /** calls with one of them at least; by agent, those that this agent missed */

@@ -1,4 +1,4 @@
-"""rebuild: fold all calls anew from the log, count all sums anew from the calls, and mend what differs where wanted."""
+"""rebuild: fold all calls anew from the log, count all sums and agents' time anew, and mend where wanted."""
 
 from typing import Annotated
 
@@ -8,8 +8,8 @@ from psycopg import Error as DatabaseError
 from rich.console import Console
 from rich.progress import Progress
 
+from infra import agent_time, rollups
 from infra import rebuild as folding
-from infra import rollups
 from infra.cli.address import fail
 from infra.local.home import Home
 from shared.adapters import clock
@@ -28,7 +28,9 @@ def rebuild(
         str | None, typer.Option(envvar="DATABASE_URL", help="postgresql://…  [default: the local run's]")
     ] = None,
 ) -> None:
-    """Fold every call anew from its events, each month's figures from its calls. Exits with 1 where any differs."""
+    """Fold every call anew from its events, each month's figures from its calls, and each agent's time from both. Exits
+    with 1 where any differs.
+    """
     url = database_url or Home.current().read_state().get("database")
     if not url:
         fail("No Switchboard runs here. Name a database with --database-url.")
@@ -39,7 +41,7 @@ def rebuild(
         console.print(f"{folded} calls folded anew, {len(found)} differences.")
         if mend and found:
             console.print(f"{_repair(url, found)} calls repaired.")
-        wrong = _sums(url, mend=mend)
+        wrong = _sums(url, mend=mend) + _agents(url, mend=mend)
     except DatabaseError as error:
         fail(str(error))
     raise typer.Exit(1 if found or wrong else 0)
@@ -71,6 +73,29 @@ def _sums(url: str, *, mend: bool) -> int:
     if mend and wrong:
         console.print(f"{wrong} months counted anew.")
     return wrong
+
+
+def _agents(url: str, *, mend: bool) -> int:
+    """How many agents' spans and months' sums of them were wrong."""
+    database = Database(url)
+    try:
+        with Progress(console=console, transient=True) as progress:
+            tried = progress.track(agent_time.compare(database, mend=mend), description="Following agents")
+            wrong = {agent_id for found in tried for agent_id in found}
+            months = agent_time.months(database)
+            differing = [month for month in progress.track(months, description="Counting their time")
+                         if agent_time.differing(database, month)]  # fmt: skip
+        if mend:
+            for month in differing:
+                agent_time.rebuild(database, month)
+    finally:
+        database.close()
+    for agent_id in sorted(wrong)[:SHOWN]:
+        console.print(f"{agent_id}: the spans are not what the log says.", markup=False)
+    console.print(f"{len(wrong)} agents' time differs, and the sums of {len(differing)} of its {len(months)} months.")
+    if mend and (wrong or differing):
+        console.print("Agents' time mended.")
+    return len(wrong) + len(differing)
 
 
 def _repair(url: str, found: list[Difference]) -> int:

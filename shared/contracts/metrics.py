@@ -23,20 +23,33 @@ class ServiceLevel(Contract):
 
 
 class HandleTime(Contract):
-    """Mean seconds over the calls that were answered and are over; `aht` is the sum of its parts."""
+    """Mean seconds over the calls that were answered and are over; `aht` is the sum of the parts that are known."""
 
     aht: Mean
     talk: Mean
     hold: Mean
     acw: Mean = Field(
-        description="after-call work: 0 as long as agents' time is not kept, so that `aht` is talk and hold"
+        description="after-call work: the time that agents wrapped up in this bucket over the calls handled; null "
+        "where agents' time is not known, so that `aht` is talk and hold"
     )
+
+
+class AgentTimeView(Contract):
+    """Seconds of agents' time signed in that fall into the bucket, up to now; `staffed` is the sum of the others."""
+
+    staffed: float
+    ringing: float
+    on_call: float = Field(description="talk and hold")
+    wrap_up: float
+    available: float
+    away: float
 
 
 class MetricsRow(Contract):
     """The figures of one group in one bucket. A key that was not asked for is null; so is a language nobody named.
 
-    A call counts in the bucket of its start. `offered` = answered + abandoned + failed + those who still wait.
+    A call counts in the bucket of its start, an agent's time where it passed. `offered` = answered + abandoned +
+    failed + those who still wait.
     """
 
     start: Moment = Field(description="the bucket's beginning, or the range's where no bucket was asked for")
@@ -59,7 +72,12 @@ class MetricsRow(Contract):
     longest_wait: Mean
     handle_time: HandleTime
     handled: int
-    occupancy: Share = Field(description="by agents' time, which is not kept yet: null")
+    occupancy: Share = Field(
+        description="(talk + hold + wrap-up + ringing) / time signed in, away included; where it is null, `notes` of "
+        "the answer says why"
+    )
+    occupancy_without_away: Share = Field(description="the same over the time signed in and not away")
+    agent_time: AgentTimeView | None = Field(description="what occupancy is made of; null where that is not known")
     rona: int = Field(description="redirections on no answer: offers that rang out; by agent, with whom they did")
     missed: int = Field(description="calls with one of them at least; by agent, those that this agent missed")
     transfers: int
@@ -99,3 +117,4 @@ class Metrics(Contract):
     data: list[MetricsRow]
     now: Gauges
     formulas: list[Formula]
+    notes: list[str] = Field(description="why a figure is null")

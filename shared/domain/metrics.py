@@ -100,7 +100,7 @@ def hold_seconds(tally: Tally) -> float | None:
 
 
 def acw_seconds(tally: Tally) -> float | None:
-    """After-call work: how long the agent wrapped the call up."""
+    """Time spent wrapping up / calls handled. Avaya Business Advocate User Guide 3.1, glossary, *after call work*."""
     return _mean_seconds(tally.acw_ms, tally.handled)
 
 
@@ -109,6 +109,34 @@ def aht_seconds(tally: Tally) -> float | None:
     return _mean_seconds(tally.talk_ms + tally.hold_ms + tally.acw_ms, tally.handled)
 
 
-def occupancy(occupied_ms: int, available_ms: int) -> float | None:
-    """Ringing, talking, holding and wrapping up / (the same + waiting for a call). Avaya CMS, *agent occupancy*."""
-    return _share(occupied_ms, occupied_ms + available_ms)
+@value
+class AgentTime:
+    """What some agents did with their time while they were signed in, in milliseconds."""
+
+    ringing_ms: int = 0
+    on_call_ms: int = 0  # talking, and waiting for a caller who is on hold
+    wrap_up_ms: int = 0
+    available_ms: int = 0
+    away_ms: int = 0
+
+    @property
+    def occupied_ms(self) -> int:
+        return self.ringing_ms + self.on_call_ms + self.wrap_up_ms
+
+    @property
+    def staffed_ms(self) -> int:
+        return self.occupied_ms + self.available_ms + self.away_ms
+
+
+def occupancy(time: AgentTime) -> float | None:
+    """(Talk + hold + wrap-up + ringing) / time signed in, away included. Avaya Business Advocate User Guide 3.1
+    (07-300653, 2006), glossary, *agent occupancy*: call-related time over the total time staffed.
+    """
+    return _share(time.occupied_ms, time.staffed_ms)
+
+
+def occupancy_without_away(time: AgentTime) -> float | None:
+    """(Talk + hold + wrap-up + ringing) / (time signed in - time away). The formula of the same entry for reports of
+    CMS, over TI_STAFFTIME - TI_AUXTIME, as AUX is what Switchboard calls away.
+    """
+    return _share(time.occupied_ms, time.staffed_ms - time.away_ms)

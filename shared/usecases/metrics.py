@@ -1,18 +1,18 @@
 """The figures of a range, by bucket and group, each with the address of the calls that it counts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Protocol
 from urllib.parse import quote_plus
 
 from shared.contracts.base import rfc3339
-from shared.contracts.metrics import Formula, Gauges, HandleTime, Metrics, MetricsRow, ServiceLevel
+from shared.contracts.metrics import AgentTimeView, Formula, Gauges, HandleTime, Metrics, MetricsRow, ServiceLevel
 from shared.contracts.problems import refuse
 from shared.contracts.queries import NOBODY, MetricsQuery, parse_query
 from shared.domain import metrics
-from shared.domain.metrics import Tally
+from shared.domain.metrics import AgentTime, Tally
 from shared.domain.value import value
 from shared.usecases.permissions import Bearer
 
@@ -30,6 +30,7 @@ class Span:
     zone: str
     group_by: tuple[str, ...]
     queues: Sequence[str] | None
+    now: datetime
     agents: Sequence[str] = ()
     languages: Sequence[str] = ()
     types: Sequence[str] = ()
@@ -48,14 +49,23 @@ class Span:
 
 @value
 class Group:
-    """One row: its bucket, its keys by name, what was counted, and agents' time where that can be told."""
+    """One row: its bucket, its keys by name, what was counted, and agents' time; None where that is not known."""
 
     start: datetime
     end: datetime
     keys: Mapping[str, str | None]
     tally: Tally
-    occupied_ms: int = 0
-    available_ms: int = 0
+    time: AgentTime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """What agents did in one bucket, or one of them where it is grouped by agent."""
+
+    start: datetime
+    end: datetime
+    agent_id: str | None
+    time: AgentTime
 
 
 class Figures(Protocol):
@@ -67,6 +77,10 @@ class Figures(Protocol):
         """Ordered by bucket and keys. A group nobody called is left out; without any group there is one of zeros."""
         ...
 
+    def times(self, span: Span, limit: int) -> list[Time]:
+        """Where anybody was signed in, as far as that has passed."""
+        ...
+
     def gauges(self, span: Span, now: datetime) -> Gauges: ...
 
 
@@ -75,6 +89,8 @@ def show_metrics(figures: Figures, bearer: Bearer, parameters: dict[str, Any], n
     query = parse_query(MetricsQuery, parameters)
     span = _span(figures, bearer, query, now)
     groups = figures.groups(span, MAX_ROWS + 1)
+    if span.of_all_calls:
+        groups = _beside(span, groups, figures.times(span, MAX_ROWS + 1))
     if len(groups) > MAX_ROWS:
         detail = f"These are more than {MAX_ROWS} rows: ask for a shorter range, longer buckets or fewer groups."
         raise refuse(400, detail, ("bucket", f"would give more than {MAX_ROWS} rows"))
@@ -84,10 +100,38 @@ def show_metrics(figures: Figures, bearer: Bearer, parameters: dict[str, Any], n
         bucket=span.bucket,
         zone=span.zone,
         group_by=list(span.group_by),
-        data=[_row(span, query, group) for group in groups],
+        data=[_row(query, group) for group in groups],
         now=figures.gauges(span, now),
         formulas=list(FORMULAS),
+        notes=_notes(span, groups),
     )
+
+
+def _beside(span: Span, groups: Sequence[Group], times: Sequence[Time]) -> list[Group]:
+    """Calls and agents' time of one bucket in one row: in one of its own where somebody was there and nobody called."""
+    found = {(group.start, group.keys.get("agent")): group for group in groups}
+    for each in times:
+        if each.time.staffed_ms:
+            keys = {"agent": each.agent_id} if span.group_by else {}
+            group = found.get((each.start, each.agent_id)) or Group(each.start, each.end, keys, Tally())
+            found[each.start, each.agent_id] = replace(group, time=each.time)
+    return [found[key] for key in sorted(found, key=lambda key: (key[0], key[1] is None, key[1] or ""))]
+
+
+_OF_NO_QUEUE = (
+    "occupancy and handleTime.acw are null: an agent's time is no queue's, no language's and no type's. Ask without "
+    "them, or by agent, with a token that sees all queues."
+)
+_NOBODY_THERE = (
+    "occupancy and handleTime.acw are null where no agent was signed in, or nothing is known of it: calls recorded as "
+    "history move no agents."
+)
+
+
+def _notes(span: Span, groups: Sequence[Group]) -> list[str]:
+    if not span.of_all_calls:
+        return [_OF_NO_QUEUE]
+    return [] if all(group.time for group in groups) else [_NOBODY_THERE]
 
 
 def _span(figures: Figures, bearer: Bearer, query: MetricsQuery, now: datetime) -> Span:
@@ -104,14 +148,17 @@ def _span(figures: Figures, bearer: Bearer, query: MetricsQuery, now: datetime) 
         zone=query.zone,
         group_by=tuple(dict.fromkeys(query.group_by)),
         queues=bearer.narrowed(query.queue_id),
+        now=now,
         agents=query.agent_id,
         languages=query.language,
         types=query.type,
     )
 
 
-def _row(span: Span, query: MetricsQuery, group: Group) -> MetricsRow:
-    tally = group.tally
+def _row(query: MetricsQuery, group: Group) -> MetricsRow:
+    tally, time = group.tally, group.time
+    if time:
+        tally = replace(tally, acw_ms=time.wrap_up_ms)
     return MetricsRow.trusted(
         start=group.start,
         end=group.end,
@@ -140,10 +187,12 @@ def _row(span: Span, query: MetricsQuery, group: Group) -> MetricsRow:
             aht=metrics.aht_seconds(tally),
             talk=metrics.talk_seconds(tally),
             hold=metrics.hold_seconds(tally),
-            acw=metrics.acw_seconds(tally),
+            acw=metrics.acw_seconds(tally) if time else None,
         ),
         handled=tally.handled,
-        occupancy=metrics.occupancy(group.occupied_ms, group.available_ms) if span.of_all_calls else None,
+        occupancy=time and metrics.occupancy(time),
+        occupancy_without_away=time and metrics.occupancy_without_away(time),
+        agent_time=time and _seconds(time),
         rona=tally.misses,
         missed=tally.missed,
         transfers=tally.transfers,
@@ -154,6 +203,17 @@ def _row(span: Span, query: MetricsQuery, group: Group) -> MetricsRow:
         hold_excess_seconds=tally.hold_excess_ms / 1000,
         short_calls=tally.short_calls,
         links=_links(query, group),
+    )
+
+
+def _seconds(time: AgentTime) -> AgentTimeView:
+    return AgentTimeView.trusted(
+        staffed=time.staffed_ms / 1000,
+        ringing=time.ringing_ms / 1000,
+        on_call=time.on_call_ms / 1000,
+        wrap_up=time.wrap_up_ms / 1000,
+        available=time.available_ms / 1000,
+        away=time.away_ms / 1000,
     )
 
 
@@ -209,7 +269,7 @@ def _quoted(value: str) -> str:
 
 def _formula(name: str, rule: Any) -> Formula:  # noqa: ANN401 - one of the domain's functions
     """As the domain's own docstring tells it: the formula, then the source."""
-    formula, _, source = str(rule.__doc__).strip().rstrip(".").partition(". ")
+    formula, _, source = " ".join(str(rule.__doc__).split()).rstrip(".").partition(". ")
     return Formula.trusted(name=name, formula=formula, source=source.replace("*", ""))
 
 
@@ -222,5 +282,7 @@ FORMULAS: tuple[Formula, ...] = (
     _formula("asa", metrics.asa_seconds),
     _formula("meanWaitOfAll", metrics.mean_wait_seconds),
     _formula("handleTime.aht", metrics.aht_seconds),
+    _formula("handleTime.acw", metrics.acw_seconds),
     _formula("occupancy", metrics.occupancy),
+    _formula("occupancyWithoutAway", metrics.occupancy_without_away),
 )

@@ -6,15 +6,20 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from shared.usecases.journal import UnavailableError
+from shared.usecases.keep_time import A_TURN, TimeBook, keep_time
 from shared.usecases.shelve import A_TRANSACTION, shelve
 from shared.usecases.sweep_timers import Sweeper, offer_waiting_calls, sweep_timers
 
 LONGEST_SLEEP = timedelta(seconds=1)
 TIDY_EVERY = timedelta(seconds=10)
+A_TURN_EVERY = timedelta(seconds=0.1)  # of many at agents' time: nobody waits for it, and all need the machine
 
 
 class Upkeep(Protocol):
     """What the sweep does beside the timers. Each raises `UnavailableError` while Postgres is away."""
+
+    @property
+    def book(self) -> TimeBook: ...
 
     def next_due(self, after: datetime) -> datetime | None: ...
 
@@ -37,6 +42,7 @@ class Upkeep(Protocol):
 class Tally:
     timers: int = 0
     shelved: int = 0
+    followed: int = 0
     offers: int = 0
     republished: int = 0
     outages: int = 0
@@ -53,11 +59,14 @@ def run_sweep(
             upkeep.beat(moment)
             _round(sweeper, upkeep, now, tally)
             shelved = shelve(sweeper.journal, moment)
-            tally.shelved += shelved
+            followed = keep_time(upkeep.book)
+            tally.shelved, tally.followed = tally.shelved + shelved, tally.followed + followed
             if moment - tidied > TIDY_EVERY:
                 upkeep.tidy(moment)
                 tidied = moment
             due_at = moment if shelved == A_TRANSACTION else upkeep.next_due(moment)
+            if followed >= A_TURN:
+                due_at = min(due_at or until, now() + A_TURN_EVERY)
         except UnavailableError:
             tally.outages += 1
             due_at = None

@@ -16,7 +16,9 @@ from shared.adapters.postgres.agents import PostgresAgents
 from shared.adapters.postgres.connection import Database
 from shared.adapters.postgres.ledger import PostgresJournal
 from shared.adapters.postgres.reads import PostgresReads
+from shared.adapters.postgres.time_book import PostgresTimeBook
 from shared.usecases.dispatch import Dispatcher
+from shared.usecases.keep_time import A_TURN, keep_time
 from shared.usecases.news import News
 from shared.usecases.shelve import shelve
 from shared.usecases.submit import Desk, Result, submit
@@ -48,7 +50,7 @@ class Floor:
     def __init__(self, database_url: str, clock: Clock) -> None:
         self.clock, self.told = clock, Told()
         self.database = Database(database_url)
-        self.reads = PostgresReads(self.database)
+        self.reads, self.book = PostgresReads(self.database), PostgresTimeBook(self.database)
         journal = PostgresJournal(self.database)
         self.sweeper = Sweeper(journal, self.told, lambda: f"swept-{next(_ids)}", GRACE)
         dispatcher = Dispatcher(self.told, self.sweeper, clock.now)
@@ -68,6 +70,12 @@ class Floor:
 
     def shelve(self) -> int:
         return shelve(self.desk.journal, self.clock.now())
+
+    def keep_time(self, limit: int = A_TURN) -> int:
+        followed = 0
+        while found := keep_time(self.book, limit):
+            followed += found
+        return followed
 
     def offer_waiting(self) -> int:
         return offer_waiting_calls(self.sweeper, self.clock.now())

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain import metrics
-from shared.domain.metrics import COUNTED, Tally
+from shared.domain.metrics import COUNTED, AgentTime, Tally
 
 LEVELS = [
     metrics.level_of_answered,
@@ -75,7 +75,7 @@ def test_tallies_add_in_any_order(one: Tally, two: Tally, three: Tally) -> None:
 
 def test_nothing_counted_gives_null_everywhere() -> None:
     assert {rule(Tally()) for rule in (*LEVELS, *MEANS, metrics.acw_seconds)} == {None}
-    assert metrics.occupancy(0, 0) is None
+    assert {rule(AgentTime()) for rule in (metrics.occupancy, metrics.occupancy_without_away)} == {None}
 
 
 def test_the_real_day_by_its_counts() -> None:

@@ -17,6 +17,7 @@ from shared.contracts.problems import refuse
 from shared.contracts.setup import AgentSetup, QueueSetup
 from shared.contracts.views import QueueView
 from shared.domain.agents import ENGAGED
+from shared.domain.rules import AN_INSTANT
 from shared.usecases import trace
 from shared.usecases.agents import AgentChange, StatusChange
 from shared.usecases.journal import AgentRecord
@@ -42,7 +43,14 @@ insert into agents (id, name, languages, queues, skills, status, status_since)
 values (%s, %s, %s, %s, %s, coalesce(%s, 'offline'), %s)
 on conflict (id) do update
 set name = excluded.name, languages = excluded.languages, queues = excluded.queues, skills = excluded.skills
-returning *
+returning *, xmax = 0 as created
+)"""
+# Who is signed in by being set up has said so, as far as the agent's time goes.
+_SIGNED_IN = """, signed_in as (
+    insert into agent_events (id, agent_id, status, at, received_at, fingerprint)
+    select 'set-up:' || id, id, status, status_since, status_since, '' from changed
+    where created and status <> 'offline'
+    on conflict do nothing
 )"""
 # The floor is told of it like of anything else.
 _TOLD = """, told as (
@@ -98,7 +106,7 @@ class PostgresAgents:
         with available(), connection.cursor(row_factory=dict_row) as cursor:
             skills = Jsonb(setup.skills)
             values = [agent_id, setup.name, setup.languages, setup.queues, skills, setup.status, now]
-            cursor.execute(_PUT_AGENT + _TOLD, [*values, now + REPUBLISH_AFTER, trace.current()])
+            cursor.execute(_PUT_AGENT + _SIGNED_IN + _TOLD, [*values, now + REPUBLISH_AFTER, trace.current()])
             return _applied(cursor.fetchone())
 
     def put_queue(self, queue_id: str, setup: QueueSetup) -> QueueView:
@@ -122,7 +130,7 @@ def _overflowing(setup: QueueSetup) -> Generator[None]:
 
 def _placed(change: StatusChange, agent: AgentRecord) -> StatusChange:
     """Without a date, a change comes after all that is known of the agent, even if another sender's clock is ahead."""
-    return change if change.dated else replace(change, at=max(change.at, agent.status_since))
+    return change if change.dated else replace(change, at=max(change.at, agent.status_since + AN_INSTANT))
 
 
 def _same(known: DictRow, change: StatusChange) -> bool:

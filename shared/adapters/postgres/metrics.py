@@ -8,19 +8,18 @@ from typing import Any, LiteralString
 from psycopg import errors
 from psycopg.rows import dict_row
 
-from shared.adapters.postgres import rollups
+from shared.adapters.postgres import agent_figures, buckets, rollups
 from shared.adapters.postgres.connection import Database, available
 from shared.adapters.postgres.figures import COLUMNS, SUMS, of_calls
 from shared.contracts.metrics import Gauges
 from shared.contracts.problems import refuse
 from shared.domain.agents import AgentStatus
 from shared.domain.metrics import COUNTED, Tally
-from shared.usecases.metrics import Group, Span
+from shared.usecases.metrics import Group, Span, Time
 
 _KEYS: Mapping[str, LiteralString] = {
     "queue": "queue_id", "agent": "agent_id", "language": "language", "type": "type",
 }  # fmt: skip
-_WIDTHS: Mapping[str, LiteralString] = {"5m": "5 minutes", "15m": "15 minutes", "30m": "30 minutes", "1h": "1 hour"}
 _OF_CALLS: LiteralString = """
     and (%(queues)s::text[] is null or call.queue_id = any(%(queues)s))
     and (%(languages)s::text[] is null or coalesce(call.language, '-') = any(%(languages)s))
@@ -32,10 +31,6 @@ _NARROWED: LiteralString = (
     and (%(agents)s::text[] is null or coalesce(call.agent_id, '-') = any(%(agents)s))
 """
 )
-_ENDS: LiteralString = """
-    case when %(bucket)s::text is null then %(end)s::timestamptz
-         else least((part.start at time zone %(zone)s + %(width)s::interval) at time zone %(zone)s, %(end)s) end
-"""
 _GAUGES = """
 select count(*) filter (where call.status = 'waiting') as waiting,
     coalesce(max(extract(epoch from %(now)s - case
@@ -59,7 +54,8 @@ class PostgresFigures:
     def day_begin(self, now: datetime, zone: str) -> datetime:
         if zone == "UTC":
             return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        return self._rows("select date_trunc('day', %s::timestamptz, %s) as begin", [now, _zone(zone)])[0]["begin"]
+        asked = "select date_trunc('day', %s::timestamptz, %s) as begin", [now, buckets.zone(zone)]
+        return self._rows(*asked)[0]["begin"]
 
     def groups(self, span: Span, limit: int) -> list[Group]:
         if not span.bucket and not span.group_by:
@@ -78,7 +74,13 @@ class PostgresFigures:
         missed = (counted.get((group.start, *group.keys.values()), 0) for group in groups)
         return [replace(g, tally=replace(g.tally, missed=n)) for g, n in zip(groups, missed, strict=True)]
 
-    def _cover(self, span: Span) -> dict[str, Any]:
+    def times(self, span: Span, limit: int) -> list[Time]:
+        """What has not passed yet is nobody's time: no sum of it may be taken for whole."""
+        passed = replace(span, end=max(min(span.end, span.now), span.start))
+        asked = agent_figures.parameters(span, self._covered(passed), limit)
+        return [agent_figures.time(span, row) for row in self._rows(agent_figures.statement(span), asked)]
+
+    def _covered(self, span: Span) -> rollups.Cover:
         whole = all(self.day_begin(moment, span.zone).minute == 0 for moment in {span.start, span.end})
         grains = rollups.grains(
             span.bucket,
@@ -86,7 +88,10 @@ class PostgresFigures:
             utc=span.zone == "UTC",
             whole_hours=whole,
         )
-        found = rollups.cover(span.start, span.end, grains if self._rolled else [])
+        return rollups.cover(span.start, span.end, grains if self._rolled else [])
+
+    def _cover(self, span: Span) -> dict[str, Any]:
+        found = self._covered(span)
         fewer = rollups.FEWER if span.of_all_calls else {}
         return {
             "grains": [fewer.get(grain, grain) for grain, _, _ in found.rolled],
@@ -113,7 +118,7 @@ class PostgresFigures:
 
 def _statement(span: Span, cover: Mapping[str, Any]) -> LiteralString:
     keys: list[LiteralString] = [_KEYS[name] for name in span.group_by]
-    begin: LiteralString = _begin(span)
+    begin: LiteralString = buckets.begin(span, "call.start")
     grouped: LiteralString = ", ".join(["1", *keys])
     selected: LiteralString = ", ".join([begin + " as start", *keys, SUMS])
     parts: LiteralString = (
@@ -121,7 +126,8 @@ def _statement(span: Span, cover: Mapping[str, Any]) -> LiteralString:
     )
     parts += (" group by " + grouped) if span.bucket or keys else " having count(*) > 0"
     ordered: LiteralString = ", ".join(["part.start", *("part." + key + ' collate "C" nulls last' for key in keys)])
-    return "select part.*, " + _ENDS + " as ends from (" + parts + ") part order by " + ordered + " limit %(limit)s"
+    ends: LiteralString = buckets.ending("part.start") + " as ends"
+    return "select part.*, " + ends + " from (" + parts + ") part order by " + ordered + " limit %(limit)s"
 
 
 def _counted(cover: Mapping[str, Any], *, by_agent: bool) -> LiteralString:
@@ -165,7 +171,7 @@ def _at_edges(*, by_agent: bool) -> LiteralString:
 
 def _missed_by_any(span: Span) -> LiteralString:
     keys: list[LiteralString] = [_KEYS[name] for name in span.group_by]
-    selected: LiteralString = ", ".join([_begin(span) + " as start", *keys, "count(*) as missed"])
+    selected: LiteralString = ", ".join([buckets.begin(span, "call.start") + " as start", *keys, "count(*) as missed"])
     return (
         "select " + selected + """ from (select *, initiated_at as start from calls) call
         where call.missed_by && %(agents)s and call.misses > 0
@@ -175,32 +181,13 @@ def _missed_by_any(span: Span) -> LiteralString:
     )  # fmt: skip
 
 
-def _begin(span: Span) -> LiteralString:
-    if span.bucket is None:
-        return "%(start)s::timestamptz"
-    day: LiteralString = "date_trunc('day', call.start, %(zone)s)"
-    return day if span.bucket == "1d" else "date_bin(%(width)s::interval, call.start, " + day + ")"
-
-
 def _parameters(span: Span) -> dict[str, Any]:
-    return {
-        "start": span.start,
-        "end": span.end,
-        "bucket": span.bucket,
-        "width": "1 day" if span.bucket == "1d" else _WIDTHS.get(span.bucket or ""),
-        "zone": _zone(span.zone),
+    return buckets.parameters(span) | {
         "queues": None if span.queues is None else list(span.queues),
         "agents": list(span.agents) or None,
         "languages": list(span.languages) or None,
         "types": list(span.types) or None,
     }
-
-
-def _zone(name: str) -> str:
-    """An offset as POSIX has it, which Postgres goes by: there, east is negative."""
-    if name[0] not in "+-":
-        return name
-    return f"<{name}>{'-' if name[0] == '+' else '+'}{name[1:]}"
 
 
 def _bucket(span: Span, row: dict[str, Any]) -> datetime:

@@ -9,6 +9,7 @@ from psycopg.rows import dict_row
 from shared.adapters.postgres import outbox, shelf
 from shared.adapters.postgres.connection import Database, available
 from shared.adapters.postgres.heartbeats import Heartbeats
+from shared.adapters.postgres.time_book import FORGET_AGENT_MONTH, PostgresTimeBook
 from shared.domain.rules import TimerKind
 from shared.usecases.news import Announcers
 
@@ -49,6 +50,7 @@ class PostgresUpkeep:
         self._database, self._announcer, self._holder, self._wake = database, announcer, holder, wake
         self._keep_months = keep_months
         self._heartbeats = Heartbeats(database, "sweep")
+        self.book = PostgresTimeBook(database)
 
     def next_due(self, after: datetime) -> datetime | None:
         with available():
@@ -60,7 +62,9 @@ class PostgresUpkeep:
             self._database.connection().execute(_TIDY, [now - TIDY_AFTER])
             self._database.connection().execute(shelf.MAKE_EVENT_MONTHS, {"now": now})
             if self._keep_months:
-                self._database.connection().execute(shelf.FORGET_MONTH, [shelf.kept_since(now, self._keep_months)])
+                kept_since = shelf.kept_since(now, self._keep_months)
+                self._database.connection().execute(shelf.FORGET_MONTH, [kept_since])
+                self._database.connection().execute(FORGET_AGENT_MONTH, [kept_since])
 
     def beat(self, now: datetime) -> None:
         self._heartbeats.beat(self._holder, now)

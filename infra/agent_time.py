@@ -1,0 +1,83 @@
+"""Agents' time held against the log: each call's words, each agent's spans, each month's sums; and mended."""
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import LiteralString
+
+import psycopg
+
+from infra.rollups import Month
+from shared.adapters.postgres import agent_time
+from shared.adapters.postgres.connection import Database
+from shared.adapters.postgres.time_book import PostgresTimeBook
+from shared.usecases.keep_time import Turn, settle, settle_agent
+
+A_BATCH = 500
+# History moves no agents. What the sweep has not followed yet is no difference.
+_CALLS = """
+select id from calls c where id > %s and not history and not exists (
+    select from events e where e.call_id = c.id and e.txid >= (select through from agent_time_kept)
+) order by id limit %s
+"""
+_AGENTS = "select id from agents order by id"
+_MONTHS = """
+select greatest(month, kept_since), month + interval '1 month' from agent_time_kept, (
+    select to_date(right(c.relname, 7), 'YYYY_MM')::timestamp at time zone 'UTC' as month
+    from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = 'agent_spans'::regclass
+) known order by 1
+"""
+
+
+def compare(database: Database, *, mend: bool) -> Iterator[list[str]]:
+    """Call by call, then agent by agent: names whose spans are not what the log says, as often as they are found out.
+
+    They are mended where that is wanted, each in a transaction that the sweep's following does not come between.
+    """
+    book, after = PostgresTimeBook(database), ""
+    while call_ids := _column(database, _CALLS, [after, A_BATCH]):
+        after = call_ids[-1]
+        with _turn(book, mend=mend) as turn:
+            yield [agent_id for agent_id, _ in settle(turn, call_ids)]
+    for agent_id in _column(database, _AGENTS):
+        with _turn(book, mend=mend) as turn:
+            change = settle_agent(turn, agent_id)
+            yield [agent_id] if change.gone or change.come else []
+
+
+@contextmanager
+def _turn(book: PostgresTimeBook, *, mend: bool) -> Generator[Turn]:
+    with book.alone() as turn:
+        yield turn
+        if not mend:
+            raise psycopg.Rollback
+
+
+def months(database: Database) -> list[Month]:
+    """That have spans, oldest first."""
+    return [Month(*row) for row in database.connection().execute(_MONTHS)]
+
+
+def differing(database: Database, month: Month) -> int:
+    """How many sums of this month are not what its spans give; 0 where all is well."""
+    with database.connection().transaction():
+        database.connection().execute("set local statement_timeout = 0")
+        row = database.connection().execute(agent_time.DIFFERING, _asked(month)).fetchone()
+    assert row is not None, "a count has a row"
+    return row[0]
+
+
+def rebuild(database: Database, month: Month) -> None:
+    """Make this month's sums anew, in one transaction that the sweep's following does not come between."""
+    with PostgresTimeBook(database).alone():
+        database.connection().execute("set local statement_timeout = 0")
+        database.connection().execute(agent_time.EMPTY_MONTH, _asked(month))
+        database.connection().execute(agent_time.COUNT_MONTH, _asked(month))
+
+
+def _asked(month: Month) -> dict[str, datetime]:
+    return {"beginning": month.beginning, "ending": month.ending}
+
+
+def _column(database: Database, query: LiteralString, asked: Sequence[object] = ()) -> list[str]:
+    return [row[0] for row in database.connection().execute(query, asked).fetchall()]

@@ -1,0 +1,207 @@
+"""What agents did with their time, held against days that were painted second by second as they were made up."""
+
+import random
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from infra import agent_time
+from shared.adapters.postgres.metrics import PostgresFigures
+from shared.contracts.metrics import MetricsRow
+from shared.usecases.metrics import show_metrics
+from shared.usecases.permissions import Bearer
+from tests.integration.conftest import Floor
+
+ADMIN = Bearer("admin", frozenset("*"), 0)
+WRAP_UP = 45
+LONG = 40 * 3600  # two midnights and the end of a month
+AGENTS = ("ana", "ben", "cleo")
+
+
+class Day:
+    """An agent's made-up days: what telephony and the agent say, and what each second was."""
+
+    def __init__(self, agent_id: str, chance: random.Random, begin: datetime) -> None:
+        self.agent_id, self.begin, self.events = agent_id, begin, list[dict[str, Any]]()
+        self.seconds: list[str] = []
+        self._calls, self._chance = 0, chance
+        while len(self.seconds) < LONG:
+            self._shift()
+
+    def _shift(self) -> None:
+        self._says("available")
+        for _ in range(self._chance.randrange(1, 25)):
+            self._passes("available", self._some(2000))
+            if self._chance.random() < 0.15:
+                self._says("away")
+                self._passes("away", self._some(3000))
+                self._says("available")
+                self._passes("available", self._some(20))
+            self._call()
+        self._passes("available", self._some(100))
+        self._says("offline")
+        self._passes("offline", self._some(20_000))
+
+    def _call(self) -> None:
+        call_id = f"{self.agent_id}-{self._calls}"
+        self._calls += 1
+        self._tell(call_id, "call_initiated", type="voice", queueId="medical_spanish")
+        self._passes("available", 1)
+        self._tell(call_id, "call_routed", agentId=self.agent_id, routingTime=1)
+        self._passes("offered", self._some(15))
+        match self._chance.randrange(4):
+            case 0:  # missed, and another takes it
+                self._tell(call_id, "call_no_answer", agentId=self.agent_id)
+                self._passes("away", self._some(30))
+                self._tell(call_id, "call_ended", endReason="abandoned", duration=0)
+                self._passes("away", self._some(30))
+                self._says("available")
+                self._passes("available", 1)
+            case 1:  # whoever calls hangs up
+                self._tell(call_id, "call_ended", endReason="abandoned", duration=0)
+                self._passes("available", 1)
+            case _:
+                self._talk(call_id)
+
+    def _talk(self, call_id: str) -> None:
+        self._tell(call_id, "call_answered", waitTime=3)
+        self._passes("on_call", self._some(900))
+        if self._chance.random() < 0.3:
+            self._tell(call_id, "call_hold", holdDuration=0)
+            self._passes("on_call", self._some(90))
+            self._tell(call_id, "call_resumed")
+            self._passes("on_call", self._some(90))
+        self._tell(call_id, "call_ended", endReason="completed", duration=5)
+        if self._chance.random() < 0.3:  # back before the time for it is over
+            self._passes("wrap_up", self._some(WRAP_UP - 1))
+            self._says("available")
+            self._passes("available", 1)
+        else:
+            self._passes("wrap_up", WRAP_UP)
+
+    def _some(self, most: int) -> int:
+        return self._chance.randrange(1, most + 1)
+
+    def _passes(self, status: str, seconds: int) -> None:
+        self.seconds += [status] * seconds
+
+    def _says(self, status: str) -> None:
+        self._put("agent_status_changed", agentId=self.agent_id, status=status)
+
+    def _tell(self, call_id: str, event: str, **fields: Any) -> None:
+        self._put(event, callId=call_id, **fields)
+
+    def _put(self, event: str, **fields: Any) -> None:
+        at = self.begin + timedelta(seconds=len(self.seconds))
+        fields |= {"eventId": f"{self.agent_id}-event-{len(self.events)}", "occurredAt": at.isoformat()}
+        self.events.append({"event": event, **fields})
+
+
+@pytest.fixture
+def begin(floor: Floor) -> datetime:
+    """Agents without a queue are offered nothing by Switchboard: telephony alone says what happens."""
+    floor.rows("update queues set wrap_up_seconds = %s", WRAP_UP)
+    for agent_id in AGENTS:
+        floor.rows("insert into agents (id, name, status_since) values (%s, %s, '2026-01-01')", agent_id, agent_id)
+    return floor.clock.at(0)
+
+
+Known = dict[tuple[datetime, str | None], dict[str, float]]
+
+
+def figures(floor: Floor, asked: dict[str, str], *, rolled: bool = True) -> list[MetricsRow]:
+    return show_metrics(PostgresFigures(floor.database, rolled=rolled), ADMIN, asked, floor.clock.now()).data
+
+
+def known(rows: list[MetricsRow]) -> Known:
+    """Seconds by bucket and agent, as far as there were any."""
+    return {
+        (row.start, row.agent_id): {name: seconds for name, seconds in vars(row.agent_time).items() if seconds}
+        for row in rows
+        if row.agent_time
+    }
+
+
+NAMES = {"offered": "ringing"}
+
+
+def expected(days: list[Day], start: int, end: int, width: int, *, by_agent: bool) -> Known:
+    """From the painted seconds between two of them; buckets of `width` seconds, from midnight on."""
+    counted: Counter[tuple[int, str | None, str]] = Counter()
+    for day in days:
+        for second, status in enumerate(day.seconds[start:end], start):
+            if status != "offline":
+                bucket = max(start, (second + NOON) // width * width - NOON)
+                counted[bucket, day.agent_id if by_agent else None, NAMES.get(status, status)] += 1
+    found: Known = {}
+    for (bucket, agent_id, name), seconds in counted.items():
+        row = found.setdefault((days[0].begin + timedelta(seconds=bucket), agent_id), {"staffed": 0})
+        row |= {"staffed": row["staffed"] + seconds, name: seconds}
+    return found
+
+
+NOON = 12 * 3600  # when the days begin
+BUCKETS = {"": 10**9, "5m": 300, "1h": 3600, "1d": 86_400}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_figures_are_what_each_second_was_in_whatever_order_it_is_told(
+    floor: Floor, begin: datetime, seed: int
+) -> None:
+    chance = random.Random(seed)
+    days = [Day(agent_id, chance, begin) for agent_id in AGENTS]
+    floor.clock.go_to(LONG + 90_000)
+    tell(floor, days, chance, shuffled=seed > 0)
+    start, end = chance.randrange(7000), LONG - 777
+    for bucket, width in BUCKETS.items():
+        for by_agent in (False, True) if bucket != "5m" else (False,):
+            asked = {"from": floor.clock.at(start).isoformat(), "to": floor.clock.at(end).isoformat()}
+            asked |= {"bucket": bucket} if bucket else {}
+            asked |= {"groupBy": "agent"} if by_agent else {}
+            should = expected(days, start, end, width, by_agent=by_agent)
+            assert known(figures(floor, asked)) == should, (bucket, by_agent)
+            assert known(figures(floor, asked, rolled=False)) == should, (bucket, by_agent)
+    assert wrong(floor) == (set(), 0)
+
+
+def tell(floor: Floor, days: list[Day], chance: random.Random, *, shuffled: bool) -> None:
+    """In batches, some of it twice, while the log is followed now and then."""
+    told = [event for day in days for event in day.events]
+    told += chance.sample(told, len(told) // 5)
+    if shuffled:
+        chance.shuffle(told)
+    while told:
+        batch, told = told[: (size := chance.randrange(1, 60))], told[size:]
+        floor.send(*batch)
+        if chance.random() < 0.3:
+            floor.keep_time(chance.choice((10, 50, 500)))
+    floor.keep_time()
+
+
+def wrong(floor: Floor, *, mend: bool = False) -> tuple[set[str], int]:
+    """Whose spans are not what the log says, and how many sums not what the spans say."""
+    agents = {agent_id for found in agent_time.compare(floor.database, mend=mend) for agent_id in found}
+    sums = 0
+    for month in agent_time.months(floor.database):
+        sums += agent_time.differing(floor.database, month)
+        if mend:
+            agent_time.rebuild(floor.database, month)
+    return agents, sums
+
+
+def test_what_was_spoilt_is_found_and_mended(floor: Floor, begin: datetime) -> None:
+    day = Day("ana", random.Random(1), begin)
+    floor.clock.go_to(LONG + 90_000)
+    floor.send(*day.events)
+    floor.keep_time()
+    whole = floor.rows("select * from agent_spans order by began, source, step")
+    assert wrong(floor) == (set(), 0)
+    floor.rows("delete from agent_spans where began = (select max(began) from agent_spans where of_call)")
+    floor.rows("update agent_rollups set away_ms = away_ms + 1 where grain = '1h agent'")
+    assert wrong(floor)[0] == {"ana"}
+    assert wrong(floor)[1] > 0
+    wrong(floor, mend=True)
+    assert wrong(floor) == (set(), 0)
+    assert floor.rows("select * from agent_spans order by began, source, step") == whole

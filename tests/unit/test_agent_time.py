@@ -1,0 +1,216 @@
+"""What agents did with their time, held against a model that asks of every millisecond by itself who had the agent."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.agent_time import A_YEAR, Standing, Word, spans, words
+from shared.domain.agents import AgentStatus
+from shared.domain.facts import (
+    Answered,
+    AnswerTimedOut,
+    Ended,
+    EndReason,
+    Event,
+    Fact,
+    Held,
+    Initiated,
+    Limits,
+    Routed,
+    Source,
+    Transferred,
+)
+
+BEGIN = datetime(2026, 1, 31, 12, tzinfo=UTC)
+END = 60  # milliseconds: all that happens happens before
+
+
+def at(ms: int) -> datetime:
+    return BEGIN + timedelta(milliseconds=ms)
+
+
+@dataclass(frozen=True)
+class Life:
+    """A call and one agent: rung, perhaps answered, over, wrapped up; in milliseconds, each after the one before."""
+
+    call: str
+    rung: int
+    answered: int | None
+    over: int
+    wrapped: int
+    missed: bool
+
+    def words(self) -> list[Word]:
+        said = [(self.rung, AgentStatus.OFFERED)]
+        if self.answered is not None:
+            said.append((self.answered, AgentStatus.ON_CALL))
+            if self.wrapped > self.over:
+                said.append((self.over, AgentStatus.WRAP_UP))
+            said.append((self.wrapped, AgentStatus.AVAILABLE))
+        else:
+            said.append((self.over, AgentStatus.AWAY if self.missed else AgentStatus.AVAILABLE))
+        return [Word(at(ms), True, self.call, step, status) for step, (ms, status) in enumerate(said)]
+
+    def engaged(self, ms: int) -> AgentStatus | None:
+        if self.answered is not None and self.answered <= ms < self.over:
+            return AgentStatus.ON_CALL
+        until = self.over if self.answered is None else self.answered
+        return AgentStatus.OFFERED if self.rung <= ms < until else None
+
+
+def lives(count: int) -> st.SearchStrategy[list[Life]]:
+    """Their moments all differ, and nobody speaks in the moment of another."""
+    moments = st.lists(st.integers(0, END - 1), min_size=4 * count, max_size=4 * count, unique=True)
+
+    def made(drawn: list[int], kinds: list[int]) -> list[Life]:
+        found: list[Life] = []
+        for n, kind in enumerate(kinds):
+            rung, answered, over, wrapped = sorted(drawn[4 * n : 4 * n + 4])
+            if kind > 1:
+                found.append(Life(f"call-{n}", rung, None, over, over, kind == 2))
+            else:
+                found.append(Life(f"call-{n}", rung, answered, over, wrapped if kind else over, missed=False))
+        return found
+
+    return st.builds(made, moments, st.lists(st.integers(0, 3), min_size=count, max_size=count))
+
+
+def model(calls: list[Life], reports: list[tuple[int, AgentStatus]], ms: int) -> AgentStatus:
+    """Of one moment: whoever has the agent, else what is wrapped up, else what was said last or became of it."""
+    engaged = [status for call in calls if (status := call.engaged(ms))]
+    if engaged:
+        return AgentStatus.ON_CALL if AgentStatus.ON_CALL in engaged else AgentStatus.OFFERED
+    if any(_wraps_up(call, calls, reports, ms) for call in calls):
+        return AgentStatus.WRAP_UP
+    return _said(calls, reports, ms)
+
+
+def _wraps_up(call: Life, calls: list[Life], reports: list[tuple[int, AgentStatus]], ms: int) -> bool:
+    """Until its time is over, or another call rings, or the agent says anything while on no call."""
+    if call.answered is None or not call.over <= ms < call.wrapped:
+        return False
+    rung = any(call.over <= other.rung <= ms for other in calls if other is not call)
+    answered = any(
+        call.over <= other.answered <= ms for other in calls if other is not call and other.answered is not None
+    )
+    spoken = any(call.over <= m <= ms and not _busy(calls, m) for m, _ in reports)
+    return not (rung or answered or spoken)
+
+
+def _busy(calls: list[Life], ms: int) -> bool:
+    return any(call.engaged(ms) for call in calls)
+
+
+def _said(calls: list[Life], reports: list[tuple[int, AgentStatus]], ms: int) -> AgentStatus:
+    """The last that counts: a report, the beginning of an engagement out of nothing, or a miss without a word."""
+    for moment in range(ms, -1, -1):
+        for m, status in reports:
+            if m == moment:
+                return status
+        for call in calls:
+            if call.missed and call.over == moment and _said(calls, reports, moment - 1) is AgentStatus.AVAILABLE:
+                return AgentStatus.AWAY
+            begins = call.rung == moment
+            if begins and model(calls, reports, moment - 1) not in (
+                AgentStatus.ON_CALL,
+                AgentStatus.OFFERED,
+                AgentStatus.WRAP_UP,
+            ):
+                return AgentStatus.AVAILABLE
+    return AgentStatus.OFFLINE
+
+
+REPORTED = st.sampled_from([AgentStatus.AVAILABLE, AgentStatus.AWAY, AgentStatus.OFFLINE])
+
+
+@given(lives(3), st.lists(REPORTED, max_size=5), st.data())
+def test_each_moment_is_what_a_model_says_that_looks_at_it_alone(
+    calls: list[Life], said: list[AgentStatus], data: st.DataObject
+) -> None:
+    taken = {ms for call in calls for ms in (call.rung, call.answered, call.over, call.wrapped) if ms is not None}
+    free = [ms for ms in range(END) if ms not in taken]
+    moments = data.draw(st.lists(st.sampled_from(free), min_size=len(said), max_size=len(said), unique=True))
+    reports = list(zip(moments, said, strict=True))
+    spoken = [word for call in calls for word in call.words()]
+    spoken += [Word(at(ms), False, f"report-{n}", 0, status) for n, (ms, status) in enumerate(reports)]
+    found = spans(data.draw(st.permutations(spoken)), Standing())
+    by_moment = [
+        next((span.standing.status for span in reversed(found) if span.word.at <= at(ms)), AgentStatus.OFFLINE)
+        for ms in range(END)
+    ]
+    assert by_moment == [model(calls, reports, ms) for ms in range(END)]
+    assert [span.ended for span in found[:-1]] == [span.word.at for span in found[1:]]
+    assert not found or found[-1].ended is None
+
+
+def event(ms: int, fact: Fact, *, received: datetime | None = None, source: Source = Source.TELEPHONY) -> Event:
+    return Event(f"{ms}-{type(fact).__name__}", "call", fact, at(ms), received or at(ms), dated=True, source=source)
+
+
+BEGUN = Initiated("voice", "spanish", None, Limits(wrap_up_seconds=0.005))
+LOG = [
+    event(0, BEGUN),
+    event(1, Routed("ana", 1)),
+    event(2, AnswerTimedOut("ana", 1), source=Source.SYSTEM),
+    event(3, Routed("ben", 1)),
+    event(4, Routed("cleo", 1)),
+    event(5, Answered(3)),
+    event(6, Held(0)),
+    event(7, Transferred("legal")),
+    event(8, Routed("ana", 1)),
+    event(9, Answered(3, "ben")),
+    event(10, Ended(EndReason.COMPLETED, 1)),
+]
+
+
+def said(log: list[Event]) -> list[tuple[str, int, str, str]]:
+    return [(a, (word.at - BEGIN) // timedelta(milliseconds=1), word.status, q) for a, q, word in words(log)]
+
+
+def test_a_call_says_who_rings_who_talks_and_how_each_is_let_go() -> None:
+    assert said(LOG[::-1]) == [
+        ("ana", 1, "offered", "spanish"),
+        ("ana", 2, "away", "spanish"),
+        ("ben", 3, "offered", "spanish"),
+        ("ben", 4, "available", "spanish"),
+        ("cleo", 4, "offered", "spanish"),
+        ("cleo", 5, "on_call", "spanish"),
+        ("cleo", 7, "available", "spanish"),
+        ("ana", 8, "offered", "legal"),
+        ("ana", 9, "available", "legal"),
+        ("ben", 9, "on_call", "legal"),
+        ("ben", 10, "wrap_up", "legal"),
+        ("ben", 15, "available", "legal"),
+    ]
+
+
+def test_history_says_nothing_nor_does_what_comes_a_year_late_or_lost_its_beginning() -> None:
+    assert said([event(0, BEGUN, source=Source.HISTORY), event(1, Routed("ana", 1), source=Source.HISTORY)]) == []
+    assert said([event(0, BEGUN), event(1, Routed("ana", 1), received=at(1) + A_YEAR)]) == []
+    assert said([event(1, Routed("ana", 1))]) == []
+
+
+@pytest.mark.parametrize(("forgives", "status"), [(1, "away"), (2, "available"), (3, "available")])
+def test_as_many_misses_in_a_row_send_an_agent_away_as_the_queue_says(forgives: int, status: str) -> None:
+    """An answer begins the count anew, and so does the agent's own word."""
+    rung = [AgentStatus.OFFERED, AgentStatus.AWAY]
+    missed = [Word(at(2 * n), True, f"call-{n // 2}", n % 2, rung[n % 2], forgives) for n in range(4)]
+    after_two = spans(missed, Standing(AgentStatus.AVAILABLE))[-1].standing
+    assert after_two.status == ("available" if forgives == 3 else "away")
+    assert spans(missed[:2], Standing(AgentStatus.AVAILABLE))[-1].standing.status == status
+    answered = Word(at(2), True, "call-0", 1, AgentStatus.ON_CALL)
+    over = Word(at(2), True, "call-0", 2, AgentStatus.AVAILABLE)
+    said = Word(at(3), False, "report", 0, AgentStatus.AVAILABLE)
+    for between in ([answered, over], [missed[1], said]):
+        found = spans([missed[0], *between, *missed[2:]], Standing(AgentStatus.AVAILABLE))
+        assert found[-1].standing.misses == 1
+
+
+def test_what_was_forgotten_is_carried_over() -> None:
+    standing = Standing(AgentStatus.AVAILABLE, (("call", AgentStatus.ON_CALL),), 1)
+    carried = Word(at(0), False, "", 0, AgentStatus.ON_CALL, 1, standing)
+    free = Word(at(5), True, "call", 3, AgentStatus.AVAILABLE)
+    assert [span.standing.status for span in spans([free, carried], Standing())] == ["on_call", "available"]
