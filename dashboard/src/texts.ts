@@ -111,6 +111,7 @@ export const texts = {
     text: "Find call or agent",
     sort: "Sort by",
     clear: "Clear filters",
+    clearShort: "Clear",
     breached: "Breached now",
     shown: (shown: number, total: number) =>
       shown === total
@@ -138,7 +139,7 @@ export const texts = {
     call: "Call",
     queue: "Queue",
     language: "Language",
-    agent: "Agent, or who is free",
+    agent: "Agent or free",
     waited: "Waited",
     total: "Total",
     flags: "Flags",
@@ -173,6 +174,7 @@ export const texts = {
   failedHelp: "Trying again by itself. If this stays, ask whoever runs Switchboard.",
   refusedHelp: "The API refuses it as it was asked: another day or another filter may help.",
   more: "Show more",
+  without: "Leave this out",
 
   loading: "Reading the floor",
   empty: "No calls on the floor",
@@ -365,6 +367,7 @@ export const texts = {
     title: "Calls",
     count: (shown: number, more: boolean) =>
       `${count.format(shown)} ${shown === 1 && !more ? "call" : "calls"}${more ? " so far" : ""}`,
+    again: "Read again",
     empty: "No calls here",
     emptyHelp: "None has what is asked for, or they are beyond what is kept.",
     columns: {
@@ -398,7 +401,6 @@ export const texts = {
       sort: "sorted by",
     } as Record<string, string>,
     nobody: "none",
-    without: "Leave this out",
     live: "Live calls are on the Floor",
   },
 

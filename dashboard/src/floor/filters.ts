@@ -75,6 +75,15 @@ export function hidesCalls(filters: Filters): boolean {
   return told.some((value) => value !== null);
 }
 
+/** What a tile asks for: within the chosen queue, this and nothing else. */
+export function justThis(filters: Filters, asked: Partial<Filters>): Filters {
+  return { ...NO_FILTERS, queue: filters.queue, ...asked };
+}
+
+export function isJustThis(filters: Filters, asked: Partial<Filters>): boolean {
+  return JSON.stringify(filters) === JSON.stringify(justThis(filters, asked));
+}
+
 export interface Names {
   queues: ReadonlyMap<string, Queue>;
   agents: ReadonlyMap<string, Agent>;

@@ -105,7 +105,7 @@ function Roster({ store, agents }: { store: Store; agents: readonly Agent[] }) {
             <th scope="col" class="optional">
               {columns.languages}
             </th>
-            <th scope="col" class="optional">
+            <th scope="col" class="optional queues">
               {columns.queues}
             </th>
             <th scope="col" class="number optional">
@@ -129,13 +129,13 @@ function AgentRow({ store, agent }: { store: Store; agent: Agent }) {
   const { id, name, status, statusSince, callId, reason, languages, misses } = agent;
   return (
     <tr data-testid="agent-row" data-agent-id={id} data-status={status}>
-      <th scope="row" title={id}>
+      <th scope="row" title={`${name} (${id})`}>
         {name}
       </th>
       <td>
         <span class="agent-state">
           <AgentMark status={status} />
-          {texts.agents.statuses[status]}
+          <span class="agent-state-name">{texts.agents.statuses[status]}</span>
         </span>
       </td>
       <td class="number">{clockDuration(store.shownNow.value - Date.parse(statusSince))}</td>

@@ -105,8 +105,10 @@ function AlarmRow({ store, alarm }: { store: Store; alarm: Alarm }) {
       <span class="alarm-what">
         <b>{texts.alerts.kinds[kind]}</b>
         <span class="alarm-where">
-          {queue}
-          {measureOf(alarm)}
+          <span>
+            <bdi>{queue}</bdi>
+            {measureOf(alarm)}
+          </span>
           {callId === null ? null : (
             <button type="button" class="link mono" title={callId} onClick={() => store.open(callId)}>
               {shortId(callId)}

@@ -6,7 +6,9 @@ import { clockTime } from "../../floor/durations";
 import { agentIdOf, languageName, languageOf } from "../../floor/filters";
 import { texts } from "../../texts";
 import { duration } from "../figures/Figures";
+import { Chip } from "../shell/Chip";
 import { Notice } from "../shell/Notice";
+import { ReadAt } from "../shell/useReading";
 import type { Store } from "../store";
 import { CallPages } from "./pages";
 
@@ -27,12 +29,24 @@ export function Calls({ store }: { store: Store }) {
       <section class="filters" aria-label={texts.filters.label}>
         <h2 class="view-title">{texts.calls.title}</h2>
         {[...asked].map(([name, value]) => (
-          <Chip key={name} store={store} name={name} value={value} />
+          <Chip
+            key={name}
+            testId={`chip-${name}`}
+            label={texts.calls.filters[name] ?? name}
+            value={wordsOf(store, name, value)}
+            onRemove={() => store.router.patch({ [name]: null })}
+          />
         ))}
-        <div class="shown" data-testid="shown-count">
-          {pages.state.value === "loading"
-            ? ""
-            : texts.calls.count(pages.calls.value.length, pages.hasMore.value)}
+        <div class="shown">
+          <span data-testid="shown-count">
+            {pages.readAt.value === null
+              ? ""
+              : texts.calls.count(pages.calls.value.length, pages.hasMore.value)}
+          </span>
+          <ReadAt store={store} reading={pages} />
+          <button type="button" class="quiet" onClick={() => void pages.again()}>
+            {texts.calls.again}
+          </button>
         </div>
       </section>
       <div class="scroll">
@@ -42,32 +56,21 @@ export function Calls({ store }: { store: Store }) {
   );
 }
 
-function Chip({ store, name, value }: { store: Store; name: string; value: string }) {
+/** What a parameter of the API asks for, in words. */
+function wordsOf(store: Store, name: string, value: string): string {
   const { queues, agents } = store.feed.directory;
-  const shown: Record<string, (text: string) => string | null> = {
+  const agent = (id: string) => agents.get(id)?.name ?? id;
+  const words: Record<string, (text: string) => string | null> = {
     queueId: (id) => queues.get(id)?.name ?? id,
-    agentId: (id) => (id === "-" ? texts.calls.nobody : (agents.get(id)?.name ?? id)),
+    agentId: (id) => (id === "-" ? texts.calls.nobody : agent(id)),
+    missedBy: agent,
     language: (tag) => (tag === "-" ? texts.calls.nobody : languageName(tag)),
     from: moment,
     to: moment,
     flag: (flag) => texts.flags[flag] ?? flag,
     noFlag: (flag) => texts.flags[flag] ?? flag,
   };
-  const label = texts.calls.filters[name] ?? name;
-  return (
-    <span class="chip" data-testid={`chip-${name}`}>
-      <span>
-        {label} <b>{shown[name]?.(value) ?? value}</b>
-      </span>
-      <button
-        type="button"
-        aria-label={`${texts.calls.without}: ${label}`}
-        onClick={() => store.router.patch({ [name]: null })}
-      >
-        ×
-      </button>
-    </span>
-  );
+  return words[name]?.(value) ?? value;
 }
 
 const dateAndTime = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
@@ -135,6 +138,11 @@ function Found({ store, pages }: { store: Store; pages: CallPages }) {
           ))}
         </tbody>
       </table>
+      {state === "failed" ? (
+        <p class="stale" role="alert">
+          {texts.failed}: {pages.trouble.value}
+        </p>
+      ) : null}
       {pages.hasMore.value ? (
         <button
           type="button"

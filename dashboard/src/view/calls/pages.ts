@@ -11,8 +11,10 @@ export class CallPages {
   readonly state = signal<"loading" | "ready" | "failed" | "forbidden">("loading");
   readonly trouble = signal<string | null>(null);
   readonly hasMore = signal(false);
+  /** When the first page was read, by our clock: what stands there is at least so old. */
+  readonly readAt = signal<number | null>(null);
   private cursor: string | null = null;
-  private readonly stop = new AbortController();
+  private stop = new AbortController();
 
   constructor(
     private readonly api: Api,
@@ -26,19 +28,29 @@ export class CallPages {
     this.stop.abort();
   }
 
+  /** From the first page on; what stands there stays until that has come. */
+  async again(): Promise<void> {
+    this.stop.abort();
+    this.stop = new AbortController();
+    this.cursor = null;
+    await this.more();
+  }
+
   async more(): Promise<void> {
+    const { signal: stopped } = this.stop;
     this.state.value = "loading";
     const query = new URLSearchParams(this.query);
     query.set("limit", String(LIMIT));
     if (this.cursor !== null) query.set("cursor", this.cursor);
     try {
-      const page = await this.api.get<CallPage>(`/api/calls?${query}`, this.stop.signal);
-      this.calls.value = [...this.calls.value, ...page.data];
+      const page = await this.api.get<CallPage>(`/api/calls?${query}`, stopped);
+      if (this.cursor === null) this.readAt.value = Date.now();
+      this.calls.value = this.cursor === null ? page.data : [...this.calls.value, ...page.data];
       this.cursor = page.nextCursor;
       this.hasMore.value = page.nextCursor !== null;
       this.state.value = "ready";
     } catch (error) {
-      if (!this.stop.signal.aborted) this.fail(error);
+      if (!stopped.aborted) this.fail(error);
     }
   }
 

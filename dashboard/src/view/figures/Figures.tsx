@@ -74,15 +74,17 @@ function DayFigures({ store, day, queueId, formula }: DayFiguresProps) {
     <>
       {tiles}
       <ReadAt store={store} reading={whole} />
-      <Read reading={quarters}>
-        {({ data }) =>
-          data.every((row) => row.offered === 0) ? (
-            <Notice title={texts.figures.noCalls} help={texts.figures.noCallsHelp} testId="empty" />
-          ) : (
-            <Charts store={store} day={day} rows={data} formula={formula} />
-          )
-        }
-      </Read>
+      <div class="chart-place">
+        <Read reading={quarters}>
+          {({ data }) =>
+            data.every((row) => row.offered === 0) ? (
+              <Notice title={texts.figures.noCalls} help={texts.figures.noCallsHelp} testId="empty" />
+            ) : (
+              <Charts store={store} day={day} rows={data} formula={formula} />
+            )
+          }
+        </Read>
+      </div>
       <Read reading={byQueue}>
         {({ data }) => (
           <Groups
@@ -163,7 +165,9 @@ export function Groups({ title, name, rows, formula, nameOf }: GroupsProps) {
 function GroupRow({ row, formula, name }: { row: MetricsRow; formula: FormulaName; name: string }) {
   return (
     <tr data-offered={row.offered}>
-      <th scope="row">{name}</th>
+      <th scope="row" title={name}>
+        {name}
+      </th>
       {COUNTS.map((figure) => (
         <Counted key={figure} row={row} link={figure} text={texts.count(row[figure])} />
       ))}

@@ -3,11 +3,14 @@ import {
   FLAGS,
   GROUPINGS,
   hidesCalls,
+  isJustThis,
   LIVE_STATES,
   type LiveState,
+  languageName,
   SORTS,
 } from "../../floor/filters";
 import { texts } from "../../texts";
+import { Chip } from "../shell/Chip";
 import { Choice } from "../shell/Choice";
 import { AgentChoice, QueueChoice } from "../shell/choices";
 import { StateIcon } from "../shell/icons";
@@ -78,14 +81,41 @@ function StateFilter({ filters, set }: StateFilterProps) {
           key={state}
           type="button"
           aria-pressed={filters.states.includes(state)}
+          title={texts.states[state]}
           data-testid={`filter-state-${state}`}
           onClick={() => toggle(state)}
         >
           <StateIcon state={state} />
-          {texts.states[state]}
+          <span class="segment-name">{texts.states[state]}</span>
         </button>
       ))}
     </fieldset>
+  );
+}
+
+/** What the address asks for and nothing else on the page shows: a language without a card, broken promises. */
+function Unshown({ store }: { store: Store }) {
+  const filters = store.filters.value;
+  const { language } = filters;
+  const hasCard = store.board.value.some((entry) => entry.language === language);
+  return (
+    <>
+      {language === null || hasCard ? null : (
+        <Chip
+          testId="chip-language"
+          label={texts.filters.language}
+          value={languageName(language) ?? language}
+          onRemove={() => store.setFilters({ language: null })}
+        />
+      )}
+      {filters.breached && !isJustThis(filters, { breached: true }) ? (
+        <Chip
+          testId="chip-breached"
+          label={texts.filters.breached}
+          onRemove={() => store.setFilters({ breached: false })}
+        />
+      ) : null}
+    </>
   );
 }
 
@@ -94,11 +124,17 @@ function Shown({ store }: { store: Store }) {
   const total = store.feed.floor.live.size;
   return (
     <div class="shown">
-      {hidesCalls(store.filters.value) ? (
-        <button type="button" class="quiet" data-testid="clear-filters" onClick={() => store.clearFilters()}>
-          {texts.filters.clear}
-        </button>
-      ) : null}
+      <Unshown store={store} />
+      <button
+        type="button"
+        class="quiet clear"
+        aria-label={texts.filters.clear}
+        disabled={!hidesCalls(store.filters.value)}
+        data-testid="clear-filters"
+        onClick={() => store.clearFilters()}
+      >
+        {texts.filters.clearShort}
+      </button>
       <span data-testid="shown-count">
         {store.picture.value.provenAt === null ? "" : texts.filters.shown(store.calls.value.length, total)}
       </span>

@@ -2,7 +2,7 @@
 
 import { clockDuration } from "../../floor/durations";
 import type { Figures } from "../../floor/figures";
-import { type Filters, NO_FILTERS } from "../../floor/filters";
+import { type Filters, isJustThis, justThis } from "../../floor/filters";
 import { texts } from "../../texts";
 import type { Store } from "../store";
 
@@ -73,10 +73,9 @@ function TileButton({ tile, store }: { tile: Tile; store: Store }) {
   const figures = store.figures.value;
   const filters = store.filters.value;
   const isKnown = store.picture.value.provenAt !== null || figures.total > 0;
-  const wanted = { ...NO_FILTERS, queue: filters.queue, ...tile.filter };
-  const isPressed = JSON.stringify(wanted) === JSON.stringify(filters);
+  const isPressed = isJustThis(filters, tile.filter);
   const toggle = () => {
-    store.setFilters(isPressed ? { ...NO_FILTERS, queue: filters.queue } : wanted);
+    store.setFilters(justThis(filters, isPressed ? {} : tile.filter));
     if (!isPressed) store.cursorId.value = store.calls.value[0]?.id ?? null;
   };
   return (

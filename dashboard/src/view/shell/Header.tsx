@@ -72,6 +72,8 @@ export function Header({ store, onSignOut, onHelp }: HeaderProps) {
 function Connection({ store }: { store: Store }) {
   const { connection, provenAt, trouble } = store.picture.value;
   const isLive = connection === "live";
+  const why = trouble === null ? "" : ` (${trouble})`;
+  const help = isLive ? "" : `${helpFor(connection, provenAt)}${why}`;
   return (
     <div class="connection" data-testid="connection" data-state={connection}>
       <span class="pill" title={texts.connectionHelp[connection]}>
@@ -79,9 +81,8 @@ function Connection({ store }: { store: Store }) {
         <span role="status">{texts.connection[connection]}</span>
       </span>
       <Age store={store} />
-      <span class="connection-help">
-        {isLive ? "" : helpFor(connection, provenAt)}
-        {isLive || trouble === null ? "" : ` (${trouble})`}
+      <span class="connection-help" title={help}>
+        {help}
       </span>
       {isLive || provenAt === null ? null : (
         <button type="button" class="quiet" onClick={() => store.feed.nudge()}>

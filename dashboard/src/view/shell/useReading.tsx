@@ -1,9 +1,10 @@
 /** Reads for a view as long as it is shown, and says what stands where nothing was read. */
 
+import type { ReadonlySignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
 import { roughAge } from "../../floor/durations";
-import type { Reading } from "../../reading";
+import type { Reading, ReadingState } from "../../reading";
 import { texts } from "../../texts";
 import type { Store } from "../store";
 import { Notice } from "./Notice";
@@ -51,16 +52,25 @@ export function Read<T>({ reading, children }: ReadProps<T>) {
   );
 }
 
+interface ReadAtProps {
+  store: Store;
+  reading: { readAt: ReadonlySignal<number | null>; state: ReadonlySignal<ReadingState> };
+}
+
 /** How old a reading is that is not kept up by the feed. */
-export function ReadAt<T>({ store, reading }: { store: Store; reading: Reading<T> }) {
+export function ReadAt({ store, reading }: ReadAtProps) {
   store.now.value; // steps with the clock
   const readAt = reading.readAt.value;
-  if (readAt === null || reading.state.value !== "ready") return null;
+  if (readAt === null || !isGood(reading.state.value)) return null;
   return (
     <p class="read-at" data-testid="read-at">
       {texts.readAt(roughAge(Math.max(0, Date.now() - readAt)))}
     </p>
   );
+}
+
+function isGood(state: ReadingState): boolean {
+  return state === "ready" || state === "loading";
 }
 
 function Stale<T>({ reading }: { reading: Reading<T> }) {
