@@ -28,7 +28,7 @@ from shared import wiring
 from shared.adapters import clock
 from shared.adapters.connections import address
 from shared.adapters.gateway import HttpGateway
-from shared.adapters.ids import new_id
+from shared.adapters.ids import new_id, new_ids
 from shared.adapters.postgres.agents import PostgresAgents
 from shared.adapters.postgres.connection import Database
 from shared.adapters.postgres.ledger import PostgresJournal
@@ -87,7 +87,7 @@ class Floor:
 
     def _desk(self) -> Desk:
         database = Database(self.url)
-        return Desk(PostgresJournal(database), PostgresAgents(database), self.commits, new_id, timedelta(seconds=60))
+        return Desk(PostgresJournal(database), PostgresAgents(database), self.commits, new_ids, timedelta(seconds=60))
 
     def _execute(self, query: Any, parameters: Any = None) -> Any:  # noqa: ANN401 - this module's own text
         with psycopg.connect(self.url, autocommit=True) as connection, psycopg.ClientCursor(connection) as cursor:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.adapters import clock, log, metrics
 from shared.adapters.functions import invoke_async
-from shared.adapters.ids import new_id
+from shared.adapters.ids import new_id, new_ids
 from shared.adapters.postgres.connection import Database
 from shared.settings import log_level, required, settings
 from shared.usecases.journal import UnavailableError
@@ -162,7 +162,7 @@ def desk() -> Desk:
     from shared.adapters.record_log import note_results
     from shared.usecases.submit import Desk
 
-    return Desk(journal(), agents(), dispatcher(), new_id, _grace(), note_results)
+    return Desk(journal(), agents(), dispatcher(), new_ids, _grace(), note_results)
 
 
 @cache

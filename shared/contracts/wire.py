@@ -3,7 +3,6 @@
 A test holds the two together.
 """
 
-from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -11,23 +10,16 @@ import orjson
 from shared.contracts.base import rfc3339
 from shared.contracts.views import fact_fields
 from shared.domain.call import Call, Offer
-from shared.domain.facts import Event, Limits, Source
-from shared.domain.rules import flags, next_promise
+from shared.domain.facts import Event, Limits, Source, span
+from shared.domain.rules import concluded, flags, next_promise
 
 Json = dict[str, Any]
 
-_KEPT = 1024
-_known: dict[int, tuple[Call, bytes]] = {}
 
-
+@concluded  # the sender is answered with what the floor is told
 def call_words(call: Call) -> bytes:
-    """As `CallView`, in JSON. The sender is answered with what the floor is told: that is made once."""
-    held = _known.get(id(call))
-    if held is None:
-        if len(_known) >= _KEPT:
-            _known.clear()
-        held = _known[id(call)] = call, orjson.dumps(call_json(call))  # kept with it, so its identity stays its own
-    return held[1]
+    """As `CallView`, in JSON."""
+    return orjson.dumps(call_json(call))
 
 
 def call_json(call: Call) -> Json:
@@ -59,7 +51,7 @@ def _offer_json(offer: Offer, limits: Limits) -> Json:
     return {
         "agentId": offer.agent_id,
         "offeredAt": rfc3339(offer.offered_at),
-        "dueAt": rfc3339(offer.offered_at + timedelta(seconds=limits.answer_seconds)),
+        "dueAt": rfc3339(offer.offered_at + span(limits.answer_seconds)),
         "attempt": offer.attempt,
     }
 

@@ -35,9 +35,9 @@ def assignments(call: Call | None) -> dict[str, Effect]:
     """The status in which this call, as it stands, puts each agent whom it touched. History moves nobody."""
     if call is None or call.history:
         return {}
-    claims = {
-        miss.agent_id: Effect(miss.agent_id, call.id, AgentStatus.AWAY, miss.at, NO_ANSWER) for miss in call.missed
-    }
+    claims: dict[str, Effect] = {}
+    for miss in call.missed:
+        claims[miss.agent_id] = Effect(miss.agent_id, call.id, AgentStatus.AWAY, miss.at, NO_ANSWER)
     if offer := call.offer:
         claims[offer.agent_id] = Effect(offer.agent_id, call.id, AgentStatus.OFFERED, offer.offered_at)
     if call.agent_id and call.answered_at:
@@ -69,4 +69,4 @@ def agent_effects(before: Call | None, after: Call | None, at: datetime) -> tupl
         if agent_id not in claimed
     ]
     changed = [claim for agent_id, claim in claimed.items() if held.get(agent_id) != claim]
-    return tuple(sorted((*freed, *changed), key=lambda effect: effect.agent_id))
+    return tuple(sorted(freed + changed, key=lambda effect: effect.agent_id))

@@ -1,7 +1,7 @@
 """A call as its events have made it, and how one more legal event changes it."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -23,6 +23,7 @@ from shared.domain.facts import (
     SlaBreached,
     Source,
     Transferred,
+    span,
 )
 from shared.domain.value import value
 
@@ -52,9 +53,9 @@ class Missed:
 
 
 class _Concluded:
-    """Room beside a state's fields for what follows from it (`rules.concluded`)."""
+    """Room beside a state's fields for what follows from it (`rules.concluded`): also the words in which it is told."""
 
-    __slots__ = ("flags", "timers")
+    __slots__ = ("call_words", "flags", "timers")
 
 
 @dataclass(frozen=True)
@@ -112,18 +113,18 @@ class Call(_Concluded):
 
     @property
     def offer_due_at(self) -> datetime | None:
-        return self.offer and self.offer.offered_at + timedelta(seconds=self.limits.answer_seconds)
+        return self.offer and self.offer.offered_at + span(self.limits.answer_seconds)
 
     @property
     def sla_due_at(self) -> datetime:
-        return self.initiated_at + timedelta(seconds=self.limits.sla_seconds)
+        return self.initiated_at + span(self.limits.sla_seconds)
 
     @property
     def hold_due_at(self) -> datetime | None:
         """When an open hold becomes too long. A hold reported with its duration is over: the figure judges it."""
         if self.held_at is None or self.hold_reported_seconds > 0:
             return None
-        return self.held_at + timedelta(seconds=self.limits.hold_seconds)
+        return self.held_at + span(self.limits.hold_seconds)
 
 
 def begin(event: Event, fact: Initiated) -> Call:

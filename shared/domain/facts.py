@@ -1,7 +1,8 @@
 """What can happen to a call, one frozen class a fact: eight that telephony reports, then the system's own."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Literal
 
 from shared.domain.value import value
@@ -19,6 +20,11 @@ class EndReason(StrEnum):
     COMPLETED = "completed"
     ABANDONED = "abandoned"
     FAILED = "failed"
+
+
+@lru_cache(256)  # a handful, of the queues
+def span(seconds: float) -> timedelta:
+    return timedelta(seconds=seconds)
 
 
 @value
@@ -167,6 +173,22 @@ class Event:
     source: Source = Source.TELEPHONY
     sequence: int | None = None
     metadata: dict[str, Any] | None = None
+
+    def moved(self, at: datetime) -> "Event":
+        """The same at another place in time."""
+        return self._but(self.fact, at)
+
+    def promised(self, limits: Limits) -> "Event":
+        """The same; where it begins a call, with the promises of the call's queue."""
+        fact = self.fact
+        if not isinstance(fact, Initiated):
+            return self
+        return self._but(Initiated(fact.type, fact.queue_id, fact.language, limits, fact.priority), self.at)
+
+    def _but(self, fact: Fact, at: datetime) -> "Event":
+        """As `dataclasses.replace`, at a fifth of its price."""
+        told = self.received_at, self.dated, self.source, self.sequence, self.metadata
+        return Event(self.id, self.call_id, fact, at, *told)
 
     @property
     def name(self) -> str:

@@ -1,7 +1,7 @@
 """What is legal when, what follows from a state, and the fold that makes a call of its events."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import wraps
@@ -24,6 +24,7 @@ from shared.domain.facts import (
     Routed,
     SlaBreached,
     Transferred,
+    span,
 )
 
 AN_INSTANT = timedelta(microseconds=1)
@@ -158,35 +159,43 @@ def flags(call: Call) -> tuple[Flag, ...]:
     return tuple(raised)
 
 
-def timers_owed(call: Call | None) -> tuple[Timer, ...]:
-    """The promises still open: a function of the state, so that a late event can only correct them."""
-    return timers(call) if call else ()
+_NONE: Mapping[TimerKind, datetime] = {}
+
+
+def timers_owed(call: Call | None) -> Mapping[TimerKind, datetime]:
+    """When each promise that is still open falls due: a function of the state, so that a late event can only correct
+    them.
+    """
+    return timers(call) if call else _NONE
 
 
 @concluded
-def timers(call: Call) -> tuple[Timer, ...]:
+def timers(call: Call) -> Mapping[TimerKind, datetime]:
     if call.history:
-        return ()
-    owed: list[Timer] = []
-    if call.status is Status.WAITING:
+        return _NONE
+    owed: dict[TimerKind, datetime] = {}
+    status = call.status
+    if status is Status.WAITING:
         if call.answered_at is None and call.sla_breached_at is None:
-            owed.append(Timer(TimerKind.SLA_WAIT, call.sla_due_at))
+            owed[TimerKind.SLA_WAIT] = call.sla_due_at
         if offer_due_at := call.offer_due_at:
-            owed.append(Timer(TimerKind.ANSWER, offer_due_at))
-    if call.status is Status.ON_HOLD and call.hold_exceeded_at is None and (hold_due_at := call.hold_due_at):
-        owed.append(Timer(TimerKind.HOLD, hold_due_at))
-    if call.ended_at and call.agent_id and call.limits.wrap_up_seconds:
-        owed.append(Timer(TimerKind.WRAP_UP, call.ended_at + timedelta(seconds=call.limits.wrap_up_seconds)))
-    return tuple(owed)
+            owed[TimerKind.ANSWER] = offer_due_at
+    elif status is Status.ON_HOLD:
+        if call.hold_exceeded_at is None and (hold_due_at := call.hold_due_at):
+            owed[TimerKind.HOLD] = hold_due_at
+    elif call.ended_at and call.agent_id and call.limits.wrap_up_seconds:
+        owed[TimerKind.WRAP_UP] = call.ended_at + span(call.limits.wrap_up_seconds)
+    return owed
 
 
 def next_promise(call: Call) -> Timer | None:
     """The promise that falls due next; wrapping up is the agent's, not the caller's."""
-    first: Timer | None = None
-    for timer in timers(call):
-        if timer.kind is not TimerKind.WRAP_UP and (first is None or timer.due_at < first.due_at):
-            first = timer
-    return first
+    first: TimerKind | None = None
+    owed = timers(call)
+    for kind, due_at in owed.items():
+        if kind is not TimerKind.WRAP_UP and (first is None or due_at < owed[first]):
+            first = kind
+    return Timer(first, owed[first]) if first else None
 
 
 def conclusion(call: Call, kind: TimerKind) -> SlaBreached | AnswerTimedOut | HoldExceeded | None:
@@ -249,7 +258,7 @@ def _fold_in_place(events: Iterable[Event]) -> Folded:
 
 
 def _behind(call: Call, event: Event) -> tuple[Call, Event]:
-    placed = replace(event, at=max(event.at, call.last_at + AN_INSTANT))
+    placed = event.moved(max(event.at, call.last_at + AN_INSTANT))
     return evolve(call, placed), placed
 
 

@@ -65,7 +65,7 @@ class Draft:
         call = self.record.call
         if event.dated or event.is_system or call is None or event.at > call.last_at:
             return event
-        return replace(event, at=call.last_at + AN_INSTANT)
+        return event.moved(call.last_at + AN_INSTANT)
 
     def _admit_among(self, event: Event) -> tuple[Verdict, Event]:
         """Fold all that is known with the new event in its place."""
@@ -183,16 +183,23 @@ class Draft:
         changes.recorded += self.recorded
         changes.restated += self._restated.values()
         effects = self.unsettled(at)
-        changes.effects += effects
-        self._rearm(changes, grace, any(effect.status is AgentStatus.WRAP_UP for effect in effects))
+        wraps_up = False
+        for effect in effects:
+            changes.effects.append(effect)
+            wraps_up |= effect.status is AgentStatus.WRAP_UP
+        self._rearm(changes, grace, wraps_up)
 
     def _rearm(self, changes: Changes, grace: timedelta, wraps_up: bool) -> None:
-        call_id, before, owed = self.record.id, dict(timers_owed(self.before)), self.owed(grace)
-        if before == owed and not self._parked_before and not wraps_up:
+        call_id, before, parked = self.record.id, timers_owed(self.before), self._parked_before
+        owed = self.owed(grace) if self.record.parked else timers_owed(self.record.call)
+        if before == owed and not parked and not wraps_up:
             return
-        changes.armed |= {(call_id, kind): due_at for kind, due_at in owed.items() if before.get(kind) != due_at}
-        kinds_before = (*before, TimerKind.PARKED) if self._parked_before else before
-        changes.disarmed.update((call_id, kind) for kind in kinds_before if kind not in owed)
+        for kind, due_at in owed.items():
+            if before.get(kind) != due_at:
+                changes.armed[call_id, kind] = due_at
+        for kind in (*before, TimerKind.PARKED) if parked else before:
+            if kind not in owed:
+                changes.disarmed.add((call_id, kind))
         if wraps_up and TimerKind.WRAP_UP in owed:
             # Owed before as well, perhaps, and swept: for another agent than the one who turns out to have served.
             changes.armed[call_id, TimerKind.WRAP_UP] = owed[TimerKind.WRAP_UP]

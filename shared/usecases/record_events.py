@@ -1,11 +1,10 @@
 """Record events: the one way by which anything gets onto a call's record, whoever says it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.domain.call import Call
-from shared.domain.facts import Event, Initiated, Limits, Transferred
+from shared.domain.facts import Event, Initiated, Transferred
 from shared.domain.rules import Verdict, fold
 from shared.domain.value import value
 from shared.usecases.draft import Draft
@@ -143,15 +142,18 @@ class _Recorder:
         event, draft = submission.event, self.drafts[submission.event.call_id]
         if replay := self._replay(submission, draft.record):
             return replay
-        if (queue_id := _queue_of(event)) and queue_id not in self._limits:
-            return UnknownQueue(queue_id)
-        event = _with_limits(event, self._limits)
+        if queue_id := _queue_of(event):
+            limits = self._limits.get(queue_id)
+            if limits is None:
+                return UnknownQueue(queue_id)
+            event = event.promised(limits)  # a call keeps the promises that its queue made when it began
         if draft.needs_log(event.at):
             load_logs(ledger, [draft])
         verdict = draft.admit(event, submission.fingerprint)
         if verdict in (Verdict.ILLEGAL, Verdict.VOID):
             return Impossible(event, status_at(draft, event))
-        self._known[event.id] = Known(event.call_id, submission.fingerprint)
+        if submission.known:
+            self._known[event.id] = Known(event.call_id, submission.fingerprint)
         if verdict is Verdict.EARLY or draft.call is None:
             return Parked(event.id, event.call_id, draft.call)
         return Applied(event.id, draft.call)
@@ -169,13 +171,6 @@ class _Recorder:
 
 def _queue_of(event: Event) -> str | None:
     return event.fact.queue_id if isinstance(event.fact, Initiated | Transferred) else None
-
-
-def _with_limits(event: Event, limits: Mapping[str, Limits]) -> Event:
-    """A call keeps the promises that its queue made when it began."""
-    if not isinstance(event.fact, Initiated):
-        return event
-    return replace(event, fact=replace(event.fact, limits=limits[event.fact.queue_id]))
 
 
 def status_at(draft: Draft, event: Event) -> str:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -57,12 +57,13 @@ class Queued:
 
 @value
 class Arrival:
-    """What stands for what a sender left out. `named` says that the id is the sender's own; none was given at all
-    where there is no id.
+    """What stands for what a sender left out. `named` says that the id is the sender's own, `known` that it was not
+    made here.
     """
 
-    id: str | None
+    id: str
     named: bool
+    known: bool
     at: datetime
     dated: bool
     received_at: datetime
@@ -75,7 +76,7 @@ class Desk:
     journal: Journal
     agents: AgentRegistry
     announcer: Announcer
-    new_id: Callable[[], str]
+    new_ids: Callable[[int], Iterator[str]]
     grace: timedelta
     note: Callable[[Sequence[object], Sequence[Result]], None] = lambda _bodies, _results: None
 
@@ -100,6 +101,7 @@ def submit(
     submissions: dict[int, Submission] = {}
     retold: dict[int, Callable[[Problem], Problem]] = {}
     traces: dict[str, str] = {}
+    ids = desk.new_ids(len(bodies))
     for index, sent in enumerate(bodies):
         body, own_trace = sent, queued[index].traceparent if queued else None
         try:
@@ -115,12 +117,12 @@ def submit(
             continue
         item_key = key and (key if len(bodies) == 1 else f"{key}.{index}")
         received_at = now + timedelta(microseconds=index)  # so that undated events of one batch keep the order sent
-        arrival = _arrival(event, received_at, item_key, queued[index] if queued else None)
+        arrival = _arrival(event, received_at, item_key, queued[index] if queued else None, ids)
         if isinstance(event, AgentStatusChanged):
             with trace.under(own_trace or trace.current()):
                 results[index] = _change_agent(desk, event, arrival, fingerprint(body))
         else:
-            submissions[index] = _submission(desk, event, arrival, fingerprint(body), history)
+            submissions[index] = _submission(event, arrival, fingerprint(body), history)
             if own_trace:
                 traces[submissions[index].event.id] = own_trace
     if submissions:
@@ -140,7 +142,9 @@ def _retold(result: Result, retell: Callable[[Problem], Problem] | None) -> Resu
 
 def fingerprint(body: object) -> str:
     """The same for the same words, whatever their order; the event's id is not part of what it says."""
-    said = {name: value for name, value in body.items() if name != "eventId"} if isinstance(body, dict) else body  # pyright: ignore[reportUnknownVariableType] - JSON
+    said = body
+    if isinstance(body, dict) and "eventId" in body:
+        said = {name: value for name, value in body.items() if name != "eventId"}  # pyright: ignore[reportUnknownVariableType] - JSON
     try:
         words = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError:  # a number beyond 64 bits, in a field that nobody reads
@@ -149,22 +153,28 @@ def fingerprint(body: object) -> str:
 
 
 def _arrival(
-    event: CallEvent | AgentStatusChanged, received_at: datetime, key: str | None, queued: Queued | None
+    event: CallEvent | AgentStatusChanged,
+    received_at: datetime,
+    key: str | None,
+    queued: Queued | None,
+    new_ids: Iterator[str],
 ) -> Arrival:
-    given = event.event_id or key
+    named = event.event_id or key
+    known = named or (queued.id if queued else None)
     return Arrival(
-        id=given or (queued.id if queued else None),
-        named=given is not None,
+        id=known or next(new_ids),
+        named=named is not None,
+        known=known is not None,
         at=event.occurred_at or (queued.sent_at if queued else received_at),
         dated=event.occurred_at is not None or queued is not None,
         received_at=received_at,
     )
 
 
-def _submission(desk: Desk, event: CallEvent, arrival: Arrival, words: str, history: bool) -> Submission:
+def _submission(event: CallEvent, arrival: Arrival, words: str, history: bool) -> Submission:
     return Submission(
         Event(
-            id=arrival.id or desk.new_id(),
+            id=arrival.id,
             call_id=event.call_id,
             fact=event.fact(),
             at=arrival.at,
@@ -176,13 +186,13 @@ def _submission(desk: Desk, event: CallEvent, arrival: Arrival, words: str, hist
         ),
         words,
         named=arrival.named,
-        known=arrival.id is not None,
+        known=arrival.known,
     )
 
 
 def _change_agent(desk: Desk, event: AgentStatusChanged, arrival: Arrival, words: str) -> Result:
     change = StatusChange(
-        event_id=arrival.id or desk.new_id(),
+        event_id=arrival.id,
         agent_id=event.agent_id,
         status=event.status,
         reason=event.reason,
@@ -203,7 +213,7 @@ def _change_agent(desk: Desk, event: AgentStatusChanged, arrival: Arrival, words
 def _decline(desk: Desk, call_id: str, change: StatusChange) -> None:
     """The next agent's phone rings at once. Were this line never reached, it would when the offer has lapsed."""
     fact, at = NoAnswer(change.agent_id), change.received_at
-    declined = Event(desk.new_id(), call_id, fact, at, at, source=Source.TELEPHONY)
+    declined = Event(next(desk.new_ids(1)), call_id, fact, at, at, source=Source.TELEPHONY)
     record_events(desk.journal, desk.announcer, [Submission(declined, change.fingerprint)], at, desk.grace)
 
 

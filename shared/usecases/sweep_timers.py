@@ -96,20 +96,21 @@ class _Sweep:
         """A conclusion stands at its due time, which may lie before what was recorded since."""
         if TimerKind.PARKED in kinds:
             return True
-        return any(draft.needs_log(timer.due_at) for timer in timers_owed(draft.call)) or draft.needs_log(self._now)
+        return any(draft.needs_log(due_at) for due_at in timers_owed(draft.call).values()) or draft.needs_log(self._now)
 
     def _conclude(self, draft: Draft, kinds: set[TimerKind], changes: Changes) -> datetime | None:
         """Record what is due by now; when an offer lapsed. The state decides what is owed, not the timer's row."""
         lapsed_at: datetime | None = None
-        owed = (timer for timer in timers_owed(draft.call) if timer.due_at <= self._now)
-        for timer in sorted(owed, key=lambda timer: timer.due_at):
+        owed = sorted(timers_owed(draft.call).items(), key=lambda timer: timer[1])
+        for kind, due_at in owed:
             call = draft.call
-            if timer.kind is TimerKind.WRAP_UP and call and call.agent_id:
-                effect = Effect(call.agent_id, call.id, AgentStatus.AVAILABLE, timer.due_at)
-                changes.effects.append(effect)
-            elif call and (fact := conclusion(call, timer.kind)):
-                recorded = self._record(draft, fact, timer.due_at)
-                lapsed_at = timer.due_at if recorded and isinstance(fact, AnswerTimedOut) else lapsed_at
+            if due_at > self._now:
+                break
+            if kind is TimerKind.WRAP_UP and call and call.agent_id:
+                changes.effects.append(Effect(call.agent_id, call.id, AgentStatus.AVAILABLE, due_at))
+            elif call and (fact := conclusion(call, kind)):
+                recorded = self._record(draft, fact, due_at)
+                lapsed_at = due_at if recorded and isinstance(fact, AnswerTimedOut) else lapsed_at
         if TimerKind.PARKED in kinds:
             draft.bury(self._now, self._sweeper.grace, GRACE_OVER)
         return lapsed_at

@@ -54,7 +54,11 @@ class Floor:
         journal = PostgresJournal(self.database)
         self.sweeper = Sweeper(journal, self.told, lambda: f"swept-{next(_ids)}", GRACE)
         dispatcher = Dispatcher(self.told, self.sweeper, clock.now)
-        self.desk = Desk(journal, PostgresAgents(self.database), dispatcher, lambda: f"made-{next(_ids)}", GRACE)
+
+        def made(most: int) -> Iterator[str]:
+            return (f"made-{next(_ids)}" for _ in range(most))
+
+        self.desk = Desk(journal, PostgresAgents(self.database), dispatcher, made, GRACE)
 
     def send(self, *events: dict[str, Any], **options: Any) -> list[Result]:
         return submit(self.desk, events, self.clock.now(), **options)

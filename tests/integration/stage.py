@@ -12,7 +12,7 @@ from aiohttp import web
 
 from shared.adapters import clock
 from shared.adapters.gateway import HttpGateway
-from shared.adapters.ids import new_id
+from shared.adapters.ids import new_id, new_ids
 from shared.adapters.postgres.agents import PostgresAgents
 from shared.adapters.postgres.connection import Database
 from shared.adapters.postgres.floor import PostgresFloor
@@ -159,7 +159,7 @@ class Stage:
     def desk_on(self, database: Database, shards: int = 1) -> Desk:
         announcer = RedisAnnouncer(self.redis_url, shards, self.woken.append)
         journal = PostgresJournal(database, shards)
-        return Desk(journal, PostgresAgents(database), announcer, new_id, timedelta(seconds=60))
+        return Desk(journal, PostgresAgents(database), announcer, new_ids, timedelta(seconds=60))
 
     def listen(
         self, connection_id: str, *topics: str, queues: Collection[str] = ("*",), role: Role = "supervisor"

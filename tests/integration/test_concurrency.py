@@ -120,7 +120,7 @@ def assert_one_truth(floor: Floor) -> None:
         assert without_version(folded) == without_version(stored), "the log and the state are one"
         assert record.parked == sum(row.state is EventState.PARKED for row in living)
         assert record_timers(floor, call_id) == {
-            (timer.kind.value, timer.due_at) for timer in timers_owed(stored) if not settled(floor, call_id, timer.kind)
+            (kind.value, due_at) for kind, due_at in timers_owed(stored).items() if not settled(floor, call_id, kind)
         }
         system = Counter((row.event.name, row.event.at) for row in living if row.event.is_system)
         assert [twice for twice, times in system.items() if times > 1] == [], "no timer fires twice"

@@ -1,6 +1,6 @@
 """Rows to domain values and back: the only place that knows both shapes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from operator import attrgetter, itemgetter
@@ -63,6 +63,8 @@ _AGENT_NAMES = tuple(to_camel(name) for name in _AGENT_FIELDS)
 _agent_values = attrgetter(*_AGENT_FIELDS)
 # What the recorder reads of a call; the other columns follow from these.
 RECORDED: tuple[LiteralString, ...] = (*_PLAIN, "status", "end_reason", "missed_by", "state")
+_recorded_values = itemgetter(*RECORDED)
+_STATUS = RECORDED.index("status")
 
 
 def call_values(record: CallRecord, now: datetime) -> tuple[object, ...]:
@@ -92,19 +94,29 @@ def call_values(record: CallRecord, now: datetime) -> tuple[object, ...]:
 
 
 def call_from_row(row: Row) -> Call:
-    state: Json = row["state"]
-    fields: Json = {**_SELDOM, **dict(zip(_PLAIN, _plain_fields(row), strict=True))}
-    fields["status"] = _STATUSES[row["status"]]
-    fields["end_reason"] = EndReason(reason) if (reason := row["end_reason"]) else None
-    fields["missed_by"] = tuple(row["missed_by"] or ())
-    fields["limits"], fields["last_at"] = _limits(**state["limits"]), datetime.fromisoformat(state["last_at"])
-    for name in _SELDOM.keys() & state.keys():
-        fields[name] = _READ[name](state[name])
+    return _call(_recorded_values(row), row["state"])
+
+
+def _call(recorded: Sequence[Any], state: Json) -> Call:
+    """The values of `RECORDED`, and the last of them read."""
+    fields = _SELDOM.copy()
+    fields.update(zip(RECORDED, recorded, strict=True))
+    del fields["state"]
+    fields["status"] = _STATUSES[fields["status"]]
+    fields["end_reason"] = EndReason(reason) if (reason := fields["end_reason"]) else None
+    fields["missed_by"] = tuple(fields["missed_by"] or ())
+    for name, said in state.items():
+        if read := _READ.get(name):
+            fields[name] = read(said)
     return Call.of_fields(fields)
 
 
 _STATUSES = {status.value: status for status in Status}  # quicker than to call the enumeration
-_limits = lru_cache(256)(Limits)  # a handful, of the queues
+
+
+@lru_cache(256)  # a handful, of the queues
+def _limits(told: tuple[tuple[str, Any], ...]) -> Limits:
+    return Limits(**dict(told))
 
 
 def _offer(offer: Json) -> Offer:
@@ -119,8 +131,10 @@ def _moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-# How what a state seldom holds is read.
+# How what a state holds of a call is read.
 _READ: dict[str, Callable[[Any], Any]] = {
+    "limits": lambda limits: _limits(tuple(limits.items())),
+    "last_at": datetime.fromisoformat,
     "offer": lambda offer: offer and _offer(offer),
     "tried": tuple,
     "missed": _missed,
@@ -134,10 +148,15 @@ _READ: dict[str, Callable[[Any], Any]] = {
 
 
 def record_from_row(row: Row) -> CallRecord:
-    state: Json = row["state"]
+    return record_from_values(_recorded_values(row))
+
+
+def record_from_values(recorded: Sequence[Any]) -> CallRecord:
+    """Of the values of `RECORDED`: a batch has many, and a dict for each is dear."""
+    state: Json = recorded[-1]
     return CallRecord(
-        id=row["id"],
-        call=call_from_row(row) if row["status"] else None,
+        id=recorded[0],
+        call=_call(recorded, state) if recorded[_STATUS] else None,
         parked=state.get("parked", 0),
         last_event_id=state.get("last_event_id"),
         last_fingerprint=state.get("last_fingerprint"),

@@ -4,11 +4,12 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
-from typing import Any, LiteralString
+from itertools import chain
+from typing import Any, LiteralString, cast
 
 import psycopg
 from psycopg import errors
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow, TupleRow, dict_row, tuple_row
 
 from shared.adapters.postgres import claims, codec, outbox, shelf, statements
 from shared.adapters.postgres.columns import by_column
@@ -106,7 +107,7 @@ class PostgresLedger:
             self._connection.execute("begin")
             self._begun = True
         for query, parameters in queries:
-            cursor = self._connection.cursor(row_factory=dict_row)
+            cursor = self._connection.cursor(row_factory=dict_row, binary=True)
             cursors.append(cursor.execute(query, parameters))
         if commit:
             self.committing = True
@@ -132,15 +133,15 @@ class PostgresLedger:
     ) -> Loaded:
         """Locks first, then looks for replays: whoever waited for the lock sees what its holder has recorded."""
         known_events = statements.KNOWN_EVENTS, {"ids": list(event_ids), "calls": list(call_ids), "since": since}
-        queries: list[Query] = [(statements.LOCK_CALLS, [list(call_ids)]), (statements.DRAW, [events])]
+        queries: list[Query] = [(statements.LOCK_CALLS, [list(call_ids)]), _draw(events)]
         if event_ids:
             queries.append(known_events)
         if queue_ids:
             queries.append((statements.LIMITS, [list(queue_ids)]))
-        results = iter([cursor.fetchall() for cursor in self._run(queries)])
-        records = {row["id"]: codec.record_from_row(row) for row in next(results)}
-        (drawn,) = next(results)
-        self._drawn = Drawn(**drawn)
+        locked, *others = self._run(queries)
+        records = _records(locked)
+        results = iter([cursor.fetchall() for cursor in others])
+        self._drawn = _drawn(next(results))
         known = next(results) if event_ids else ()
         limits = next(results) if queue_ids else ()
         missing = [call_id for call_id in call_ids if call_id not in records]
@@ -155,15 +156,15 @@ class PostgresLedger:
 
     def draw(self, events: int) -> Drawn:
         if len(self._drawn.positions) < events:
-            ((drawn,),) = [cursor.fetchall() for cursor in self._run([(statements.DRAW, [events])])]
-            self._drawn = Drawn(**drawn)
+            (drawn,) = self._run([_draw(events)])
+            self._drawn = _drawn(drawn.fetchall())
         transaction, positions = self._drawn.transaction, self._drawn.positions
         self._drawn = Drawn(transaction, positions[events:])
         return Drawn(transaction, positions[:events])
 
     def _unshelved(self, call_ids: Sequence[str]) -> dict[str, CallRecord]:
         (rows,) = self._run([(statements.UNSHELVE, [call_ids])])
-        records = {row["id"]: codec.record_from_row(row) for row in rows}
+        records = _records(rows)
         if begun := [record.id for record in records.values() if record.call]:
             self._run(shelf.recount(begun, -1))
         return records
@@ -234,6 +235,22 @@ class PostgresLedger:
         results = self._run([*told, *_effects(changes.effects)], commit=True, meanwhile=meanwhile)
         self._note_agents(results[len(told) :])
         return list(self._agents.values())
+
+
+def _records(found: Cursor) -> dict[str, CallRecord]:
+    values = cast(psycopg.Cursor[TupleRow], found)
+    values.row_factory = tuple_row
+    return {record.id: record for record in map(codec.record_from_values, values.fetchall())}
+
+
+def _draw(events: int) -> Query:
+    return statements.DRAW, [-(-events // statements.BLOCK)]
+
+
+def _drawn(rows: Sequence[DictRow]) -> Drawn:
+    ((transaction, blocks),) = (row.values() for row in rows)
+    places = [range(first, first + statements.BLOCK) for first in blocks]
+    return Drawn(transaction, places[0] if len(places) == 1 else [*chain(*places)])
 
 
 def _recorded(changes: Changes, now: datetime) -> Iterator[Query]:

@@ -12,11 +12,12 @@ _EVENT: LiteralString = ", ".join(EVENT_COLUMNS)
 # The calls of a batch, locked in one order so that two batches cannot block each other.
 LOCK_CALLS: LiteralString = f"select {_RECORDED} from calls_live where id = any(%s) order by id for update"
 
-# Places in the log for what may be recorded, and the transaction's own id, so that news can be put into words while
-# Postgres commits. Drawn under the calls' locks: a call's events have their places in the order in which they came.
+# Places in the log for what may be recorded, in blocks, and the transaction's own id, so that news can be put into
+# words while Postgres commits. Drawn under the calls' locks: a call's events lie in the order in which they came.
+BLOCK = 1000  # the sequence's increment
 DRAW = """
 select this_position() as transaction,
-    array(select nextval(log.position) from generate_series(1, %s)) as positions
+    array(select nextval(log.position) from generate_series(1, %s)) as blocks
 from (select pg_get_serial_sequence('events', 'position')::regclass as position) log
 """
 
