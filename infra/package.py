@@ -32,8 +32,8 @@ NEEDLESS = (
     *("**/*.pyi", "**/*.pyx", "**/*.pxd", "**/*.c", "**/*.h", "**/py.typed", "**/.hash"),
     # Of what describes a distribution, only its name and version are read.
     "**/*.dist-info/[!M]*",
-    # What is imported only by those who use it: the models of Pydantic 1.
-    *("pydantic/v1", "pydantic/mypy.py"),
+    # What is imported only by those who use it: the models of Pydantic 1, and zones that Python has of its own.
+    *("pydantic/v1", "pydantic/mypy.py", "dateutil/zoneinfo/*.tar.gz"),
 )
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold: the same input gives the same bytes
 

@@ -6,7 +6,6 @@ from pydantic import Field
 
 from shared.contracts.base import Contract
 from shared.contracts.problems import Problem
-from shared.contracts.trace import Traceparent
 from shared.contracts.views import AgentView, AlertView, CallView, EventView
 
 # Of one thing, which it names, or of the whole floor.
@@ -14,6 +13,7 @@ TopicKind = Literal["queue", "call", "agent", "alerts"]
 FloorTopic = Literal["ops"]
 _NAMED, _FLOOR = "|".join(get_args(TopicKind)), "|".join(get_args(FloorTopic))
 Topic = Annotated[str, Field(pattern=rf"^({_NAMED}):[A-Za-z0-9._:@+=-]{{1,128}}$|^{_FLOOR}$")]
+Traceparent = Annotated[str, Field(pattern=r"^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$")]
 TRACES_AT_MOST = 16  # in a frame: enough to find one's own request, and no frame grows by them
 Topics = Annotated[list[Topic], Field(min_length=1, max_length=500)]
 

@@ -6,11 +6,6 @@ What is not valid counts as none, as the standard asks: a broken trace must not 
 
 import re
 import secrets
-from typing import Annotated
-
-from pydantic import Field
-
-Traceparent = Annotated[str, Field(pattern=r"^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$")]
 
 # A later version may say more behind what this one says.
 _TRACEPARENT = re.compile(

@@ -53,8 +53,9 @@ def test_a_complete_package_imports_its_handlers_alone(name):
 @pytest.mark.parametrize("target", [HERE, package.Target()], ids=["here", "lambda"])
 @pytest.mark.parametrize("name", package.NAMES)
 def test_it_is_small(name, target):
+    """Well under the 50 MB that were asked for: one more dependency must not be the one too many."""
     folder = package.complete(name, target)
-    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 50_000_000
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 40_000_000
 
 
 @pytest.mark.parametrize("name", package.NAMES)
