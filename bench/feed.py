@@ -159,10 +159,13 @@ def hand_overs(stage: Stage, taking: Gateway, life_seconds: float, seconds: floa
     floor.listen(100)
     with floor.relay(life_seconds) as started:
         taking.report()
+        begun = time.monotonic()
         floor.send(100, seconds)
+        per_second = 100 * seconds / (time.monotonic() - begun)
         floor.until_told()
     ages = floor.ages(taking.report())
-    note = f"{len(started) - 1} hand-overs, p50 {statistics.median(ages):.1f} ms, p99 {_p99(ages):.0f} ms"
+    spread = f"p50 {statistics.median(ages):.1f} ms, p99 {_p99(ages):.0f} ms"
+    note = f"{per_second:.0f} events/s, {len(started) - 1} hand-overs, {spread}"
     assert len(started) > seconds // (life_seconds + START_SECONDS)
     name = (
         f"feed: relays replaced each {life_seconds:.0f} s for {seconds / 60:.0f} minutes, 100 events/s: oldest update"

@@ -20,9 +20,11 @@ const QUICK: FeedTimes = {
 let world: World;
 let server: FakeServer;
 let feed: Feed;
+let opened: number;
 
 beforeEach(async () => {
   world = new World();
+  opened = 0;
   server = await new FakeServer(world, 3).listen();
 });
 
@@ -41,7 +43,10 @@ function startFeed(times: Partial<FeedTimes> = {}, token = "token"): Feed {
   });
   feed = new Feed({
     api,
-    openSocket: () => new WebSocket(`ws://${server.address}?token=${token}`),
+    openSocket: () => {
+      opened++;
+      return new WebSocket(`ws://${server.address}?token=${token}`);
+    },
     timers: systemTimers,
     random: () => 0,
     times: { ...QUICK, ...times },
@@ -189,6 +194,40 @@ describe("the feed", () => {
       expect(server.heard.at(-1)).toEqual({ action: "subscribe", topics: [`queue:${second.id}`] }),
     );
     await connectionIs("live");
+  });
+
+  it("asks again for a subscription that an outage refused, and reads meanwhile", async () => {
+    server.faults.subscribeStatus = 503;
+    world.initiate("medical_spanish");
+    startFeed({ openWithinMs: 600_000 });
+    await connectionIs("polling");
+    await equal();
+    server.faults.subscribeStatus = null;
+    await connectionIs("live");
+  });
+
+  it("is not content with a subscription to a new queue that was refused", async () => {
+    const added = world.queues.pop();
+    if (added === undefined) throw new Error("no queue");
+    startFeed({ directoryMs: 40 });
+    await connectionIs("live");
+    server.faults.subscribeStatus = 503;
+    world.queues.push(added);
+    await vi.waitFor(() => expect(feed.connection).not.toBe("live"));
+    server.faults.subscribeStatus = null;
+    await connectionIs("live");
+    world.initiate(added.id);
+    await equal();
+  });
+
+  it("opens nothing any more once it is stopped in the middle of a read", async () => {
+    server.faults.readDelayMs = 50;
+    startFeed();
+    await vi.waitFor(() => expect(server.reads).toBeGreaterThan(0));
+    feed.stop();
+    await vi.waitFor(() => expect(feed.directory.revision).toBeGreaterThan(0)); // what was asked for has come
+    await new Promise((done) => setTimeout(done, 0));
+    expect(opened).toBe(0);
   });
 
   it("finds out that the relay is dead, says so, and reads instead", async () => {

@@ -4,13 +4,13 @@ import asyncio
 import json
 import random
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlencode
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from infra.client.picture import NOTHING, Change, Picture
 from infra.client.rest import LIVE, Api, Problem, Unreachable
@@ -22,11 +22,13 @@ Json = dict[str, Any]
 PING_SECONDS = 30.0
 SILENCE_SECONDS = 45.0
 ANSWER_SECONDS = 15.0
-FIRST_PAUSE_SECONDS = 0.25
-LONGEST_PAUSE_SECONDS = 10.0
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 30.0
 # Sockets that fail so often in a row are not to be had: what changed is asked for instead, until they are.
 FAILURES_BEFORE_POLLING = 3
 POLL_SECONDS = 3.0
+# A socket may live while nobody feeds it: so often REST is asked, and what it knows must be told until the next time.
+AUDIT_SECONDS = 30.0
 # API Gateway ends every connection after 2 hours. A new one resumes where the old one was left.
 REPLACE_SECONDS = 110 * 60.0
 REFUSED = frozenset({401, 403})
@@ -70,6 +72,7 @@ class Feed:
         self._address = f"{websocket}?{urlencode({'token': token})}"
         self._topics = list(topics)
         self._resume = ResumePoint()
+        self._untold: dict[str, int] = {}  # versions that an audit has shown and no frame has told
         self._is_whole = False  # no snapshot was read to its end since the last gap: until then nothing is resumed
         self._silence_seconds = silence_seconds
         self._answer_seconds = answer_seconds
@@ -122,6 +125,22 @@ class Feed:
         self._resume.whole(told["position"])
         return News("polled", change, told)
 
+    async def _audit(self) -> list[News]:
+        """Take in what REST knows. What it knew the last time and the feed has still not told shows that it lags."""
+        if self._untold:
+            raise Lost(f"the feed has not told of {len(self._untold)} calls in {AUDIT_SECONDS:g} s")
+        try:
+            told = await self._api.changes(since := self._resume.since() or 0)
+        except (Problem, Unreachable) as error:
+            await self._raise_if_refused(error)
+            return []
+        if told["reset"]:
+            return [await self._heal(told)]
+        # Not its position: whoever resumes there would not be told the events that are still on their way.
+        change = self.picture.take_changes(told["calls"], told["left"], told["agents"], since)
+        self._untold = {call["id"]: call["version"] for call in change.calls if self._is_ours(call)}
+        return [] if change == NOTHING else [News("polled", change, told)]
+
     async def _raise_if_refused(self, error: Exception) -> None:
         """A refusal is final, an outage never. Gateways refuse a handshake for either: REST is asked which it was."""
         if isinstance(error, InvalidStatus) and error.response.status_code in REFUSED:
@@ -138,13 +157,19 @@ class Feed:
             self.connections += 1
             await self._subscribe(socket)
             answer_by, replace_at = _now() + self._answer_seconds, _now() + REPLACE_SECONDS
+            audit_at = _now() + AUDIT_SECONDS
             pinging = asyncio.create_task(_ping(socket))
             try:
                 while _now() < replace_at:
                     for item in await self._take(await self._receive(socket, answer_by)):
                         yield item
+                    if self.live.is_set() and _now() >= audit_at:
+                        audit_at = _now() + AUDIT_SECONDS
+                        for item in await self._audit():
+                            yield item
             finally:
                 self.live.clear()
+                self._untold.clear()
                 pinging.cancel()
 
     async def _subscribe(self, socket: ClientConnection) -> None:
@@ -171,6 +196,9 @@ class Feed:
         match frame.get("type"):
             case "update":
                 self._resume.saw(frame["position"], _now())
+                for call in frame["calls"]:
+                    if call["version"] >= self._untold.get(call["id"], 0):
+                        self._untold.pop(call["id"], None)
                 told = News("update", self.picture.apply(frame), frame)
                 return [told, await self._read_snapshot(frame)] if self.picture.has_doubt else [told]
             case "subscribed":
@@ -222,9 +250,11 @@ def _now() -> float:
 
 
 async def _ping(socket: ClientConnection) -> None:
-    while True:
-        await asyncio.sleep(PING_SECONDS)
-        await socket.send('{"action": "ping"}')
+    """Until the connection ends, which whoever receives on it finds out as well."""
+    with suppress(ConnectionClosed):
+        while True:
+            await asyncio.sleep(PING_SECONDS)
+            await socket.send('{"action": "ping"}')
 
 
 def _error(frame: Json) -> Problem:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trustme
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.adapters import gateway as gateway_module
@@ -22,11 +22,6 @@ LONG = b'HTTP/1.1 429 Too Many\r\nContent-Type: application/json\r\nContent-Leng
 CHUNKED = b"HTTP/1.1 410 Gone\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ngone\r\n0\r\n\r\n"
 LAST = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 HANG_UP = b""
-
-
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
 
 
 class Server:
@@ -106,6 +101,7 @@ async def test_what_an_answer_means_and_that_the_next_post_gets_its_own(answer, 
         assert await gateway.post("c", b"frame") is Sent.GONE
 
 
+@settings(max_examples=100)  # each with a server of its own
 @given(st.integers(1, 200), st.permutations([OK, LONG, CHUNKED]))
 def test_however_an_answer_is_cut_into_pieces(pieces, answers):
     async def post_all():

@@ -295,11 +295,6 @@ async def test_what_is_refused_is_told_and_the_floor_goes_on():
     assert floor.begun == telephony.sent.refused > 2 and not floor.lines
 
 
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
 def view(begun, version, *, offer=None):
     offered = offer and {"agentId": offer, "attempt": 1}
     return {"id": begun.event["callId"], "version": version, "status": "waiting", "offer": offered}

@@ -87,6 +87,7 @@ export class Feed {
 
   stop(): void {
     this.stopTicking?.();
+    this.stopTicking = null;
     this.reader.stop();
     this.lines.close();
     this.isSubscribed = false;
@@ -121,7 +122,7 @@ export class Feed {
   }
 
   private tick(): void {
-    if (this.halt !== null) return;
+    if (this.stopTicking === null) return; // Stopped: a read that was under way must not open a line again.
     const now = this.now;
     if (now >= this.nextDirectoryAt) void this.refreshDirectory();
     if (this.directory.queues.size > 0) this.lines.tick();

@@ -36,6 +36,8 @@ const OPEN = 1;
 export class Line {
   private socket: Socket | null;
   private subscribed = false;
+  /** A subscription was asked for, and neither made nor refused so far. */
+  private isAwaiting = false;
   private heardAt: number;
   private pingedAt: number;
   private stopWatch: () => void;
@@ -59,7 +61,9 @@ export class Line {
   }
 
   send(frame: ClientFrame): void {
-    if (this.socket?.readyState === OPEN) this.socket.send(JSON.stringify(frame));
+    if (this.socket?.readyState !== OPEN) return;
+    if (frame.action === "subscribe") this.isAwaiting = true;
+    this.socket.send(JSON.stringify(frame));
   }
 
   /** Lets go without a word to the handlers. */
@@ -80,11 +84,16 @@ export class Line {
       return;
     }
     this.heardAt = this.timers.now();
-    if (frame.type === "subscribed" && !this.subscribed) {
-      this.subscribed = true;
-      this.watch();
-    }
+    const isRefused = frame.type === "error" && this.isAwaiting;
+    if (frame.type === "subscribed") this.subscribe();
     this.handlers.onFrame(frame);
+    if (isRefused) this.die(); // Nothing would ever come for what was asked: a fresh line asks again.
+  }
+
+  private subscribe(): void {
+    this.isAwaiting = false;
+    if (!this.subscribed) this.watch();
+    this.subscribed = true;
   }
 
   private watch(): void {

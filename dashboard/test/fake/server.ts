@@ -18,6 +18,8 @@ export interface Faults {
   /** Whether `reset` precedes the `subscribed` that says so. */
   announcesGap: boolean;
   readDelayMs: number;
+  /** The status with which subscriptions are refused, or null. */
+  subscribeStatus: number | null;
   /** How far the server's clock is ahead of ours. */
   clockAheadMs: number;
 }
@@ -29,6 +31,7 @@ const NO_FAULTS: Faults = {
   canReplay: true,
   announcesGap: true,
   readDelayMs: 0,
+  subscribeStatus: null,
   clockAheadMs: 0,
 };
 
@@ -114,6 +117,12 @@ export class FakeServer {
     const { position } = world;
     const replayed = since !== undefined && this.faults.canReplay;
     const send = (frame: ServerFrame) => socket.send(JSON.stringify(frame));
+    const status = this.faults.subscribeStatus;
+    if (status !== null) {
+      const problem = { type: "about:blank", title: `Refused ${status}`, status, detail: "", errors: [] };
+      send({ type: "error", problem });
+      return;
+    }
     if (since !== undefined && !replayed && this.faults.announcesGap)
       send({ type: "reset", topics, position });
     if (replayed) {
