@@ -43,8 +43,9 @@ WAKE_AT_MOST_EVERY = timedelta(seconds=2)
 
 def logger(service: str) -> logging.Logger:
     # A batch makes many objects that live until it is answered, and no cycles: to look for some among them costs a
-    # tenth of ingest. So the collector comes by when so many have outlived their batches.
-    gc.set_threshold(200_000, 20, 20)
+    # tenth of ingest. So the collector comes by when more than a batch's have outlived it, and no later: a runtime may
+    # make a cycle of 3 KB for each invocation.
+    gc.set_threshold(20_000, 20, 20)
     metrics.serve(service)
     return log.configure(service, log_level())
 
