@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import DictRow, dict_row
 
-from shared.adapters.postgres import codec, statements
+from shared.adapters.postgres import codec
 from shared.adapters.postgres.connection import Moments
 from shared.usecases.journal import EventRow
 from shared.usecases.rebuild import Difference, differences
@@ -15,6 +15,7 @@ from shared.usecases.rebuild import Difference, differences
 A_BATCH = 500
 _SNAPSHOT = "begin isolation level repeatable read read only"  # a call and its log as they were at one moment
 _CALLS = "select * from calls where id > %s order by id limit %s"
+_LOGS = "select * from events where call_id = any(%s) order by position"  # in every month
 
 
 def count(database_url: str) -> int:
@@ -41,7 +42,7 @@ def _batch(connection: psycopg.Connection[DictRow], after: str) -> tuple[list[An
     connection.execute(_SNAPSHOT)
     calls = connection.execute(_CALLS, [after, A_BATCH]).fetchall()
     logs: dict[str, list[EventRow]] = defaultdict(list)
-    for row in connection.execute(statements.LOGS, [[call["id"] for call in calls]]):
+    for row in connection.execute(_LOGS, [[call["id"] for call in calls]]):
         logs[row["call_id"]].append(codec.event_from_row(row))
     connection.execute("commit")
     return (calls, logs) if calls else None

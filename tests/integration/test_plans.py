@@ -11,6 +11,8 @@ import pytest
 from infra import history, rebuild, rollups
 from shared import wiring
 from shared.adapters import clock
+from shared.adapters.postgres import rollups as rollups_kept
+from shared.adapters.postgres import statements
 from shared.adapters.postgres.connection import Database
 from tests.integration.test_rest import Api, api
 
@@ -106,13 +108,21 @@ def _ask(api: Api, plans: Any, asked: list[tuple[Any, Any]], resource: str, quer
     status, answer, _ = api.call("GET", resource, query=query, **path)
     assert status in (200, 304), answer
     for statement, parameters in list(asked):
-        (text,) = plans.execute("explain (analyze, timing off, format json) " + statement, parameters).fetchone()
-        for node in _nodes((json.loads(text) if isinstance(text, str) else text)[0]["Plan"]):
-            table, read = node.get("Relation Name", ""), _read(node)
-            whole = node["Node Type"] == "Seq Scan" and table.startswith(NEVER_WHOLE) and read > 0
-            assert not whole, (resource, query, table)
+        for table, kind, read in _explained(plans, statement, parameters):
+            assert not _is_whole(table, kind, read), (resource, query, table)
             if resource == "/api/calls":
-                assert read <= A_PAGES_WORTH, (resource, query, table, node["Node Type"], read)
+                assert read <= A_PAGES_WORTH, (resource, query, table, kind, read)
+
+
+def _explained(plans: Any, statement: str, parameters: Any) -> Iterator[tuple[str, str, float]]:
+    """What is read of each table, and how. The statement is executed."""
+    (text,) = plans.execute("explain (analyze, timing off, format json) " + statement, parameters).fetchone()
+    for node in _nodes((json.loads(text) if isinstance(text, str) else text)[0]["Plan"]):
+        yield node.get("Relation Name", ""), node["Node Type"], _read(node)
+
+
+def _is_whole(table: str, kind: str, read: float) -> bool:
+    return kind == "Seq Scan" and table.startswith(NEVER_WHOLE) and read > 0
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -126,6 +136,24 @@ def _read(node: dict[str, Any]) -> float:
         return 0
     passed_over = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
     return (node["Actual Rows"] + passed_over) * node["Actual Loops"]
+
+
+def test_a_late_event_of_an_old_call_reads_no_month_whole(database_url: str) -> None:
+    """All that is asked: the call, its log, ids used before, and the sums that it leaves and comes back to."""
+    history.generate(database_url, history.Past(CALLS, 3, every=10), clock.now())
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("vacuum analyze")
+        (known,) = connection.execute("select call_id from events order by at limit 1").fetchone() or ("",)
+        ids = {"ids": [known], "calls": [known], "since": clock.now()}
+        steps: list[tuple[Any, Any]] = [
+            (statements.UNSHELVE, [[known]]), (statements.KNOWN_EVENTS, ids), (statements.LOGS, ids),
+            *rollups_kept.removed([known]), (statements.SHELVE, [[known]]), *rollups_kept.added([known]),
+        ]  # fmt: skip
+        with connection.transaction(force_rollback=True):
+            for statement, parameters in steps:
+                for table, kind, read in _explained(connection, statement, parameters):
+                    assert not _is_whole(table, kind, read), (statement, table)
+                    assert read <= A_PAGES_WORTH, (statement, table, kind, read)
 
 
 def test_a_made_up_past_is_what_its_events_and_its_rollups_say(database_url: str) -> None:

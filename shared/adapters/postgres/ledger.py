@@ -182,7 +182,7 @@ class PostgresLedger:
         return len(found)
 
     def logs(self, call_ids: Collection[str]) -> Mapping[str, list[EventRow]]:
-        (rows,) = self._run([(statements.LOGS, [list(call_ids)])])
+        (rows,) = self._run([(statements.LOGS, {"calls": list(call_ids)})])
         logs: dict[str, list[EventRow]] = defaultdict(list)
         for row in rows:
             logs[row["call_id"]].append(codec.event_from_row(row))

@@ -64,6 +64,7 @@ SUBTRACT: LiteralString = (
     + """, longest_wait_ms = case when gone.longest_wait_ms < r.longest_wait_ms then r.longest_wait_ms else (
     select coalesce(max(round(c.wait_seconds * 1000)), 0)::bigint from calls c
     where c.shelf >= gone.start and c.shelf < gone.start + gone.width and c.shelf < 'infinity'
+      and c.initiated_at >= gone.start and c.initiated_at < gone.start + gone.width
       and (gone.alone or (c.queue_id, coalesce(c.language, '-'), c.type) = (gone.queue_id, gone.language, gone.type))
       and (not gone.by_agent or coalesce(c.agent_id, c.offered_agent_id, '-') = gone.agent_id)) end
 from ("""

@@ -36,23 +36,28 @@ for update skip locked
 """
 SHELVE = "update calls set shelf = coalesce(initiated_at, settled_at) where id = any(%s) and shelf = 'infinity'"
 
+# Nothing of these live calls was received earlier; a day's grace, for functions' clocks differ by moments.
+_SINCE: LiteralString = """
+    select min(coalesce(recorded_since - interval '1 day', '-infinity')) from calls_live where id = any(%(calls)s)
+"""
+
 # Which of these ids have been used before: by these calls, of which no month before they were on record can hold an
 # event, or lately by any; or in no month, where they would be in the way. So the number of months does not matter.
-KNOWN_EVENTS = """
-select id, call_id, fingerprint from events
-where id = any(%(ids)s) and received_at >= least(%(since)s, (
-    select min(coalesce(recorded_since, '-infinity')) from calls_live where id = any(%(calls)s)
-))
-union all select id, call_id, fingerprint from events_other where id = any(%(ids)s)
-"""
+KNOWN_EVENTS: LiteralString = (
+    "select id, call_id, fingerprint from events where id = any(%(ids)s) and received_at >= least(%(since)s, ("
+    + _SINCE
+    + ")) union all select id, call_id, fingerprint from events_other where id = any(%(ids)s)"
+)
 
 LIMITS = """
 select id, sla_seconds, answer_seconds, hold_seconds, short_call_seconds, wrap_up_seconds, routing
 from queues where id = any(%s)
 """
 
-# All that is known of some calls, for the fold.
-LOGS = "select * from events where call_id = any(%s) order by position"
+# All that is known of some live calls, for the fold.
+LOGS: LiteralString = (
+    "select * from events where call_id = any(%(calls)s) and received_at >= (" + _SINCE + ") order by position"
+)
 
 # These come as the text of an array.
 _LISTS = ("flags", "missed_by")
