@@ -70,7 +70,7 @@ class TimeBook(Protocol):
 
 
 def keep_time(book: TimeBook, limit: int = A_TURN) -> int:
-    """How many events were followed; as many as the limit where there may be more."""
+    """How many events were followed, at most the limit; as many as that where there may be more."""
     with book.turn(limit) as turn:
         if turn is None:
             return 0

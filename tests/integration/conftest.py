@@ -60,6 +60,9 @@ class Floor:
 
         self.desk = Desk(journal, PostgresAgents(self.database), dispatcher, made, GRACE)
 
+    def close(self) -> None:
+        self.database.close()
+
     def send(self, *events: dict[str, Any], **options: Any) -> list[Result]:
         return submit(self.desk, events, self.clock.now(), **options)
 

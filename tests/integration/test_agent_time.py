@@ -1,17 +1,27 @@
 """What agents did with their time, held against days that were painted second by second as they were made up."""
 
 import random
+import threading
 from collections import Counter
-from datetime import datetime, timedelta
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
+import psycopg
 import pytest
 
 from infra import agent_time
 from shared.adapters.postgres.metrics import PostgresFigures
+from shared.adapters.postgres.upkeep import PostgresUpkeep
 from shared.contracts.metrics import MetricsRow
+from shared.contracts.setup import AgentSetup
+from shared.usecases.journal import UnavailableError
+from shared.usecases.keep_time import keep_time
 from shared.usecases.metrics import show_metrics
 from shared.usecases.permissions import Bearer
+from shared.usecases.run_sweep import run_sweep
 from tests.integration.conftest import Floor
 
 ADMIN = Bearer("admin", frozenset("*"), 0)
@@ -161,8 +171,10 @@ def test_figures_are_what_each_second_was_in_whatever_order_it_is_told(
             asked |= {"bucket": bucket} if bucket else {}
             asked |= {"groupBy": "agent"} if by_agent else {}
             should = expected(days, start, end, width, by_agent=by_agent)
-            assert known(figures(floor, asked)) == should, (bucket, by_agent)
-            assert known(figures(floor, asked, rolled=False)) == should, (bucket, by_agent)
+            for now in (end, LONG + 90_000):  # up to now, and long past
+                floor.clock.go_to(now)
+                assert known(figures(floor, asked)) == should, (bucket, by_agent, now)
+                assert known(figures(floor, asked, rolled=False)) == should, (bucket, by_agent, now)
     assert wrong(floor) == (set(), 0)
 
 
@@ -205,3 +217,160 @@ def test_what_was_spoilt_is_found_and_mended(floor: Floor, begin: datetime) -> N
     wrong(floor, mend=True)
     assert wrong(floor) == (set(), 0)
     assert floor.rows("select * from agent_spans order by began, source, step") == whole
+
+
+def test_agents_are_at_each_moment_what_the_live_record_says_where_all_comes_in_time(
+    floor: Floor, begin: datetime
+) -> None:
+    days = [Day(agent_id, random.Random(agent_id), begin) for agent_id in AGENTS]
+    told = sorted((event for day in days for event in day.events), key=lambda event: event["occurredAt"])[:300]
+    seen: set[str] = set()
+    for number, event in enumerate(told):
+        floor.clock.moment = datetime.fromisoformat(event["occurredAt"])
+        floor.sweep()
+        floor.send(event)
+        if number % 7 == 0:
+            floor.keep_time()
+            followed = floor.rows(
+                "select agent_id as id, status from agent_spans where agent_id = any(%s) and began <= %s "
+                "and coalesce(ended > %s, true) order by 1",
+                list(AGENTS),
+                floor.clock.now(),
+                floor.clock.now(),
+            )
+            live = floor.rows("select id, status from agents where id = any(%s) order by 1", list(AGENTS))
+            known_to_both = {row["id"] for row in followed}
+            assert followed == [row for row in live if row["id"] in known_to_both], number
+            seen |= {row["status"] for row in live}
+    assert seen == {"offline", "available", "offered", "on_call", "wrap_up", "away"}
+
+
+def test_who_is_set_up_as_available_is_signed_in_from_then_on(floor: Floor) -> None:
+    setup = AgentSetup(name="Dora", languages=[], queues=[], status="available")
+    floor.desk.agents.put_agent("dora", setup, floor.clock.now())
+    floor.clock.go_to(60)
+    floor.desk.agents.put_agent("dora", setup, floor.clock.now())
+    floor.keep_time()
+    asked = {"agentId": "dora", "from": floor.clock.at(-60).isoformat()}
+    assert known(figures(floor, asked)) == {(floor.clock.at(-60), None): {"staffed": 60, "available": 60}}
+    floor.clock.go_to(90)
+    (row,) = figures(floor, asked)
+    assert row.agent_time is not None
+    assert (row.agent_time.available, row.occupancy, row.occupancy_without_away) == (90, 0, 0)
+
+
+@pytest.mark.parametrize("asked", [{"groupBy": "queue"}, {"queueId": "legal_spanish"}, {"language": "es"}])
+def test_what_is_no_queues_is_not_told_by_queue(floor: Floor, asked: dict[str, str]) -> None:
+    found = show_metrics(PostgresFigures(floor.database), ADMIN, asked, floor.clock.now())
+    assert {(row.occupancy, row.agent_time, row.handle_time.acw) for row in found.data} <= {(None, None, None)}
+    assert "no queue's" in found.notes[0]
+
+
+def test_a_turn_that_dies_at_any_statement_leaves_nothing_and_another_does_it_all(
+    floor: Floor, begin: datetime, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day = Day("ana", random.Random(3), begin)
+    floor.clock.go_to(LONG + 90_000)
+    half = len(day.events) // 2
+    floor.send(*day.events[:half])
+    floor.keep_time()
+    floor.send(*day.events[half:])
+    before = state(floor)
+    original, killer = psycopg.Cursor.execute, psycopg.connect(database_url, autocommit=True)
+    left = 0
+
+    def dying(self: Any, *asked: Any, **options: Any) -> Any:
+        nonlocal left
+        if self.connection is not killer:
+            left -= 1
+            if left == 0:
+                killer.execute("select pg_terminate_backend(%s, 5000)", [self.connection.info.backend_pid])
+        return original(self, *asked, **options)
+
+    deaths = 0
+    for statement in count(1):
+        left = statement
+        with monkeypatch.context() as patched:
+            patched.setattr(psycopg.Cursor, "execute", dying)
+            try:
+                keep_time(floor.book)
+            except UnavailableError:
+                deaths += 1
+            else:
+                break
+        assert state(floor) == before, statement
+    assert deaths >= 10
+    killer.close()
+    assert state(floor) != before
+    assert wrong(floor) == (set(), 0)
+
+
+def state(floor: Floor) -> list[Any]:
+    spans = floor.rows("select * from agent_spans order by began, source, step")
+    sums = floor.rows("select * from agent_rollups order by grain, start, agent_id")
+    return [spans, sums, floor.rows("select * from agent_time_kept")]
+
+
+def test_many_who_send_and_many_who_follow_get_the_same(floor: Floor, begin: datetime, database_url: str) -> None:
+    chance = random.Random(7)
+    days = [Day(agent_id, chance, begin) for agent_id in AGENTS]
+    floor.clock.go_to(LONG + 90_000)
+    told = [event for day in days for event in day.events]
+    chance.shuffle(told)
+    over = threading.Event()
+
+    def send(part: list[dict[str, Any]]) -> None:
+        with closing(Floor(database_url, floor.clock)) as sender:
+            for first in range(0, len(part), 9):
+                assert {result.status for result in sender.send(*part[first : first + 9])} <= {200, 201, 202}
+
+    def follow() -> None:
+        with closing(Floor(database_url, floor.clock)) as follower:
+            while not over.is_set():
+                follower.keep_time(20)
+
+    with ThreadPoolExecutor() as pool:
+        following = [pool.submit(follow) for _ in range(3)]
+        for sent in [pool.submit(send, told[n::3]) for n in range(3)]:
+            sent.result()
+        over.set()
+        for each in following:
+            each.result()
+    floor.keep_time()
+    asked = {"from": begin.isoformat(), "to": floor.clock.at(LONG - 777).isoformat(), "groupBy": "agent"}
+    assert known(figures(floor, asked)) == expected(days, 0, LONG - 777, 10**9, by_agent=True)
+    assert wrong(floor) == (set(), 0)
+
+
+def test_a_month_is_forgotten_but_what_goes_on_and_the_sums(floor: Floor, begin: datetime) -> None:
+    days = [Day(agent_id, random.Random(agent_id), begin) for agent_id in AGENTS]
+    floor.clock.go_to(LONG + 60)
+    tell(floor, days, random.Random(0), shuffled=False)
+    floor.clock.moment = datetime(2026, 3, 5, tzinfo=UTC)
+    february = {"from": "2026-02-01T00:00:00Z", "to": floor.clock.at(LONG).isoformat(), "bucket": "1h"}
+    january = {"from": begin.isoformat(), "to": "2026-02-01T00:00:00Z", "groupBy": "agent"}
+    before = [known(figures(floor, asked)) for asked in (february, january)]
+    PostgresUpkeep(floor.database, floor.told, "this-one", lambda: None, keep_months=1).tidy(floor.clock.now())
+    assert [month.beginning for month in agent_time.months(floor.database)] == [datetime(2026, 2, 1, tzinfo=UTC)]
+    assert floor.rows("select count(*) as n from agent_spans where word = 'carried'")[0]["n"] == len(AGENTS)
+    assert [known(figures(floor, asked)) for asked in (february, january)] == before
+    assert [known(figures(floor, asked, rolled=False)) for asked in (february,)] == before[:1]
+    assert wrong(floor) == (set(), 0)
+    late = {"event": "agent_status_changed", "agentId": "ana", "status": "away"}
+    floor.send(late | {"occurredAt": "2026-01-31T12:00:01Z"})
+    floor.keep_time()
+    assert [known(figures(floor, asked)) for asked in (february, january)] == before
+    floor.send(late | {"occurredAt": "2026-02-01T00:00:00Z", "eventId": "away-at-midnight"})
+    floor.keep_time()
+    assert known(figures(floor, february)) != before[0]
+    assert wrong(floor) == (set(), 0)
+
+
+def test_the_sweep_follows(floor: Floor, begin: datetime) -> None:
+    day = Day("ana", random.Random(3), begin)
+    floor.clock.go_to(LONG + 90_000)
+    floor.send(*day.events)
+    upkeep = PostgresUpkeep(floor.database, floor.told, "this-one", lambda: None)
+    run_sweep(floor.sweeper, upkeep, floor.clock.now() + timedelta(seconds=30), floor.clock.now, floor.clock.sleep)
+    asked = {"from": begin.isoformat(), "to": floor.clock.at(LONG - 777).isoformat(), "groupBy": "agent"}
+    assert known(figures(floor, asked)) == expected([day], 0, LONG - 777, 10**9, by_agent=True)

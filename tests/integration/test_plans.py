@@ -3,12 +3,13 @@
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
-from infra import history, rebuild, rollups
+from infra import agent_time, history, rebuild, rollups
 from shared import wiring
 from shared.adapters import clock
 from shared.adapters.postgres import rollups as rollups_kept
@@ -21,7 +22,21 @@ __all__ = ["api"]  # the fixture
 CALLS = 12_000
 # A page of 50 and one more, from each of three months and what is live, a few times over: no list is walked to its end.
 A_PAGES_WORTH = 1_500
-NEVER_WHOLE = ("calls_20", "calls_other", "events_20", "events_other", "call_rollups")
+NEVER_WHOLE = (
+    "calls_20",
+    "calls_other",
+    "events_20",
+    "events_other",
+    "call_rollups",
+    "agent_spans_20",
+    "agent_rollups",
+)
+
+
+def at(**ago: float) -> str:
+    return (clock.now() - timedelta(**ago)).isoformat()
+
+
 LISTS = [
     {},
     {"status": "ended"},
@@ -66,7 +81,19 @@ OTHERS: list[tuple[str, dict[str, str], dict[str, str]]] = [
     ("/api/metrics", {"groupBy": "queue", "bucket": "1h"}, {}),
     ("/api/metrics", {"groupBy": "agent"}, {}),
     ("/api/metrics", {"agentId": "agent-0123,agent-0500"}, {}),
+    ("/api/metrics", {"agentId": "agent-0012", "bucket": "5m"}, {}),
+    ("/api/metrics", {"from": at(days=40), "to": at(days=3, seconds=7), "groupBy": "agent"}, {}),
 ]
+# Thirty agents through three months; the last of their spans go on.
+TIME = """
+select make_agent_month(now() - n * interval '30 days') from generate_series(0, 3) n;
+insert into agent_spans
+select 'agent-' || to_char(n, 'FM0000'), s,
+    case when s + interval '50 minutes' < now() then s + interval '50 minutes' end,
+    false, 'r' || s, 0, 'available', 1, (array['available', 'on_call', 'wrap_up'])[1 + n % 3],
+    '{"said": "available", "held": [], "misses": 0}'
+from generate_series(0, 29) n, generate_series(now() - interval '85 days', now(), '50 minutes') s
+"""
 
 
 @pytest.fixture
@@ -87,6 +114,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[Any, Any]]]:
 def test_every_read_is_served_by_an_index(api: Api, database_url: str, asked: list[tuple[Any, Any]]) -> None:
     history.generate(database_url, history.Past(CALLS, 3, every=10), clock.now())
     with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(TIME)
+        with closing(Database(database_url)) as database:
+            for month in agent_time.months(database):
+                agent_time.rebuild(database, month)
         connection.execute("vacuum analyze")
         (known,) = connection.execute("select call_id from events limit 1").fetchone() or ("",)
     questions = [("/api/calls", query, {}) for query in LISTS]

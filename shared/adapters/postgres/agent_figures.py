@@ -1,11 +1,14 @@
 """Agents' time in figures: of sums as far as they reach, of spans at the edges and where they go on."""
 
+from datetime import timedelta
 from typing import Any, LiteralString
 
 from shared.adapters.postgres import agent_time, buckets
 from shared.adapters.postgres.rollups import Cover
 from shared.domain.metrics import AgentTime
 from shared.usecases.metrics import Span, Time
+
+LATELY = timedelta(hours=1)  # the widest sums of an agent that are wanted for the edge before now are an hour's
 
 # Each stretch of time is looked up by itself, which `offset 0` keeps so.
 _ROLLED: LiteralString = f"""
@@ -16,7 +19,13 @@ from unnest(%(grains)s::text[], %(rolled_from)s::timestamptz[], %(rolled_to)s::t
     where r.grain = rolled.grain and r.start >= rolled.beginning and r.start < rolled.ending
       and (%(agents)s::text[] is null or r.agent_id = any(%(agents)s)) offset 0) r
 """
+# What ended lately is found by its end; further back the spans of each agent are walked.
 _SPANS: LiteralString = f"""
+select s.agent_id, s.status, greatest(s.began, %(late)s) as began, least(s.ended, %(until)s) as ended
+from agent_spans s -- late is until where there is no such edge
+where %(late)s < %(until)s and s.ended > %(late)s and s.began < %(until)s and s.status <> 'offline'
+  and (%(agents)s::text[] is null or s.agent_id = any(%(agents)s))
+union all
 select s.agent_id, s.status, greatest(s.began, edge.beginning) as began, least(s.ended, edge.ending) as ended
 from unnest(%(edge_from)s::timestamptz[], %(edge_to)s::timestamptz[]) as edge (beginning, ending), agents a,
     lateral {agent_time.overlapping("a.id", "edge.beginning", "edge.ending")} s
@@ -54,15 +63,21 @@ def statement(span: Span) -> LiteralString:
 
 
 def parameters(span: Span, cover: Cover, limit: int) -> dict[str, Any]:
+    """The edge that reaches up to now is `late`, unless it is too long."""
+    until = min(span.end, span.now)
+    late = next((beginning for beginning, ending in cover.edges if ending == until > span.now - LATELY), until)
+    late = max(late, until - LATELY)
+    edges = [(beginning, min(ending, late)) for beginning, ending in cover.edges if beginning < late]
     return buckets.parameters(span) | {
         "agents": list(span.agents) or None,
-        "until": min(span.end, span.now),
+        "until": until,
+        "late": late,
         "limit": limit,
         "grains": [grain for grain, _, _ in cover.rolled],
         "rolled_from": [beginning for _, beginning, _ in cover.rolled],
         "rolled_to": [ending for _, _, ending in cover.rolled],
-        "edge_from": [beginning for beginning, _ in cover.edges],
-        "edge_to": [ending for _, ending in cover.edges],
+        "edge_from": [beginning for beginning, _ in edges],
+        "edge_to": [ending for _, ending in edges],
     }
 
 

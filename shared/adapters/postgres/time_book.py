@@ -20,10 +20,14 @@ from shared.usecases.keep_time import Change, OfAgent, Timeline, Turn
 CARRIED = "carried"
 # Whoever has this row keeps the time. All below the horizon is there to be seen, in whatever order it was committed.
 _TAKE = "select through, kept_since, horizon_position() as horizon from agent_time_kept for update"
-# History moves no agent, however much of it there is.
+# History moves no agent, however much of it there is: so many events are looked at, and so many of the others taken.
+LOOKED_AT = 20_000
 _NEW_EVENTS = """
-select txid from events where txid >= %(through)s and txid < %(horizon)s and source <> 'history'
-order by txid limit %(limit)s
+select count(*) as seen, max(txid) as last, count(*) filter (where source <> 'history') as found,
+    (array_agg(txid order by txid) filter (where source <> 'history'))[%(limit)s] as full_at
+from (
+    select txid, source from events where txid >= %(through)s and txid < %(horizon)s order by txid limit %(looked_at)s
+) new
 """
 _CALLS = "select distinct call_id from events where txid >= %s and txid < %s and source <> 'history'"
 _REPORTS = """
@@ -92,11 +96,13 @@ class PostgresTurn(Turn):
 
     def read(self, through: int, horizon: int, limit: int) -> int:
         """What the log says that is new; up to which transaction, in whole ones."""
-        found = self._rows(_NEW_EVENTS, {"through": through, "horizon": horizon, "limit": limit})
-        until = found[-1]["txid"] + 1 if len(found) == limit else horizon
-        self.calls = [row["call_id"] for row in self._rows(_CALLS, [through, until])] if found else ()
+        asked = {"through": through, "horizon": horizon, "limit": limit, "looked_at": LOOKED_AT}
+        (new,) = self._rows(_NEW_EVENTS, asked)
+        last = new["full_at"] or (new["last"] if new["seen"] == LOOKED_AT else None)
+        until = horizon if last is None else last + 1
+        self.calls = [row["call_id"] for row in self._rows(_CALLS, [through, until])] if new["found"] else ()
         self.reports = [_report(row) for row in self._rows(_REPORTS, [through, until])]
-        self.events = len(found)
+        self.events = new["found"] if last is None else limit
         return until
 
     def logs(self, call_ids: Collection[str]) -> Iterable[Sequence[Event]]:

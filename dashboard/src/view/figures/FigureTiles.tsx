@@ -1,5 +1,5 @@
 import { formatAddress } from "../../address";
-import type { Metrics, MetricsRow } from "../../contracts";
+import type { AgentTime, Metrics, MetricsRow } from "../../contracts";
 import { clockDuration } from "../../floor/durations";
 import type { FormulaName } from "../../preferences";
 import { texts } from "../../texts";
@@ -70,6 +70,8 @@ function DayTiles({ row, formula, isWhole }: DayTilesProps) {
     duration(handleTime.hold),
     duration(handleTime.acw),
   );
+  const noTime = texts.figures.noTime(isWhole);
+  const time = row.agentTime;
   const to = (link: string) => callsAddress(row.links[link]);
   return (
     <section class="figure-tiles" aria-label={texts.figures.overDay}>
@@ -94,6 +96,13 @@ function DayTiles({ row, formula, isWhole }: DayTilesProps) {
       <Tile id="asa" name={names.asa} value={duration(row.asa)} href={to("asa")} />
       <Tile id="aht" name={names.aht} value={duration(handleTime.aht)} note={parts} href={to("handled")} />
       <Tile
+        id="acw"
+        name={names.acw}
+        value={duration(handleTime.acw)}
+        note={time === null ? noTime : texts.figures.aCall}
+        href={to("handled")}
+      />
+      <Tile
         id="longestWait"
         name={names.longestWait}
         value={duration(row.longestWait)}
@@ -104,11 +113,17 @@ function DayTiles({ row, formula, isWhole }: DayTilesProps) {
         name={names.occupancy}
         value={percent(row.occupancy)}
         unit="%"
-        note={row.occupancy === null ? texts.figures.noOccupancy(isWhole) : undefined}
+        note={
+          time === null ? noTime : texts.figures.ofShift(duration(occupied(time)), duration(time.staffed))
+        }
         href={formatAddress("agents")}
       />
     </section>
   );
+}
+
+function occupied({ ringing, onCall, wrapUp }: AgentTime): number {
+  return ringing + onCall + wrapUp;
 }
 
 interface TileProps {
