@@ -26,6 +26,11 @@ TokenOption = Annotated[
     typer.Option("--token", envvar="SWITCHBOARD_TOKEN", help="Bearer token", show_default=LOCAL),
 ]
 
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option("--database-url", envvar="DATABASE_URL", help="postgresql://…", show_default=LOCAL),
+]
+
 errors = Console(stderr=True)
 
 
@@ -46,6 +51,14 @@ def locate(api: str | None, token: str | None, websocket: str | None = None) -> 
     if not state.get("api"):
         fail("No Switchboard runs here. Start one with `switchboard up`, or name one with --api and --token.")
     return Address(state["api"], websocket or state.get("websocket"), token or state["token"])
+
+
+def database(url: str | None) -> str:
+    """What was told, else the local run's."""
+    found = url or Home.current().read_state().get("database")
+    if not found:
+        fail("No Switchboard runs here. Name a database with --database-url.")
+    return found
 
 
 def fail(message: str) -> NoReturn:

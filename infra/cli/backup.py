@@ -8,9 +8,8 @@ from psycopg import Error as DatabaseError
 from rich.console import Console
 
 from infra import backup as copying
-from infra.cli.address import fail
+from infra.cli.address import DatabaseOption, database, fail
 from infra.errors import InfraError
-from infra.local.home import Home
 
 MB = 2**20
 NEXT = """Next, before senders and clients come back:
@@ -23,14 +22,10 @@ console = Console(highlight=False, soft_wrap=True)
 
 def backup(
     file: Annotated[Path, typer.Argument(help="Where to write it, such as floor.dump")],
-    database_url: Annotated[
-        str | None, typer.Option(envvar="DATABASE_URL", help="postgresql://…  [default: the local run's]")
-    ] = None,
+    database_url: DatabaseOption = None,
 ) -> None:
     """Copy the system of record to a file, while everybody works."""
-    url = database_url or Home.current().read_state().get("database")
-    if not url:
-        fail("No Switchboard runs here. Name a database with --database-url.")
+    url = database(database_url)
     try:
         with console.status("Copying …") as shown:
             size = copying.back_up(url, file, lambda size: shown.update(f"Copying … {size / MB:.1f} MB"))

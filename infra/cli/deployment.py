@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from infra import dashboard, package
+from infra.cli.address import DatabaseOption, database
 from infra.deploy import Deployment, Outputs
 from infra.errors import InfraError
 from infra.local.cloud import LocalCloud
@@ -19,14 +20,10 @@ from infra.migrate import migrate as apply_migrations
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
-DatabaseOption = Annotated[
-    str | None, typer.Option(envvar="DATABASE_URL", help="postgresql://…  [default: the local run's]")
-]
-
 
 def migrate(database_url: DatabaseOption = None) -> None:
     """Bring a database to the newest schema."""
-    url = database_url or _running("Name a database with --database-url").state["database"]
+    url = database(database_url)
     try:
         applied = apply_migrations(url)
     except (InfraError, DatabaseError) as error:

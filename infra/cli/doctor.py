@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from infra.cli.address import ApiOption, TokenOption, WebsocketOption, locate
+from infra.cli.address import ApiOption, DatabaseOption, TokenOption, WebsocketOption, locate
 from infra.doctor import Finding, Health, Patient, examine
 from infra.local.home import Home
 from shared.adapters import clock
@@ -28,9 +28,7 @@ def doctor(
     token: TokenOption = None,
     websocket: WebsocketOption = None,
     dashboard: Annotated[str | None, typer.Option(help="The page's address", show_default="the local run's")] = None,
-    database_url: Annotated[
-        str | None, typer.Option(envvar="DATABASE_URL", help="To compare its schema", show_default="the local run's")
-    ] = None,
+    database_url: DatabaseOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs")] = False,
 ) -> None:
     """Examine a running system: each part, a real subscription, the page, the clock, the token, the schema.

@@ -9,9 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from infra import history
-from infra.cli.address import fail
+from infra.cli.address import DatabaseOption, database, fail
 from infra.errors import InfraError
-from infra.local.home import Home
 from shared.adapters import clock
 
 console = Console(highlight=False, soft_wrap=True)
@@ -24,14 +23,10 @@ def generate_history(
         int, typer.Option(min=1, help="Each so many-th call has its events; the others are calls and figures only")
     ] = 50,
     jobs: Annotated[int, typer.Option(min=1, help="Months made at once")] = os.cpu_count() or 1,
-    database_url: Annotated[
-        str | None, typer.Option(envvar="DATABASE_URL", help="postgresql://…  [default: the local run's]")
-    ] = None,
+    database_url: DatabaseOption = None,
 ) -> None:
     """Fill a database without calls with a made-up past: 40 queues, 12 languages, 1,000 agents, figures included."""
-    url = database_url or Home.current().read_state().get("database")
-    if not url:
-        fail("No Switchboard runs here. Name a database with --database-url.")
+    url = database(database_url)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -10,8 +10,7 @@ from rich.progress import Progress
 
 from infra import agent_time, rollups
 from infra import rebuild as folding
-from infra.cli.address import fail
-from infra.local.home import Home
+from infra.cli.address import DatabaseOption, database, fail
 from shared.adapters import clock
 from shared.adapters.postgres.connection import Database
 from shared.adapters.postgres.ledger import PostgresJournal
@@ -24,16 +23,12 @@ console = Console(highlight=False, soft_wrap=True)
 
 def rebuild(
     mend: Annotated[bool, typer.Option("--repair", help="Write what the log says over what differs")] = False,
-    database_url: Annotated[
-        str | None, typer.Option(envvar="DATABASE_URL", help="postgresql://…  [default: the local run's]")
-    ] = None,
+    database_url: DatabaseOption = None,
 ) -> None:
     """Fold every call anew from its events, each month's figures from its calls, and each agent's time from both. Exits
     with 1 where any differs.
     """
-    url = database_url or Home.current().read_state().get("database")
-    if not url:
-        fail("No Switchboard runs here. Name a database with --database-url.")
+    url = database(database_url)
     try:
         folded, found = _compare(url)
         for difference in found[:SHOWN]:

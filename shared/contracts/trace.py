@@ -5,7 +5,7 @@ What is not valid counts as none, as the standard asks: a broken trace must not 
 """
 
 import re
-import secrets
+from os import urandom
 
 # A later version may say more behind what this one says.
 _TRACEPARENT = re.compile(
@@ -35,7 +35,7 @@ def from_xray(said: str) -> str | None:
 
 def begun() -> str:
     """A trace of its own."""
-    return f"00-{secrets.token_hex(16)}-{_span()}-01"
+    return f"00-{urandom(16).hex()}-{_span()}-01"
 
 
 def continued(traceparent: str | None) -> str:
@@ -48,4 +48,4 @@ def trace_id(traceparent: str) -> str:
 
 
 def _span() -> str:
-    return secrets.token_hex(8)
+    return urandom(8).hex()
