@@ -8,9 +8,11 @@ from typing import Any, Protocol
 from urllib.parse import quote_plus
 
 from shared.contracts.base import rfc3339
-from shared.contracts.metrics import AgentTimeView, Formula, Gauges, HandleTime, Metrics, MetricsRow, ServiceLevel
+from shared.contracts.metrics import Gauges
+from shared.contracts.metrics_wire import row_json
 from shared.contracts.problems import refuse
 from shared.contracts.queries import NOBODY, MetricsQuery, parse_query
+from shared.contracts.wire import Json
 from shared.domain import metrics
 from shared.domain.metrics import AgentTime, Tally
 from shared.domain.value import value
@@ -84,8 +86,8 @@ class Figures(Protocol):
     def gauges(self, span: Span, now: datetime) -> Gauges: ...
 
 
-def show_metrics(figures: Figures, bearer: Bearer, parameters: dict[str, Any], now: datetime) -> Metrics:
-    """Raises `ProblemError` (400) that names a parameter which is not valid."""
+def show_metrics(figures: Figures, bearer: Bearer, parameters: dict[str, Any], now: datetime) -> Json:
+    """As `contracts.metrics.Metrics`. Raises `ProblemError` (400) that names a parameter which is not valid."""
     query = parse_query(MetricsQuery, parameters)
     span = _span(figures, bearer, query, now)
     groups = figures.groups(span, MAX_ROWS + 1)
@@ -94,17 +96,17 @@ def show_metrics(figures: Figures, bearer: Bearer, parameters: dict[str, Any], n
     if len(groups) > MAX_ROWS:
         detail = f"These are more than {MAX_ROWS} rows: ask for a shorter range, longer buckets or fewer groups."
         raise refuse(400, detail, ("bucket", f"would give more than {MAX_ROWS} rows"))
-    return Metrics.trusted(
-        start=span.start,
-        end=span.end,
-        bucket=span.bucket,
-        zone=span.zone,
-        group_by=list(span.group_by),
-        data=[_row(query, group) for group in groups],
-        now=figures.gauges(span, now),
-        formulas=list(FORMULAS),
-        notes=_notes(span, groups),
-    )
+    return {
+        "from": rfc3339(span.start),
+        "to": rfc3339(span.end),
+        "bucket": span.bucket,
+        "zone": span.zone,
+        "groupBy": span.group_by,
+        "data": [_row(query, group) for group in groups],
+        "now": figures.gauges(span, now).model_dump(mode="json"),
+        "formulas": FORMULAS,
+        "notes": _notes(span, groups),
+    }
 
 
 def _beside(span: Span, groups: Sequence[Group], times: Sequence[Time]) -> list[Group]:
@@ -114,7 +116,7 @@ def _beside(span: Span, groups: Sequence[Group], times: Sequence[Time]) -> list[
         if each.time.staffed_ms:
             keys = {"agent": each.agent_id} if span.group_by else {}
             group = found.get((each.start, each.agent_id)) or Group(each.start, each.end, keys, Tally())
-            found[each.start, each.agent_id] = replace(group, time=each.time)
+            found[each.start, each.agent_id] = Group(group.start, group.end, group.keys, group.tally, each.time)
     return [found[key] for key in sorted(found, key=lambda key: (key[0], key[1] is None, key[1] or ""))]
 
 
@@ -155,66 +157,13 @@ def _span(figures: Figures, bearer: Bearer, query: MetricsQuery, now: datetime) 
     )
 
 
-def _row(query: MetricsQuery, group: Group) -> MetricsRow:
+def _row(query: MetricsQuery, group: Group) -> Json:
     tally, time = group.tally, group.time
     if time:
         tally = replace(tally, acw_ms=time.wrap_up_ms)
-    return MetricsRow.trusted(
-        start=group.start,
-        end=group.end,
-        queue_id=group.keys.get("queue"),
-        agent_id=group.keys.get("agent"),
-        language=group.keys.get("language"),
-        type=group.keys.get("type"),
-        offered=tally.offered,
-        answered=tally.answered,
-        answered_in_time=tally.answered_in_time,
-        abandoned=tally.abandoned,
-        short_abandons=tally.short_abandons,
-        failed=tally.failed,
-        sla_breached=tally.sla_breached,
-        service_level=ServiceLevel.trusted(
-            of_answered=metrics.level_of_answered(tally),
-            of_offered=metrics.level_of_offered(tally),
-            without_short_abandons=metrics.level_without_short_abandons(tally),
-            with_abandons_in_time=metrics.level_with_abandons_in_time(tally),
-        ),
-        abandon_rate=metrics.abandon_rate(tally),
-        asa=metrics.asa_seconds(tally),
-        mean_wait_of_all=metrics.mean_wait_seconds(tally),
-        longest_wait=tally.longest_wait_ms / 1000 if tally.waited else None,
-        handle_time=HandleTime.trusted(
-            aht=metrics.aht_seconds(tally),
-            talk=metrics.talk_seconds(tally),
-            hold=metrics.hold_seconds(tally),
-            acw=metrics.acw_seconds(tally) if time else None,
-        ),
-        handled=tally.handled,
-        occupancy=time and metrics.occupancy(time),
-        occupancy_without_away=time and metrics.occupancy_without_away(time),
-        agent_time=time and _seconds(time),
-        rona=tally.misses,
-        missed=tally.missed,
-        transfers=tally.transfers,
-        transferred=tally.transferred,
-        holds=tally.holds,
-        held=tally.held,
-        hold_exceeded=tally.hold_exceeded,
-        hold_excess_seconds=tally.hold_excess_ms / 1000,
-        short_calls=tally.short_calls,
-        links=_links(query, group),
-    )
-
-
-def _seconds(time: AgentTime) -> AgentTimeView:
-    return AgentTimeView.trusted(
-        staffed=time.staffed_ms / 1000,
-        ringing=time.ringing_ms / 1000,
-        on_call=time.on_call_ms / 1000,
-        wrap_up=time.wrap_up_ms / 1000,
-        available=time.available_ms / 1000,
-        away=time.away_ms / 1000,
-    )
+    row = row_json(group.start, group.end, group.keys, tally, time)
+    row["links"] = _links(query, group)
+    return row
 
 
 # How the list of calls is asked for those that a figure counts; what is not named here counts all of the group.
@@ -267,13 +216,13 @@ def _quoted(value: str) -> str:
     return quote_plus(value, safe=":,")
 
 
-def _formula(name: str, rule: Any) -> Formula:  # noqa: ANN401 - one of the domain's functions
+def _formula(name: str, rule: Any) -> Json:  # noqa: ANN401 - one of the domain's functions
     """As the domain's own docstring tells it: the formula, then the source."""
     formula, _, source = " ".join(str(rule.__doc__).split()).rstrip(".").partition(". ")
-    return Formula.trusted(name=name, formula=formula, source=source.replace("*", ""))
+    return {"name": name, "formula": formula, "source": source.replace("*", "")}
 
 
-FORMULAS: tuple[Formula, ...] = (
+FORMULAS: tuple[Json, ...] = (
     _formula("serviceLevel.ofAnswered", metrics.level_of_answered),
     _formula("serviceLevel.ofOffered", metrics.level_of_offered),
     _formula("serviceLevel.withoutShortAbandons", metrics.level_without_short_abandons),

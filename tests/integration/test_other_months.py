@@ -4,7 +4,6 @@ What must come out is counted here from the callers that the month was made of, 
 """
 
 import asyncio
-import json
 import random
 import re
 from collections import defaultdict
@@ -211,7 +210,7 @@ def _figures_are_those_of(counted: list[Caller]) -> None:
         for way, asked in ways.items():
             span = {"from": "1999-10-01T00:00:00Z", "to": "1999-11-02T00:00:00Z"} | asked
             figures = PostgresFigures(wiring.reading_database(), rolled=rolled)
-            answer = json.loads(show_metrics(figures, ADMIN, span, datetime.now(UTC)).model_dump_json())
+            answer = show_metrics(figures, ADMIN, span, datetime.now(UTC))
             told = {
                 _key(way, shown["queueId"], shown["agentId"], shown["start"]): _told(shown) for shown in answer["data"]
             }

@@ -1,9 +1,14 @@
 """The formulas over counts."""
 
+from datetime import UTC, datetime
+
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.contracts.metrics import MetricsRow
+from shared.contracts.metrics_wire import row_json
 from shared.domain import metrics
 from shared.domain.metrics import COUNTED, AgentTime, Tally
 
@@ -85,3 +90,10 @@ def test_the_real_day_by_its_counts() -> None:
 
 def test_every_figure_of_a_tally_is_a_whole_number() -> None:
     assert {type(getattr(Tally(), name)) for name in COUNTED} == {int}
+
+
+@given(tallies(), st.none() | st.builds(AgentTime, *[st.integers(0, 10**9)] * 5))
+def test_a_row_travels_as_its_contract_says(tally: Tally, time: AgentTime | None) -> None:
+    begin, end = datetime(2026, 1, 31, 12, tzinfo=UTC), datetime(2026, 1, 31, 13, tzinfo=UTC)
+    row = row_json(begin, end, {"queue": "q", "language": None}, tally, time) | {"links": {"offered": "/api/calls"}}
+    assert MetricsRow.model_validate_json(orjson.dumps(row)).model_dump(mode="json") == row
