@@ -1,7 +1,6 @@
 """A floor without a cloud: the use cases on real Postgres, what they announce kept in a list, time in hand."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -129,14 +128,6 @@ def other_connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
 
 
 @pytest.fixture
-def staging(database_url: str, redis_server: Redis) -> Callable[[Callable[[Stage], Awaitable[None]]], None]:
-    """Run a test's body on a stage."""
-
-    def run(body: Callable[[Stage], Awaitable[None]]) -> None:
-        async def on_stage() -> None:
-            async with staged(database_url, redis_server.url) as stage:
-                await body(stage)
-
-        asyncio.run(on_stage())
-
-    return run
+async def stage(database_url: str, redis_server: Redis) -> AsyncIterator[Stage]:
+    async with staged(database_url, redis_server.url) as stage:
+        yield stage

@@ -12,6 +12,8 @@ from shared.usecases import tenure
 from shared.usecases.tenure import LEASE_SECONDS, find_vacancies
 from tests.integration.stage import PATIENCE_SECONDS, Stage, initiated
 
+pytestmark = pytest.mark.anyio
+
 RIVALS, ROUNDS = 8, 20
 SHARDS = 3
 ENGLISH, SPANISH = 0, 1  # their shards of three
@@ -36,210 +38,174 @@ def hold_channel(running) -> asyncio.Event:
     return may_listen
 
 
-def test_the_old_relay_tells_until_the_new_one_listens(staging):
-    async def body(stage: Stage):
-        stage.listen("c", "queue:spanish")
-        async with stage.relay(seconds=0) as older:
-            await older.ready()
-            fence = await stage.called.get()
-            assert fence == older.floor.fence
-            async with stage.relay(after=fence) as younger:
-                may_listen = hold_channel(younger)
-                before = await stage.begin("before")
-                await older.floor.until_cleared(before)
-                assert not younger.floor.fence
-                may_listen.set()
-                await ended(older.task)
-                assert (younger.floor.fence or 0) > fence
-                after = await stage.begin("after")
-                await younger.floor.until_cleared(after)
-        assert set(stage.gateway.events("c")) == {before, after}
-
-    staging(body)
+async def test_the_old_relay_tells_until_the_new_one_listens(stage: Stage):
+    stage.listen("c", "queue:spanish")
+    async with stage.relay(seconds=0) as older:
+        await older.ready()
+        fence = await stage.called.get()
+        assert fence == older.floor.fence
+        async with stage.relay(after=fence) as younger:
+            may_listen = hold_channel(younger)
+            before = await stage.begin("before")
+            await older.floor.until_cleared(before)
+            assert not younger.floor.fence
+            may_listen.set()
+            await ended(older.task)
+            assert (younger.floor.fence or 0) > fence
+            after = await stage.begin("after")
+            await younger.floor.until_cleared(after)
+    assert set(stage.gateway.events("c")) == {before, after}
 
 
-def test_what_the_old_relay_could_not_finish_the_new_one_tells(staging):
-    async def body(stage: Stage):
-        stage.listen("slow", "queue:spanish")
-        held = stage.gateway.held["slow"] = asyncio.Event()
-        async with stage.relay() as older:
-            await older.ready()
-            first = await stage.begin("c1")
-            await stage.gateway.until(lambda: stage.gateway.asked["slow"] == 1)
-            async with stage.relay(after=older.floor.fence) as younger:
-                await stage.gateway.until(lambda: stage.gateway.asked["slow"] == 2)
-                await ended(older.task)  # it gives the post a while, then leaves it
-                assert stage.owed() == {first}
-                held.set()
-                await younger.floor.until_cleared(first)
-        assert set(stage.gateway.events("slow")) == {first}
-
-    staging(body)
+async def test_what_the_old_relay_could_not_finish_the_new_one_tells(stage: Stage):
+    stage.listen("slow", "queue:spanish")
+    held = stage.gateway.held["slow"] = asyncio.Event()
+    async with stage.relay() as older:
+        await older.ready()
+        first = await stage.begin("c1")
+        await stage.gateway.until(lambda: stage.gateway.asked["slow"] == 1)
+        async with stage.relay(after=older.floor.fence) as younger:
+            await stage.gateway.until(lambda: stage.gateway.asked["slow"] == 2)
+            await ended(older.task)  # it gives the post a while, then leaves it
+            assert stage.owed() == {first}
+            held.set()
+            await younger.floor.until_cleared(first)
+    assert set(stage.gateway.events("slow")) == {first}
 
 
-def test_without_a_channel_a_successor_takes_over_all_the_same(staging, redis_server):
-    async def body(stage: Stage):
-        stage.listen("c", "queue:spanish")
-        async with stage.relay() as older:
-            await older.ready()
-            redis_server.stop()
-            async with stage.relay(after=older.floor.fence) as younger:
-                await ended(older.task)
-                before = stage.registry.position()
-                event = await stage.begin("c1")
-                await younger.floor.until_cleared(event)
-                assert stage.registry.position() > before  # snapshots do not stand still meanwhile
-        assert event in stage.gateway.events("c")
-
-    staging(body)
+async def test_without_a_channel_a_successor_takes_over_all_the_same(stage: Stage, redis_server):
+    stage.listen("c", "queue:spanish")
+    async with stage.relay() as older:
+        await older.ready()
+        redis_server.stop()
+        async with stage.relay(after=older.floor.fence) as younger:
+            await ended(older.task)
+            before = stage.registry.position()
+            event = await stage.begin("c1")
+            await younger.floor.until_cleared(event)
+            assert stage.registry.position() > before  # snapshots do not stand still meanwhile
+    assert event in stage.gateway.events("c")
 
 
-def test_a_successor_that_does_not_come_is_called_again_and_the_shard_is_left_vacant(staging, monkeypatch):
+async def test_a_successor_that_does_not_come_is_called_again_and_the_shard_is_left_vacant(stage: Stage, monkeypatch):
     monkeypatch.setattr(tenure, "ANSWER_SECONDS", 0.01)
 
-    async def body(stage: Stage):
-        async with stage.relay(seconds=0) as lonely:
-            await ended(lonely.task)
-        assert [stage.called.get_nowait() for _ in range(tenure.CALLS)] == [lonely.floor.fence] * tenure.CALLS
-        assert PostgresLeases(stage.database).vacant([0]) == [0]
-
-    staging(body)
+    async with stage.relay(seconds=0) as lonely:
+        await ended(lonely.task)
+    assert [stage.called.get_nowait() for _ in range(tenure.CALLS)] == [lonely.floor.fence] * tenure.CALLS
+    assert PostgresLeases(stage.database).vacant([0]) == [0]
 
 
-def test_who_has_no_right_to_a_shard_leaves_it_alone(staging):
-    async def body(stage: Stage):
-        async with stage.relay() as holder:
-            await holder.ready()
-            for after in (None, (holder.floor.fence or 0) - 1):
-                async with stage.relay(after=after) as uncalled:
-                    await ended(uncalled.task)
-                    assert not uncalled.floor.drained.is_set()
-            assert await holder.floor.renew(LEASE_SECONDS)
-
-    staging(body)
+async def test_who_has_no_right_to_a_shard_leaves_it_alone(stage: Stage):
+    async with stage.relay() as holder:
+        await holder.ready()
+        for after in (None, (holder.floor.fence or 0) - 1):
+            async with stage.relay(after=after) as uncalled:
+                await ended(uncalled.task)
+                assert not uncalled.floor.drained.is_set()
+        assert await holder.floor.renew(LEASE_SECONDS)
 
 
-def test_of_two_relays_on_a_shard_one_is_killed_and_the_other_takes_over_within_the_lease(staging):
-    async def body(stage: Stage):
-        stage.listen("c", "queue:spanish")
+async def test_of_two_relays_on_a_shard_one_is_killed_and_the_other_takes_over_within_the_lease(stage: Stage):
+    stage.listen("c", "queue:spanish")
+    leases = PostgresLeases(stage.database)
+    passed = timedelta()
+
+    def sleep(seconds: float) -> None:  # time goes by on the lease, and nowhere else
+        nonlocal passed
+        passed += timedelta(seconds=seconds)
+        stage.database.connection().execute(
+            "update leases set expires_at = expires_at - make_interval(secs => %s)", [seconds]
+        )
+
+    async with stage.relay(leaves_lease=True) as killed:
+        await killed.ready()
+        killed.floor.may_clear.clear()
+        event = await stage.begin("c1")
+        await stage.gateway.until(lambda: stage.gateway.events("c"))
+    assert leases.vacant([0]) == []
+    assert find_vacancies(lambda: leases.vacant([0]), sleep) == [0]
+    assert passed <= timedelta(seconds=LEASE_SECONDS)
+    async with stage.relay() as another:
+        await another.floor.until_cleared(event)
+
+
+async def test_who_looks_for_a_vacancy_while_the_holder_lives_finds_none(stage: Stage):
+    async with stage.relay() as holder:
+        await holder.ready()
+        looks: list[float] = []
         leases = PostgresLeases(stage.database)
-        passed = timedelta()
+        assert find_vacancies(lambda: leases.vacant([0]), looks.append) == ()
+        assert sum(looks) >= LEASE_SECONDS
 
-        def sleep(seconds: float) -> None:  # time goes by on the lease, and nowhere else
-            nonlocal passed
-            passed += timedelta(seconds=seconds)
-            stage.database.connection().execute(
-                "update leases set expires_at = expires_at - make_interval(secs => %s)", [seconds]
-            )
 
-        async with stage.relay(leaves_lease=True) as killed:
+async def test_a_relay_that_does_not_know_it_was_replaced_strikes_nothing_off_and_leaves_as_it_learns(stage: Stage):
+    stage.listen("c", "queue:spanish")
+    async with stage.relay() as stale:
+        await stale.ready()
+        stale.floor.may_renew.clear()
+        async with stage.relay(after=stale.floor.fence) as killed:
             await killed.ready()
-            killed.floor.may_clear.clear()
-            event = await stage.begin("c1")
-            await stage.gateway.until(lambda: stage.gateway.events("c"))
-        assert leases.vacant([0]) == []
-        assert find_vacancies(lambda: leases.vacant([0]), sleep) == [0]
-        assert passed <= timedelta(seconds=LEASE_SECONDS)
-        async with stage.relay() as another:
-            await another.floor.until_cleared(event)
-
-    staging(body)
-
-
-def test_who_looks_for_a_vacancy_while_the_holder_lives_finds_none(staging):
-    async def body(stage: Stage):
-        async with stage.relay() as holder:
-            await holder.ready()
-            looks: list[float] = []
-            leases = PostgresLeases(stage.database)
-            assert find_vacancies(lambda: leases.vacant([0]), looks.append) == ()
-            assert sum(looks) >= LEASE_SECONDS
-
-    staging(body)
-
-
-def test_a_relay_that_does_not_know_it_was_replaced_strikes_nothing_off_and_leaves_as_it_learns(staging):
-    async def body(stage: Stage):
-        stage.listen("c", "queue:spanish")
-        async with stage.relay() as stale:
-            await stale.ready()
-            stale.floor.may_renew.clear()
-            async with stage.relay(after=stale.floor.fence) as killed:
-                await killed.ready()
-            event = await stage.begin("c1")
-            await ended(stale.task)  # what it was to strike off told it
-        assert stage.gateway.events("c") == [event]
-        assert stage.owed() == {event}
-
-    staging(body)
+        event = await stage.begin("c1")
+        await ended(stale.task)  # what it was to strike off told it
+    assert stage.gateway.events("c") == [event]
+    assert stage.owed() == {event}
 
 
 @pytest.mark.parametrize("is_called", [False, True], ids=["vacant", "called for"])
-def test_of_many_who_want_a_shard_one_gets_it_and_no_number_comes_twice(staging, is_called):
-    async def body(stage: Stage):
-        async with AsyncExitStack() as stack:
-            rivals = [PostgresFloor(stage.postgres_url) for _ in range(RIVALS)]
-            for rival in rivals:
-                stack.push_async_callback(rival.close)
-            holder = 0
-            for _ in range(ROUNDS):
-                if not is_called:
-                    stage.expire_leases()
-                after = holder if is_called else None
-                got = [fence for fence in await asyncio.gather(*(r.acquire(60, after) for r in rivals)) if fence]
-                assert len(got) == 1
-                assert got[0] > holder
-                (holder,) = got
-
-    staging(body)
+async def test_of_many_who_want_a_shard_one_gets_it_and_no_number_comes_twice(stage: Stage, is_called):
+    async with AsyncExitStack() as stack:
+        rivals = [PostgresFloor(stage.postgres_url) for _ in range(RIVALS)]
+        for rival in rivals:
+            stack.push_async_callback(rival.close)
+        holder = 0
+        for _ in range(ROUNDS):
+            if not is_called:
+                stage.expire_leases()
+            after = holder if is_called else None
+            got = [fence for fence in await asyncio.gather(*(r.acquire(60, after) for r in rivals)) if fence]
+            assert len(got) == 1
+            assert got[0] > holder
+            (holder,) = got
 
 
-def test_each_queue_is_told_by_the_relay_of_its_shard(staging):
-    async def body(stage: Stage):
-        stage.desk = stage.desk_on(stage.database, SHARDS)
-        stage.listen("c", "queue:spanish", "queue:english")
-        async with (
-            stage.relay(shard=ENGLISH, shards=SHARDS) as english,
-            stage.relay(shard=SPANISH, shards=SHARDS) as other,
-        ):
-            await english.ready()
-            await other.ready()
-            in_one = await stage.send(initiated("e", "english"), initiated("s", "spanish"))
-            for running in (english, other):
-                await running.floor.until_cleared(*in_one)
-            assert (english.relay.events, other.relay.events) == (1, 1)
-        assert set(stage.gateway.events("c")) == set(in_one)
-        assert stage.owed() == set()
-
-    staging(body)
+async def test_each_queue_is_told_by_the_relay_of_its_shard(stage: Stage):
+    stage.desk = stage.desk_on(stage.database, SHARDS)
+    stage.listen("c", "queue:spanish", "queue:english")
+    async with (
+        stage.relay(shard=ENGLISH, shards=SHARDS) as english,
+        stage.relay(shard=SPANISH, shards=SHARDS) as other,
+    ):
+        await english.ready()
+        await other.ready()
+        in_one = await stage.send(initiated("e", "english"), initiated("s", "spanish"))
+        for running in (english, other):
+            await running.floor.until_cleared(*in_one)
+        assert (english.relay.events, other.relay.events) == (1, 1)
+    assert set(stage.gateway.events("c")) == set(in_one)
+    assert stage.owed() == set()
 
 
-def test_the_other_shards_go_on_where_one_has_no_relay(staging):
-    async def body(stage: Stage):
-        stage.desk = stage.desk_on(stage.database, SHARDS)
-        stage.listen("c", "queue:spanish", "queue:english")
-        leases = PostgresLeases(stage.database)
-        async with stage.relay(shard=ENGLISH, shards=SHARDS) as running:
-            await running.ready()
-            told, waits = await stage.begin("e", "english"), await stage.begin("s", "spanish")
-            await running.floor.until_cleared(told)
-            assert stage.owed() == {waits}
-            assert stage.woken == [SPANISH]
-            assert leases.vacant([ENGLISH, SPANISH]) == [SPANISH]
-            async with stage.relay(shard=SPANISH, shards=SHARDS) as other:
-                await other.floor.until_cleared(waits)
-                assert leases.vacant([ENGLISH, SPANISH]) == []
-
-    staging(body)
+async def test_the_other_shards_go_on_where_one_has_no_relay(stage: Stage):
+    stage.desk = stage.desk_on(stage.database, SHARDS)
+    stage.listen("c", "queue:spanish", "queue:english")
+    leases = PostgresLeases(stage.database)
+    async with stage.relay(shard=ENGLISH, shards=SHARDS) as running:
+        await running.ready()
+        told, waits = await stage.begin("e", "english"), await stage.begin("s", "spanish")
+        await running.floor.until_cleared(told)
+        assert stage.owed() == {waits}
+        assert stage.woken == [SPANISH]
+        assert leases.vacant([ENGLISH, SPANISH]) == [SPANISH]
+        async with stage.relay(shard=SPANISH, shards=SHARDS) as other:
+            await other.floor.until_cleared(waits)
+            assert leases.vacant([ENGLISH, SPANISH]) == []
 
 
-def test_what_a_shard_that_is_no_more_owes_is_told(staging):
-    async def body(stage: Stage):
-        stage.listen("c", "queue:spanish")
-        stage.desk = stage.desk_on(stage.database, SHARDS)
-        event = await stage.begin("c1")
-        async with stage.relay(shard=0, shards=1) as running:
-            await running.floor.until_cleared(event)
-        assert stage.gateway.events("c") == [event]
-
-    staging(body)
+async def test_what_a_shard_that_is_no_more_owes_is_told(stage: Stage):
+    stage.listen("c", "queue:spanish")
+    stage.desk = stage.desk_on(stage.database, SHARDS)
+    event = await stage.begin("c1")
+    async with stage.relay(shard=0, shards=1) as running:
+        await running.floor.until_cleared(event)
+    assert stage.gateway.events("c") == [event]

@@ -1,122 +1,107 @@
 """The relay between a real Redis, a real Postgres and a gateway that takes posts: who is told what."""
 
+import pytest
+
 from tests.integration.stage import Stage, answered, initiated, routed
 
-
-def test_each_socket_gets_exactly_what_it_asked_for_and_may_see(staging):
-    async def body(stage: Stage):
-        stage.listen("spanish", "queue:spanish", queues=["spanish"])
-        stage.listen("english", "queue:english", queues=["english"])
-        stage.listen("both", "queue:spanish", "queue:english")
-        stage.listen("call", "call:s1")
-        stage.listen("agent", "agent:ana")
-        stage.listen("alerts", "alerts:spanish")
-        stage.listen("foreign", "queue:spanish", "call:s1", "agent:ana", "alerts:spanish", queues=["english"])
-        stage.listen("sender", "queue:spanish", role="sender")
-        stage.listen("nothing")
-        async with stage.relay() as running:
-            await running.ready()
-            s1 = await stage.begin("s1")
-            e1 = await stage.begin("e1", "english")
-            s2 = await stage.begin("s2")
-            rang, spoke = await stage.send(routed("s1"), answered("s1", 31))
-            await running.floor.until_cleared(s1, e1, s2, rang, spoke)
-        owed = {
-            "spanish": {s1, s2, rang, spoke},
-            "english": {e1},
-            "both": {s1, e1, s2, rang, spoke},
-            "call": {s1, rang, spoke},
-            "agent": {rang, spoke},
-            "alerts": {rang, spoke},  # the batch told them with the call as both had left it: flagged
-        }
-        got = {name: set(stage.gateway.events(name)) for name in stage.gateway.frames}
-        assert got == owed
-        assert stage.gateway.calls("both") == {"s1": 3, "e1": 1, "s2": 1}
-        assert stage.owed() == set()
-
-    staging(body)
+pytestmark = pytest.mark.anyio
 
 
-def test_what_nobody_listens_to_is_cleared_as_well(staging):
-    async def body(stage: Stage):
-        async with stage.relay() as running:
-            await running.ready()
-            await running.floor.until_cleared(await stage.begin("c1"))
-        assert stage.owed() == set()
-
-    staging(body)
-
-
-def test_a_transfer_is_told_to_both_queues_live_and_from_the_outbox(staging):
-    async def body(stage: Stage):
-        for name, queue in (("s", "spanish"), ("e", "english")):
-            stage.listen(name, f"queue:{queue}", queues=[queue])
-        moved = {"event": "call_transferred", "callId": "c1", "queueId": "english"}
-        async with stage.relay() as running:
-            await running.ready()
-            before = [await stage.begin("c1"), *await stage.send(routed("c1"), answered("c1"))]
-            (transfer,) = await stage.send(moved)
-            (after,) = await stage.send(routed("c1", "bea"))
-            await running.floor.until_cleared(*before, transfer, after)
-        assert stage.gateway.events("s") == [*before, transfer]
-        assert stage.gateway.events("e") == [transfer, after]
-        moved["callId"] = "c2"
-        quiet = [await stage.begin("c2"), *await stage.send(routed("c2"), answered("c2"), moved)]
-        async with stage.relay() as running:
-            await running.floor.until_cleared(*quiet)
-        assert (
-            stage.gateway.events("s")[len(before) + 1 :] == quiet[1:]
-        )  # the transaction that moved it; the first event's call is english by now
-        assert stage.gateway.events("e")[2:] == quiet
-
-    staging(body)
+async def test_each_socket_gets_exactly_what_it_asked_for_and_may_see(stage: Stage):
+    stage.listen("spanish", "queue:spanish", queues=["spanish"])
+    stage.listen("english", "queue:english", queues=["english"])
+    stage.listen("both", "queue:spanish", "queue:english")
+    stage.listen("call", "call:s1")
+    stage.listen("agent", "agent:ana")
+    stage.listen("alerts", "alerts:spanish")
+    stage.listen("foreign", "queue:spanish", "call:s1", "agent:ana", "alerts:spanish", queues=["english"])
+    stage.listen("sender", "queue:spanish", role="sender")
+    stage.listen("nothing")
+    async with stage.relay() as running:
+        await running.ready()
+        s1 = await stage.begin("s1")
+        e1 = await stage.begin("e1", "english")
+        s2 = await stage.begin("s2")
+        rang, spoke = await stage.send(routed("s1"), answered("s1", 31))
+        await running.floor.until_cleared(s1, e1, s2, rang, spoke)
+    owed = {
+        "spanish": {s1, s2, rang, spoke},
+        "english": {e1},
+        "both": {s1, e1, s2, rang, spoke},
+        "call": {s1, rang, spoke},
+        "agent": {rang, spoke},
+        "alerts": {rang, spoke},  # the batch told them with the call as both had left it: flagged
+    }
+    got = {name: set(stage.gateway.events(name)) for name in stage.gateway.frames}
+    assert got == owed
+    assert stage.gateway.calls("both") == {"s1": 3, "e1": 1, "s2": 1}
+    assert stage.owed() == set()
 
 
-def test_frames_stay_below_32_kb(staging):
-    async def body(stage: Stage):
-        stage.listen("c", "queue:spanish")
-        events = await stage.send(*(initiated(f"c{n}", metadata={"note": "ñ" * 2000}) for n in range(20)))
-        async with stage.relay() as running:
-            await running.floor.until_cleared(*events)
-        assert max(stage.gateway.sizes) < 32 * 1024
-        assert sorted(stage.gateway.events("c")) == sorted(events)
-        assert len(stage.gateway.calls("c")) == 20
-
-    staging(body)
+async def test_what_nobody_listens_to_is_cleared_as_well(stage: Stage):
+    async with stage.relay() as running:
+        await running.ready()
+        await running.floor.until_cleared(await stage.begin("c1"))
+    assert stage.owed() == set()
 
 
-def test_agents_are_told_of_on_their_own_topics(staging):
-    async def body(stage: Stage):
-        connection = stage.database.connection()
-        connection.execute(
-            "insert into agents (id, name, queues, status_since) "
-            "values ('ana', 'Ana', '{spanish}', now() - interval '1h')"
-        )
-        stage.listen("agent", "agent:ana", queues=["spanish"])
-        stage.listen("queue", "queue:spanish")
-        stage.listen("other", "queue:english", "agent:bea")
-        stage.listen("foreign", "agent:ana", queues=["english"])
-        async with stage.relay() as running:
-            await running.ready()
-            await stage.send({"event": "agent_status_changed", "agentId": "ana", "status": "available"})
-            await stage.gateway.until(lambda: {"agent", "queue"} <= set(stage.gateway.frames))
-        assert set(stage.gateway.frames) == {"agent", "queue"}
-        (frame,) = stage.gateway.frames["agent"]
-        assert [(agent["id"], agent["status"]) for agent in frame["agents"]] == [("ana", "available")]
+async def test_a_transfer_is_told_to_both_queues_live_and_from_the_outbox(stage: Stage):
+    for name, queue in (("s", "spanish"), ("e", "english")):
+        stage.listen(name, f"queue:{queue}", queues=[queue])
+    moved = {"event": "call_transferred", "callId": "c1", "queueId": "english"}
+    async with stage.relay() as running:
+        await running.ready()
+        before = [await stage.begin("c1"), *await stage.send(routed("c1"), answered("c1"))]
+        (transfer,) = await stage.send(moved)
+        (after,) = await stage.send(routed("c1", "bea"))
+        await running.floor.until_cleared(*before, transfer, after)
+    assert stage.gateway.events("s") == [*before, transfer]
+    assert stage.gateway.events("e") == [transfer, after]
+    moved["callId"] = "c2"
+    quiet = [await stage.begin("c2"), *await stage.send(routed("c2"), answered("c2"), moved)]
+    async with stage.relay() as running:
+        await running.floor.until_cleared(*quiet)
+    assert (
+        stage.gateway.events("s")[len(before) + 1 :] == quiet[1:]
+    )  # the transaction that moved it; the first event's call is english by now
+    assert stage.gateway.events("e")[2:] == quiet
 
-    staging(body)
+
+async def test_frames_stay_below_32_kb(stage: Stage):
+    stage.listen("c", "queue:spanish")
+    events = await stage.send(*(initiated(f"c{n}", metadata={"note": "ñ" * 2000}) for n in range(20)))
+    async with stage.relay() as running:
+        await running.floor.until_cleared(*events)
+    assert max(stage.gateway.sizes) < 32 * 1024
+    assert sorted(stage.gateway.events("c")) == sorted(events)
+    assert len(stage.gateway.calls("c")) == 20
 
 
-def test_who_follows_an_agent_hears_that_the_call_left(staging):
-    async def body(stage: Stage):
-        stage.listen("agent", "agent:ana")
-        quiet = [await stage.begin("c1"), *await stage.send(routed("c1"), answered("c1"))]
-        moved = await stage.send({"event": "call_transferred", "callId": "c1", "queueId": "english"})
-        async with stage.relay() as running:
-            await running.floor.until_cleared(*quiet, *moved)
-        assert stage.gateway.events("agent") == [
-            quiet[1],
-            *moved,
-        ]  # `call_answered` names nobody, and nobody has the call
+async def test_agents_are_told_of_on_their_own_topics(stage: Stage):
+    connection = stage.database.connection()
+    connection.execute(
+        "insert into agents (id, name, queues, status_since) values ('ana', 'Ana', '{spanish}', now() - interval '1h')"
+    )
+    stage.listen("agent", "agent:ana", queues=["spanish"])
+    stage.listen("queue", "queue:spanish")
+    stage.listen("other", "queue:english", "agent:bea")
+    stage.listen("foreign", "agent:ana", queues=["english"])
+    async with stage.relay() as running:
+        await running.ready()
+        await stage.send({"event": "agent_status_changed", "agentId": "ana", "status": "available"})
+        await stage.gateway.until(lambda: {"agent", "queue"} <= set(stage.gateway.frames))
+    assert set(stage.gateway.frames) == {"agent", "queue"}
+    (frame,) = stage.gateway.frames["agent"]
+    assert [(agent["id"], agent["status"]) for agent in frame["agents"]] == [("ana", "available")]
 
-    staging(body)
+
+async def test_who_follows_an_agent_hears_that_the_call_left(stage: Stage):
+    stage.listen("agent", "agent:ana")
+    quiet = [await stage.begin("c1"), *await stage.send(routed("c1"), answered("c1"))]
+    moved = await stage.send({"event": "call_transferred", "callId": "c1", "queueId": "english"})
+    async with stage.relay() as running:
+        await running.floor.until_cleared(*quiet, *moved)
+    assert stage.gateway.events("agent") == [
+        quiet[1],
+        *moved,
+    ]  # `call_answered` names nobody, and nobody has the call

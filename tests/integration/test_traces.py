@@ -15,6 +15,8 @@ from tests.integration.stage import Stage, routed
 from tests.integration.test_cloudevents import BATCHED, ENVELOPE
 from tests.integration.test_rest import INITIATED, Api, api  # noqa: F401 - a fixture
 
+pytestmark = pytest.mark.anyio
+
 Staging = Callable[[Callable[[Stage], Awaitable[None]]], None]
 GIVEN = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 GIVEN_ID = trace_id(GIVEN)
@@ -98,40 +100,33 @@ def test_what_falls_due_begins_a_trace_with_each_transaction(floor: Floor) -> No
 
 
 @pytest.mark.parametrize("is_heard", [True, False], ids=["by Redis", "by the outbox"])
-def test_a_frame_names_the_requests_that_it_tells_of(staging: Staging, is_heard: bool) -> None:
-    async def body(stage: Stage) -> None:
-        stage.listen("dana", "queue:spanish")
-        other = begun()
+async def test_a_frame_names_the_requests_that_it_tells_of(stage: Stage, is_heard: bool) -> None:
+    stage.listen("dana", "queue:spanish")
+    other = begun()
+    with trace.under(GIVEN):
+        missed = await stage.begin("call-1")
+    async with stage.relay() as running:
+        await running.floor.until_cleared(missed)
+        if is_heard:
+            with trace.under(other):
+                sent = await stage.send(routed("call-1"))
+            await running.floor.until_cleared(*sent)
+    frames = stage.gateway.frames["dana"]
+    assert frames[0]["traces"] == [GIVEN]
+    assert [frame["traces"] for frame in frames[1:]] == ([[other]] if is_heard else [])
+
+
+async def test_a_frame_names_no_request_of_which_its_reader_sees_nothing(stage: Stage) -> None:
+    stage.listen("dana", "queue:spanish", queues=["spanish"])
+    stage.listen("theo", "queue:english", queues=["english"])
+    async with stage.relay() as running:
+        await running.ready()
         with trace.under(GIVEN):
-            missed = await stage.begin("call-1")
-        async with stage.relay() as running:
-            await running.floor.until_cleared(missed)
-            if is_heard:
-                with trace.under(other):
-                    sent = await stage.send(routed("call-1"))
-                await running.floor.until_cleared(*sent)
-        frames = stage.gateway.frames["dana"]
-        assert frames[0]["traces"] == [GIVEN]
-        assert [frame["traces"] for frame in frames[1:]] == ([[other]] if is_heard else [])
-
-    staging(body)
-
-
-def test_a_frame_names_no_request_of_which_its_reader_sees_nothing(staging: Staging) -> None:
-    async def body(stage: Stage) -> None:
-        stage.listen("dana", "queue:spanish", queues=["spanish"])
-        stage.listen("theo", "queue:english", queues=["english"])
-        async with stage.relay() as running:
-            await running.ready()
-            with trace.under(GIVEN):
-                first = await stage.begin("call-1")
-            with trace.under(other := begun()):
-                second = await stage.begin("call-2", "english")
-            await running.floor.until_cleared(first, second)
-        told = {
-            name: [trace for frame in stage.gateway.frames[name] for trace in frame["traces"]]
-            for name in ("dana", "theo")
-        }
-        assert told == {"dana": [GIVEN], "theo": [other]}
-
-    staging(body)
+            first = await stage.begin("call-1")
+        with trace.under(other := begun()):
+            second = await stage.begin("call-2", "english")
+        await running.floor.until_cleared(first, second)
+    told = {
+        name: [trace for frame in stage.gateway.frames[name] for trace in frame["traces"]] for name in ("dana", "theo")
+    }
+    assert told == {"dana": [GIVEN], "theo": [other]}
