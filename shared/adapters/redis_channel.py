@@ -1,6 +1,5 @@
 """Listens to the floor's channel, and notices when there is nothing to hear because nobody is there."""
 
-import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ from redis.retry import Retry
 
 from shared.adapters.floor_channel import floor_channel
 from shared.contracts.feed import Published
+from shared.usecases.cancellation import obey_cancellation
 from shared.usecases.floor import ChannelDownError
 
 _log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class RedisChannel:
         try:
             subscription = client.pubsub()
             await _subscribe(subscription, self._name)
-            _obey_cancellation()
+            obey_cancellation()
             yield _messages(subscription)
         finally:
             await client.aclose()
@@ -54,7 +54,7 @@ async def _messages(subscription: Any) -> AsyncGenerator[Published]:  # noqa: AN
         asked = False
         while True:
             message = await subscription.get_message(timeout=SILENCE_SECONDS)
-            _obey_cancellation()
+            obey_cancellation()
             if message is None and asked:
                 raise ChannelDownError(f"Redis has been silent for {SILENCE_SECONDS:g} s after a ping.")
             asked = message is None
@@ -64,13 +64,6 @@ async def _messages(subscription: Any) -> AsyncGenerator[Published]:  # noqa: AN
                 yield published
     except _DOWN as error:
         raise ChannelDownError(str(error) or type(error).__name__) from error
-
-
-def _obey_cancellation() -> None:
-    """A connection that is just made or just read may swallow the cancellation of whoever waits for it."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 def _read(data: bytes) -> Published | None:

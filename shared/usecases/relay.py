@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 
 from shared.contracts.feed import Published
+from shared.usecases.cancellation import obey_cancellation
 from shared.usecases.delivery import Debts, Delivery
 from shared.usecases.floor import Channel, ChannelDownError, Floor, Gateway, Sent
 from shared.usecases.journal import UnavailableError
@@ -146,6 +147,7 @@ class Relay:
                     draining.cancel()
             except* ChannelDownError as down:
                 _log.warning("The channel is down: %s", down.exceptions[0])
+            obey_cancellation()
             self._attentive.set()
             await self._drain()
             await asyncio.sleep(pause_seconds)

@@ -1,10 +1,14 @@
 """What the relay makes of an outage: its own, of Redis, of Postgres. Nothing is lost, only later."""
 
+import asyncio
+from contextlib import asynccontextmanager
+
 import psycopg
 import pytest
 import redis
 
-from tests.integration.stage import Stage
+from shared.usecases.floor import ChannelDownError
+from tests.integration.stage import PATIENCE_SECONDS, Stage
 
 pytestmark = pytest.mark.anyio
 
@@ -70,3 +74,23 @@ async def test_agents_news_outlive_an_outage_of_the_channel(stage: Stage):
         await stage.gateway.until(lambda: stage.gateway.frames["agent"])
     (frame,) = stage.gateway.frames["agent"]
     assert [(agent["id"], agent["status"]) for agent in frame["agents"]] == [("ana", "available")]
+
+
+async def test_a_relay_that_has_to_leave_in_the_moment_in_which_redis_goes_down_leaves(stage: Stage, redis_server):
+    async def messages():
+        listening.cancel()
+        raise ChannelDownError("down")
+        yield  # as a channel does
+
+    @asynccontextmanager
+    async def going_down():
+        yield messages()
+
+    async with stage.relay() as running:
+        await running.ready()
+        listening = next(task for task in asyncio.all_tasks() if "Relay._listen" in repr(task.get_coro()))
+        running.relay._channel.listen = going_down
+        with redis.Redis.from_url(redis_server.url) as client:
+            client.client_kill_filter(_type="pubsub")
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await asyncio.wait([listening])
