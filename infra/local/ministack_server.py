@@ -1,9 +1,14 @@
 """MiniStack as the local cloud runs it: python -m infra.local.ministack_server FUNCTION_LOG DIED_FOLDER
 
-Five things it leaves out are put in here, by wrapping its functions. It is pinned, and tests/e2e see all five.
+Seven things it leaves out are put in here, by wrapping its functions. It is pinned, and tests/e2e and tests/journeys
+see all seven.
 """
 
+import asyncio
+import json
 import os
+import socket
+import struct
 import sys
 import threading
 from collections import defaultdict
@@ -11,13 +16,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
 
+from hypercorn.asyncio.tcp_server import TCPServer
 from ministack import app
 from ministack.core.lambda_runtime import Worker
-from ministack.services import apigateway_v1, lambda_svc
+from ministack.services import apigateway, apigateway_v1, lambda_svc
 from ministack.services.cloudformation import provisioners
 
 AT_A_TIME = max(4, 2 * (os.cpu_count() or 1))
 TURN_SECONDS = 25  # API Gateway itself gives up after 29
+UNREAD_FRAMES, UNREAD_SECONDS = 64, 10.0
 
 
 def read_stderr(worker: Any, log: TextIO) -> None:  # noqa: ANN401 - MiniStack has no types
@@ -72,7 +79,29 @@ def execute(function: dict[str, Any], event: dict[str, Any], request_id: str) ->
         turn.release()
 
 
+async def call_connections(method: str, api: str, stage: str, connection_id: str, *rest: Any) -> tuple[int, Any, bytes]:  # noqa: ANN401 - as above
+    """API Gateway answers 429 where "the WebSocket client side buffer is full", as its reference says. MiniStack would
+    keep whatever a client does not read."""
+    connection = apigateway._ws_connections.get(connection_id)
+    if method == "POST" and connection and connection["outbox"].qsize() >= UNREAD_FRAMES:
+        headers = {"Content-Type": "application/json", "x-amzn-ErrorType": "LimitExceededException"}
+        return 429, headers, json.dumps({"message": "The client does not read."}).encode()
+    return await _handle_connections_api(method, api, stage, connection_id, *rest)
+
+
+async def protocol_send(self: TCPServer, event: Any) -> None:  # noqa: ANN401 - as above
+    """Who takes nothing for so long is cut off, and told so at once: MiniStack would wait until its client has read."""
+    try:
+        async with asyncio.timeout(UNREAD_SECONDS):
+            await _protocol_send(self, event)
+    except TimeoutError:
+        self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
+
 _turns: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(AT_A_TIME))
+_handle_connections_api = apigateway.handle_connections_api
+_protocol_send = TCPServer.protocol_send
 _execute = lambda_svc._execute_function_warm
 _invoke = Worker.invoke
 _import_operation = apigateway_v1._import_operation
@@ -84,6 +113,8 @@ def main(function_log: str, died: str) -> None:
         Worker._read_stderr = lambda self: read_stderr(self, log)
         Worker.invoke = lambda self, *arguments, **named: invoke(self, log, Path(died), *arguments, **named)
         apigateway_v1._import_operation = import_operation
+        apigateway.handle_connections_api = call_connections
+        TCPServer.protocol_send = protocol_send
         lambda_svc._execute_function_warm = execute
         provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::RestApi"]["update"] = update_rest_api
         # Deploying a SAM template needs it and takes seconds to import: meanwhile Postgres starts.

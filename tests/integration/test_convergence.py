@@ -228,6 +228,30 @@ def test_redis_is_killed_and_emptied(play, redis_server: Redis):
     play(body)
 
 
+def test_redis_is_emptied_and_every_relay_is_gone_at_once(play, redis_server: Redis):
+    """Nobody is left who knows what was on its way: it is in the outbox."""
+
+    async def body(stage: Stage, clients, telephony):
+        for _ in range(3):
+            async with stage.relay() as killed:
+                await killed.ready()
+                killed.floor.may_clear.clear()
+                await telephony.say(5)
+                assert redis_server.process
+                redis_server.process.kill()
+                redis_server.process.wait()
+            await telephony.say(5)
+            await asyncio.to_thread(redis_server.start)
+            await telephony.say(5)
+        assert stage.owed()
+        async with stage.relay() as running:
+            await told(stage, running)
+        for client in clients:
+            client.take()
+
+    play(body)
+
+
 def test_a_transaction_is_held_open_across_the_horizon(play, database_url: str):
     """What it commits in the end has a lower id than all that clients have seen meanwhile."""
 

@@ -5,6 +5,7 @@ import signal
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,25 @@ def test_functions_are_killed_mid_flight(cloud: Cloud) -> None:
     with loaded(cloud) as load:
         for _ in range(2):
             kill_functions(cloud)
+            load.live_on(3)
+
+
+def relays(cloud: Cloud) -> list[psutil.Process]:
+    found = []
+    for process in psutil.Process(cloud.server("aws")["pid"]).children(recursive=True):
+        with suppress(psutil.Error):  # it may just have ended
+            if "switchboard-relay" in " ".join(process.cmdline()):
+                found.append(process)
+    return found
+
+
+def test_redis_is_emptied_and_all_relays_are_gone_at_once(cloud: Cloud) -> None:
+    with loaded(cloud) as load:
+        for _ in range(2):
+            wait_for(lambda: relays(cloud), "somebody tells")
+            before = cloud.server("redis")
+            processes.stop([psutil.Process(before["pid"]), *relays(cloud)], how=signal.SIGKILL)
+            wait_for(lambda before=before: cloud.server("redis") != before, "redis is started again")
             load.live_on(3)
 
 
