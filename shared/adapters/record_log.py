@@ -1,6 +1,7 @@
 """Writes down what became of events: the lines by which one call is followed, and the figures for alarms."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -31,8 +32,9 @@ class RecordLog:
 
 def note_results(bodies: Sequence[object], results: Sequence[Result]) -> None:
     """Count how events fared, and say which were refused and over which fields: never what was in them."""
+    for status, events in Counter([result.status for result in results]).items():
+        metrics.count(_COUNTED.get(status, Metric.EVENTS_REFUSED), events)
     for body, result in zip(bodies, results, strict=True):
-        metrics.count(_COUNTED.get(result.status, Metric.EVENTS_REFUSED))
         if isinstance(result.body, Problem):
             fields = [error.field for error in result.body.errors]
             told = {"call_id": _said(body, "callId"), "event_id": _said(body, "eventId"), "fields": fields}

@@ -147,7 +147,10 @@ def evolve(call: Call, event: Event) -> Call:
     """The call after a legal event; legality is `rules.judge`'s, not asked again here."""
     changes = _changes(call, event)
     last_at = event.at if event.at > call.last_at else call.last_at
-    return Call.of_fields({**vars(call), **changes, "last_at": last_at, "version": call.version + 1})
+    fields = vars(call).copy()
+    fields.update(changes)
+    fields["last_at"], fields["version"] = last_at, call.version + 1
+    return Call.of_fields(fields)
 
 
 def _changes(call: Call, event: Event) -> dict[str, Any]:
@@ -186,9 +189,13 @@ def _offered(call: Call, agent_id: str, at: datetime) -> dict[str, Any]:
         "offer": Offer(agent_id, at, attempt),
         "attempts": attempt,
         "tried": (*call.tried, agent_id),
-        "missed": tuple(miss for miss in call.missed if miss.agent_id != agent_id),
+        "missed": _missed_by_others(call, agent_id),
         "rerouted": call.rerouted or attempt > 1,
     }
+
+
+def _missed_by_others(call: Call, agent_id: str) -> tuple[Missed, ...]:
+    return call.missed and tuple(miss for miss in call.missed if miss.agent_id != agent_id)
 
 
 def _missed(call: Call, agent_id: str, at: datetime) -> dict[str, Any]:
@@ -208,7 +215,7 @@ def _answered(call: Call, fact: Answered, at: datetime) -> dict[str, Any]:
         "status": Status.ACTIVE,
         "agent_id": agent_id,
         "offer": None,
-        "missed": tuple(miss for miss in call.missed if miss.agent_id != agent_id),
+        "missed": _missed_by_others(call, agent_id),
     }
     if call.answered_at is None:  # after a transfer the caller's wait is already known
         changes |= {"answered_at": at, "wait_seconds": fact.wait_seconds}
