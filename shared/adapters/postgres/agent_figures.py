@@ -9,6 +9,7 @@ from shared.domain.metrics import AgentTime
 from shared.usecases.metrics import Span, Time
 
 LATELY = timedelta(hours=1)  # the widest sums of an agent that are wanted for the edge before now are an hour's
+FAR = timedelta(days=2)  # no end lies further ahead: nobody wraps up for more than a day. So a planner sees a range
 
 # Each stretch of time is looked up by itself, which `offset 0` keeps so.
 _ROLLED: LiteralString = f"""
@@ -23,8 +24,8 @@ from unnest(%(grains)s::text[], %(rolled_from)s::timestamptz[], %(rolled_to)s::t
 _SPANS: LiteralString = f"""
 select s.agent_id, s.status, greatest(s.began, %(late)s) as began, least(s.ended, %(until)s) as ended
 from agent_spans s -- late is until where there is no such edge
-where %(late)s < %(until)s and s.ended > %(late)s and s.began < %(until)s and s.status <> 'offline'
-  and (%(agents)s::text[] is null or s.agent_id = any(%(agents)s))
+where %(late)s < %(until)s and s.ended > %(late)s and s.ended < %(last)s and s.began < %(until)s
+  and s.status <> 'offline' and (%(agents)s::text[] is null or s.agent_id = any(%(agents)s))
 union all
 select s.agent_id, s.status, greatest(s.began, edge.beginning) as began, least(s.ended, edge.ending) as ended
 from unnest(%(edge_from)s::timestamptz[], %(edge_to)s::timestamptz[]) as edge (beginning, ending), agents a,
@@ -72,6 +73,7 @@ def parameters(span: Span, cover: Cover, limit: int) -> dict[str, Any]:
         "agents": list(span.agents) or None,
         "until": until,
         "late": late,
+        "last": span.now + FAR,
         "limit": limit,
         "grains": [grain for grain, _, _ in cover.rolled],
         "rolled_from": [beginning for _, beginning, _ in cover.rolled],
