@@ -46,7 +46,7 @@ export function CallRow({ store, call, id, index, start, isCursor }: CallRowProp
       data-state={state}
       data-version={call.version}
       data-tone={isLate ? "past" : (due?.tone ?? "none")}
-      style={{ transform: `translateY(${start}px)` }}
+      style={{ top: `${start}px` }}
       onClick={() => store.open(call.id)}
     >
       <DueCell due={due} />
@@ -150,7 +150,7 @@ function DueCell({ due }: { due: Countdown | null }) {
       </span>
       <span class="due-kind">{label}</span>
       <span class="meter" data-tone={due.tone} aria-hidden="true">
-        <span style={{ transform: `scaleX(${due.left.toFixed(3)})` }} />
+        <span style={{ width: `${(100 * due.left).toFixed(1)}%` }} />
       </span>
     </Cell>
   );

@@ -20,7 +20,7 @@ export function GroupRow({ store, group, index, start }: GroupRowProps) {
       aria-rowindex={index + 2}
       data-testid="group-row"
       data-group={group.key}
-      style={{ transform: `translateY(${start}px)` }}
+      style={{ top: `${start}px` }}
     >
       <div class="cell" role="gridcell" aria-colspan={9}>
         <strong>{nameOf(group, store)}</strong>
