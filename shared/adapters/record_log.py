@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from shared.adapters import log, metrics
@@ -40,6 +41,9 @@ def note_results(bodies: Sequence[object], results: Sequence[Result]) -> None:
             told = {"call_id": _said(body, "callId"), "event_id": _said(body, "eventId"), "fields": fields}
             own_trace = traceparent_of(body) if is_cloudevent(body) else None
             _log.info("refused an event: %d %s", result.status, result.body.title, extra=told | log.traces(own_trace))
+        elif result.status == HTTPStatus.ACCEPTED:
+            told = {"call_id": result.body.get("callId"), "event_id": result.body["eventId"]}
+            _log.info("kept an event for later", extra={name: said for name, said in told.items() if said})
 
 
 def _note(news: News) -> None:

@@ -1,6 +1,8 @@
 """What every connection of a function brings with it, whoever stands between it and Postgres."""
 
 import asyncio
+import os
+import socket
 
 import psycopg
 import pytest
@@ -30,6 +32,14 @@ def test_those_of_the_relay_have_them_too(database_url):
             return dict(await (await connection.execute(SHOW, [list(BOUNDS)])).fetchall())
 
     assert asyncio.run(bounds()) == BOUNDS
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux, as Lambda is, bounds a silent peer")
+def test_a_server_that_vanishes_is_not_waited_for(database_url):
+    database = Database(database_url)
+    with socket.socket(fileno=os.dup(database.connection().fileno())) as line:
+        assert line.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 5_000
+    database.close()
 
 
 def test_a_connection_for_reading_cannot_write(database_url):

@@ -77,5 +77,7 @@ def test_no_log_repeats_what_was_said(
     recorded = [line for line in lines if str(line["message"]).startswith("recorded")]
     assert recorded[0]["call_id"] == "call-1", "and yet a call can be followed"
     assert recorded[0]["trace_id"]
+    kept = [line for line in lines if line["message"] == "kept an event for later"]
+    assert {(line["call_id"], line["event_id"]) for line in kept} == {("call-9", "e-9")}
     refused = [line for line in lines if str(line["message"]).startswith("refused")]
     assert ["type"] in [line["fields"] for line in refused]

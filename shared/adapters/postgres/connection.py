@@ -24,6 +24,7 @@ _OPTIONS: dict[str, Any] = {
     "connect_timeout": 5,
     "application_name": "switchboard",
     "keepalives_idle": 30,
+    "tcp_user_timeout": 5_000,  # ms: a server that vanished without a word is left then, not after a quarter of an hour
     "prepare_threshold": 1,
 }
 
