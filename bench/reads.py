@@ -9,7 +9,7 @@ import argparse
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -75,6 +75,12 @@ from (
     ) begun
 ) stages
 """
+# Calls of a time whose log is there, a second after they were answered.
+_ANSWERED = """
+select id, answered_at + interval '1 s' from calls
+where shelf >= %s and shelf < %s and answered_at is not null and duration_seconds > 5 and right(id, 5) ~ '[05]0$'
+order by initiated_at limit %s
+"""
 # A shift of each agent's on every day of calls: figures by agent show how it was spent.
 _SHIFTS = """
 insert into agent_rollups (grain, start, agent_id, ringing_ms, on_call_ms, wrap_up_ms, available_ms, away_ms)
@@ -121,6 +127,7 @@ def measure(ground: Stage, calls: int = CALLS, *, kept: bool = False) -> Iterato
     next_month = (month + timedelta(days=31)).replace(day=1)
     yield from _metrics("a day's figures", day, day + timedelta(days=1), DAY, "1h")
     yield from _metrics("a month's figures", month, next_month, MONTH, "1d")
+    yield from _late(ground, url, middle)
     yield from _ingest(ground, url)
 
 
@@ -135,6 +142,26 @@ def _metrics(name: str, start: datetime, end: datetime, promised: int, bucket: s
         span = {"from": [rfc3339(start)], "to": [rfc3339(end)], "zone": ["UTC"]}
         found = _p99(_asking("/api/metrics", span | asked), ROUNDS // 4)
         yield Figure(name + parted, found, "ms p99", note=_judged(found, promised))
+
+
+def _late(ground: Stage, url: str, middle: datetime) -> Iterator[Figure]:
+    """Each takes its call off the shelf and out of the sums. Beside it, turn by turn, new calls."""
+    with psycopg.connect(url) as connection:
+        old = connection.execute(_ANSWERED, [middle, middle + timedelta(days=3), 2 * ROUNDS]).fetchall()
+    ground.become_function(url)
+    holds = (
+        {"event": "call_hold", "callId": call_id, "holdDuration": 1, "occurredAt": at.isoformat()}
+        for call_id, at in old
+    )  # fmt: skip
+    begun = ingest.lifecycles(2 * ROUNDS)[: 2 * ROUNDS]
+    late, usual = _p99s(_posts(holds), _posts(event | {"callId": f"{time.time_ns()}"} for event in begun))
+    yield Figure("ingest, a late event for a call of months ago", late, "ms p99", usual, "one that begins a call")
+
+
+def _posts(events: Iterable[dict[str, Any]]) -> Iterator[Callable[[], None]]:
+    for event in events:
+        request = ingest._request(event)
+        yield lambda request=request: ingest._post(request)
 
 
 def _ingest(ground: Stage, url: str) -> Iterator[Figure]:
@@ -225,7 +252,7 @@ def _p99(requests: Iterator[Callable[[], None]], rounds: int = ROUNDS) -> float:
 def _p99s(*several: Iterator[Callable[[], None]], rounds: int = ROUNDS) -> list[float]:
     """Of each, turn by turn, so that all have the same machine."""
     taken: list[list[float]] = [[] for _ in several]
-    for together in itertools.islice(zip(*several, strict=True), rounds + rounds // 5):
+    for together in itertools.islice(zip(*several, strict=False), rounds + rounds // 5):
         for request, times in zip(together, taken, strict=True):
             begun = time.perf_counter()
             request()
