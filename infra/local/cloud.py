@@ -24,7 +24,7 @@ from .postgres import Postgres
 from .redis import Redis
 from .schedule import Schedule
 
-SAMPLE = Path(migrate.__file__).with_name("sample.sql")
+SAMPLES = [Path(migrate.__file__).with_name(name) for name in ("sample.sql", "sample_shift.sql")]
 # Tried first, so that a bookmark holds even after `make clean`. MiniStack's own default stays free for others.
 FIRST_PORTS = {"postgres": 54320, "redis": 63790, "aws": 45660}
 TOKEN_SECONDS = 90 * 24 * 3600.0
@@ -114,7 +114,8 @@ class LocalCloud:
             self._note("postgres", server)
         with self._step("Schema and sample data"):
             migrate.migrate(server.url)
-            migrate.load(server.url, SAMPLE)
+            for sample in SAMPLES:
+                migrate.load(server.url, sample)
         with self._step(f"Redis on port {self.redis.port}"):
             server = self.redis
             server.start()

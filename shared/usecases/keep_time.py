@@ -14,7 +14,7 @@ from typing import Protocol
 from shared.domain.agent_time import Span, Standing, Word, spans, words
 from shared.domain.facts import Event
 
-A_TURN = 500  # events: few tens of milliseconds, as the promises wait meanwhile
+A_TURN = 500  # events: a tenth of a second on a busy machine, as the promises wait meanwhile
 OfAgent = tuple[str, Word]
 Timeline = tuple[Span | None, Sequence[Span]]  # the span before a moment, and those from it on
 

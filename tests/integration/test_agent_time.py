@@ -13,7 +13,8 @@ import orjson
 import psycopg
 import pytest
 
-from infra import agent_time
+from infra import agent_time, migrate
+from infra.local.cloud import SAMPLES
 from shared.adapters.postgres.metrics import PostgresFigures
 from shared.adapters.postgres.upkeep import PostgresUpkeep
 from shared.contracts.metrics import MetricsRow
@@ -378,3 +379,15 @@ def test_the_sweep_follows(floor: Floor, begin: datetime) -> None:
     run_sweep(floor.sweeper, upkeep, floor.clock.now() + timedelta(seconds=30), floor.clock.now, floor.clock.sleep)
     asked = {"from": begin.isoformat(), "to": floor.clock.at(LONG - 777).isoformat(), "groupBy": "agent"}
     assert known(figures(floor, asked)) == expected([day], 0, LONG - 777, 10**9, by_agent=True)
+
+
+def test_the_interpreters_of_the_sample_floor_are_signed_in(floor: Floor, database_url: str) -> None:
+    migrate.load(database_url, SAMPLES[-1])
+    floor.keep_time()
+    (last,) = floor.rows("select max(status_since) as at from agents")
+    floor.clock.moment = last["at"] + timedelta(seconds=60)
+    asked = {"groupBy": "agent", "from": last["at"].isoformat()}
+    assert {tuple(time.items()) for time in known(figures(floor, asked)).values()} == {
+        (("staffed", 60.0), ("available", 60.0))
+    }
+    assert len(figures(floor, asked)) == floor.rows("select count(*) as n from agents")[0]["n"]
