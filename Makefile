@@ -44,7 +44,7 @@ clean: down
 	rm -rf .switchboard build dashboard/dist
 
 test: $(READY)
-	@$(BIN)/python -m infra.chromium
+	@$(BIN)/python -m infra.toolchain.chromium
 	$(BIN)/pytest -n $(PARALLEL) --dist loadfile $(TESTS)
 
 check: $(READY)
@@ -52,10 +52,10 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/cfn-lint template.yaml infra/data.template.yaml
-	$(BIN)/python -m infra.locks
-	$(BIN)/python -m infra.generate --check
-	$(BIN)/python -m infra.dashboard check
+	$(BIN)/cfn-lint template.yaml infra/deployment/data.template.yaml
+	$(BIN)/python -m infra.database.locks
+	$(BIN)/python -m infra.specs.generate --check
+	$(BIN)/python -m infra.toolchain.dashboard check
 
 test-localstack: $(READY)
 	$(BIN)/pytest tests/cloud
@@ -63,7 +63,7 @@ test-localstack: $(READY)
 # Tools with dependencies of their own, pinned: uvx keeps each in an environment of its own, and trusts whom the machine trusts.
 audit: $(READY)
 	UV_SYSTEM_CERTS=1 $(BIN)/uvx --python "$$($(BIN)/python -c 'import sys; print(sys.executable)')" -q checkov==$(CHECKOV_VERSION) --config-file .checkov.yaml
-	@$(BIN)/python -m infra.audit
+	@$(BIN)/python -m infra.toolchain.audit
 
 bench: $(READY)
 	$(BIN)/python -m bench
@@ -72,12 +72,12 @@ soak: $(READY)
 	$(BIN)/python -m bench.soak --minutes $(MINUTES)
 
 dashboard: $(READY)
-	$(BIN)/python -m infra.dashboard build
+	$(BIN)/python -m infra.toolchain.dashboard build
 
 # Rebuilt when the lock changes, and at no other time.
 $(READY): uv.lock pyproject.toml
-	@sh infra/bootstrap.sh $(UV_VERSION) "$(PYTHON)" && touch $@
+	@sh infra/toolchain/bootstrap.sh $(UV_VERSION) "$(PYTHON)" && touch $@
 
 # `sam build` calls this for each function: make build-IngestFunction ARTIFACTS_DIR=…
 build-%: $(READY)
-	@$(BIN)/python -m infra.package $* "$(ARTIFACTS_DIR)"
+	@$(BIN)/python -m infra.deployment.package $* "$(ARTIFACTS_DIR)"

@@ -19,7 +19,8 @@ import psutil
 
 from bench.floor import Floor
 from bench.gateway import SLOW, Gateway, Report, gateway
-from bench.stage import Figure, Stage
+from bench.report import console, table
+from bench.stage import Figure, Stage, stage
 from shared.adapters.connections import address
 from shared.adapters.gateway import HttpGateway
 from shared.usecases.delivery import POSTS_AT_ONCE
@@ -200,9 +201,6 @@ def _p99(ages: Sequence[float]) -> float:
 
 
 def main() -> None:
-    from bench.__main__ import console, table
-    from bench.stage import stage
-
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, help="only hand-overs, for so long")
     minutes = parser.parse_args().minutes

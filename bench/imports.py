@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.stage import Figure
-from infra import package, pythons, template
+from infra.deployment import package, template
 from infra.environment import environment
+from infra.toolchain import pythons
 
 RUNS = 7
 LIMIT_MS = 250

@@ -21,8 +21,8 @@ from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from bench.live import cloud
 from bench.stage import Figure
-from infra import chromium, dashboard
 from infra.local.ports import choose
+from infra.toolchain import chromium, dashboard
 
 Work = Callable[[Page, CDPSession], None]
 CALLS, PER_SECOND = 5_000, 200

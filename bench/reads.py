@@ -19,8 +19,9 @@ import psycopg
 from rich.console import Console
 
 from bench import ingest
+from bench.report import table
 from bench.stage import KEY, Figure, Stage, per_second, stage
-from infra import history, migrate
+from infra.database import history, migrate
 from shared.adapters import clock, tokens
 from shared.contracts.base import rfc3339
 
@@ -291,8 +292,6 @@ def _request(resource: str, query: dict[str, str]) -> dict[str, Any]:
 
 
 def main() -> None:
-    from bench.__main__ import table
-
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--calls", type=int, default=CALLS)
     asked.add_argument("--keep", type=Path)

@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 
-from infra import migrate
+from infra.database import migrate
 from infra.local.ports import choose
 from infra.local.postgres import Postgres
 from infra.local.redis import Redis
@@ -52,7 +52,7 @@ class Stage:
             connection.execute(f"drop database if exists {name}")  # type: ignore[arg-type]  # a kept run's
             connection.execute(f"create database {name}")  # type: ignore[arg-type]  # our own name
         migrate.migrate(self.postgres.url_of(name))
-        migrate.load(self.postgres.url_of(name), REPOSITORY / "infra" / "sample.sql")
+        migrate.load(self.postgres.url_of(name), REPOSITORY / "infra" / "database" / "sample.sql")
         return self.postgres.url_of(name)
 
     def become_function(self, database_url: str) -> None:

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from hypothesis import settings as hypothesis_settings
 
-from infra import migrate
+from infra.database import migrate
 from infra.local.ports import choose
 from infra.local.postgres import Postgres
 from infra.local.redis import Redis
@@ -49,7 +49,7 @@ def template_database(postgres_server: Postgres) -> str:
     with psycopg.connect(postgres_server.url_of("postgres"), autocommit=True) as connection:
         connection.execute("create database template_floor")
     migrate.migrate(postgres_server.url_of("template_floor"))
-    migrate.load(postgres_server.url_of("template_floor"), REPOSITORY / "infra" / "sample.sql")
+    migrate.load(postgres_server.url_of("template_floor"), REPOSITORY / "infra" / "database" / "sample.sql")
     return "template_floor"
 
 

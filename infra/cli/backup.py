@@ -7,8 +7,8 @@ import typer
 from psycopg import Error as DatabaseError
 from rich.console import Console
 
-from infra import backup as copying
 from infra.cli.address import DatabaseOption, database, fail
+from infra.database import backup as copying
 from infra.errors import InfraError
 
 MB = 2**20

@@ -13,8 +13,8 @@ from rich.console import Console
 from infra import aws
 from infra.cli.address import ApiOption, TokenOption, fail, locate, run
 from infra.client import Api
-from infra.dead_letters import Message, QueueDeadLetters
 from infra.local.home import Home
+from infra.operation.dead_letters import Message, QueueDeadLetters
 
 Json = dict[str, Any]
 A_REQUEST = 500  # ids that one redrive may name

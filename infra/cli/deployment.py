@@ -9,13 +9,14 @@ from psycopg import Error as DatabaseError
 from rich.console import Console
 from rich.markup import escape
 
-from infra import dashboard, package
 from infra.cli.address import DatabaseOption, database
-from infra.deploy import Deployment, Outputs
+from infra.database.migrate import migrate as apply_migrations
+from infra.deployment import package
+from infra.deployment.deploy import Deployment, Outputs
 from infra.errors import InfraError
 from infra.local.cloud import LocalCloud
 from infra.local.home import Home
-from infra.migrate import migrate as apply_migrations
+from infra.toolchain import dashboard
 
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)

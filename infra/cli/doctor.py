@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.text import Text
 
 from infra.cli.address import ApiOption, DatabaseOption, TokenOption, WebsocketOption, locate
-from infra.doctor import Finding, Health, Patient, examine
 from infra.local.home import Home
+from infra.operation.doctor import Finding, Health, Patient, examine
 from shared.adapters import clock
 
 MARKS = {

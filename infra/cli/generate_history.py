@@ -8,8 +8,8 @@ from psycopg import Error as DatabaseError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from infra import history
 from infra.cli.address import DatabaseOption, database, fail
+from infra.database import history
 from infra.errors import InfraError
 from shared.adapters import clock
 

@@ -9,11 +9,12 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from infra import aws, function_log
+from infra import aws
 from infra.cli.address import fail
-from infra.function_log import Wanted
 from infra.local.home import Home
 from infra.local.logs import render
+from infra.operation import function_log
+from infra.operation.function_log import Wanted
 from shared.adapters import clock
 from shared.contracts.trace import parsed, trace_id
 

@@ -8,9 +8,9 @@ from psycopg import Error as DatabaseError
 from rich.console import Console
 from rich.progress import Progress
 
-from infra import agent_time, rollups
-from infra import rebuild as folding
 from infra.cli.address import DatabaseOption, database, fail
+from infra.database import agent_time, rollups
+from infra.database import rebuild as folding
 from shared.adapters import clock
 from shared.adapters.postgres.connection import Database
 from shared.adapters.postgres.ledger import PostgresJournal

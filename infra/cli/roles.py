@@ -11,7 +11,7 @@ from rich.console import Console
 
 from infra import aws
 from infra.cli.address import fail
-from infra.roles import PACKAGES, make_roles, next_users, urls_of
+from infra.database.roles import PACKAGES, make_roles, next_users, urls_of
 
 console = Console(highlight=False, soft_wrap=True)
 

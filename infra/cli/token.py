@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from infra.cli.address import fail
-from infra.keys import KeyHolder, holder
+from infra.operation.keys import KeyHolder, holder
 from shared.adapters import tokens
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}

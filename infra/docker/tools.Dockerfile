@@ -8,5 +8,5 @@ ENV UV_LINK_MODE=copy PATH=/switchboard/.venv/bin:$PATH
 COPY pyproject.toml uv.lock README.md ./
 RUN uv sync --frozen --no-dev --no-install-project
 COPY . .
-RUN uv sync --frozen --no-dev && python -m infra.dashboard build
+RUN uv sync --frozen --no-dev && python -m infra.toolchain.dashboard build
 ENTRYPOINT ["switchboard"]

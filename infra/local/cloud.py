@@ -12,9 +12,11 @@ from pathlib import Path
 
 import psutil
 
-from infra import dashboard, migrate, package, template
-from infra.deploy import STACK, Deployment, Outputs
+from infra.database import migrate
+from infra.deployment import package, template
+from infra.deployment.deploy import STACK, Deployment, Outputs
 from infra.errors import InfraError
+from infra.toolchain import dashboard
 from shared.adapters import tokens
 
 from . import ministack, ports, postgres, processes

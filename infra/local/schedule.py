@@ -14,7 +14,7 @@ import boto3
 import psycopg
 from botocore.config import Config
 
-from infra.deploy import STACK
+from infra.deployment.deploy import STACK
 
 MINUTE_LONG = {"sweep": f"{STACK}-sweep", "relay": f"{STACK}-relay"}
 COLD_START_SECONDS = 3.0

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from infra import aws, pythons
+from infra import aws
+from infra.deployment.localstack import PYTHON, LocalStack
 from infra.local.home import Home
 from infra.local.ministack import MiniStack
 from infra.local.ports import choose
-from infra.localstack import PYTHON, LocalStack
+from infra.toolchain import pythons
 
 Client = Callable[[str], Any]
 

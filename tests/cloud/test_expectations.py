@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from functions.ingest import app as ingest
-from infra.deploy import Deployment
+from infra.deployment.deploy import Deployment
 from shared import settings, wiring
 from shared.adapters import secrets
 from tests.cloud.conftest import Client

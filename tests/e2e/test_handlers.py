@@ -13,8 +13,8 @@ import psycopg
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from infra import deploy, template
-from infra.runtime import Runtime
+from infra.deployment import deploy, template
+from infra.deployment.runtime import Runtime
 from tests.e2e.conftest import Run
 
 HANDLERS = template.functions(template.load())

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from infra import template
+from infra.deployment import template
 from shared import wiring
 from shared.adapters import tokens
 from shared.contracts.feed import FloorTopic, TopicKind

@@ -13,7 +13,7 @@ import orjson
 import psycopg
 import pytest
 
-from infra import agent_time, migrate
+from infra.database import agent_time, migrate
 from infra.local.cloud import SAMPLES
 from shared.adapters.postgres.metrics import PostgresFigures
 from shared.adapters.postgres.upkeep import PostgresUpkeep

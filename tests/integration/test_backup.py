@@ -11,8 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from infra import backup, rebuild
 from infra.client.picture import Picture
+from infra.database import backup, rebuild
 from infra.errors import InfraError
 from infra.local.postgres import Postgres
 from shared.adapters.postgres.changes import PostgresChanges

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from infra import aws
-from infra.keys import LocalKeys, Parameter, Secret, holder
 from infra.local.home import Home
 from infra.local.ministack import MiniStack
 from infra.local.ports import choose
+from infra.operation.keys import LocalKeys, Parameter, Secret, holder
 from shared import settings
 from shared.adapters import keys, secrets, tokens
 

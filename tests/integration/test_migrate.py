@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from infra import locks, migrate
+from infra.database import locks, migrate
 from infra.errors import InfraError
 
 LOCKING = {

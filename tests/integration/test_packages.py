@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import package, template
+from infra.deployment import package, template
 
 HANDLERS = template.functions(template.load()).values()
 # The machine that runs the test, so that the package's binaries load here.

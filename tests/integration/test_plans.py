@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from infra import agent_time, history, rebuild, rollups
+from infra.database import agent_time, history, rebuild, rollups
 from shared import wiring
 from shared.adapters import clock
 from shared.adapters.postgres import rollups as rollups_kept

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import rebuild
+from infra.database import rebuild
 from shared.usecases.rebuild import Difference, repair
 from shared.usecases.shelve import SHELVE_AFTER, shelve
 from tests.conftest import Clock

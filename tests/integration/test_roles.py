@@ -8,8 +8,8 @@ import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction
 
-from infra import migrate
-from infra.roles import PACKAGES, make_roles, next_users, urls_of
+from infra.database import migrate
+from infra.database.roles import PACKAGES, make_roles, next_users, urls_of
 from shared.adapters.postgres.agents import PostgresAgents
 from shared.adapters.postgres.changes import PostgresChanges
 from shared.adapters.postgres.connection import Database

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra import rollups
+from infra.database import rollups
 from shared.adapters.postgres.metrics import PostgresFigures
 from shared.usecases.metrics import show_metrics
 from shared.usecases.permissions import Bearer

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from functions.broadcast import app as broadcast
-from infra import asyncapi
+from infra.specs import asyncapi
 from shared import wiring
 from shared.adapters import clock, tokens
 from shared.settings import settings

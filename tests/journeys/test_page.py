@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, WebSocketRoute, expect, sync_playwright
 from websockets.sync.client import ClientConnection
 
-from infra.chromium import find
+from infra.toolchain.chromium import find
 from shared.adapters import tokens
 from tests.journeys.conftest import Cloud, receive
 from tests.journeys.test_one_call import LIFE

@@ -16,8 +16,8 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
-from infra import dashboard
-from infra.chromium import find
+from infra.toolchain import dashboard
+from infra.toolchain.chromium import find
 from tests.journeys.conftest import Json
 from tests.journeys.test_page import ARGUMENTS, PATIENCE_MS
 

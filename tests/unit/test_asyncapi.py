@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator, Draft202012Validator
 
-from infra import asyncapi, dashboard
+from infra.specs import asyncapi
+from infra.toolchain import dashboard
 from tests.conftest import REPOSITORY
 
 DOCUMENT = json.loads((REPOSITORY / "docs" / "asyncapi.json").read_text())

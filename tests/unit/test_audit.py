@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from infra import audit
-from infra.audit import NotAuditedError
+from infra.toolchain import audit
+from infra.toolchain.audit import NotAuditedError
 
 CLEAN = {"name": "idna", "version": "3.10", "vulns": []}
 KNOWN = {"name": "idna", "version": "3.6", "vulns": [{"id": "PYSEC-2024-60", "fix_versions": ["3.7"]}]}

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infra import package, template
 from infra.cli import deployment
+from infra.deployment import package, template
 from infra.local import ministack
 
 REPOSITORY = template.PATH.parent

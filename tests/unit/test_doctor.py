@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from infra import doctor
-from infra.doctor import PARTS, Health, Patient
+from infra.operation import doctor
+from infra.operation.doctor import PARTS, Health, Patient
 from shared.adapters import tokens
 from shared.usecases.health import Vitals, report
 from tests.conftest import Clock

@@ -11,8 +11,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from infra import function_log
-from infra.function_log import Wanted
+from infra.operation import function_log
+from infra.operation.function_log import Wanted
 from tests.conftest import Clock
 
 GROUP = "/switchboard/functions"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra import template
+from infra.deployment import template
 from shared.adapters import metrics
 from shared.adapters.metrics import Metric
 from tests.conftest import REPOSITORY

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from infra import deploy, package, template
+from infra.deployment import deploy, package, template
 from infra.local.postgres import SETTINGS
 from infra.local.schedule import MINUTE_LONG
 from shared.adapters.metrics import Metric

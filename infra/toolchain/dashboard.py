@@ -1,4 +1,4 @@
-"""Build the dashboard with the Node.js that comes as a wheel: python -m infra.dashboard build (or check)"""
+"""Build the dashboard with the Node.js that comes as a wheel: python -m infra.toolchain.dashboard build (or check)"""
 
 import hashlib
 import importlib.util
@@ -10,7 +10,7 @@ from pathlib import Path
 from infra.environment import environment
 from infra.errors import InfraError
 
-SOURCE = Path(__file__).resolve().parents[1] / "dashboard"
+SOURCE = Path(__file__).resolve().parents[2] / "dashboard"
 DIST = SOURCE / "dist"
 STAMP = SOURCE.parent / "build" / "dashboard.stamp"
 NOT_SOURCES = {"node_modules", "dist", "test"}

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-PATH = Path(__file__).resolve().parents[1] / "template.yaml"
+PATH = Path(__file__).resolve().parents[2] / "template.yaml"
 Template = dict[str, Any]
 
 

@@ -1,13 +1,13 @@
-"""Write what is generated from the code, or say what differs: `python -m infra.generate [--check]`."""
+"""Write what is generated from the code, or say what differs: `python -m infra.specs.generate [--check]`."""
 
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from infra import asyncapi, call_states, schemas, typescript
+from infra.specs import asyncapi, call_states, schemas, typescript
 from shared.contracts import openapi
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 GENERATED: dict[str, Callable[[], str]] = {
     "docs/asyncapi.json": asyncapi.document,
     "docs/openapi.json": lambda: openapi.document().decode() + "\n",
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
         return 2
     changed = outdated() if arguments else write()
     for name in changed:
-        sys.stdout.write(f"{name} {'differs: run python -m infra.generate' if arguments else 'written'}\n")
+        sys.stdout.write(f"{name} {'differs: run python -m infra.specs.generate' if arguments else 'written'}\n")
     return int(bool(changed and arguments))
 
 

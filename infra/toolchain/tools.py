@@ -3,8 +3,8 @@
 import hashlib
 from pathlib import Path
 
-from infra.package import BUILD, replace_older
-from infra.uv import uv
+from infra.deployment.package import BUILD, replace_older
+from infra.toolchain.uv import uv
 
 # AWS's runtime interface client: the process that calls a handler on Lambda.
 RUNTIME_CLIENT = ("awslambdaric==4.2.2",)

@@ -10,10 +10,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError, WaiterError
 
-from infra import aws, package, template
+from infra import aws
+from infra.deployment import package, template
 from infra.errors import InfraError
 
-SITE = Path(__file__).resolve().parents[1] / "dashboard" / "dist"
+SITE = Path(__file__).resolve().parents[2] / "dashboard" / "dist"
 Outputs = dict[str, str]
 STACK = "switchboard"
 # The page asks again for what may change; the rest carries its hash in its name.

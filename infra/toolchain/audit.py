@@ -1,4 +1,4 @@
-"""What is publicly known against our locked dependencies, Python's and the page's: python -m infra.audit
+"""What is publicly known against our locked dependencies, Python's and the page's: python -m infra.toolchain.audit
 
 Exits with 1 where something is known, and where nothing can be known because no advisories can be reached. Who works
 without them says SWITCHBOARD_AUDIT=if-reachable.
@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from infra import dashboard
 from infra.environment import environment
-from infra.uv import uv
+from infra.toolchain import dashboard
+from infra.toolchain.uv import uv
 
 PIP_AUDIT = "pip-audit==2.10.1"
 OPTIONS = ("--disable-pip", "--require-hashes", "--progress-spinner=off", "--format=json")
@@ -27,7 +27,7 @@ class NotAuditedError(Exception):
 def of_python() -> list[str]:
     """What is known against uv.lock. Raises `NotAuditedError`."""
     uvx = Path(sys.executable).with_name("uvx")
-    trusting = environment(UV_SYSTEM_CERTS="1")  # as infra/bootstrap.sh does
+    trusting = environment(UV_SYSTEM_CERTS="1")  # as infra/toolchain/bootstrap.sh does
     with tempfile.TemporaryDirectory() as folder:
         requirements = Path(folder) / "requirements.txt"
         requirements.write_text(uv("export", "--frozen", "--no-emit-project", "--no-header"))

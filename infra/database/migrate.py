@@ -1,4 +1,4 @@
-"""Bring a database to the newest schema: each file of infra/migrations once, in order, each in a transaction.
+"""Bring a database to the newest schema: each file of infra/database/migrations once, in order, each in a transaction.
 
 Not yoyo-migrations: its lock is a row that a killed run leaves behind, and it splits scripts by a parser of its own.
 """
@@ -12,7 +12,7 @@ import psycopg
 from psycopg.errors import LockNotAvailable
 from psycopg.sql import SQL
 
-from infra import locks
+from infra.database import locks
 from infra.errors import InfraError
 from shared.adapters import clock
 

@@ -1,5 +1,5 @@
 -- A position is a transaction's id, counted on from where its epoch begins. A database that was restored begins a new
--- epoch (infra/restored.sql): its transactions may have had other positions before, of which clients still know.
+-- epoch (infra/database/restored.sql): its transactions may have had other positions before, of which clients still know.
 create function epoch_start() returns bigint language sql immutable parallel safe return 0;
 create function epoch_offset() returns bigint language sql immutable parallel safe return 0;
 -- of this transaction

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import httpx
 
-from infra import pythons, tools
 from infra.errors import InfraError
 from infra.local import ports, processes
+from infra.toolchain import pythons, tools
 
 PYTHON = "3.13"
 START_SECONDS = 90

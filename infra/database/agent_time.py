@@ -7,7 +7,7 @@ from typing import LiteralString
 
 import psycopg
 
-from infra.rollups import Month
+from infra.database.rollups import Month
 from shared.adapters.postgres import agent_time
 from shared.adapters.postgres.connection import Database
 from shared.adapters.postgres.time_book import PostgresTimeBook

@@ -7,13 +7,13 @@ from pathlib import Path
 from infra.environment import environment
 from infra.errors import InfraError
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def uv(*arguments: str) -> str:
     beside = Path(sys.executable).with_name("uv")
     program = beside if beside.exists() else "uv"
-    trusting = environment(UV_SYSTEM_CERTS="1")  # as infra/bootstrap.sh does
+    trusting = environment(UV_SYSTEM_CERTS="1")  # as infra/toolchain/bootstrap.sh does
     done = subprocess.run(
         [program, "-q", *arguments], cwd=REPOSITORY, env=trusting, capture_output=True, text=True, check=False
     )

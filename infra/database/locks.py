@@ -1,4 +1,4 @@
-"""Refuse a migration that would hold up those who are at work: python -m infra.locks [FILE …]
+"""Refuse a migration that would hold up those who are at work: python -m infra.database.locks [FILE …]
 
 Squawk reads it for locks that last as long as a table is large, and for what the code that still runs would miss.
 """
@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from infra.errors import InfraError
-from infra.uv import REPOSITORY
+from infra.toolchain.uv import REPOSITORY
 
-FOLDER = REPOSITORY / "infra" / "migrations"
+FOLDER = REPOSITORY / "infra" / "database" / "migrations"
 CONFIG = REPOSITORY / ".squawk.toml"
 # Those with a 0 in front are what the first release begins with: they meet empty tables, and nobody at work.
 BEFORE_FIRST_RELEASE = "0"

@@ -1,4 +1,4 @@
-"""Make sure that the browser test has a browser: python -m infra.chromium"""
+"""Make sure that the browser test has a browser: python -m infra.toolchain.chromium"""
 
 import os
 import shutil

@@ -8,7 +8,7 @@ from shutil import which
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from infra import migrate
+from infra.database import migrate
 from infra.environment import environment
 from infra.errors import InfraError
 from infra.local import postgres

@@ -13,9 +13,10 @@ from typing import Any, Self
 
 import httpx
 
-from infra import package, pythons, template, tools
+from infra.deployment import package, template
 from infra.errors import InfraError
 from infra.local import ports, processes
+from infra.toolchain import pythons, tools
 
 ARCHITECTURE = "x86_64" if platform.machine() in ("x86_64", "AMD64") else "arm64"
 WANTED = template.load()["Globals"]["Function"]["Runtime"].removeprefix("python")

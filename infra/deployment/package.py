@@ -1,6 +1,6 @@
 """Build what each function's Lambda package contains: its locked dependencies, its own module, and shared/.
 
-`sam build` comes here as well: python -m infra.package IngestFunction ARTIFACTS_DIR
+`sam build` comes here as well: python -m infra.deployment.package IngestFunction ARTIFACTS_DIR
 """
 
 import contextlib
@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra import pythons, template
+from infra.deployment import template
 from infra.errors import InfraError
-from infra.uv import REPOSITORY, uv
+from infra.toolchain import pythons
+from infra.toolchain.uv import REPOSITORY, uv
 
 BUILD = REPOSITORY / "build"
 NAMES = ("ingest", "query", "timers", "broadcast", "authorizer")

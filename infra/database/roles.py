@@ -7,7 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
-from infra.migrate import grant
+from infra.database.migrate import grant
 
 PACKAGES = ("ingest", "query", "timers", "broadcast")  # those that speak to Postgres
 PASSWORD_BYTES = 32

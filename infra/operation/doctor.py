@@ -16,7 +16,7 @@ import psycopg
 from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.sync.client import connect
 
-from infra import migrate
+from infra.database import migrate
 from infra.errors import InfraError
 
 Json = dict[str, Any]

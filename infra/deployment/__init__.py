@@ -1,0 +1,1 @@
+"""From template.yaml to a running stack: packages, their runtime, any endpoint."""

@@ -1,0 +1,1 @@
+"""What whoever is on call reaches for: findings, logs, dead letters, keys."""

@@ -1,0 +1,1 @@
+"""What a new machine lacks: Python packages, Node.js, a browser, programs for proofs."""
