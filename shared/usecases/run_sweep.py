@@ -57,7 +57,7 @@ def run_sweep(
     while (moment := now()) < until:
         try:
             upkeep.beat(moment)
-            _round(sweeper, upkeep, now, tally)
+            _round(sweeper, upkeep, now, min(moment + LONGEST_SLEEP, until), tally)
             shelved = shelve(sweeper.journal, moment)
             followed = keep_time(upkeep.book)
             tally.shelved, tally.followed = tally.shelved + shelved, tally.followed + followed
@@ -76,10 +76,13 @@ def run_sweep(
     return tally
 
 
-def _round(sweeper: Sweeper, upkeep: Upkeep, now: Callable[[], datetime], tally: Tally) -> None:
-    """Turn about, so that a flood of timers keeps no caller waiting whom somebody is free to take."""
+def _round(sweeper: Sweeper, upkeep: Upkeep, now: Callable[[], datetime], until: datetime, tally: Tally) -> None:
+    """Turn about, so that a flood of timers keeps no caller waiting whom somebody is free to take.
+
+    No longer than until then: under a steady load there is always one more, and the other duties have their time too.
+    """
     busy = True
-    while busy:
+    while busy and now() < until:
         settled, offered = sweep_timers(sweeper, now()), offer_waiting_calls(sweeper, now())
         tally.timers += settled
         tally.offers += offered

@@ -1,9 +1,11 @@
 """A minute of sweeping: on time, through outages of Redis, and handed over at its end."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from shared.adapters.postgres.upkeep import PostgresUpkeep
+from shared.usecases import run_sweep as run_sweep_module
 from shared.usecases.run_sweep import run_sweep
+from shared.usecases.sweep_timers import Sweeper
 from tests.integration.conftest import Floor
 
 INITIATED = {"event": "call_initiated", "callId": "call-1", "type": "voice", "queueId": "medical_spanish"}
@@ -78,3 +80,20 @@ def test_an_expired_connection_is_forgotten_after_the_relay_had_its_minute(floor
     assert len(floor.rows("select * from connections")) == 1
     sweep_for(floor, 40, [])
     assert floor.rows("select * from connections") == []
+
+
+def test_a_load_that_never_ends_keeps_no_sweep_beyond_its_minute(floor: Floor, monkeypatch) -> None:
+    """At every look there is one more timer: the sweep still says that it is alive, tells again, and ends in time."""
+
+    def one_more(_sweeper: Sweeper, _now: datetime) -> int:
+        floor.clock.sleep(0.2)
+        return 1
+
+    monkeypatch.setattr(run_sweep_module, "sweep_timers", one_more)
+    floor.send(INITIATED)
+    floor.told.news.clear()
+    begun, woken = floor.clock.now(), list[str]()
+    sweep_for(floor, 12, woken)
+    assert floor.clock.now() - begun < timedelta(seconds=12.5)
+    assert ("call-1", "call_initiated") in floor.told.events()
+    assert woken == ["sweep"]
