@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infra.cli import deployment
+from infra.cli import address, deployment
 from infra.deployment import package, template
 from infra.local import ministack
 
@@ -64,7 +64,8 @@ def test_addresses_point_at_what_listens():
 
 
 def test_variables_are_those_that_something_reads():
-    read = OF_THE_IMAGES | set(re.findall(r'envvar="(\w+)"', inspect.getsource(deployment)))
+    commands = inspect.getsource(deployment) + inspect.getsource(address)
+    read = OF_THE_IMAGES | set(re.findall(r'envvar="(\w+)"', commands))
     read |= set(re.findall(r"(\w+)=", inspect.getsource(ministack.MiniStack.start)))
     for name, service in SERVICES.items():
         assert set(service.get("environment", {})) <= read, name
