@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from bench.live import cloud
 from bench.stage import Figure
-from infra.local.ports import choose
+from infra.local.ports import claim
 from infra.toolchain import chromium, dashboard
 
 Work = Callable[[Page, CDPSession], None]
@@ -230,7 +230,7 @@ def _following(browser: Browser) -> Iterator[Figure]:
 @contextmanager
 def _busy_floor() -> Iterator[str]:
     """The built page beside a made-up call centre that is as busy as it gets; answers the page's address."""
-    port = choose(None, set())
+    port = claim()
     environment = {**os.environ, "FAKE_CALLS": str(CALLS), "FAKE_PER_SECOND": str(PER_SECOND)}  # noqa: TID251 - a child's
     vite = [dashboard.SOURCE / "node_modules" / "vite" / "bin" / "vite.js", "preview", "--mode", "fake"]
     command = [_node(), *vite, "--port", str(port), "--strictPort"]

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 
 from infra.database import migrate
-from infra.local.ports import choose
+from infra.local.ports import claim
 from infra.local.postgres import Postgres
 from infra.local.redis import Redis
 from shared import settings, wiring
@@ -73,8 +73,8 @@ def stage(kept: Path | None = None, settings: Mapping[str, str] | None = None) -
         home = kept or Path(folder)
         home.mkdir(exist_ok=True)
         home.chmod(0o755)
-        postgres = Postgres(home / "data", choose(None, set()), "bench", home / "postgres.log", settings or {})
-        redis = Redis(choose(None, set()), home, home / "redis.log")
+        postgres = Postgres(home / "data", claim(), "bench", home / "postgres.log", settings or {})
+        redis = Redis(claim(), home, home / "redis.log")
         try:
             postgres.start()
             redis.start()

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 
 from infra.database import migrate
-from infra.local.ports import choose
+from infra.local.ports import claim
 from infra.local.postgres import Postgres
 from infra.local.redis import Redis
 
@@ -37,7 +37,7 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     folder = tmp_path_factory.mktemp("postgres")
-    server = Postgres(folder / "data", choose(None, set()), "test", folder / "postgres.log", FAST)
+    server = Postgres(folder / "data", claim(), "test", folder / "postgres.log", FAST)
     server.start()
     yield server
     server.stop()
@@ -64,7 +64,7 @@ def database_url(postgres_server: Postgres, template_database: str) -> Iterator[
 
 @pytest.fixture
 def redis_server(tmp_path: Path) -> Iterator[Redis]:
-    server = Redis(choose(None, set()), tmp_path, tmp_path / "redis.log")
+    server = Redis(claim(), tmp_path, tmp_path / "redis.log")
     server.start()
     yield server
     server.stop()

@@ -40,6 +40,7 @@ class Runtime:
     log: Path
     timeout_seconds: int = 30
     _port: int = 0
+    _api_port: int = 0
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def __enter__(self) -> Self:
@@ -48,13 +49,13 @@ class Runtime:
         folder = package.complete(name, package.Target(ARCHITECTURE, version))
         client = tools.libraries("runtime-client", tools.RUNTIME_CLIENT, python)
         emulator = tools.libraries("sam", tools.SAM, python) / f"samcli/local/rapid/aws-lambda-rie-{ARCHITECTURE}"
-        self._port = ports.choose(None, set())
-        api = ports.choose(None, {self._port})
+        self._port, self._api_port = ports.claim(), ports.claim()
         # No site packages, and nothing of this process's environment: what is missing in the package is missing.
         self._process = processes.spawn(
             ["/usr/bin/env", "-i", *(f"{key}={value}" for key, value in self._variables(folder, client).items()),
              emulator, "--runtime-interface-emulator-address", f"{ports.LOOPBACK}:{self._port}",
-             "--runtime-api-address", f"{ports.LOOPBACK}:{api}", python, "-S", "-m", "awslambdaric", self.handler],
+             "--runtime-api-address", f"{ports.LOOPBACK}:{self._api_port}", python, "-S", "-m", "awslambdaric",
+             self.handler],
             self.log,
         )  # fmt: skip
         deadline = time.monotonic() + START_SECONDS
@@ -68,6 +69,8 @@ class Runtime:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         assert self._process
         processes.end_group(self._process, signal.SIGKILL)
+        ports.release(self._port)
+        ports.release(self._api_port)
 
     def invoke(self, event: object) -> Any:  # noqa: ANN401 - whatever the handler answers
         url = f"http://{ports.LOOPBACK}:{self._port}/{PATH}"

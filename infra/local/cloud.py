@@ -28,7 +28,7 @@ from .schedule import Schedule
 
 SAMPLES = [Path(migrate.__file__).with_name(name) for name in ("sample.sql", "sample_shift.sql")]
 # Tried first, so that a bookmark holds even after `make clean`. MiniStack's own default stays free for others.
-FIRST_PORTS = {"postgres": 54320, "redis": 63790, "aws": 45660}
+FIRST_PORTS = {"postgres": 15432, "redis": 16379, "aws": 14566}
 TOKEN_SECONDS = 90 * 24 * 3600.0
 ALIVE_SECONDS = 60
 # A worker is a process here. More of them than cores only slow each other down, until every caller tries again.
@@ -52,7 +52,8 @@ class LocalCloud:
         self.home.create()
         self.home.function_log.write_text("")
         kept = self.home.read_state().get("ports", {})
-        self.state = {"ports": self._choose_ports(kept), "processes": {}, "owner": processes.identity(os.getpid())}
+        claimed = {name: ports.claim(kept.get(name), first) for name, first in FIRST_PORTS.items()}
+        self.state = {"ports": claimed, "processes": {}, "owner": processes.identity(os.getpid())}
         self._save()
         with ThreadPoolExecutor(1) as background:
             page = background.submit(self._timed, dashboard.build if self.with_dashboard else lambda: False)
@@ -156,12 +157,6 @@ class LocalCloud:
                 time.sleep(0.1)
 
     # --- bookkeeping ---
-
-    def _choose_ports(self, kept: dict[str, int]) -> dict[str, int]:
-        chosen: dict[str, int] = {}
-        for name, first in FIRST_PORTS.items():
-            chosen[name] = ports.choose(kept.get(name, first), set(chosen.values()))
-        return chosen
 
     def _note(self, name: str, server: Postgres | Redis | MiniStack) -> None:
         assert server.process

@@ -11,7 +11,7 @@ from infra import aws
 from infra.deployment.localstack import PYTHON, LocalStack
 from infra.local.home import Home
 from infra.local.ministack import MiniStack
-from infra.local.ports import choose
+from infra.local.ports import claim
 from infra.toolchain import pythons
 
 Client = Callable[[str], Any]
@@ -20,7 +20,7 @@ Client = Callable[[str], Any]
 def _moto(_folder: Path, stack: ExitStack) -> str:
     from moto.server import ThreadedMotoServer
 
-    server = ThreadedMotoServer("127.0.0.1", choose(None, set()), verbose=False)
+    server = ThreadedMotoServer("127.0.0.1", claim(), verbose=False)
     server.start()
     stack.callback(server.stop)
     host, port = server.get_host_and_port()
@@ -30,7 +30,7 @@ def _moto(_folder: Path, stack: ExitStack) -> str:
 def _ministack(folder: Path, stack: ExitStack) -> str:
     home = Home(folder)
     home.create()
-    server = MiniStack(choose(None, set()), home)
+    server = MiniStack(claim(), home)
     stack.callback(server.stop)
     server.start()
     return server.url
@@ -39,7 +39,7 @@ def _ministack(folder: Path, stack: ExitStack) -> str:
 def _localstack(folder: Path, stack: ExitStack) -> str:
     if not pythons.find(PYTHON):
         pytest.skip(f"LOCALSTACK WAS NOT TRIED: it needs Python {PYTHON}, and this machine has none")
-    server = LocalStack(folder, choose(None, set()))
+    server = LocalStack(folder, claim())
     stack.callback(server.stop)
     server.start()
     return server.url

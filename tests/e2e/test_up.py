@@ -12,7 +12,7 @@ import boto3
 import psycopg
 import pytest
 
-from infra.local import processes
+from infra.local import ports, processes
 from tests.e2e.conftest import SWITCHBOARD, Run
 
 
@@ -161,8 +161,9 @@ def test_a_taken_port_and_an_interrupted_initdb_are_no_hindrance(own: Run):
     own.home.create()
     (own.home.root / "postgres.new").mkdir()
     (own.home.root / "postgres.new" / "PG_VERSION").write_text("18")
-    with socket.create_server(("127.0.0.1", 0)) as stranger:
-        port = stranger.getsockname()[1]
+    port = ports.claim()
+    ports.release(port)
+    with socket.create_server((ports.LOOPBACK, port)):
         own.home.write_state({"ports": {"aws": port, "redis": port, "postgres": port}})
         own.up("--no-dashboard")
         assert port not in own.home.read_state()["ports"].values()

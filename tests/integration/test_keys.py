@@ -8,7 +8,7 @@ import pytest
 from infra import aws
 from infra.local.home import Home
 from infra.local.ministack import MiniStack
-from infra.local.ports import choose
+from infra.local.ports import claim
 from infra.operation.keys import LocalKeys, Parameter, Secret, holder
 from shared import settings
 from shared.adapters import keys, secrets, tokens
@@ -21,7 +21,7 @@ NEXT = "the next key of the tests, as long as that"
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     home = Home(tmp_path_factory.mktemp("home"))
     home.create()
-    server = MiniStack(choose(None, set()), home)
+    server = MiniStack(claim(), home)
     server.start()
     yield server.url
     server.stop()

@@ -1,6 +1,7 @@
 """Faults under load: what was sent is on record once, and a client that nobody reloads ends with what REST says."""
 
 import json
+import os
 import signal
 import time
 import uuid
@@ -21,13 +22,14 @@ from tests.journeys.load import life, loaded
 from tests.journeys.test_one_call import kill_functions
 
 BACK_SECONDS = 90.0  # far beyond what it takes: a loaded machine must not fail what is right
+NO_LOG = Path(os.devnull)
 
 
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = BACK_SECONDS) -> None:
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = BACK_SECONDS, log: Path = NO_LOG) -> None:
     """Ask until it is so: what is waited for here happens in processes that send no signal."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, what
+        assert time.monotonic() < deadline, f"{what}\n{processes.tail(log)}"
         time.sleep(0.05)
 
 
@@ -36,7 +38,8 @@ def kill(cloud: Cloud, name: str) -> None:
     before = cloud.server(name)
     server = psutil.Process(before["pid"])
     processes.stop([server, *server.children(recursive=True)], how=signal.SIGKILL)
-    wait_for(lambda: cloud.server(name) != before, f"{name} is started again")
+    keeper = cloud.home / "logs" / "watch.log"
+    wait_for(lambda: cloud.server(name) != before, f"{name} is started again", log=keeper)
 
 
 @pytest.mark.parametrize("server", ["postgres", "redis"])
