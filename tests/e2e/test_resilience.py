@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import psutil
 import psycopg
 
+from infra.local import ports
 from tests.e2e.conftest import Run
 
 BACK_SECONDS = 90  # far beyond what it takes: a loaded machine must not fail what is right
@@ -47,6 +48,7 @@ def test_a_killed_redis_comes_back_at_its_address(cloud: Run):
     before = cloud.home.read_state()
     killed = before["processes"]["redis"]["pid"]
     os.kill(killed, signal.SIGKILL)
+    assert ports.claim(before["ports"]["redis"]) != before["ports"]["redis"], "nobody takes its place meanwhile"
     deadline = time.monotonic() + BACK_SECONDS
     while psutil.pid_exists(killed) or cloud.home.read_state()["processes"]["redis"]["pid"] == killed:
         assert time.monotonic() < deadline, "its end is noted, and another one runs"
