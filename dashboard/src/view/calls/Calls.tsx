@@ -5,7 +5,7 @@ import type { Call } from "../../contracts";
 import { clockTime } from "../../floor/durations";
 import { agentIdOf, languageName, languageOf } from "../../floor/filters";
 import { texts } from "../../texts";
-import { duration } from "../figures/Figures";
+import { duration } from "../figures/metrics";
 import { Chip } from "../shell/Chip";
 import { Notice } from "../shell/Notice";
 import { ReadAt } from "../shell/useReading";

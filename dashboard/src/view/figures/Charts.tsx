@@ -8,7 +8,7 @@ import { texts } from "../../texts";
 import type { Day } from "../shell/DayChoice";
 import type { Store } from "../store";
 import type { Plot, Series } from "./draw";
-import { Groups } from "./Figures";
+import { Groups } from "./Groups";
 import { callsAddress } from "./metrics";
 
 interface ChartsProps {

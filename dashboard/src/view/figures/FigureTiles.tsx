@@ -5,8 +5,7 @@ import type { FormulaName } from "../../preferences";
 import { texts } from "../../texts";
 import type { Day } from "../shell/DayChoice";
 import type { Store } from "../store";
-import { duration } from "./Figures";
-import { callsAddress, percent } from "./metrics";
+import { callsAddress, duration, percent } from "./metrics";
 
 interface FigureTilesProps {
   store: Store;

@@ -1,7 +1,6 @@
 /** The day in figures: tiles, charts, and a table by queue; each number leads to the calls that it counts. */
 
 import type { Metrics, MetricsRow } from "../../contracts";
-import { clockDuration } from "../../floor/durations";
 import { languageName } from "../../floor/filters";
 import { FORMULAS, type FormulaName, preferences } from "../../preferences";
 import { texts } from "../../texts";
@@ -13,7 +12,8 @@ import { Read, ReadAt, useReading } from "../shell/useReading";
 import type { Store } from "../store";
 import { Charts } from "./Charts";
 import { FigureTiles } from "./FigureTiles";
-import { callsAddress, metricsPath, percent } from "./metrics";
+import { Groups } from "./Groups";
+import { metricsPath } from "./metrics";
 
 const EVERY_MS = 10_000;
 const CHARTS_EVERY_MS = 30_000;
@@ -106,92 +106,4 @@ function DayFigures({ store, day, queueId, formula }: DayFiguresProps) {
       </Read>
     </>
   );
-}
-
-interface GroupsProps {
-  title: string;
-  name: string;
-  rows: readonly MetricsRow[];
-  formula: FormulaName;
-  nameOf: (row: MetricsRow) => string;
-}
-
-const COUNTS = ["offered", "answered", "abandoned", "slaBreached", "shortCalls"] as const;
-
-export function Groups({ title, name, rows, formula, nameOf }: GroupsProps) {
-  const { names } = texts.figures;
-  if (rows.length === 0) return null;
-  return (
-    <section class="block">
-      <header class="block-head">
-        <h2>{title}</h2>
-      </header>
-      <table class="table figures-table" data-testid={`table-${name.toLowerCase()}`}>
-        <thead>
-          <tr>
-            <th scope="col">{name}</th>
-            {COUNTS.map((figure) => (
-              <th key={figure} scope="col" class="number">
-                {names[figure]}
-              </th>
-            ))}
-            <th scope="col" class="number" title={texts.figures.formulas[formula]}>
-              {names.serviceLevel}
-            </th>
-            <th scope="col" class="number">
-              {names.abandonRate}
-            </th>
-            <th scope="col" class="number" title={names.asa}>
-              {texts.figures.asaShort}
-            </th>
-            <th scope="col" class="number" title={names.aht}>
-              {texts.figures.ahtShort}
-            </th>
-            <th scope="col" class="number">
-              {names.longestWait}
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row) => (
-            <GroupRow key={`${nameOf(row)} ${row.start}`} {...{ row, formula, name: nameOf(row) }} />
-          ))}
-        </tbody>
-      </table>
-    </section>
-  );
-}
-
-function GroupRow({ row, formula, name }: { row: MetricsRow; formula: FormulaName; name: string }) {
-  return (
-    <tr data-offered={row.offered}>
-      <th scope="row" title={name}>
-        {name}
-      </th>
-      {COUNTS.map((figure) => (
-        <Counted key={figure} row={row} link={figure} text={texts.count(row[figure])} />
-      ))}
-      <Counted row={row} link="answeredInTime" text={withUnit(percent(row.serviceLevel[formula]))} />
-      <Counted row={row} link="abandoned" text={withUnit(percent(row.abandonRate))} />
-      <Counted row={row} link="asa" text={duration(row.asa)} />
-      <Counted row={row} link="handled" text={duration(row.handleTime.aht)} />
-      <Counted row={row} link="longestWait" text={duration(row.longestWait)} />
-    </tr>
-  );
-}
-
-function Counted({ row, link, text }: { row: MetricsRow; link: string; text: string }) {
-  return (
-    <td class="number">
-      {text === texts.nothing || text === "0" ? text : <a href={callsAddress(row.links[link])}>{text}</a>}
-    </td>
-  );
-}
-
-function withUnit(share: string | null): string {
-  return share === null ? texts.nothing : texts.figures.percent(share);
-}
-
-export function duration(seconds: number | null): string {
-  return seconds === null ? texts.nothing : clockDuration(seconds * 1_000);
 }

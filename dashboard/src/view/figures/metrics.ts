@@ -1,5 +1,7 @@
 /** How figures are asked for, and where the calls are that they count. */
 
+import { clockDuration } from "../../floor/durations";
+import { texts } from "../../texts";
 import type { Day } from "../shell/DayChoice";
 
 export interface Asked {
@@ -25,4 +27,8 @@ export function callsAddress(link: string | undefined): string {
 
 export function percent(share: number | null): string | null {
   return share === null ? null : (share * 100).toFixed(1);
+}
+
+export function duration(seconds: number | null): string {
+  return seconds === null ? texts.nothing : clockDuration(seconds * 1_000);
 }
