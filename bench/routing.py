@@ -29,9 +29,9 @@ select 'bench-' || n, 'b', array['q' || n %% %(queues)s, 'q' || (n * 7 + 1) %% %
     %(now)s::timestamptz - make_interval(secs => n %% 997), n %% 991,
     %(now)s::timestamptz - interval '12 hours' * (n * 7919 %% 1000 + 1) / 1000
 from generate_series(1, %(agents)s) n;
-insert into calls (id, status, type, queue_id, initiated_at, state)
+insert into calls (id, status, type, queue_id, initiated_at, seeks, state)
 select 'waits-' || n, 'waiting', 'voice', 'q' || %(queues)s, %(now)s::timestamptz - make_interval(secs => n %% 600),
-    '{"limits": {"routing": "switchboard"}}'
+    'any', '{"limits": {"routing": "switchboard"}}'
 from generate_series(1, %(calls)s) n;
 """
 

@@ -65,11 +65,24 @@ def _step_of(moment: datetime) -> datetime:
     return moment - (moment - datetime.fromtimestamp(0, UTC)) % SHIFT_STEP
 
 
-def seeks_agent(call: Call) -> bool:
-    """Whether Switchboard must find an agent: telephony's own offer lapsed, or the queue leaves the first one to us."""
+class Sought(StrEnum):
+    """Whose agents a call waits for."""
+
+    OWN = "own"  # its queue's: somebody has spoken with the caller already
+    ANY = "any"  # the overflow queue's as well, once it has waited so long
+
+
+def sought(call: Call) -> Sought | None:
+    """Where Switchboard must find an agent: telephony's own offer lapsed, or the queue leaves the first one to us."""
     if call.status is not Status.WAITING or call.offer is not None or call.history:
-        return False
-    return call.attempts > 0 or call.limits.routing == "switchboard"
+        return None
+    if call.attempts == 0 and call.limits.routing != "switchboard":
+        return None
+    return Sought.ANY if call.answered_at is None else Sought.OWN
+
+
+def seeks_agent(call: Call) -> bool:
+    return sought(call) is not None
 
 
 def searches(call: Call, routing: Routing, at: datetime) -> tuple[Search, ...]:

@@ -187,6 +187,24 @@ def test_a_late_event_of_an_old_call_reads_no_month_whole(database_url: str) -> 
                     assert read <= A_PAGES_WORTH, (statement, table, kind, read)
 
 
+def test_a_look_at_who_waits_reads_the_heads_of_lines_however_long_they_are(database_url: str) -> None:
+    """Of 6,000 some wait for telephony, some for a language that nobody free speaks, and some can be taken."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "insert into calls (id, status, queue_id, language, initiated_at, seeks)"
+            " select 'call-' || n, 'waiting', 'medical_spanish', case n % 3 when 0 then 'zh' end,"
+            " now() - make_interval(secs => n), case when n % 3 < 2 then 'any' end from generate_series(1, 6000) n"
+        )
+        connection.execute(
+            "insert into agents (id, name, queues, languages, status, status_since)"
+            " values ('ana', 'a', '{medical_spanish}', '{es}', 'available', now())"
+        )
+        connection.execute("vacuum analyze")
+        asked = {"now": clock.now(), "queues": None, "limit": 10}
+        steps = list(_explained(connection, statements.WAITING_CALLS, asked))
+    assert 10 <= sum(read for table, _, read in steps if table == "calls_live") <= 100
+
+
 def test_a_made_up_past_is_what_its_events_and_its_rollups_say(database_url: str) -> None:
     history.generate(database_url, history.Past(600, 2, every=1), clock.now())
     assert [found for _, differing in rebuild.compare(database_url) for found in differing] == []

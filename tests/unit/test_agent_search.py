@@ -7,7 +7,7 @@ import pytest
 
 from shared.domain.call import Call, Offer, Status
 from shared.domain.facts import Limits
-from shared.domain.routing import Routing, Search, searches, seeks_agent
+from shared.domain.routing import Routing, Search, Sought, searches, sought
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
 TELEPHONY = Call("call-1", "voice", "own", None, Limits(), START, START)
@@ -16,19 +16,20 @@ OVERFLOWING = Routing(overflow_seconds=20, overflow_queue_id="other")
 
 
 @pytest.mark.parametrize(
-    ("call", "seeks"),
+    ("call", "expected"),
     [
-        pytest.param(TELEPHONY, False, id="telephony makes the first offer"),
-        pytest.param(replace(TELEPHONY, attempts=1), True, id="telephony's offer came to nothing"),
-        pytest.param(SWITCHBOARD, True, id="the first offer is ours"),
-        pytest.param(replace(SWITCHBOARD, offer=Offer("a", START, 1)), False, id="a phone rings"),
-        pytest.param(replace(SWITCHBOARD, status=Status.ACTIVE), False, id="somebody answered"),
-        pytest.param(replace(SWITCHBOARD, status=Status.ENDED), False, id="over"),
-        pytest.param(replace(SWITCHBOARD, history=True), False, id="history moves nobody"),
+        pytest.param(TELEPHONY, None, id="telephony makes the first offer"),
+        pytest.param(replace(TELEPHONY, attempts=1), Sought.ANY, id="telephony's offer came to nothing"),
+        pytest.param(SWITCHBOARD, Sought.ANY, id="the first offer is ours"),
+        pytest.param(replace(SWITCHBOARD, answered_at=START), Sought.OWN, id="spoken with before"),
+        pytest.param(replace(SWITCHBOARD, offer=Offer("a", START, 1)), None, id="a phone rings"),
+        pytest.param(replace(SWITCHBOARD, status=Status.ACTIVE), None, id="somebody answered"),
+        pytest.param(replace(SWITCHBOARD, status=Status.ENDED), None, id="over"),
+        pytest.param(replace(SWITCHBOARD, history=True), None, id="history moves nobody"),
     ],
 )
-def test_which_calls_seek_an_agent(call: Call, seeks: bool) -> None:
-    assert seeks_agent(call) is seeks
+def test_which_calls_seek_an_agent(call: Call, expected: Sought | None) -> None:
+    assert sought(call) is expected
 
 
 @pytest.mark.parametrize(

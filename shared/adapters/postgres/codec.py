@@ -17,6 +17,7 @@ from shared.domain import facts
 from shared.domain.agents import AgentStatus
 from shared.domain.call import Call, Missed, Offer, Status
 from shared.domain.facts import EndReason, Event, Fact, Limits, Source
+from shared.domain.routing import sought
 from shared.domain.rules import flags, next_promise
 from shared.usecases.journal import AgentRecord, CallRecord, EventRow, EventState
 
@@ -42,7 +43,8 @@ CALL_COLUMNS: Columns = {
     "answered_at": "timestamptz", "wait_seconds": "float8", "hold_seconds": "float8", "longest_hold_seconds": "float8",
     "hold_excess_seconds": "float8", "ended_at": "timestamptz", "duration_seconds": "float8", "priority": "int",
     "version": "int", "status": "text", "end_reason": "text", "flags": "text", "missed_by": "text",
-    "offered_agent_id": "text", "due_at": "timestamptz", "settled_at": "timestamptz", "state": DOCUMENT,
+    "offered_agent_id": "text", "due_at": "timestamptz", "settled_at": "timestamptz", "seeks": "text",
+    "state": DOCUMENT,
 }  # fmt: skip
 EVENT_COLUMNS: Columns = {
     "position": "bigint", "id": "text", "call_id": "text", "name": "text", "data": DOCUMENT, "at": "timestamptz",
@@ -74,7 +76,7 @@ def call_values(record: CallRecord, now: datetime) -> tuple[object, ...]:
         state["parked"] = record.parked
     if call is None:
         plain = _plain_fields(_NOTHING | {"id": record.id})
-        return (*plain, None, None, "{}", None, None, None, None if record.parked else now, state)
+        return (*plain, None, None, "{}", None, None, None, None if record.parked else now, None, state)
     fields = vars(call)
     state |= {"limits": call.limits, "last_at": call.last_at}
     for name in _SELDOM:
@@ -89,6 +91,7 @@ def call_values(record: CallRecord, now: datetime) -> tuple[object, ...]:
         call.offer and call.offer.agent_id,
         (due := next_promise(call)) and due.due_at,
         now if call.ended_at else None,
+        sought(call),
         state,
     )
 

@@ -161,20 +161,44 @@ select due.* from unnest(%(kinds)s::text[]) as kinds (kind), lateral (
 ) due
 """
 
-# Calls for which Switchboard must find an agent, as `seeks_agent` says, and whom somebody is free to take. At the head
-# is who has waited longest, a step of priority counting as so many seconds of waiting: time does not change that order.
-WAITING_CALLS = """
-select c.id from calls_live c join queues q on q.id = c.queue_id
-where c.status = 'waiting' and c.ended_at is null and c.offered_agent_id is null and not c.history
-  and (c.attempts > 0 or c.state->'limits'->>'routing' = 'switchboard')
-  and (%(queues)s::text[] is null or c.queue_id = any(%(queues)s) or q.overflow_queue_id = any(%(queues)s))
-  and exists (
-    select from free_agents f
-    where f.queue_id = any(case
-          when c.answered_at is null and c.initiated_at + make_interval(secs => q.overflow_seconds) <= %(now)s
-          then array[c.queue_id, q.overflow_queue_id] else array[c.queue_id] end)
-      and (c.language is null or c.language = any(f.languages)))
-order by c.initiated_at - make_interval(secs => coalesce(c.priority, q.priority) * q.aging_seconds), c.id
-limit %(limit)s
+# Calls for which Switchboard must find an agent and whom somebody is free to take. At the head is who has waited
+# longest, a step of priority counting as so many seconds of waiting: time does not change that order. A queue's calls
+# of one language and priority stand in a line of an index. Its lines are found by leaping from each to the next, and of
+# each the head is read, with some to spare, for others may be at work there: those whom nobody can take cost nothing.
+_LINE = "seeks, coalesce(language, ''), coalesce(priority, -1)"
+_IS_FREE = "exists (select from free_agents f where f.queue_id = {} and (language = '' or language = any(f.languages)))"
+WAITING_CALLS: LiteralString = f"""
+select c.id
+from (
+    select head.id, head.initiated_at
+        - make_interval(secs => coalesce(nullif(line.priority, -1), q.priority) * q.aging_seconds) as place
+    from queues q, lateral (
+        with recursive lines (seeks, language, priority) as (
+            (select {_LINE} from calls_live where seeks is not null and queue_id = q.id
+            order by queue_id, {_LINE} limit 1)
+            union all
+            select next.* from lines l, lateral (
+                select {_LINE} from calls_live
+                where seeks is not null and queue_id = q.id and ({_LINE}) > (l.seeks, l.language, l.priority)
+                order by queue_id, {_LINE} limit 1
+            ) next
+        )
+        select lines.*, case
+            when {_IS_FREE.format("q.id")} then 'infinity'
+            when seeks = 'any' and {_IS_FREE.format("q.overflow_queue_id")}
+            then %(now)s - make_interval(secs => q.overflow_seconds)
+        end as began_by
+        from lines
+    ) line, lateral (
+        select id, initiated_at from calls_live
+        where seeks is not null and queue_id = q.id and ({_LINE}) = (line.seeks, line.language, line.priority)
+          and initiated_at <= line.began_by
+        order by initiated_at, id limit %(limit)s + 20
+    ) head
+    where (%(queues)s::text[] is null or q.id = any(%(queues)s) or q.overflow_queue_id = any(%(queues)s))
+      and exists (select from free_agents f where f.queue_id in (q.id, q.overflow_queue_id))
+    order by place, head.id limit %(limit)s + 20
+) head join calls_live c on c.id = head.id and c.seeks is not null
+order by head.place, c.id limit %(limit)s
 for update of c skip locked
 """
