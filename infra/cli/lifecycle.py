@@ -9,12 +9,9 @@ import time
 from typing import Annotated
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
-from psycopg import Error as DatabaseError
 from rich.markup import escape
 
 from infra.cli.status import console, errors, show
-from infra.errors import InfraError
 from infra.local import cloud, logs, processes
 from infra.local.cloud import LocalCloud
 from infra.local.home import Home
@@ -69,7 +66,7 @@ def start(home: Home, with_dashboard: bool) -> None:
         cloud.stop(home)
         errors.print("Interrupted. Nothing is left running.")
         raise typer.Exit(130) from None
-    except (InfraError, DatabaseError, BotoCoreError, ClientError, OSError) as error:
+    except cloud.FAILURES as error:
         cloud.stop(home)
         errors.print(f"[red]Switchboard did not start.[/] {escape(str(error))}")
         raise typer.Exit(1) from None

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+import psycopg
+from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.database import migrate
 from infra.deployment import package, template
@@ -33,6 +35,8 @@ TOKEN_SECONDS = 90 * 24 * 3600.0
 ALIVE_SECONDS = 60
 # A worker is a process here. More of them than cores only slow each other down, until every caller tries again.
 FEW_WORKERS = {"IngestConcurrency": "8", "ReadConcurrency": "6", "SocketConcurrency": "6"}
+# What a start ends with when one of the parts does not do as it should.
+FAILURES = (InfraError, psycopg.Error, BotoCoreError, ClientError, OSError)
 Report = Callable[[str, float], None]
 """Is told each step that is done, and how many seconds it took."""
 

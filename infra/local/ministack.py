@@ -15,7 +15,7 @@ from . import processes
 from .home import Home
 from .ports import LOOPBACK
 
-START_SECONDS = 30
+START_SECONDS = 90  # on a loaded machine its imports alone can take half a minute
 
 
 @dataclass

@@ -22,7 +22,7 @@ from .home import write_private
 from .ports import LOOPBACK
 
 USER = DATABASE = "switchboard"
-START_SECONDS = 30
+START_SECONDS = 90  # a crash under load is recovered from first
 STOP_SIGNAL = signal.SIGINT  # "fast": sessions are ended, data is flushed
 SETTINGS = {
     "max_connections": "200",  # each warm function worker holds one or two

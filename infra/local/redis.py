@@ -14,7 +14,7 @@ from infra.errors import InfraError
 
 from . import ports, processes
 
-START_SECONDS = 10
+START_SECONDS = 30
 
 
 @dataclass

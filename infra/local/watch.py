@@ -8,10 +8,8 @@ from collections.abc import Callable
 import psycopg
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.errors import InfraError
-
 from . import ports, processes
-from .cloud import LocalCloud
+from .cloud import FAILURES, LocalCloud
 from .home import Home
 
 INTERVAL_SECONDS = 0.25
@@ -53,7 +51,7 @@ def _try_restart(running: LocalCloud, name: str, tell: Tell) -> None:
     try:
         running.restart(name)
         tell(f"{name} runs again.")
-    except InfraError as error:
+    except FAILURES as error:
         tell(f"{name} does not start: {error}")
 
 
