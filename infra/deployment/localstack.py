@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,12 +43,7 @@ class LocalStack:
             DISABLE_EVENTS="1",  # tells nobody that it runs
             SKIP_SSL_CERT_DOWNLOAD="1",
         )
-        deadline = time.monotonic() + START_SECONDS
-        while not self._answers():
-            processes.must_live(self.process, "LocalStack", log)
-            if time.monotonic() > deadline:
-                raise InfraError(f"LocalStack did not answer in {START_SECONDS} s. See {log}.")
-            time.sleep(0.2)
+        processes.await_answer(self.process, "LocalStack", log, START_SECONDS, self._answers)
 
     def _answers(self) -> bool:
         try:

@@ -5,7 +5,6 @@ import platform
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -14,13 +13,12 @@ from typing import Any, Self
 import httpx
 
 from infra.deployment import package, template
-from infra.errors import InfraError
 from infra.local import ports, processes
 from infra.toolchain import pythons, tools
 
 ARCHITECTURE = "x86_64" if platform.machine() in ("x86_64", "AMD64") else "arm64"
 WANTED = template.load()["Globals"]["Function"]["Runtime"].removeprefix("python")
-START_SECONDS = 20
+START_SECONDS = 60
 PATH = "2015-03-31/functions/function/invocations"
 
 
@@ -58,12 +56,9 @@ class Runtime:
              self.handler],
             self.log,
         )  # fmt: skip
-        deadline = time.monotonic() + START_SECONDS
-        while not ports.answers(self._port):
-            processes.must_live(self._process, self.handler, self.log)
-            if time.monotonic() > deadline:
-                raise InfraError(f"The emulator did not answer in {START_SECONDS} s. See {self.log}.")
-            time.sleep(0.02)
+        processes.await_answer(
+            self._process, f"The emulator of {self.handler}", self.log, START_SECONDS, lambda: ports.answers(self._port)
+        )
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

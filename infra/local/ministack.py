@@ -4,12 +4,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 
 import httpx
-
-from infra.errors import InfraError
 
 from . import processes
 from .home import Home
@@ -49,12 +46,7 @@ class MiniStack:
             IOT_MTLS_ENABLED="0",
             LOG_LEVEL="WARNING",
         )
-        deadline = time.monotonic() + START_SECONDS
-        while not self.answers():
-            processes.must_live(self.process, "MiniStack", log)
-            if time.monotonic() > deadline:
-                raise InfraError(f"MiniStack did not answer in {START_SECONDS} s. See {log}.")
-            time.sleep(0.05)
+        processes.await_answer(self.process, "MiniStack", log, START_SECONDS, self.answers)
 
     def answers(self) -> bool:
         try:

@@ -7,7 +7,6 @@ import pwd
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,7 +56,7 @@ class Postgres:
         settings = {**SETTINGS, "listen_addresses": LOOPBACK, "port": str(self.port), **self.settings}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         self.process = processes.spawn([*unprivileged(), binaries() / "postgres", "-D", self.data, *options], self.log)
-        self._wait_until_ready()
+        processes.await_answer(self.process, "Postgres", self.log, START_SECONDS, self._answers)
 
     def stop(self) -> None:
         processes.end(self.process, STOP_SIGNAL)
@@ -81,23 +80,15 @@ class Postgres:
             raise InfraError(f"initdb could not make {self.data}:\n{done.stderr or done.stdout}")
         draft.rename(self.data)
 
-    def _wait_until_ready(self) -> None:
-        assert self.process
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            processes.must_live(self.process, "Postgres", self.log)
-            try:
-                self._ensure_database()
-            except psycopg.OperationalError:
-                time.sleep(0.05)
-            else:
-                return
-        raise InfraError(f"Postgres did not accept connections in {START_SECONDS} s. See {self.log}.")
-
-    def _ensure_database(self) -> None:
-        with psycopg.connect(self.url_of("postgres"), autocommit=True, connect_timeout=5) as connection:
-            if not connection.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone():
-                connection.execute(f"create database {DATABASE}")
+    def _answers(self) -> bool:
+        """Whether it takes connections; the first one makes the database."""
+        try:
+            with psycopg.connect(self.url_of("postgres"), autocommit=True, connect_timeout=5) as connection:
+                if not connection.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone():
+                    connection.execute(f"create database {DATABASE}")
+        except psycopg.OperationalError:
+            return False
+        return True
 
 
 def binaries() -> Path:

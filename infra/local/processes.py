@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +111,24 @@ def tail(log: Path, lines: int = 12) -> str:
     return ""
 
 
-def must_live(process: subprocess.Popen[bytes], name: str, log: Path) -> None:
+def await_answer(
+    process: subprocess.Popen[bytes], name: str, log: Path, seconds: float, answers: Callable[[], bool]
+) -> None:
+    """Return when a server answers. One that does not in time is ended, as is one whose start is interrupted: it is
+    written down nowhere yet, so nobody else could."""
+    deadline = time.monotonic() + seconds
+    try:
+        while not answers():
+            _must_live(process, name, log)
+            if time.monotonic() > deadline:
+                raise InfraError(f"{name} did not answer in {seconds} s. See {log}.")
+            time.sleep(0.02)
+    except BaseException:
+        end(process)
+        raise
+
+
+def _must_live(process: subprocess.Popen[bytes], name: str, log: Path) -> None:
     """Raise with the end of its log when a server that should be starting has ended."""
     if process.poll() is not None:
         raise InfraError(f"{name} ended while starting (exit {process.returncode}). Its log, {log}, ends:\n{tail(log)}")

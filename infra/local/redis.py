@@ -3,7 +3,6 @@
 import importlib.util
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,12 +35,7 @@ class Redis:
              "--save", "", "--appendonly", "no", "--daemonize", "no"],
             self.log,
         )  # fmt: skip
-        deadline = time.monotonic() + START_SECONDS
-        while not self._answers():
-            processes.must_live(self.process, "Redis", self.log)
-            if time.monotonic() > deadline:
-                raise InfraError(f"Redis did not answer in {START_SECONDS} s. See {self.log}.")
-            time.sleep(0.02)
+        processes.await_answer(self.process, "Redis", self.log, START_SECONDS, self._answers)
 
     def _answers(self) -> bool:
         """Whether it is ours that answers: another server may have taken the port meanwhile."""
