@@ -1,7 +1,7 @@
 """MiniStack as the local cloud runs it: python -m infra.local.ministack_server FUNCTION_LOG DIED_FOLDER
 
-Seven things it leaves out are put in here, by wrapping its functions. It is pinned, and tests/e2e and tests/journeys
-see all seven.
+Eight things it leaves out are put in here, by wrapping its functions. It is pinned, and tests/e2e, tests/journeys and
+tests/cloud see all eight.
 """
 
 import asyncio
@@ -19,11 +19,12 @@ from typing import Any, TextIO
 from hypercorn.asyncio.tcp_server import TCPServer
 from ministack import app
 from ministack.core.lambda_runtime import Worker
-from ministack.services import apigateway, apigateway_v1, lambda_svc
+from ministack.services import apigateway, apigateway_v1, cloudwatch_logs, lambda_svc
 from ministack.services.cloudformation import provisioners
 
 AT_A_TIME = max(4, 2 * (os.cpu_count() or 1))
 TURN_SECONDS = 25  # API Gateway itself gives up after 29
+KEPT_INVOCATIONS = 1_000
 UNREAD_FRAMES, UNREAD_SECONDS = 64, 10.0
 
 
@@ -79,6 +80,15 @@ def execute(function: dict[str, Any], event: dict[str, Any], request_id: str) ->
         turn.release()
 
 
+def keep_log(*arguments: Any, **named: Any) -> None:  # noqa: ANN401 - as above
+    """CloudWatch's log of an invocation, a stream each: MiniStack would keep all of them, 4 KB of memory a request."""
+    _keep_log(*arguments, **named)
+    for group in cloudwatch_logs._log_groups.values():
+        streams = group["streams"]
+        while len(streams) > KEPT_INVOCATIONS:
+            streams.pop(next(iter(streams)), None)
+
+
 async def call_connections(method: str, api: str, stage: str, connection_id: str, *rest: Any) -> tuple[int, Any, bytes]:  # noqa: ANN401 - as above
     """API Gateway answers 429 where "the WebSocket client side buffer is full", as its reference says. MiniStack would
     keep whatever a client does not read."""
@@ -104,6 +114,7 @@ _handle_connections_api = apigateway.handle_connections_api
 _protocol_send = TCPServer.protocol_send
 _execute = lambda_svc._execute_function_warm
 _invoke = Worker.invoke
+_keep_log = lambda_svc._emit_lambda_logs
 _import_operation = apigateway_v1._import_operation
 _update_rest_api = provisioners._apigw_rest_api_update
 
@@ -116,6 +127,8 @@ def main(function_log: str, died: str) -> None:
         apigateway.handle_connections_api = call_connections
         TCPServer.protocol_send = protocol_send
         lambda_svc._execute_function_warm = execute
+        lambda_svc._emit_lambda_logs = keep_log
+        lambda_svc._emit_lambda_metrics = lambda *_, **__: None  # four figures a request, which it would keep as well
         provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::RestApi"]["update"] = update_rest_api
         # Deploying a SAM template needs it and takes seconds to import: meanwhile Postgres starts.
         threading.Thread(target=import_module, args=["samtranslator.translator.transform"], daemon=True).start()

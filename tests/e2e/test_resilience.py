@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -42,6 +44,21 @@ def test_a_burst_is_served_in_turn_by_few_processes(cloud: Run):
         answers = list(pool.map(lambda _: client.get("/api/health").status_code, range(120)))
     assert answers == [200] * 120
     assert len(cloud.functions()) < 40
+
+
+MANY_INVOCATIONS = """
+from infra.local import ministack_server as server
+for n in range(server.KEPT_INVOCATIONS + 10):
+    server.keep_log({"FunctionName": "ingest"}, f"request-{n}", f"line {n}", False, 1)
+(group,) = server.cloudwatch_logs._log_groups.values()
+kept = [stream["events"][1]["message"] for stream in group["streams"].values()]
+assert kept == [f"line {n}" for n in range(10, server.KEPT_INVOCATIONS + 10)], kept
+"""
+
+
+def test_only_the_newest_invocations_logs_are_kept_in_memory():
+    """In a process of its own: MiniStack makes itself at home in whichever imports it."""
+    subprocess.run([sys.executable, "-c", MANY_INVOCATIONS], check=True)
 
 
 def test_a_killed_redis_comes_back_at_its_address(cloud: Run):
