@@ -384,9 +384,9 @@ def test_the_sweep_follows(floor: Floor, begin: datetime) -> None:
 def test_the_interpreters_of_the_sample_floor_are_signed_in(floor: Floor, database_url: str) -> None:
     migrate.load(database_url, SAMPLES[-1])
     floor.keep_time()
-    (last,) = floor.rows("select max(status_since) as at from agents")
-    floor.clock.moment = last["at"] + timedelta(seconds=60)
-    asked = {"groupBy": "agent", "from": last["at"].isoformat()}
+    (last,) = floor.rows("select date_trunc('second', max(status_since)) + interval '1 s' as all_in from agents")
+    floor.clock.moment = last["all_in"] + timedelta(seconds=60)
+    asked = {"groupBy": "agent", "from": last["all_in"].isoformat()}
     assert {tuple(time.items()) for time in known(figures(floor, asked)).values()} == {
         (("staffed", 60.0), ("available", 60.0))
     }
