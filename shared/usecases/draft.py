@@ -180,7 +180,6 @@ class Draft:
         if not self.recorded and not self._restated:
             return
         changes.records.append(self.record)
-        changes.recorded += self.recorded
         changes.restated += self._restated.values()
         effects = self.unsettled(at)
         wraps_up = False

@@ -91,10 +91,9 @@ class Told(NamedTuple):
 
 @dataclass(slots=True)
 class Changes:
-    """All that one transaction writes."""
+    """All that one transaction writes beside the events that it records."""
 
     records: list[CallRecord] = field(default_factory=list[CallRecord])
-    recorded: list[EventRow] = field(default_factory=list[EventRow])
     restated: list[EventRow] = field(default_factory=list[EventRow])
     armed: dict[tuple[str, TimerKind], datetime] = field(default_factory=dict[tuple[str, TimerKind], datetime])
     disarmed: set[tuple[str, TimerKind]] = field(default_factory=set[tuple[str, TimerKind]])
@@ -186,6 +185,10 @@ class Ledger(Protocol):
 
     def claim_agent(self, call: Call, search: Search, strategy: Strategy, at: datetime) -> str | None:
         """Engage the first agent by the strategy who may take this call; None when there is none."""
+        ...
+
+    def record(self, rows: Sequence[EventRow]) -> None:
+        """Events that are new, with their places in the log. Does not wait for the system of record."""
         ...
 
     def write(self, changes: Changes, now: datetime, meanwhile: Callable[[], None]) -> Sequence[AgentRecord]:

@@ -6,16 +6,17 @@ from datetime import datetime, timedelta
 from shared.domain.call import Call
 from shared.usecases import trace
 from shared.usecases.draft import Draft
-from shared.usecases.journal import Changes, EventRow, Ledger, Told
+from shared.usecases.journal import Changes, Drawn, EventRow, Ledger, Told
 from shared.usecases.news import Announcement, News, announcement
 
 
 def commit(
     ledger: Ledger, drafts: Mapping[str, Draft], now: datetime, grace: timedelta, changes: Changes | None = None
 ) -> News:
-    """Write what the drafts have become beside the changes given. What the floor must be told of it is put into words
-    while Postgres writes."""
+    """Write what the drafts have become beside the changes given. While Postgres writes the events, what follows from
+    them is worked out; while it writes that, what the floor must be told is put into words."""
     changes = changes or Changes()
+    drawn = _record_events(ledger, [row for draft in drafts.values() for row in draft.recorded])
     told: list[tuple[Call, Sequence[EventRow]]] = []
     for draft in drafts.values():
         draft.add_to(changes, now, grace)
@@ -25,12 +26,18 @@ def commit(
     if not changes.records and not changes.disarmed:
         return News()
     changes.traceparent = trace.current()
-    drawn = ledger.draw(len(changes.recorded))
-    for row, position in zip(changes.recorded, drawn.positions, strict=True):
-        row.position = position
     news: list[Announcement] = []
     agents = ledger.write(changes, now, meanwhile=lambda: news.extend(_announcements(told, changes.told)))
     return News(news, agents, drawn.transaction, changes.traceparent, changes.traces)
+
+
+def _record_events(ledger: Ledger, rows: Sequence[EventRow]) -> Drawn:
+    drawn = ledger.draw(len(rows))
+    for row, position in zip(rows, drawn.positions, strict=True):
+        row.position = position
+    if rows:
+        ledger.record(rows)
+    return drawn
 
 
 def _announcements(

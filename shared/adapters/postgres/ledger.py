@@ -229,8 +229,12 @@ class PostgresLedger:
                 return row["id"]
         return None
 
+    def record(self, rows: Sequence[EventRow]) -> None:
+        columns = by_column(codec.EVENT_COLUMNS, map(codec.event_values, rows))
+        self._run([(statements.INSERT_EVENTS, columns)], wait=False)
+
     def write(self, changes: Changes, now: datetime, meanwhile: Callable[[], None]) -> Sequence[AgentRecord]:
-        self._run(_recorded(changes, now), wait=False)
+        self._run(_written(changes, now), wait=False)
         told = list(outbox.tell(changes, self._settled, now, self._shards))
         results = self._run([*told, *_effects(changes.effects)], commit=True, meanwhile=meanwhile)
         self._note_agents(results[len(told) :])
@@ -253,10 +257,11 @@ def _drawn(rows: Sequence[DictRow]) -> Drawn:
     return Drawn(transaction, places[0] if len(places) == 1 else [*chain(*places)])
 
 
-def _recorded(changes: Changes, now: datetime) -> Iterator[Query]:
+def _written(changes: Changes, now: datetime) -> Iterator[Query]:
     """Made one by one, as they are sent: what keeps Postgres busy the longest comes first."""
-    yield from _events(changes)
     yield from _calls(changes, now)
+    if changes.restated:
+        yield statements.RESTATE_EVENTS, by_column(codec.RESTATED_COLUMNS, map(codec.restated_values, changes.restated))
     yield from _timers(changes)
 
 
@@ -267,13 +272,6 @@ def _calls(changes: Changes, now: datetime) -> Iterator[Query]:
         yield statements.INSERT_CALLS, [now, *by_column(codec.CALL_COLUMNS, fresh)]
     if known:
         yield statements.UPDATE_CALLS, by_column(codec.CALL_COLUMNS, known)
-
-
-def _events(changes: Changes) -> Iterator[Query]:
-    if changes.recorded:
-        yield statements.INSERT_EVENTS, by_column(codec.EVENT_COLUMNS, map(codec.event_values, changes.recorded))
-    if changes.restated:
-        yield statements.RESTATE_EVENTS, by_column(codec.RESTATED_COLUMNS, map(codec.restated_values, changes.restated))
 
 
 def _timers(changes: Changes) -> Iterator[Query]:
