@@ -65,7 +65,7 @@ def event_json(event: Event, *, position: int, version: int | None, void: bool) 
         "type": event.name,
         "timestamp": at,
         "occurredAt": at if event.dated or event.source is Source.SYSTEM else None,
-        "receivedAt": rfc3339(event.received_at),
+        "receivedAt": at if event.received_at is event.at else rfc3339(event.received_at),
         "source": event.source,
         "position": position,
         "version": version,

@@ -1,6 +1,6 @@
 """A call as its events have made it, and how one more legal event changes it."""
 
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -127,19 +127,25 @@ class Call(_Concluded):
         return self.held_at + span(self.limits.hold_seconds)
 
 
+_DEFAULTS = {field.name: field.default for field in fields(Call) if field.default is not MISSING}
+
+
 def begin(event: Event, fact: Initiated) -> Call:
-    return Call(
-        id=event.call_id,
-        type=fact.type,
-        queue_id=fact.queue_id,
-        language=fact.language,
-        limits=fact.limits,
-        initiated_at=event.at,
-        last_at=event.at,
-        history=event.source is Source.HISTORY,
-        priority=fact.priority,
-        version=1,
-        metadata=event.metadata or {},
+    return Call.of_fields(
+        _DEFAULTS
+        | {
+            "id": event.call_id,
+            "type": fact.type,
+            "queue_id": fact.queue_id,
+            "language": fact.language,
+            "limits": fact.limits,
+            "initiated_at": event.at,
+            "last_at": event.at,
+            "history": event.source is Source.HISTORY,
+            "priority": fact.priority,
+            "version": 1,
+            "metadata": event.metadata or {},
+        }
     )
 
 
@@ -147,10 +153,10 @@ def evolve(call: Call, event: Event) -> Call:
     """The call after a legal event; legality is `rules.judge`'s, not asked again here."""
     changes = _changes(call, event)
     last_at = event.at if event.at > call.last_at else call.last_at
-    fields = vars(call).copy()
-    fields.update(changes)
-    fields["last_at"], fields["version"] = last_at, call.version + 1
-    return Call.of_fields(fields)
+    evolved = vars(call).copy()
+    evolved.update(changes)
+    evolved["last_at"], evolved["version"] = last_at, call.version + 1
+    return Call.of_fields(evolved)
 
 
 def _changes(call: Call, event: Event) -> dict[str, Any]:

@@ -26,8 +26,7 @@ class Dispatcher:
         self._announcer.announce(news)
         free = [agent for agent in news.agents if agent.status is AgentStatus.AVAILABLE]
         seeking = {change.call.id: change.call.queue_id for change in news.changes if seeks_agent(change.call)}
-        if free or seeking:
-            queues = {*seeking.values(), *(queue_id for agent in free for queue_id in agent.queues)}
+        if queues := {*seeking.values(), *(queue_id for agent in free for queue_id in agent.queues)}:
             self._offer(queues, len(free) + len(seeking))
 
     def _offer(self, queue_ids: set[str], limit: int) -> None:
