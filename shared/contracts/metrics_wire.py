@@ -41,10 +41,10 @@ def row_json(
         "meanWaitOfAll": metrics.mean_wait_seconds(tally),
         "longestWait": tally.longest_wait_ms / 1000 if tally.waited else None,
         "handleTime": {
-            "aht": metrics.aht_seconds(tally),
+            "aht": metrics.aht_seconds(tally, time),
             "talk": metrics.talk_seconds(tally),
             "hold": metrics.hold_seconds(tally),
-            "acw": metrics.acw_seconds(tally) if time else None,
+            "acw": metrics.acw_seconds(tally, time),
         },
         "handled": tally.handled,
         "occupancy": time and metrics.occupancy(time),

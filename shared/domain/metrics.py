@@ -28,7 +28,6 @@ class Tally:
     handled: int = 0  # answered and over
     talk_ms: int = 0
     hold_ms: int = 0
-    acw_ms: int = 0
     misses: int = 0  # redirections on no answer
     missed: int = 0  # calls with one at least
     transfers: int = 0
@@ -99,16 +98,6 @@ def hold_seconds(tally: Tally) -> float | None:
     return _mean_seconds(tally.hold_ms, tally.handled)
 
 
-def acw_seconds(tally: Tally) -> float | None:
-    """Time spent wrapping up / calls handled. Avaya Business Advocate User Guide 3.1, glossary, *after call work*."""
-    return _mean_seconds(tally.acw_ms, tally.handled)
-
-
-def aht_seconds(tally: Tally) -> float | None:
-    """Average handle time: (talk + hold + after-call work) / calls handled. COPC and every ACD's manual."""
-    return _mean_seconds(tally.talk_ms + tally.hold_ms + tally.acw_ms, tally.handled)
-
-
 @value
 class AgentTime:
     """What some agents did with their time while they were signed in, in milliseconds."""
@@ -126,6 +115,17 @@ class AgentTime:
     @property
     def staffed_ms(self) -> int:
         return self.occupied_ms + self.available_ms + self.away_ms
+
+
+def acw_seconds(tally: Tally, time: AgentTime | None) -> float | None:
+    """Time spent wrapping up / calls handled. Avaya Business Advocate User Guide 3.1, glossary, *after call work*."""
+    return _mean_seconds(time.wrap_up_ms, tally.handled) if time else None
+
+
+def aht_seconds(tally: Tally, time: AgentTime | None) -> float | None:
+    """Average handle time: (talk + hold + after-call work) / calls handled. COPC and every ACD's manual."""
+    wrap_up_ms = time.wrap_up_ms if time else 0
+    return _mean_seconds(tally.talk_ms + tally.hold_ms + wrap_up_ms, tally.handled)
 
 
 def occupancy(time: AgentTime) -> float | None:

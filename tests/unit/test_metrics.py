@@ -22,7 +22,6 @@ LEVELS = [
 MEANS = [
     metrics.asa_seconds,
     metrics.mean_wait_seconds,
-    metrics.aht_seconds,
     metrics.talk_seconds,
     metrics.hold_seconds,
 ]
@@ -46,7 +45,6 @@ def tallies(draw: st.DrawFn) -> Tally:
         handled=answered,
         talk_ms=draw(st.integers(0, 10**9)),
         hold_ms=draw(st.integers(0, 10**9)),
-        acw_ms=draw(st.integers(0, 10**9)),
     )
 
 
@@ -65,10 +63,10 @@ def test_to_forgive_abandons_never_lowers_the_level(tally: Tally) -> None:
     assert strict is None or ((ignored is None or strict <= ignored) and kind is not None and strict <= kind)
 
 
-@given(tallies())
-def test_handle_time_is_the_sum_of_its_parts(tally: Tally) -> None:
-    whole = metrics.aht_seconds(tally)
-    parts = [metrics.talk_seconds(tally), metrics.hold_seconds(tally), metrics.acw_seconds(tally)]
+@given(tallies(), st.builds(AgentTime, *[st.integers(0, 10**9)] * 5))
+def test_handle_time_is_the_sum_of_its_parts(tally: Tally, time: AgentTime) -> None:
+    whole = metrics.aht_seconds(tally, time)
+    parts = [metrics.talk_seconds(tally), metrics.hold_seconds(tally), metrics.acw_seconds(tally, time)]
     assert whole == (None if None in parts else pytest.approx(sum(part for part in parts if part is not None)))
 
 
@@ -79,7 +77,9 @@ def test_tallies_add_in_any_order(one: Tally, two: Tally, three: Tally) -> None:
 
 
 def test_nothing_counted_gives_null_everywhere() -> None:
-    assert {rule(Tally()) for rule in (*LEVELS, *MEANS, metrics.acw_seconds)} == {None}
+    assert {rule(Tally()) for rule in (*LEVELS, *MEANS)} == {None}
+    for time in (None, AgentTime()):
+        assert metrics.acw_seconds(Tally(), time) is metrics.aht_seconds(Tally(), time) is None
     assert {rule(AgentTime()) for rule in (metrics.occupancy, metrics.occupancy_without_away)} == {None}
 
 

@@ -23,7 +23,7 @@ _CONTRIBUTIONS: Mapping[LiteralString, LiteralString] = {
     "else round(greatest(c.duration_seconds - c.hold_seconds, 0) * 1000)::bigint end",
     "hold_ms": "case when c.answered_at is null or c.ended_at is null then 0 "
     "else round(c.hold_seconds * 1000)::bigint end",
-    "acw_ms": "0",
+    "acw_ms": "0",  # not read: after-call work is of agents' time
     "misses": "c.misses",
     "missed": "least(c.misses, 1)",
     "transfers": "c.transfers",
