@@ -114,7 +114,7 @@ class AgentTime:
 
     @property
     def staffed_ms(self) -> int:
-        return self.occupied_ms + self.available_ms + self.away_ms
+        return self.ringing_ms + self.on_call_ms + self.wrap_up_ms + self.available_ms + self.away_ms
 
 
 def acw_seconds(tally: Tally, time: AgentTime | None) -> float | None:

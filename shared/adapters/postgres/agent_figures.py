@@ -84,5 +84,9 @@ def parameters(span: Span, cover: Cover, limit: int) -> dict[str, Any]:
 
 
 def time(span: Span, row: dict[str, Any]) -> Time:
-    of_agents = AgentTime(**{name: row[name] for name in agent_time.NAMES})
-    return Time(max(row["start"], span.start), row["ends"], row["agent_id"], of_agents)
+    return Time(
+        max(span.start, row["start"]),
+        min(span.end, row["ends"]),
+        row["agent_id"],
+        AgentTime(*map(row.__getitem__, agent_time.NAMES)),
+    )

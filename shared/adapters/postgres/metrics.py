@@ -110,7 +110,7 @@ class PostgresFigures:
     def _rows(self, query: LiteralString, parameters: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - psycopg's own
         connection = self._database.connection()
         try:
-            with available(), connection.cursor(row_factory=dict_row) as cursor:
+            with available(), connection.cursor(row_factory=dict_row, binary=True) as cursor:
                 return cursor.execute(query, parameters).fetchall()
         except errors.InvalidParameterValue:
             raise refuse(400, "Not valid: zone", ("zone", "is not a time zone known here")) from None
@@ -191,9 +191,9 @@ def _parameters(span: Span) -> dict[str, Any]:
 
 
 def _bucket(span: Span, row: dict[str, Any]) -> datetime:
-    return max(row["start"], span.start)
+    return max(span.start, row["start"])
 
 
 def _group(span: Span, row: dict[str, Any]) -> Group:
     keys = {name: row[_KEYS[name]] for name in span.group_by}
-    return Group(_bucket(span, row), row["ends"], keys, Tally(*[row[name] for name in COUNTED]))
+    return Group(_bucket(span, row), min(span.end, row["ends"]), keys, Tally(*map(row.__getitem__, COUNTED)))
