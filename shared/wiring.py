@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from shared.adapters import clock, log, metrics
+from shared.adapters import clock, log, memory, metrics
 from shared.adapters.functions import invoke_async
 from shared.adapters.ids import new_id, new_ids
 from shared.adapters.postgres.connection import Database
@@ -42,10 +41,7 @@ WAKE_AT_MOST_EVERY = timedelta(seconds=2)
 
 
 def logger(service: str) -> logging.Logger:
-    # A batch makes many objects that live until it is answered, and no cycles: to look for some among them costs a
-    # tenth of ingest. So the collector comes by when more than a batch's have outlived it, and no later: a runtime may
-    # make a cycle of 3 KB for each invocation.
-    gc.set_threshold(20_000, 20, 20)
+    memory.keep()
     metrics.serve(service)
     return log.configure(service, log_level())
 
