@@ -39,7 +39,6 @@ class RedisAnnouncer:
             url,
             socket_timeout=TIMEOUT_SECONDS,
             socket_connect_timeout=TIMEOUT_SECONDS,
-            single_connection_client=True,  # an invocation is one thread: a pool is asked twice a command
             retry=Retry(NoBackoff(), 1),  # one more try for a connection that Redis closed while the function slept
         )
 
