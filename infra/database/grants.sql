@@ -26,7 +26,7 @@ begin
     grant select, insert, update, delete on calls, calls_live, call_rollups, timers, outbox, agents, free_agents
         to switchboard_ingest;
     grant select, insert, update on queues, events, agent_events to switchboard_ingest;
-    grant select on heartbeats, leases, connections to switchboard_ingest;
+    grant select on heartbeats, leases, connections, agent_time_kept to switchboard_ingest;
     grant select on events_other to switchboard_ingest, switchboard_timers;
     -- Places in the log are drawn before they are filled.
     execute format('grant usage on sequence %s to switchboard_ingest, switchboard_timers',

@@ -63,6 +63,7 @@ PARTS: dict[str, tuple[str, str]] = {
     "outbox": ("{owed} owed, the oldest for {ageSeconds} s",
                "The relay does not keep up, or the gateway refuses it: `switchboard logs --failures`."),
     "timers": ("the oldest is {lateSeconds} s late", "The sweep does not keep up: look at Postgres' load and its log."),
+    "agentTime": ("{behind} events behind the log", "Agents' time in figures is late: the sweep catches up by itself."),
     "deadLetters": ("{count} given up", "`switchboard dead-letters list` has the reasons."),
 }  # fmt: skip
 ILL_WHERE_DOWN = {"ok": Health.WELL, "slow": Health.WARN, "down": Health.ILL}

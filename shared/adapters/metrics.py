@@ -40,6 +40,7 @@ class Metric(StrEnum):
     POSTS_GONE = "PostsGone", "Count"
     POSTS_BUSY = "PostsBusy", "Count"
     DEAD_LETTERS = "DeadLetters", "Count"
+    AGENT_TIME_BEHIND = "AgentTimeBehind", "Count"
     COMMIT_TO_SOCKET = "CommitToSocket", "Milliseconds"
 
 

@@ -4,12 +4,15 @@ from dataclasses import dataclass
 from typing import Any
 
 SLOW_OUTBOX_SECONDS, SLOW_TIMERS_SECONDS = 30.0, 5.0
+MANY_UNFOLLOWED = 5_000  # events: ten turns at agents' time
 ESSENTIAL = ("postgres", "sweep", "relay")  # without one of them, promises or the picture are not kept
 
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """What Postgres knows of all parts. Ages in seconds, 0 where nothing is owed."""
+    """What Postgres knows of all parts. Ages in seconds, 0 where nothing is owed; `unfollowed` are events that agents'
+    time does not show yet, 20,000 where there are more.
+    """
 
     milliseconds: float
     sweeps: int
@@ -18,6 +21,7 @@ class Vitals:
     outbox_age: float
     timers_late: float
     dead_letters: int
+    unfollowed: int
     connections: int
 
 
@@ -48,6 +52,7 @@ def _parts(vitals: Vitals) -> dict[str, dict[str, Any]]:
             "status": _timely(vitals.timers_late, SLOW_TIMERS_SECONDS),
             "lateSeconds": round(vitals.timers_late, 1),
         },
+        "agentTime": {"status": "slow" if vitals.unfollowed > MANY_UNFOLLOWED else "ok", "behind": vitals.unfollowed},
         "deadLetters": {"status": "slow" if vitals.dead_letters else "ok", "count": vitals.dead_letters},
     }
 

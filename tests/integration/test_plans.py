@@ -13,7 +13,7 @@ from infra.database import agent_time, history, rebuild, rollups
 from shared import wiring
 from shared.adapters import clock
 from shared.adapters.postgres import rollups as rollups_kept
-from shared.adapters.postgres import statements
+from shared.adapters.postgres import statements, vitals
 from shared.adapters.postgres.connection import Database
 from tests.integration.test_rest import Api, api
 
@@ -203,6 +203,18 @@ def test_a_look_at_who_waits_reads_the_heads_of_lines_however_long_they_are(data
         asked = {"now": clock.now(), "queues": None, "limit": 10}
         steps = list(_explained(connection, statements.WAITING_CALLS, asked))
     assert 10 <= sum(read for table, _, read in steps if table == "calls_live") <= 100
+
+
+def test_how_far_behind_agents_time_is_is_told_without_reading_the_log(database_url: str) -> None:
+    history.generate(database_url, history.Past(CALLS, 3, every=2), clock.now())
+    with psycopg.connect(database_url, autocommit=True) as connection, closing(Database(database_url)) as database:
+        assert vitals.read_vitals(database).unfollowed == 20_000  # and more
+        connection.execute("vacuum analyze")
+        connection.execute("update agent_time_kept set through = horizon_position()")
+        for table, kind, read in _explained(connection, vitals.UNFOLLOWED, None):
+            assert not _is_whole(table, kind, read), (table, kind, read)
+            assert read <= A_PAGES_WORTH, (table, kind, read)
+        assert vitals.read_vitals(database).unfollowed == 0
 
 
 def test_a_made_up_past_is_what_its_events_and_its_rollups_say(database_url: str) -> None:

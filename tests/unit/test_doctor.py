@@ -16,7 +16,10 @@ NOWHERE = "http://127.0.0.1:1"
 
 def test_every_part_has_its_words_and_a_remedy() -> None:
     ill = report(
-        Vitals(1, sweeps=0, relays=0, owed=5, outbox_age=99, timers_late=99, dead_letters=2, connections=1), None
+        Vitals(
+            1, sweeps=0, relays=0, owed=5, outbox_age=99, timers_late=99, dead_letters=2, unfollowed=9999, connections=1
+        ),
+        None,
     )
     assert set(ill["parts"]) == set(PARTS)
     found = {name: doctor.part_finding(name, part) for name, part in ill["parts"].items()}
