@@ -37,7 +37,10 @@ FILTERS: dict[str, dict[str, list[str]]] = {
     "status=ended": {"status": ["ended"]},
     "queueId": {"queueId": QUEUES},
     "three of queueId": {"queueId": ["queue-01,queue-17,queue-39"]},
+    "twenty of queueId": {"queueId": [",".join(QUEUES[:20])]},  # as a supervisor's token has them
+    "twenty of queueId, sort=-wait": {"queueId": [",".join(QUEUES[:20])], "sort": ["-wait"]},
     "agentId": {"agentId": AGENTS},
+    "forty of agentId": {"agentId": [",".join(AGENTS[:40])]},
     "agentId=-": {"agentId": ["-"]},
     "language": {"language": list(history.LANGUAGES)},
     "type": {"type": ["video", "voice"]},

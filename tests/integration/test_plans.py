@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from infra.database import agent_time, history, rebuild, rollups
 from shared import wiring
@@ -45,6 +46,8 @@ LISTS = [
     {"queueId": "queue-03,queue-30,queue-39"},
     {"agentId": "agent-0123"},
     {"agentId": "agent-0123,agent-0500"},
+    {"queueId": ",".join(f"queue-{n:02}" for n in range(20))},
+    {"queueId": "queue-03,queue-30,queue-39", "sort": "-wait"},
     {"agentId": "-"},
     {"language": "zh"},
     {"language": "zh,-"},
@@ -145,9 +148,10 @@ def _ask(api: Api, plans: Any, asked: list[tuple[Any, Any]], resource: str, quer
                 assert read <= A_PAGES_WORTH, (resource, query, table, kind, read)
 
 
-def _explained(plans: Any, statement: str, parameters: Any) -> Iterator[tuple[str, str, float]]:
+def _explained(plans: Any, statement: str | sql.Composed, parameters: Any) -> Iterator[tuple[str, str, float]]:
     """What is read of each table, and how. The statement is executed."""
-    (text,) = plans.execute("explain (analyze, timing off, format json) " + statement, parameters).fetchone()
+    said = statement if isinstance(statement, str) else statement.as_string()
+    (text,) = plans.execute("explain (analyze, timing off, format json) " + said, parameters).fetchone()
     for node in _nodes((json.loads(text) if isinstance(text, str) else text)[0]["Plan"]):
         yield node.get("Relation Name", ""), node["Node Type"], _read(node)
 

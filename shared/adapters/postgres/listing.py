@@ -1,12 +1,16 @@
 """The statement behind a list of calls: only what was asked for stands in it, so that each filter finds its index.
 
-An index gives the calls of one value in order, not those of several. Of several values each gives its page, and of
-these pages the first calls are taken: the work is bounded by values times page, whatever the history.
+An index gives the calls of one value by their beginning, not those of several. Of several values each gives its page,
+and of these pages the first calls are taken: the work is bounded by values times page, whatever the history. What is
+live is little, has no such indexes, and is read once for all values. So is what another order is asked for: its index
+knows no values, and each would walk along all of it.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString
+
+from psycopg import sql
 
 from shared.contracts.queries import CallsQuery
 from shared.usecases.reads import After
@@ -34,6 +38,7 @@ _ORDERS: Mapping[str, _Order] = {
     "urgency": _Order(_DEADLINE, "timestamptz", only="c.ended_at is null and c.shelf = 'infinity'"),
     "id": _Order('c.id collate "C"', "text"),
 }
+_BY_START = frozenset({"start", "-start"})
 # As the indexes of a month have them; who picks fewest calls first.
 _VALUES: Mapping[str, LiteralString] = {
     "agents": "coalesce(c.agent_id, c.offered_agent_id, '-')",
@@ -52,7 +57,8 @@ _ENDED: Mapping[str, LiteralString] = {
     "abandoned": "c.end_reason = 'abandoned'",
     "failed": "c.end_reason = 'failed'",
 }
-_ALL: Sequence[LiteralString] = ("true",)
+_LIVE: LiteralString = "c.shelf = 'infinity'"
+_SHELVED: LiteralString = "c.shelf < 'infinity'"
 _TYPES: Mapping[str, LiteralString] = {"voice": "c.type = 'voice'", "video": "c.type = 'video'"}
 _YES_OR_NO: Mapping[str, tuple[LiteralString, LiteralString]] = {
     "answered": ("c.answered_at is not null", "c.answered_at is null"),
@@ -63,9 +69,17 @@ _YES_OR_NO: Mapping[str, tuple[LiteralString, LiteralString]] = {
 }
 
 
-def statement(query: CallsQuery, queues: Sequence[str] | None, after: After | None) -> LiteralString:
+def statement(query: CallsQuery, queues: Sequence[str] | None, after: After | None, limit: int) -> sql.Composed:
+    """With the limit written out: a plan that suits any limit suits none, so Postgres would plan each request anew,
+    which takes longer than the reading."""
+    return sql.SQL(_statement(query, queues, after)).format(limit=limit)
+
+
+def _statement(query: CallsQuery, queues: Sequence[str] | None, after: After | None) -> LiteralString:
     asked: dict[LiteralString, Sequence[str]] = _asked(query, queues)
-    several: LiteralString | None = next((name for name, values in asked.items() if len(values) > 1), None)
+    several: LiteralString | None = None
+    if query.order in _BY_START:
+        several = next((name for name, values in asked.items() if len(values) > 1), None)
     order, common = _ORDERS[query.order], _conditions(query, after)
     for name in asked:
         if name != several:
@@ -75,19 +89,21 @@ def statement(query: CallsQuery, queues: Sequence[str] | None, after: After | No
     if several:
         common.extend(_any(part) for part in (flags, reasons) if part)
         values: LiteralString = "unnest(%(" + several + ")s::text[]) each (value)"
-        page = _page(order, common, _VALUES[several] + " = each.value")
-        return "select c.* from " + values + ", lateral (" + page + ") c " + _first(order)
+        page = _page(order, [_SHELVED, *common], _VALUES[several] + " = each.value")
+        shelved: LiteralString = "select c.* from " + values + ", lateral (" + page + ") c"
+        return _united(
+            order, [shelved, _page(order, [_LIVE, *common], _VALUES[several] + " = any(%(" + several + ")s)")]
+        )
     # Hardly any calls have a flag, but most are completed: these need no pages of their own.
     parts, rest = (flags, reasons) if flags or "completed" in query.end_reason else (reasons, flags)
     common.extend(_any(part) for part in (rest,) if part)
-    pages: list[LiteralString] = [_page(order, common, part) for part in parts or _ALL]
-    if len(pages) == 1:
-        return pages[0]
-    united: LiteralString = ") union all (".join(pages)
-    return "select c.* from ((" + united + ")) c " + _first(order)
+    if len(parts) < 2:
+        return _page(order, common, *parts)
+    pages: list[LiteralString] = [_page(order, [_SHELVED, *common], part) for part in parts]
+    return _united(order, [*pages, _page(order, [_LIVE, *common], _any(parts))])
 
 
-def parameters(query: CallsQuery, queues: Sequence[str] | None, after: After | None, limit: int) -> dict[str, Any]:
+def parameters(query: CallsQuery, queues: Sequence[str] | None, after: After | None) -> dict[str, Any]:
     asked = {name: list(values) for name, values in _asked(query, queues).items()}
     return {
         **asked,
@@ -99,7 +115,6 @@ def parameters(query: CallsQuery, queues: Sequence[str] | None, after: After | N
         "id": query.id,
         "after_key": after and after.key,
         "after_id": after and after.call_id,
-        "limit": limit,
     }
 
 
@@ -126,14 +141,19 @@ def _alternatives(known: Mapping[str, LiteralString], names: Sequence[str]) -> l
     return found
 
 
-def _page(order: _Order, conditions: Sequence[LiteralString], which: LiteralString) -> LiteralString:
-    where: LiteralString = " and ".join([*conditions, which, order.only])
+def _united(order: _Order, pages: Sequence[LiteralString]) -> LiteralString:
+    united: LiteralString = ") union all (".join(pages)
+    return "select c.* from ((" + united + ")) c " + _first(order)
+
+
+def _page(order: _Order, conditions: Sequence[LiteralString], *which: LiteralString) -> LiteralString:
+    where: LiteralString = " and ".join([*conditions, *which, order.only])
     return "select c.*, (" + order.key + ")::text as sort_key from calls c where " + where + " " + _first(order)
 
 
 def _first(order: _Order) -> LiteralString:
     direction: LiteralString = "desc" if order.descending else "asc"
-    return "order by " + order.key + " " + direction + ", c.id " + direction + " limit %(limit)s"
+    return "order by " + order.key + " " + direction + ", c.id " + direction + " limit {limit}"
 
 
 def _conditions(query: CallsQuery, after: After | None) -> list[LiteralString]:

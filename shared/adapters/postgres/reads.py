@@ -37,13 +37,11 @@ class PostgresReads:
     def calls(
         self, query: CallsQuery, queues: Sequence[str] | None, after: After | None, limit: int
     ) -> tuple[int, list[Listed]]:
-        found = listing.statement(query, queues, after)
+        found = listing.statement(query, queues, after, limit)
         connection = self._database.connection()
         with available(self._database), connection.pipeline():
             position = connection.cursor().execute(HORIZON)
-            rows = connection.cursor(row_factory=dict_row).execute(
-                found, listing.parameters(query, queues, after, limit)
-            )
+            rows = connection.cursor(row_factory=dict_row).execute(found, listing.parameters(query, queues, after))
         place = position.fetchone()
         assert place is not None, "a select without a table has one row"
         return place[0], [Listed(codec.call_from_row(row), row["sort_key"]) for row in rows]
