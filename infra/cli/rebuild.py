@@ -72,7 +72,7 @@ def _sums(url: str, *, mend: bool) -> int:
 
 def _agents(url: str, *, mend: bool) -> int:
     """How many agents' spans and months' sums of them were wrong."""
-    database = Database(url)
+    database = Database(url, patience_seconds=None)
     try:
         with Progress(console=console, transient=True) as progress:
             tried = progress.track(agent_time.compare(database, mend=mend), description="Following agents")

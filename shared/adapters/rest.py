@@ -83,7 +83,7 @@ def _answer(view: View, parameters: dict[str, str]) -> Response:
     except (UnavailableError, secrets.SecretError) as error:
         _log.error("Not available: %s", error)
         metrics.count(Metric.UNAVAILABLE)
-        detail = "Nothing was recorded or read. Try again in a moment."
+        detail = "Try again in a moment. What has an eventId is recorded once, however often it is sent."
         return refusal(problem(503, detail), {"Retry-After": str(RETRY_AFTER_SECONDS)})
     except Exception:
         invocation.failed()

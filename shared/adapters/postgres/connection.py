@@ -6,11 +6,12 @@ import select
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any, LiteralString
+from typing import Any, LiteralString, TypeVar
 
 import orjson
 import psycopg
-from psycopg.abc import Buffer
+from psycopg import errors
+from psycopg.abc import Buffer, PQGen
 from psycopg.adapt import Loader
 from psycopg.pq import Format
 from psycopg.rows import TupleRow
@@ -41,14 +42,41 @@ set idle_in_transaction_session_timeout = '15s'
 """
 _READ_ONLY = "; set default_transaction_read_only = on"
 
+# For one round trip, whatever is asked in it. Longer than a lock is waited for, so that Postgres says that itself, and
+# short enough for a function that is ended after 15 s to answer its sender. `statement_timeout` ends nothing where
+# Postgres is frozen, and TCP notices nothing where the machine beneath it lives on.
+PATIENCE_SECONDS = 8.0
+
+RV = TypeVar("RV")
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-class Database:
-    """One warm connection, opened at first use."""
+class SilentError(psycopg.OperationalError):
+    """Postgres was asked and has not answered in time: it is frozen, or what it sends is lost on the way."""
 
-    def __init__(self, url: str, *, read_only: bool = False) -> None:
-        self._url = url
+
+class ImpatientConnection(psycopg.Connection[TupleRow]):
+    """Closed by the first round trip that takes longer than its patience: an answer that comes later would be taken
+    for the next one's.
+    """
+
+    patience_seconds: float | None = PATIENCE_SECONDS
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        try:
+            return super().wait(gen, interval, timeout or self.patience_seconds)
+        except errors._WaitTimeout as error:  # pyright: ignore[reportPrivateUsage] - to be converted, it says
+            self.close()
+            with suppress(psycopg.Error):
+                gen.close()
+            raise SilentError(f"Postgres has said nothing for {self.patience_seconds} s.") from error
+
+
+class Database:
+    """One warm connection, opened at first use. `patience_seconds` None waits for as long as a round trip takes."""
+
+    def __init__(self, url: str, *, read_only: bool = False, patience_seconds: float | None = PATIENCE_SECONDS) -> None:
+        self._url, self._patience_seconds = url, patience_seconds
         self._settings: LiteralString = _SETTINGS + _READ_ONLY if read_only else _SETTINGS
         self._connection: psycopg.Connection[TupleRow] | None = None
 
@@ -56,7 +84,7 @@ class Database:
         """Raises `UnavailableError` when Postgres cannot be reached."""
         if self._connection is None or not _is_alive(self._connection):
             with available():
-                self._connection = _connect(self._url, self._settings)
+                self._connection = _connect(self._url, self._settings, self._patience_seconds)
         return self._connection
 
     def close(self) -> None:
@@ -65,8 +93,11 @@ class Database:
             self._connection = None
 
 
-def _connect(url: str, settings: LiteralString) -> psycopg.Connection[TupleRow]:
-    connection = psycopg.connect(url, **_OPTIONS)
+def _connect(
+    url: str, settings: LiteralString, patience_seconds: float | None = PATIENCE_SECONDS
+) -> psycopg.Connection[TupleRow]:
+    connection = ImpatientConnection.connect(url, **_OPTIONS)
+    connection.patience_seconds = patience_seconds
     try:
         connection.execute(settings, prepare=False)
     except psycopg.Error:

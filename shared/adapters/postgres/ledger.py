@@ -13,7 +13,7 @@ from psycopg.rows import DictRow, TupleRow, dict_row, tuple_row
 
 from shared.adapters.postgres import claims, codec, outbox, shelf, statements
 from shared.adapters.postgres.columns import by_column
-from shared.adapters.postgres.connection import Database
+from shared.adapters.postgres.connection import Database, SilentError
 from shared.domain.agents import ENGAGED, Effect
 from shared.domain.call import Call
 from shared.domain.facts import Limits
@@ -48,7 +48,7 @@ class PostgresJournal:
         """Raises `ConflictError` to be tried again at once, `UnavailableError` to be tried again later.
 
         A warm connection may have died while the function slept. As long as no commit was sent, nothing can have been
-        written: that is tried again at once, on a new connection.
+        written: that is tried again at once, on a new connection. One that fell silent has cost the sender's patience.
         """
         connection = self._database.connection()
         ledger = PostgresLedger(connection, self._shards)
@@ -56,7 +56,8 @@ class PostgresJournal:
             yield ledger
         except psycopg.Error as error:
             ledger.abandon()
-            again = isinstance(error, _CONFLICTS) or (connection.closed and not ledger.committing)
+            died = connection.closed and not isinstance(error, SilentError)
+            again = isinstance(error, _CONFLICTS) or (died and not ledger.committing)
             # After a pipeline that broke off, psycopg takes statements for prepared which the server never got.
             self._database.close()
             if again:
