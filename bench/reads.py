@@ -79,7 +79,7 @@ from (
     ) begun
 ) stages
 """
-# Calls of a time whose log is there, a second after they were answered. A run leaves few of them to the next on its data.
+# Calls of a time whose log is there, a second after they were answered. A run takes some away from the next one.
 _ANSWERED = """
 select id, answered_at + interval '1 s' from calls
 where shelf >= %s and shelf < %s and answered_at is not null and duration_seconds > 5 and right(id, 5) ~ '[05]0$'
