@@ -3,16 +3,16 @@
 Kept until the invocation ends, or while a long one goes on for some seconds, and written as one line of the log.
 """
 
-import sys
-import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from functools import cache
+from typing import TYPE_CHECKING
 
-import orjson
+if TYPE_CHECKING:
+    from aws_lambda_powertools.metrics import EphemeralMetrics
 
 NAMESPACE = "Switchboard"
-MANY = 100  # values of one metric at a time, by the format's rule
+MANY = 99  # values of one metric at a time: at 100 the library writes them by itself, and has none left to write
 
 
 class Metric(StrEnum):
@@ -67,22 +67,21 @@ def observe(metric: Metric, value: float) -> None:
 
 def flush() -> None:
     while _counts or _values:
-        told = {metric: [total] for metric, total in _counts.items()}
-        told |= {metric: values[:MANY] for metric, values in _values.items()}
-        sys.stdout.write(f"{_document(told).decode()}\n")
+        sink = _sink(_service)
+        for metric, total in _counts.items():
+            sink.add_metric(metric.value, metric.unit, total)
+        for metric, values in _values.items():
+            for value in values[:MANY]:
+                sink.add_metric(metric.value, metric.unit, value)
         _counts.clear()
         rest = {metric: values[MANY:] for metric, values in _values.items() if len(values) > MANY}
         _values.clear()
         _values.update(rest)
+        sink.flush_metrics()
 
 
-def _document(told: Mapping[Metric, Sequence[float]]) -> bytes:
-    """As CloudWatch's "Specification: Embedded metric format" has it."""
-    directive = {
-        "Namespace": NAMESPACE,
-        "Dimensions": [["service"]],
-        "Metrics": [{"Name": metric.value, "Unit": metric.unit} for metric in told],
-    }
-    figures = {metric.value: values for metric, values in told.items()}
-    aws = {"Timestamp": time.time_ns() // 1_000_000, "CloudWatchMetrics": [directive]}
-    return orjson.dumps({"_aws": aws, "service": _service} | figures)
+@cache
+def _sink(service: str) -> "EphemeralMetrics":
+    from aws_lambda_powertools.metrics import EphemeralMetrics  # not before there is something to write
+
+    return EphemeralMetrics(namespace=NAMESPACE, service=service)
