@@ -45,6 +45,21 @@ def note_results(bodies: Sequence[object], results: Sequence[Result]) -> None:
             told = {"call_id": result.body.get("callId"), "event_id": result.body["eventId"]}
             _log.info("kept an event for later", extra={name: said for name, said in told.items() if said})
 
+    if replayed := [pair for pair in zip(bodies, results, strict=True) if pair[1].status == HTTPStatus.OK]:
+        _note_replays(replayed)
+
+
+def _note_replays(replayed: Sequence[tuple[object, Result]]) -> None:
+    """One line for all: who sends a batch again sends all of it."""
+    answers = [result.body for _, result in replayed if not isinstance(result.body, Problem)]
+    told = {
+        "call_id": ids(answer["callId"] for answer in answers if "callId" in answer),
+        "event_id": ids(answer["eventId"] for answer in answers),
+    }
+    own = [traceparent_of(body) for body, _ in replayed if is_cloudevent(body)]
+    known = {name: said for name, said in told.items() if said}
+    _log.info("had %d events already", len(answers), extra=known | log.traces(*own))
+
 
 def _note(news: News) -> None:
     rows = [change.row for change in news.changes]

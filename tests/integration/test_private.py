@@ -79,5 +79,8 @@ def test_no_log_repeats_what_was_said(
     assert recorded[0]["trace_id"]
     kept = [line for line in lines if line["message"] == "kept an event for later"]
     assert {(line["call_id"], line["event_id"]) for line in kept} == {("call-9", "e-9")}
+    again = next(line for line in lines if line["message"] == "had 1 events already")
+    assert (again["call_id"], again["event_id"]) == ("call-1", "e-1")
+    assert again["trace_id"] != recorded[0]["trace_id"], "each request's own"
     refused = [line for line in lines if str(line["message"]).startswith("refused")]
     assert ["type"] in [line["fields"] for line in refused]
