@@ -10,6 +10,7 @@ from shared.adapters import log, metrics
 from shared.adapters.metrics import Metric
 from shared.contracts.cloudevents import is_cloudevent, traceparent_of
 from shared.contracts.problems import Problem
+from shared.contracts.wire import Json
 from shared.domain.facts import Source
 from shared.usecases.news import Announcer, News
 from shared.usecases.submit import Result
@@ -35,6 +36,7 @@ def note_results(bodies: Sequence[object], results: Sequence[Result]) -> None:
     """Count how events fared, and say which were refused and over which fields: never what was in them."""
     for status, events in Counter([result.status for result in results]).items():
         metrics.count(_COUNTED.get(status, Metric.EVENTS_REFUSED), events)
+    replayed: list[tuple[object, Json]] = []
     for body, result in zip(bodies, results, strict=True):
         if isinstance(result.body, Problem):
             fields = [error.field for error in result.body.errors]
@@ -44,14 +46,15 @@ def note_results(bodies: Sequence[object], results: Sequence[Result]) -> None:
         elif result.status == HTTPStatus.ACCEPTED:
             told = {"call_id": result.body.get("callId"), "event_id": result.body["eventId"]}
             _log.info("kept an event for later", extra={name: said for name, said in told.items() if said})
-
-    if replayed := [pair for pair in zip(bodies, results, strict=True) if pair[1].status == HTTPStatus.OK]:
+        elif result.status == HTTPStatus.OK:
+            replayed.append((body, result.body))
+    if replayed:
         _note_replays(replayed)
 
 
-def _note_replays(replayed: Sequence[tuple[object, Result]]) -> None:
+def _note_replays(replayed: Sequence[tuple[object, Json]]) -> None:
     """One line for all: who sends a batch again sends all of it."""
-    answers = [result.body for _, result in replayed if not isinstance(result.body, Problem)]
+    answers = [answer for _, answer in replayed]
     told = {
         "call_id": ids(answer["callId"] for answer in answers if "callId" in answer),
         "event_id": ids(answer["eventId"] for answer in answers),

@@ -35,16 +35,16 @@ _OPTIONS: dict[str, Any] = {
 # would rather walk over a month of calls in order than fetch a page of them by the index of a language.
 _SETTINGS = """
 set timezone = 'UTC';
-set statement_timeout = '10s';
+set statement_timeout = '7s';
 set lock_timeout = '5s';
 set random_page_cost = 1.1;
 set idle_in_transaction_session_timeout = '15s'
 """
 _READ_ONLY = "; set default_transaction_read_only = on"
 
-# For one round trip, whatever is asked in it. Longer than a lock is waited for, so that Postgres says that itself, and
-# short enough for a function that is ended after 15 s to answer its sender. `statement_timeout` ends nothing where
-# Postgres is frozen, and TCP notices nothing where the machine beneath it lives on.
+# For one round trip, whatever is asked in it. Longer than a statement may take or wait for a lock, so that Postgres says
+# that itself, and short enough that a function which is ended after 15 s can try a new connection and still answer.
+# `statement_timeout` ends nothing where Postgres is frozen, and TCP notices nothing where its machine lives on.
 PATIENCE_SECONDS = 8.0
 
 RV = TypeVar("RV")
