@@ -42,8 +42,8 @@ set idle_in_transaction_session_timeout = '15s'
 """
 _READ_ONLY = "; set default_transaction_read_only = on"
 
-# For one round trip, whatever is asked in it. Longer than a statement may take or wait for a lock, so that Postgres says
-# that itself, and short enough that a function which is ended after 15 s can try a new connection and still answer.
+# For one round trip, whatever is asked in it. Longer than a statement may take or wait for a lock: Postgres itself says
+# that, and short enough that a function which is ended after 15 s can try a new connection and still answer.
 # `statement_timeout` ends nothing where Postgres is frozen, and TCP notices nothing where its machine lives on.
 PATIENCE_SECONDS = 8.0
 
