@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+from contextlib import closing
 
 import psycopg
 import pytest
@@ -11,7 +12,7 @@ from shared.adapters.postgres.connection import Database, connect_async
 
 BOUNDS = {
     "TimeZone": "UTC",
-    "statement_timeout": "10s",
+    "statement_timeout": "7s",
     "lock_timeout": "5s",
     "random_page_cost": "1.1",
     "idle_in_transaction_session_timeout": "15s",
@@ -21,9 +22,8 @@ SHOW = "select name, current_setting(name) from unnest(%s::text[]) name"
 
 @pytest.mark.parametrize("read_only", [False, True])
 def test_each_statement_has_its_bounds(database_url, read_only):
-    database = Database(database_url, read_only=read_only)
-    assert dict(database.connection().execute(SHOW, [list(BOUNDS)]).fetchall()) == BOUNDS
-    database.close()
+    with closing(Database(database_url, read_only=read_only)) as database:
+        assert dict(database.connection().execute(SHOW, [list(BOUNDS)]).fetchall()) == BOUNDS
 
 
 def test_those_of_the_relay_have_them_too(database_url):
