@@ -91,14 +91,20 @@ class Told(NamedTuple):
 
 @dataclass(slots=True)
 class Changes:
-    """All that one transaction writes beside the events that it records."""
+    """What is written of some calls beside the events that are recorded of them."""
 
     records: list[CallRecord] = field(default_factory=list[CallRecord])
     restated: list[EventRow] = field(default_factory=list[EventRow])
     armed: dict[tuple[str, TimerKind], datetime] = field(default_factory=dict[tuple[str, TimerKind], datetime])
     disarmed: set[tuple[str, TimerKind]] = field(default_factory=set[tuple[str, TimerKind]])
     effects: list[Effect] = field(default_factory=list[Effect])
-    told: dict[str, Told] = field(default_factory=dict[str, Told])  # the calls that the floor must be told of, by id
+
+
+@dataclass(slots=True)
+class Telling:
+    """What the floor must be told of one transaction: of which calls, by id, and in which traces it was made."""
+
+    told: dict[str, Told] = field(default_factory=dict[str, Told])
     traceparent: str | None = None
     traces: Mapping[str, str] = field(default_factory=dict[str, str])  # of events that brought their own, by id
 
@@ -191,9 +197,15 @@ class Ledger(Protocol):
         """Events that are new, with their places in the log. Does not wait for the system of record."""
         ...
 
-    def write(self, changes: Changes, now: datetime, meanwhile: Callable[[], None]) -> Sequence[AgentRecord]:
-        """Write all and commit, with work to do while the system of record is at it; the agents as the effects left
-        them. Raises `ConflictError`.
+    def write(self, changes: Changes, now: datetime) -> None:
+        """Does not wait for the system of record either. What befalls agents is kept for the end: one call may let go
+        of an agent whom another takes.
+        """
+        ...
+
+    def commit(self, telling: Telling, now: datetime, meanwhile: Callable[[], None]) -> Sequence[AgentRecord]:
+        """All that was sent, with work to do while the system of record is at it; the agents as the effects left them.
+        Raises `ConflictError`.
         """
         ...
 

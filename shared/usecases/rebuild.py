@@ -6,7 +6,7 @@ from datetime import datetime
 
 from shared.domain.call import Call
 from shared.domain.rules import Verdict, fold
-from shared.usecases.journal import CallRecord, Changes, ConflictError, EventRow, EventState, Journal
+from shared.usecases.journal import CallRecord, Changes, ConflictError, EventRow, EventState, Journal, Telling
 
 _FOLDED = {Verdict.LEGAL: EventState.APPLIED, Verdict.VOID: EventState.VOID}
 UNTOLD = frozenset({"version"})  # counts what was told, which no fold of events knows
@@ -70,7 +70,8 @@ def _attempt(journal: Journal, call_id: str, now: datetime) -> bool:
         for row in changed:
             row.state = _state(folded.verdicts[row.event.id])
         record.parked = sum(row.state is EventState.PARKED for row in living)
-        ledger.write(Changes(records=[record], restated=changed), now, meanwhile=lambda: None)
+        ledger.write(Changes(records=[record], restated=changed), now)
+        ledger.commit(Telling(), now, meanwhile=lambda: None)
         return True
 
 

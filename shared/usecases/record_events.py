@@ -1,7 +1,8 @@
 """Record events: the one way by which anything gets onto a call's record, whoever says it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from shared.domain.call import Call
 from shared.domain.facts import Event, Initiated, Transferred
@@ -10,7 +11,6 @@ from shared.domain.value import value
 from shared.usecases.draft import Draft
 from shared.usecases.journal import (
     CallRecord,
-    Changes,
     ConflictError,
     Journal,
     Known,
@@ -19,9 +19,10 @@ from shared.usecases.journal import (
     UnavailableError,
 )
 from shared.usecases.news import Announcer, News
-from shared.usecases.writing import commit, load_logs
+from shared.usecases.writing import Writing, load_logs
 
 MAX_ATTEMPTS = 8
+PART = 125
 # So long another call's event with the same id is known; one of the same call, for ever.
 REMEMBERED = timedelta(days=31)
 
@@ -78,6 +79,7 @@ class Impossible:
     status: str
 
 
+R = TypeVar("R")
 Outcome = Applied | Parked | Replayed | UnknownQueue | KeyReused | Impossible
 
 
@@ -87,20 +89,21 @@ def record_events(
     submissions: Sequence[Submission],
     now: datetime,
     grace: timedelta,
+    word: Callable[[Outcome], R],
     traces: Mapping[str, str] | None = None,
-) -> list[Outcome]:
-    """Record each event or say why not, all in one transaction; outcomes in the order sent. `traces` are the
-    traceparents of those events, by their ids, that came with one of their own.
+) -> list[R]:
+    """Record each event or say why not, all in one transaction; outcomes in the order sent, in the words that `word`
+    finds for each. `traces` are the traceparents of those events, by their ids, that came with one of their own.
 
     Raises `UnavailableError` when nothing was recorded and the sender must try again.
     """
     for _ in range(MAX_ATTEMPTS):
         try:
-            outcomes, news = _attempt(journal, submissions, now, grace, traces)
+            told, news = _attempt(journal, submissions, now, grace, word, traces)
         except ConflictError:
             continue  # another writer was at the same calls: judge anew by what it left
         announcer.announce(news)
-        return outcomes
+        return told
     raise UnavailableError("Too many writers at the same calls.")
 
 
@@ -109,14 +112,28 @@ def _attempt(
     submissions: Sequence[Submission],
     now: datetime,
     grace: timedelta,
+    word: Callable[[Outcome], R],
     traces: Mapping[str, str] | None,
-) -> tuple[list[Outcome], News]:
+) -> tuple[list[R], News]:
     with journal.transaction() as ledger:
         recorder = _Recorder(_load(ledger, submissions, now))
         drafts = recorder.drafts
         load_logs(ledger, [draft for s in submissions if (draft := drafts[s.event.call_id]).needs_log(s.event.at)])
-        outcomes = [recorder.take(ledger, submission) for submission in submissions]
-        return outcomes, commit(ledger, drafts, now, grace, Changes(traces=traces or {}))
+        writing = Writing(ledger, now, grace, traces)
+        outcomes: list[Outcome] = []
+        for part, done in _parts(submissions):
+            outcomes += [recorder.take(ledger, submission) for submission in part]
+            writing.send(drafts[call_id] for call_id in done)
+        told: list[R] = []
+        return told, writing.commit(meanwhile=lambda: told.extend(map(word, outcomes)))
+
+
+def _parts(submissions: Sequence[Submission]) -> Iterator[tuple[Sequence[Submission], Sequence[str]]]:
+    """A large batch in parts, each with the calls of which no later one tells: Postgres need not wait for the last."""
+    last = {submission.event.call_id: index for index, submission in enumerate(submissions)}
+    for begin in range(0, len(submissions), PART):
+        part = submissions[begin : begin + PART]
+        yield part, [s.event.call_id for index, s in enumerate(part, begin) if last[s.event.call_id] == index]
 
 
 def _load(ledger: Ledger, submissions: Sequence[Submission], now: datetime) -> Loaded:

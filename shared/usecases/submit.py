@@ -126,11 +126,12 @@ def submit(
             if own_trace:
                 traces[submissions[index].event.id] = own_trace
     if submissions:
-        outcomes = record_events(desk.journal, desk.announcer, list(submissions.values()), now, desk.grace, traces)
-        results |= {index: result_of(outcome) for index, outcome in zip(submissions, outcomes, strict=True)}
-    told = [_retold(results[index], retold.get(index)) for index in range(len(bodies))]
-    desk.note(bodies, told)
-    return told
+        sent = list(submissions.values())
+        told = record_events(desk.journal, desk.announcer, sent, now, desk.grace, result_of, traces)
+        results |= zip(submissions, told, strict=True)
+    answers = [_retold(results[index], retold.get(index)) for index in range(len(bodies))]
+    desk.note(bodies, answers)
+    return answers
 
 
 def _retold(result: Result, retell: Callable[[Problem], Problem] | None) -> Result:
@@ -214,7 +215,7 @@ def _decline(desk: Desk, call_id: str, change: StatusChange) -> None:
     """The next agent's phone rings at once. Were this line never reached, it would when the offer has lapsed."""
     fact, at = NoAnswer(change.agent_id), change.received_at
     declined = Event(next(desk.new_ids(1)), call_id, fact, at, at, source=Source.TELEPHONY)
-    record_events(desk.journal, desk.announcer, [Submission(declined, change.fingerprint)], at, desk.grace)
+    record_events(desk.journal, desk.announcer, [Submission(declined, change.fingerprint)], at, desk.grace, result_of)
 
 
 def result_of(outcome: Outcome) -> Result:

@@ -60,9 +60,12 @@ _SELDOM: Json = {
     "offer": None, "tried": (), "missed": (), "rerouted": False, "hold_reported_seconds": 0, "metadata": {},
     "held_at": None, "sla_breached_at": None, "hold_exceeded_at": None,
 }  # fmt: skip
-_AGENT_FIELDS = tuple(AgentRecord.__dataclass_fields__)
-_AGENT_NAMES = tuple(to_camel(name) for name in _AGENT_FIELDS)
-_agent_values = attrgetter(*_AGENT_FIELDS)
+# An agent's columns, in the order of `AgentRecord`.
+AGENT: tuple[LiteralString, ...] = (
+    "id", "name", "languages", "queues", "status", "status_since", "call_id", "reason", "skills", "misses", "version",
+)  # fmt: skip
+_AGENT_NAMES = tuple(to_camel(name) for name in AGENT)
+_agent_values = attrgetter(*AGENT)
 # What the recorder reads of a call; the other columns follow from these.
 RECORDED: tuple[LiteralString, ...] = (*_PLAIN, "status", "end_reason", "missed_by", "state")
 _recorded_values = itemgetter(*RECORDED)
@@ -231,7 +234,7 @@ def event_view(row: EventRow) -> EventView:
 
 
 def agent_view(agent: AgentRecord) -> AgentView:
-    fields: Json = dict(zip(_AGENT_FIELDS, _agent_values(agent), strict=True))
+    fields: Json = dict(zip(AGENT, _agent_values(agent), strict=True))
     return AgentView.trusted(**fields | {"status": agent.status.value, "call_id": _call_of(agent)})
 
 
@@ -250,6 +253,10 @@ def _call_of(agent: AgentRecord) -> str | None:
 
 
 def agent_from_row(row: Row) -> AgentRecord:
-    fields: Json = {name: row[name] for name in _AGENT_FIELDS}
-    fields["status"] = AgentStatus(row["status"])
-    return AgentRecord(**fields)
+    return agent_from_values([row[name] for name in AGENT])
+
+
+def agent_from_values(values: Sequence[Any]) -> AgentRecord:
+    """Of the values of `AGENT`."""
+    agent_id, name, languages, queues, status, *others = values
+    return AgentRecord(agent_id, name, languages, queues, AgentStatus(status), *others)

@@ -41,6 +41,9 @@ set random_page_cost = 1.1;
 set idle_in_transaction_session_timeout = '15s'
 """
 _READ_ONLY = "; set default_transaction_read_only = on"
+# Who records finds a batch's rows by their keys. A plan is kept as long as the connection: one that was made while a
+# table was small enough to be read whole would still read all of it when it has grown.
+_BY_KEY = "; set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off"
 
 # For one round trip, whatever is asked in it. Longer than a statement may take or wait for a lock: Postgres itself says
 # that, and short enough that a function which is ended after 15 s can try a new connection and still answer.
@@ -77,7 +80,7 @@ class Database:
 
     def __init__(self, url: str, *, read_only: bool = False, patience_seconds: float | None = PATIENCE_SECONDS) -> None:
         self._url, self._patience_seconds = url, patience_seconds
-        self._settings: LiteralString = _SETTINGS + _READ_ONLY if read_only else _SETTINGS
+        self._settings: LiteralString = _SETTINGS + (_READ_ONLY if read_only else _BY_KEY)
         self._connection: psycopg.Connection[TupleRow] | None = None
 
     def connection(self) -> psycopg.Connection[TupleRow]:

@@ -5,11 +5,11 @@ from collections.abc import Callable, Collection, Generator, Iterable, Iterator,
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from itertools import chain
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import errors
-from psycopg.rows import DictRow, TupleRow, dict_row, tuple_row
+from psycopg.rows import TupleRow
 
 from shared.adapters.postgres import claims, codec, outbox, shelf, statements
 from shared.adapters.postgres.columns import by_column
@@ -30,10 +30,11 @@ from shared.usecases.journal import (
     Known,
     Ledger,
     Loaded,
+    Telling,
     UnavailableError,
 )
 
-Cursor = psycopg.Cursor[DictRow]
+Cursor = psycopg.Cursor[TupleRow]
 Query = tuple[LiteralString, Any]
 
 
@@ -84,6 +85,7 @@ class PostgresLedger:
         self._connection, self._shards = connection, shards
         self._agents: dict[str, AgentRecord] = {}
         self._settled: list[Effect] = []
+        self._effects: list[Effect] = []
         self._drawn = Drawn(0, ())
         self._pipeline = ExitStack()
         self._is_sending = self._begun = False
@@ -108,7 +110,7 @@ class PostgresLedger:
             self._connection.execute("begin")
             self._begun = True
         for query, parameters in queries:
-            cursor = self._connection.cursor(row_factory=dict_row, binary=True)
+            cursor = self._connection.cursor(binary=True)
             cursors.append(cursor.execute(query, parameters))
         if commit:
             self.committing = True
@@ -151,8 +153,8 @@ class PostgresLedger:
             known = self._run([known_events])[0].fetchall() if event_ids else ()
         return Loaded(
             {call_id: records.get(call_id) or CallRecord(call_id) for call_id in call_ids},
-            {row["id"]: Known(row["call_id"], row["fingerprint"]) for row in known},
-            {row.pop("id"): Limits(**row) for row in limits},
+            {event_id: Known(*told) for event_id, *told in known},
+            {queue_id: Limits(*told) for queue_id, *told in limits},
         )
 
     def draw(self, events: int) -> Drawn:
@@ -175,35 +177,35 @@ class PostgresLedger:
         found = rows.fetchall()
         if not found:
             return 0
-        begun = [row["id"] for row in found if row["initiated_at"]]
-        months = shelf.months((row["initiated_at"] or before for row in found), before)
+        begun = [call_id for call_id, initiated_at in found if initiated_at]
+        months = shelf.months((initiated_at or before for _, initiated_at in found), before)
         makes: list[Query] = [(shelf.MAKE_CALL_MONTH, [month]) for month in months]
-        shelved: Query = statements.SHELVE, [[row["id"] for row in found]]
+        shelved: Query = statements.SHELVE, [[call_id for call_id, _ in found]]
         self._run([*makes, shelved, *(shelf.recount(begun, 1) if begun else ())], commit=True)
         return len(found)
 
     def logs(self, call_ids: Collection[str]) -> Mapping[str, list[EventRow]]:
         (rows,) = self._run([(statements.LOGS, {"calls": list(call_ids)})])
         logs: dict[str, list[EventRow]] = defaultdict(list)
-        for row in rows:
+        for row in _named(rows):
             logs[row["call_id"]].append(codec.event_from_row(row))
         return logs
 
     def due_timers(self, now: datetime, limit: int) -> Mapping[str, set[TimerKind]]:
         (rows,) = self._run([(statements.DUE_TIMERS, {"kinds": list(TimerKind), "now": now, "limit": limit})])
         due: dict[str, set[TimerKind]] = defaultdict(set)
-        for row in rows:
-            due[row["call_id"]].add(TimerKind(row["kind"]))
+        for call_id, kind in rows:
+            due[call_id].add(TimerKind(kind))
         return due
 
     def waiting_calls(self, now: datetime, queue_ids: Collection[str] | None, limit: int) -> Sequence[str]:
         queues = None if queue_ids is None else list(queue_ids)
         (rows,) = self._run([(statements.WAITING_CALLS, {"now": now, "queues": queues, "limit": limit})])
-        return [row["id"] for row in rows]
+        return [call_id for (call_id,) in rows]
 
     def routing(self, queue_ids: Collection[str]) -> Mapping[str, Routing]:
         (rows,) = self._run([(statements.ROUTING, [list(queue_ids)])])
-        return {row.pop("id"): Routing(Strategy(row.pop("strategy")), **row) for row in rows}
+        return {queue_id: Routing(Strategy(strategy), *overflow) for queue_id, strategy, *overflow in rows}
 
     def settle(self, effects: Sequence[Effect]) -> None:
         queries = _effects(effects)
@@ -214,7 +216,7 @@ class PostgresLedger:
     def _note_agents(self, results: Sequence[Cursor]) -> None:
         """The floor is told of every agent that the transaction moved, settled early or with all the rest."""
         for result in results:
-            self._agents |= {row["id"]: codec.agent_from_row(row) for row in result.fetchall()}
+            self._agents |= {agent.id: agent for agent in map(codec.agent_from_values, result.fetchall())}
 
     def claim_agent(self, call: Call, search: Search, strategy: Strategy, at: datetime) -> str | None:
         parameters = {
@@ -227,33 +229,39 @@ class PostgresLedger:
         for claim in claims.CLAIM_AGENT[strategy]:
             (rows,) = self._run([(claim, parameters)])
             if row := rows.fetchone():
-                return row["id"]
+                return row[0]
         return None
 
     def record(self, rows: Sequence[EventRow]) -> None:
         columns = by_column(codec.EVENT_COLUMNS, map(codec.event_values, rows))
         self._run([(statements.INSERT_EVENTS, columns)], wait=False)
 
-    def write(self, changes: Changes, now: datetime, meanwhile: Callable[[], None]) -> Sequence[AgentRecord]:
+    def write(self, changes: Changes, now: datetime) -> None:
+        self._effects += changes.effects
         self._run(_written(changes, now), wait=False)
-        told = list(outbox.tell(changes, self._settled, now, self._shards))
-        results = self._run([*told, *_effects(changes.effects)], commit=True, meanwhile=meanwhile)
+
+    def commit(self, telling: Telling, now: datetime, meanwhile: Callable[[], None]) -> Sequence[AgentRecord]:
+        told = list(outbox.tell(telling, [*self._settled, *self._effects], now, self._shards))
+        results = self._run([*told, *_effects(self._effects)], commit=True, meanwhile=meanwhile)
         self._note_agents(results[len(told) :])
         return list(self._agents.values())
 
 
 def _records(found: Cursor) -> dict[str, CallRecord]:
-    values = cast(psycopg.Cursor[TupleRow], found)
-    values.row_factory = tuple_row
-    return {record.id: record for record in map(codec.record_from_values, values.fetchall())}
+    return {record.id: record for record in map(codec.record_from_values, found.fetchall())}
+
+
+def _named(found: Cursor) -> Iterator[codec.Row]:
+    names = [column.name for column in found.description or ()]
+    return (dict(zip(names, row, strict=True)) for row in found)
 
 
 def _draw(events: int) -> Query:
     return statements.DRAW, [-(-events // statements.BLOCK)]
 
 
-def _drawn(rows: Sequence[DictRow]) -> Drawn:
-    ((transaction, blocks),) = (row.values() for row in rows)
+def _drawn(rows: Sequence[TupleRow]) -> Drawn:
+    ((transaction, blocks),) = rows
     places = [range(first, first + statements.BLOCK) for first in blocks]
     return Drawn(transaction, places[0] if len(places) == 1 else [*chain(*places)])
 

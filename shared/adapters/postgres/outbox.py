@@ -12,7 +12,7 @@ from shared.adapters.postgres.columns import array
 from shared.contracts.feed import Change, Published
 from shared.contracts.views import CallView
 from shared.domain.agents import Effect
-from shared.usecases.journal import Changes, Left
+from shared.usecases.journal import Left, Telling
 from shared.usecases.news import News, announcement
 from shared.usecases.shards import shared_out
 
@@ -37,14 +37,14 @@ CONTENTS: tuple[LiteralString, ...] = (EVENTS, CALLS, AGENTS)
 
 
 def tell(
-    changes: Changes, settled: Sequence[Effect], now: datetime, shards: int
+    telling: Telling, effects: Iterable[Effect], now: datetime, shards: int
 ) -> Iterator[tuple[LiteralString, Any]]:
     """The rows to write, a shard each. Agents are named where something was tried: one told in vain is no harm."""
-    queues = {call_id: told.queue_id for call_id, told in changes.told.items()}
-    moves = dict.fromkeys((effect.agent_id, effect.call_id) for effect in (*settled, *changes.effects))
-    traces = changes.traceparent, Jsonb(changes.traces) if changes.traces else None
+    queues = {call_id: told.queue_id for call_id, told in telling.told.items()}
+    moves = dict.fromkeys((effect.agent_id, effect.call_id) for effect in effects)
+    traces = telling.traceparent, Jsonb(telling.traces) if telling.traces else None
     for shard, share in shared_out(queues, moves, shards).items():
-        moved = {call_id: left for call_id in share.calls if any(left := changes.told[call_id].left)}
+        moved = {call_id: left for call_id in share.calls if any(left := telling.told[call_id].left)}
         calls, agents = array(share.calls), array(share.agents)
         yield TELL, [shard, calls, agents, Jsonb(moved) if moved else None, now + REPUBLISH_AFTER, *traces]
 

@@ -2,12 +2,13 @@
 
 from typing import LiteralString
 
-from shared.adapters.postgres.codec import CALL_COLUMNS, EVENT_COLUMNS, RECORDED, RESTATED_COLUMNS
+from shared.adapters.postgres.codec import AGENT, CALL_COLUMNS, EVENT_COLUMNS, RECORDED, RESTATED_COLUMNS
 from shared.adapters.postgres.columns import Columns, rows_of
 
 _CALL: LiteralString = ", ".join(CALL_COLUMNS)
 _RECORDED: LiteralString = ", ".join(RECORDED)
 _EVENT: LiteralString = ", ".join(EVENT_COLUMNS)
+_AGENT: LiteralString = ", ".join([f"a.{name}" for name in AGENT])
 
 # The calls of a batch, locked in one order so that two batches cannot block each other.
 LOCK_CALLS: LiteralString = f"select {_RECORDED} from calls_live where id = any(%s) order by id for update"
@@ -131,7 +132,7 @@ from released r
 where a.id = r.agent_id
   and (a.call_id = r.call_id
        or r.status <> 'available' and a.status not in ('offered', 'on_call') and a.status_since <= r.since)
-returning a.*
+returning {_AGENT}
 """
 
 # As telephony tells it, but never away from another call. An agent whom nobody introduced gets a record.
@@ -143,7 +144,7 @@ on conflict (id) do update
 set status = excluded.status, status_since = excluded.status_since, call_id = excluded.call_id, reason = null,
     misses = case when excluded.status = 'on_call' then 0 else a.misses end
 where a.call_id = excluded.call_id or a.status not in ('offered', 'on_call')
-returning a.*
+returning {_AGENT}
 """
 
 # How a queue finds agents at this moment.
