@@ -42,8 +42,8 @@ set idle_in_transaction_session_timeout = '15s'
 """
 _READ_ONLY = "; set default_transaction_read_only = on"
 # Who records finds rows by their keys, however many: a plan is made once and kept as long as the connection. To plan
-# anew for each event's ids takes longer than to find them. And a plan that was made while a table was small enough to be
-# read whole would still read all of it when it has grown: no plan does that.
+# anew for each event's ids takes longer than to find them. And a plan that was made while a table was small enough to
+# be read whole would still read all of it when it has grown: no plan does that.
 _BY_KEY = """;
 set plan_cache_mode = force_generic_plan;
 set enable_seqscan = off;
