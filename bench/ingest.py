@@ -7,7 +7,7 @@ beside bare events: inserted 500 a transaction by `unnest`, with a key and nothi
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from statistics import median
 from typing import Any
 
@@ -16,17 +16,19 @@ import psycopg
 from bench.stage import KEY, Figure, Stage, per_second
 from shared.adapters import tokens
 from shared.adapters.ids import new_id
+from shared.adapters.postgres.connection import Database
 from shared.adapters.postgres.ledger import Cursor, PostgresLedger, Query
 
 CALLS = 400
 BATCH = 500
-ROUNDS = 3  # of which the median counts: a moment's load beside a measurement is not what is measured
+ROUNDS = 5
 _BARE_TABLE = """
 create table bare (id text primary key, call_id text, name text, data jsonb, at timestamptz default now())
 """
 _BARE_INSERT = """
 insert into bare (id, call_id, name, data) select * from unnest(%s::text[], %s::text[], %s::text[], %s::jsonb[])
 """
+Handle = Callable[[dict[str, Any]], None]
 Trace = list[tuple[list[Query], bool, bool]]  # what was sent, whether it was waited for, whether it was the last
 
 
@@ -48,47 +50,61 @@ def lifecycles(calls: int) -> list[dict[str, Any]]:
 
 def measure(stage: Stage) -> Iterator[Figure]:
     single = [_request(event) for event in lifecycles(CALLS)]
-    rate, trace = _run(stage, _post, single)
-    yield Figure(
-        "ingest, one event a request", rate, "events/s", _replay(stage, trace, len(single)), "same SQL, no rules"
-    )
+    trace = _trace(stage, _post, single)
+    rate, ceiling = _in_turn(lambda: _handled(stage, _post, single), lambda: _replayed(stage, trace, len(single)))
+    yield Figure("ingest, one event a request", rate, "events/s", ceiling, "same SQL, no rules")
 
     events = lifecycles(CALLS * 10)
     batches = [events[i : i + BATCH] for i in range(0, len(events), BATCH)]
-    ceiling = median(_bare(stage, events) for _ in range(ROUNDS))
     for name, handle, requests in (
         ("ingest, 500 a request", _post, [_request(batch) for batch in batches]),
         ("ingest, 500 SQS messages at once", _deliver, [_delivery(batch) for batch in batches]),
         ("ingest, 500 a request, as history", _post, [_request(batch, history=True) for batch in batches]),
     ):
-        rate, trace = _run(stage, handle, requests)
-        yield Figure(name, rate * BATCH, "events/s", ceiling, "bare events by unnest")
-        yield Figure(
-            "  its SQL, no rules", _replay(stage, trace, len(events)), "events/s", ceiling, "bare events by unnest"
-        )
+        yield from _beside_bare(stage, name, handle, requests, events)
+
+
+def _beside_bare(
+    stage: Stage, name: str, handle: Handle, requests: list[dict[str, Any]], events: list[dict[str, Any]]
+) -> Iterator[Figure]:
+    trace = _trace(stage, handle, requests)
+    rate, sql, bare = _in_turn(
+        lambda: _handled(stage, handle, requests) * BATCH,
+        lambda: _replayed(stage, trace, len(events)),
+        lambda: _bare(stage, events),
+    )
+    yield Figure(name, rate, "events/s", bare, "bare events by unnest")
+    yield Figure("  its SQL, no rules", sql, "events/s", bare, "bare events by unnest")
 
 
 def seconds_a_request(stage: Stage, batch: int) -> float:
     """How long the handler takes for so many events, one request after the other, without Lambda around it."""
     events = lifecycles(CALLS)
     requests = [_request(events[i : i + batch]) for i in range(0, len(events), batch)]
-    return 1 / _run(stage, _post, requests)[0]
+    _trace(stage, _post, requests)
+    return 1 / median(_handled(stage, _post, requests) for _ in range(ROUNDS))
 
 
-def _run(stage: Stage, handle: Callable[[dict[str, Any]], None], requests: list[dict[str, Any]]) -> tuple[float, Trace]:
-    """The handler over all requests: requests a second, and the statements that it sends for them.
+def _in_turn(*rates: Callable[[], float]) -> list[float]:
+    """The median of each, measured one after the other, again and again: a slow moment is everybody's."""
+    return [median(several) for several in zip(*([rate() for rate in rates] for _ in range(ROUNDS)), strict=True)]
 
-    Several times, each on a database of its own. To remember what was sent keeps its memory from being used again, a
-    sixth of the processor's time: so what warms up is remembered, and what is measured is not.
+
+def _handled(stage: Stage, handle: Handle, requests: list[dict[str, Any]]) -> float:
+    """Requests a second through the handler, on a database of its own."""
+    stage.become_function(stage.database())
+    return per_second(lambda: [handle(request) for request in requests], len(requests))
+
+
+def _trace(stage: Stage, handle: Handle, requests: list[dict[str, Any]]) -> Trace:
+    """The statements that the handler sends for these.
+
+    To remember them keeps the handler's memory from being used again, a sixth of the processor's time: this warms up,
+    and is not measured.
     """
-
-    def once() -> float:
-        stage.become_function(stage.database())
-        return per_second(lambda: [handle(request) for request in requests], len(requests))
-
     with _traced() as trace:
-        once()
-    return median(once() for _ in range(ROUNDS)), trace
+        _handled(stage, handle, requests)
+    return trace
 
 
 def _post(request: dict[str, Any]) -> None:
@@ -137,12 +153,11 @@ def _traced() -> Iterator[Trace]:
         PostgresLedger._run = original  # type: ignore[method-assign]
 
 
-def _replay(stage: Stage, trace: Trace, events: int) -> float:
-    def once() -> float:
-        with psycopg.connect(stage.database(), autocommit=True, prepare_threshold=1) as connection:
-            return per_second(lambda: _send(connection, trace), events)
-
-    return median(once() for _ in range(ROUNDS))
+def _replayed(stage: Stage, trace: Trace, events: int) -> float:
+    """On a connection like the handler's."""
+    with closing(Database(stage.database())) as database:
+        connection = database.connection()
+        return per_second(lambda: _send(connection, trace), events)
 
 
 def _kept(queries: Iterable[Query], kept: list[Query]) -> Iterator[Query]:
