@@ -1,0 +1,61 @@
+"""A plan is kept as long as its connection: one that was made while hardly anything was on record stays right."""
+
+from datetime import timedelta
+
+import psycopg
+
+from tests.conftest import Clock
+from tests.integration.conftest import Floor
+
+ROWS = 6_000
+FILLED = """
+insert into calls (id, status, queue_id, initiated_at)
+select 'filler-' || n, 'waiting', 'medical_french', %(now)s from generate_series(1, %(rows)s) n;
+insert into timers (call_id, kind, due_at)
+select 'filler-' || n, 'sla_wait', %(now)s::timestamptz + interval '1 day' from generate_series(1, %(rows)s) n;
+insert into agents (id, name, status, status_since)
+select 'filler-' || n, 'a', 'offline', %(now)s from generate_series(1, %(rows)s) n;
+insert into events (id, call_id, name, data, at, received_at, dated, source, fingerprint, state)
+select 'filler-' || n, 'filler-' || n, 'call_initiated', '{}', %(now)s, %(now)s, false, 'telephony', '', 'applied'
+from generate_series(1, %(rows)s) n
+"""
+READ_IN_FULL = """
+select relname, seq_tup_read from pg_stat_user_tables where relname in ('calls_live', 'timers', 'agents')
+union all
+select 'events', sum(seq_tup_read)::bigint from pg_stat_user_tables where relname like 'events%'
+"""
+
+
+def live(floor: Floor, clock: Clock, name: str) -> None:
+    """All that a recorder and a sweep ask: routes, misses, holds, a late event, copies, an agent claimed and let go."""
+    call = {"call_id": name, "eventId": f"{name}-1", "type": "voice", "queueId": "medical_spanish"}
+    for _ in range(2):
+        floor.one("call_initiated", **call)
+    floor.one("call_routed", name, agentId=f"{name}-missed", routingTime=1)
+    clock.go_to((clock.now() - clock.at(0)).total_seconds() + 16)
+    floor.sweep()
+    floor.offer_waiting()
+    floor.one("call_answered", name, waitTime=2, agentId=f"{name}-agent", eventId=f"{name}-2")
+    floor.one("call_hold", name, holdDuration=0)
+    floor.one("call_resumed", name, occurredAt=(clock.now() - timedelta(seconds=1)).isoformat())
+    floor.one("call_ended", name, endReason="completed", duration=9)
+
+
+def read_in_full(floor: Floor, connection: psycopg.Connection[tuple[str, int]]) -> dict[str, int]:
+    floor.database.connection().execute("select pg_stat_force_next_flush()")
+    return dict(connection.execute(READ_IN_FULL).fetchall())
+
+
+def test_what_was_planned_for_an_empty_floor_reads_no_table_whole_when_it_is_full(
+    floor: Floor, database_url: str, clock: Clock
+) -> None:
+    for n in range(8):  # Postgres makes up its mind after five
+        live(floor, clock, f"empty-{n}")
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        psycopg.ClientCursor(connection).execute(FILLED, {"now": clock.now(), "rows": ROWS})
+        before = read_in_full(floor, connection)
+        live(floor, clock, "full")
+        after = read_in_full(floor, connection)
+    assert floor.call("full")["status"] == "ended"
+    for table, rows in after.items():
+        assert rows - before[table] < ROWS, f"{table} was read whole"
