@@ -1,5 +1,7 @@
 """Figures as a table, each beside its ceiling."""
 
+from platform import python_version
+
 from rich.console import Console
 from rich.table import Table
 
@@ -9,7 +11,8 @@ console = Console()
 
 
 def table(figures: list[Figure]) -> Table:
-    shown = Table(title="Switchboard beside this machine's ceilings, one run", title_justify="left")
+    title = f"Switchboard beside this machine's ceilings, one run on Python {python_version()}"
+    shown = Table(title=title, title_justify="left")
     for heading in ("measured", "figure", "ceiling", "ratio", "the ceiling is"):
         shown.add_column(heading, justify="left" if heading in ("measured", "the ceiling is") else "right")
     for figure in figures:

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -67,8 +69,10 @@ class Stage:
 def stage(kept: Path | None = None, settings: Mapping[str, str] | None = None) -> Iterator[Stage]:
     """Postgres as it runs in production: every commit is on disk before it is answered.
 
-    `kept` is a folder whose databases outlive the run; without it they go with it.
+    `kept` is a folder whose databases outlive the run; without it they go with it. Whoever ends this process ends them
+    too: its servers would outlive a process that is told to go and takes no notice.
     """
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with tempfile.TemporaryDirectory() as folder:
         home = kept or Path(folder)
         home.mkdir(exist_ok=True)
