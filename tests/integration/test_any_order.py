@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.contracts.base import rfc3339
+from shared.usecases import record_events
 from shared.usecases.sweep_timers import sweep_timers
 from tests.conftest import Clock
 from tests.integration.conftest import Floor
@@ -148,6 +149,42 @@ def test_any_order_any_copies_any_channel_ends_the_same(
     for part in expected:
         assert found[part] == expected[part]
     floor.assert_no_orphans()
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])  # of up to five calls each
+@given(told=st.lists(lives(), min_size=2, max_size=5), data=st.data())
+def test_a_batch_that_is_written_in_parts_ends_as_one_event_after_the_other(
+    shared_floor: Floor, told: list[list[tuple[float, Json]]], data: st.DataObject
+) -> None:
+    """Several calls shuffled into one batch with copies and with what is refused, in parts of any size."""
+    floor = shared_floor
+    floor.rows("delete from timers")
+    floor.clock.go_to(LATE)
+    alone, together = ([f"{way}{next(_numbers)}" for _ in told] for way in "ab")
+    for call_id in (*alone, *together):
+        introduce_agents(floor, call_id)
+    places = [(call, step) for call, life in enumerate(told) for step in range(len(life))]
+    copies = data.draw(st.lists(st.sampled_from(places), max_size=4), label="copies")
+    arrivals = data.draw(st.permutations(places + copies), label="arrivals")
+
+    def events(call_ids: list[str]) -> list[Json]:
+        lives_told = [told_as(call_id, life, floor.clock) for call_id, life in zip(call_ids, told, strict=True)]
+        unknown = {"event": "call_initiated", "type": "voice", "queueId": "nowhere", "callId": f"{call_ids[0]}-x"}
+        return [unknown, *(lives_told[call][step] for call, step in arrivals), unknown]
+
+    one_by_one = [floor.send(event)[0].status for event in events(alone)]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(record_events, "PART", data.draw(st.integers(1, len(arrivals)), label="part"))
+        in_parts = [result.status for result in floor.send(*events(together))]
+    assert in_parts == one_by_one
+    for left, right in zip(alone, together, strict=True):
+        assert told_of(floor, right) == told_of(floor, left)
+    floor.assert_no_orphans()
+
+
+def told_of(floor: Floor, call_id: str) -> Json | None:
+    """None of a call that has not begun: events wait for its beginning."""
+    return outcome(floor, call_id) if floor.reads.call(call_id) else None
 
 
 def in_order(floor: Floor, events: list[Json], life: list[tuple[float, Json]]) -> None:
