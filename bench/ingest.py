@@ -21,7 +21,7 @@ from shared.adapters.postgres.ledger import Cursor, PostgresLedger, Query
 
 CALLS = 400
 BATCH = 500
-ROUNDS = 5
+ROUNDS = 5  # of which the median counts
 _BARE_TABLE = """
 create table bare (id text primary key, call_id text, name text, data jsonb, at timestamptz default now())
 """

@@ -22,7 +22,7 @@ from shared.usecases.news import Announcer, News
 from shared.usecases.writing import Writing, load_logs
 
 MAX_ATTEMPTS = 8
-PART = 125
+PART = 125  # events: half as many or twice as many take as long
 # So long another call's event with the same id is known; one of the same call, for ever.
 REMEMBERED = timedelta(days=31)
 

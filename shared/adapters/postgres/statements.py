@@ -50,6 +50,7 @@ KNOWN_EVENTS: LiteralString = (
     + ")) union all select id, call_id, fingerprint from events_other where id = any(%(ids)s)"
 )
 
+# In the order of `Limits`, after the id.
 LIMITS = """
 select id, sla_seconds, answer_seconds, hold_seconds, short_call_seconds, wrap_up_seconds, routing
 from queues where id = any(%s)
@@ -147,7 +148,7 @@ where a.call_id = excluded.call_id or a.status not in ('offered', 'on_call')
 returning {_AGENT}
 """
 
-# How a queue finds agents at this moment.
+# How a queue finds agents at this moment, in the order of `Routing`, after the id.
 ROUTING = "select id, strategy, overflow_seconds, overflow_queue_id from queues where id = any(%s)"
 
 # The calls whose timers are due, earliest first, so many of each kind: a flood of one kind must not starve the others.
