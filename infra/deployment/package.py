@@ -57,7 +57,7 @@ class Target:
 def complete(name: str, target: Target) -> Path:
     """A package with everything in it, for Lambda. Returns its folder."""
     dependencies = _dependencies(name, target)
-    key = _digest(*_sources(name), str(target), dependencies.name)
+    key = _digest(*sources(name), str(target), dependencies.name)
     folder = BUILD / "complete" / f"{name}-{target}-{key}"
     if not folder.exists():
         replace_older(folder, lambda draft: _fill(draft, name, pythons.find(target.python), dependencies))
@@ -69,7 +69,7 @@ def slim(name: str) -> Path:
 
     A worker unpacks its package at each start, so 30 MB of copies of .venv would be paid for there, every time.
     """
-    key = _digest(*_sources(name), sys.version)
+    key = _digest(*sources(name), sys.version)
     archive = BUILD / "slim" / f"{name}-{key}.zip"
     if not archive.exists():
         replace_older(archive.with_suffix(""), lambda draft: _fill(draft, name, Path(sys.executable)))
@@ -106,7 +106,7 @@ def zip_folder(folder: Path, archive: Path) -> Path:
 def _fill(folder: Path, name: str, python: Path | None, dependencies: Path | None = None) -> None:
     if dependencies:
         shutil.copytree(dependencies, folder, dirs_exist_ok=True)
-    for source in _sources(name):
+    for source in sources(name):
         copy = folder / source.relative_to(REPOSITORY)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, copy)
@@ -167,9 +167,11 @@ def _trim(folder: Path) -> None:
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-def _sources(name: str) -> list[Path]:
+def sources(name: str) -> list[Path]:
+    """The files of ours that a function's package holds."""
     own, shared = REPOSITORY / "functions" / name, REPOSITORY / "shared"
-    found = [path for folder in (own, shared) for path in _files(folder) if path.suffix != ".pyc"]
+    # What any other Python has there goes too: it writes bytecode under a passing name, gone a moment later.
+    found = [path for folder in (own, shared) for path in _files(folder) if path.parent.name != "__pycache__"]
     return [REPOSITORY / "functions" / "__init__.py", *found]
 
 

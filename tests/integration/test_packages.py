@@ -50,6 +50,17 @@ def test_a_complete_package_imports_its_handlers_alone(name):
     run_bare(IMPORT, package.complete(name, HERE), *handlers)
 
 
+def test_bytecode_that_another_python_is_writing_is_no_part_of_a_package(monkeypatch, tmp_path):
+    """It has a passing name, and would be gone before it is read. Seen once, as `switchboard up` that failed."""
+    monkeypatch.setattr(package, "REPOSITORY", tmp_path)
+    module = tmp_path / "shared" / "metrics.py"
+    passing = module.parent / "__pycache__" / "metrics.cpython-313.pyc.140456324400608"
+    for path in (tmp_path / "functions" / "__init__.py", tmp_path / "functions" / "ingest" / "app.py", module, passing):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert {path.name for path in package.sources("ingest")} == {"__init__.py", "app.py", "metrics.py"}
+
+
 @pytest.mark.parametrize("target", [HERE, package.Target()], ids=["here", "lambda"])
 @pytest.mark.parametrize("name", package.NAMES)
 def test_it_is_small(name, target):
