@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from shared.adapters import clock, log, memory, metrics
+from shared.adapters import clock, invocation, log, memory, metrics
 from shared.adapters.functions import invoke_async
 from shared.adapters.ids import new_id, new_ids
 from shared.adapters.postgres.connection import Database
@@ -159,7 +159,7 @@ def desk() -> Desk:
     from shared.adapters.record_log import note_results
     from shared.usecases.submit import Desk
 
-    return Desk(journal(), agents(), dispatcher(), new_ids, _grace(), note_results)
+    return Desk(journal(), agents(), dispatcher(), new_ids, _grace(), note_results, invocation.failed)
 
 
 @cache
@@ -179,7 +179,7 @@ def _noted(announcer: Announcer) -> Announcer:
 def sweeper() -> Sweeper:
     from shared.usecases.sweep_timers import Sweeper
 
-    return Sweeper(journal(), _noted(announcer()), new_id, _grace())
+    return Sweeper(journal(), _noted(announcer()), new_id, _grace(), invocation.failed)
 
 
 def upkeep() -> PostgresUpkeep:

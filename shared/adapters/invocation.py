@@ -38,10 +38,10 @@ def watched(handle: Handler) -> Handler:
     return watching
 
 
-def failed() -> None:
+def failed(call_id: str | None = None) -> None:
     """To be called where an unexpected error is handled."""
     metrics.count(Metric.FAILURES)
-    _log.exception("Unexpected failure")
+    _log.exception("Unexpected failure", extra={"call_id": call_id} if call_id else None)
 
 
 @contextmanager

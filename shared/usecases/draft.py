@@ -30,30 +30,39 @@ class Draft:
         self.log: list[EventRow] | None = None if record.exists else []
         self.recorded: list[EventRow] = []
         self._restated: dict[str, EventRow] = {}
+        self._newest: Event | None = None  # of the events that made the call, where it was added here and now
         self._parked_before = record.parked > 0
 
     @property
     def call(self) -> Call | None:
         return self.record.call
 
-    def needs_log(self, at: datetime) -> bool:
-        """Whether an event at this time needs the whole log folded, rather than to be added to the end."""
-        return self.log is None and not self._comes_next(at)
+    def needs_log(self, event: Event) -> bool:
+        """Whether this event needs the whole log folded, rather than to be added to the end."""
+        return self.log is None and not self._comes_next(self._placed(event))
 
-    def _comes_next(self, at: datetime) -> bool:
-        record = self.record
+    def may_need_log(self, at: datetime) -> bool:
+        """Whether an event at this time, whichever, may need it."""
+        call = self.record.call
+        return self.log is None and (self.record.parked > 0 or call is None or at <= call.last_at)
+
+    def _comes_next(self, event: Event) -> bool:
+        record, newest = self.record, self._newest
         if record.parked:
             return False
-        return not record.exists and not self.recorded if record.call is None else at > record.call.last_at
+        if record.call is None:
+            return not record.exists and not self.recorded
+        # Many clocks know seconds only: what shares its instant with the event before may be the next all the same.
+        return event.at > record.call.last_at or (newest is not None and event.order > newest.order)
 
     def admit(self, event: Event, fingerprint: str) -> Verdict:
         """Take the event in, unless it is illegal or void: then nothing changes."""
         event = self._placed(event)
-        if self._comes_next(event.at):
+        if self._comes_next(event):
             call = self.record.call
             verdict = judge(call, event)
             if verdict is Verdict.LEGAL:
-                self.record.call = append(call, event)
+                self.record.call, self._newest = append(call, event), event
         else:
             verdict, event = self._admit_among(event)
         if verdict is Verdict.LEGAL or verdict is Verdict.EARLY:
@@ -71,6 +80,7 @@ class Draft:
         """Fold all that is known with the new event in its place."""
         rows = self._living_rows()
         folded = fold([*(row.event for row in rows), event])
+        self._newest = None
         verdict, event = folded.verdicts[event.id], folded.moved.get(event.id, event)
         if verdict not in (Verdict.LEGAL, Verdict.EARLY):
             return verdict, event

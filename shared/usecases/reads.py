@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 import orjson
@@ -16,7 +16,6 @@ from shared.domain.call import Call
 from shared.usecases.cursors import Cursors
 from shared.usecases.permissions import Bearer
 
-BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 T = TypeVar("T")
 LARGEST_PAGE_BYTES = 4_000_000  # a function may answer 6 MB, and what calls carry with them is their senders' affair
 
@@ -55,7 +54,9 @@ class Reads(Protocol):
 
     def call(self, call_id: str) -> CallView | None: ...
 
-    def events(self, call_id: str, after: tuple[datetime, int] | None, limit: int) -> list[EventView]: ...
+    def events(self, call_id: str, after: int | None, limit: int) -> list[EventView]:
+        """In the order in which they made the call, from behind the one with the position `after`."""
+        ...
 
     def queues(self) -> list[QueueView]: ...
 
@@ -118,16 +119,11 @@ def list_events(reads: Reads, cursors: Cursors, bearer: Bearer, call_id: str, pa
     query = parse_query(EventsQuery, parameters)
     get_call(reads, bearer, call_id)
     listed = ["events", call_id]
-    after = _opened(query, lambda cursor: _event_place(*cursors.open(listed, cursor)))
+    after = _opened(query, lambda cursor: cursors.open(listed, cursor)[-1])
     events = reads.events(call_id, after, query.limit + 1)
     more = events[query.limit - 1] if len(events) > query.limit else None
-    cursor = cursors.seal(listed, _place(more).isoformat(), more.position) if more else None
+    cursor = cursors.seal(listed, more.position) if more else None
     return EventPage.model_construct(data=events[: query.limit], next_cursor=cursor)
-
-
-def _place(event: EventView) -> datetime:
-    """A call's beginning is listed first, as the fold has it, even where another sender's clock was behind."""
-    return BEFORE_ALL if event.type == "call_initiated" else event.timestamp
 
 
 def list_queues(reads: Reads, bearer: Bearer) -> list[QueueView]:
@@ -172,10 +168,6 @@ def list_dead_letters(
 
 def _opened(query: Paged, opened: Callable[[str], T]) -> T | None:
     return opened(query.cursor) if query.cursor else None
-
-
-def _event_place(moment: str, position: int) -> tuple[datetime, int]:
-    return datetime.fromisoformat(moment), position
 
 
 def _letter_place(failed_at: str, kind: str, letter_id: str) -> AfterLetter:

@@ -40,7 +40,8 @@ def _of_calls(call_id: str, recorded: Call | None, folded: Call | None) -> list[
     if recorded is None or folded is None:
         return [] if recorded is folded else [Difference(call_id, "call", bool(recorded), bool(folded))]
     names = (field.name for field in fields(Call) if field.name not in UNTOLD)
-    pairs = ((name, getattr(recorded, name), getattr(folded, name)) for name in names)
+    # A call that somebody wrote by hand may lack what every other has.
+    pairs = ((name, getattr(recorded, name, None), getattr(folded, name)) for name in names)
     return [Difference(call_id, name, ours, theirs) for name, ours, theirs in pairs if ours != theirs]
 
 

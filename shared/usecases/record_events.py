@@ -118,7 +118,7 @@ def _attempt(
     with journal.transaction() as ledger:
         recorder = _Recorder(_load(ledger, submissions, now))
         drafts = recorder.drafts
-        load_logs(ledger, [draft for s in submissions if (draft := drafts[s.event.call_id]).needs_log(s.event.at)])
+        load_logs(ledger, [draft for s in submissions if (draft := drafts[s.event.call_id]).needs_log(s.event)])
         writing = Writing(ledger, now, grace, traces)
         outcomes: list[Outcome] = []
         for part, done in _parts(submissions):
@@ -164,7 +164,7 @@ class _Recorder:
             if limits is None:
                 return UnknownQueue(queue_id)
             event = event.promised(limits)  # a call keeps the promises that its queue made when it began
-        if draft.needs_log(event.at):
+        if draft.needs_log(event):
             load_logs(ledger, [draft])
         verdict = draft.admit(event, submission.fingerprint)
         if verdict in (Verdict.ILLEGAL, Verdict.VOID):

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +18,8 @@ from shared.domain.facts import Event, NoAnswer, Source
 from shared.domain.value import value
 from shared.usecases import trace
 from shared.usecases.agents import AgentRegistry, StatusChange, change_status
-from shared.usecases.journal import Journal
+from shared.usecases.failures import Failed, noted, passed_on
+from shared.usecases.journal import Journal, UnavailableError
 from shared.usecases.narrow import Permits, everything
 from shared.usecases.news import Announcer
 from shared.usecases.record_events import (
@@ -79,6 +80,7 @@ class Desk:
     new_ids: Callable[[int], Iterator[str]]
     grace: timedelta
     note: Callable[[Sequence[object], Sequence[Result]], None] = lambda _bodies, _results: None
+    failed: Failed = passed_on
 
 
 def submit(
@@ -127,11 +129,27 @@ def submit(
                 traces[submissions[index].event.id] = own_trace
     if submissions:
         sent = list(submissions.values())
-        told = record_events(desk.journal, desk.announcer, sent, now, desk.grace, result_of, traces)
+        told = _recorded(desk, sent, now, traces)
         results |= zip(submissions, told, strict=True)
     answers = [_retold(results[index], retold.get(index)) for index in range(len(bodies))]
     desk.note(bodies, answers)
     return answers
+
+
+def _recorded(desk: Desk, sent: Sequence[Submission], now: datetime, traces: Mapping[str, str]) -> list[Result]:
+    """An event that fails for a reason that nobody foresaw takes none of its batch along."""
+    try:
+        return record_events(desk.journal, desk.announcer, sent, now, desk.grace, result_of, traces)
+    except UnavailableError:
+        raise
+    except Exception:  # whose it is, each of them alone will tell
+        return [_recorded_alone(desk, submission, now, traces) for submission in sent]
+
+
+def _recorded_alone(desk: Desk, submission: Submission, now: datetime, traces: Mapping[str, str]) -> Result:
+    with noted(desk.failed, submission.event.call_id):
+        return record_events(desk.journal, desk.announcer, [submission], now, desk.grace, result_of, traces)[0]
+    return _refused(problem(500, "The failure is in the log of this function, with its cause."))
 
 
 def _retold(result: Result, retell: Callable[[Problem], Problem] | None) -> Result:

@@ -1,6 +1,7 @@
 """Keep the promises: conclude what is due, find the next agent, give up what never became legal."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,12 +11,14 @@ from shared.domain.facts import AnswerTimedOut, Event, Fact, Offered, Rerouted, 
 from shared.domain.routing import Routing, searches, seeks_agent
 from shared.domain.rules import AN_INSTANT, TimerKind, Verdict, conclusion, timers_owed
 from shared.usecases.draft import Draft
-from shared.usecases.journal import Changes, ConflictError, Journal, Ledger
+from shared.usecases.failures import Failed, noted, passed_on
+from shared.usecases.journal import Changes, ConflictError, Journal, Ledger, Telling, UnavailableError
 from shared.usecases.news import Announcer, News
 from shared.usecases.writing import commit, load_logs
 
 GRACE_OVER = "Its predecessor never came."
 IN_TIME = timedelta(seconds=1)
+A_WHILE = timedelta(minutes=1)  # until what failed for no reason that anybody foresaw is tried again
 AT_ONCE = 2  # events that one look at a call records, or fewer, most of the time
 SYSTEM = ""  # the system's own events have no sender whose copies would have to be known again
 
@@ -28,13 +31,29 @@ class Sweeper:
     announcer: Announcer
     new_id: Callable[[], str]
     grace: timedelta
+    failed: Failed = passed_on
 
 
 def sweep_timers(sweeper: Sweeper, now: datetime, limit: int = 200) -> int:
-    """Settle the timers due now; how many there were. Any number of sweeps may run at once."""
+    """Settle the timers due now; how many there were. Any number of sweeps may run at once.
+
+    A call that fails for a reason that nobody foresaw fails alone, and is tried again in a while: the promises to all
+    others are kept.
+    """
     try:
+        return _settle(sweeper, now, lambda ledger: ledger.due_timers(now, limit))
+    except UnavailableError:
+        raise
+    except Exception:  # whose it is, each of them alone will tell
         with sweeper.journal.transaction() as ledger:
             due = ledger.due_timers(now, limit)
+        return sum(_settle_alone(sweeper, now, call_id, kinds) for call_id, kinds in due.items())
+
+
+def _settle(sweeper: Sweeper, now: datetime, found: Callable[[Ledger], Mapping[str, set[TimerKind]]]) -> int:
+    try:
+        with sweeper.journal.transaction() as ledger:
+            due = found(ledger)
             if not due:
                 return 0
             news = _Sweep(sweeper, ledger, now).settle(due)
@@ -44,13 +63,42 @@ def sweep_timers(sweeper: Sweeper, now: datetime, limit: int = 200) -> int:
     return sum(len(kinds) for kinds in due.values())
 
 
+def _settle_alone(sweeper: Sweeper, now: datetime, call_id: str, kinds: set[TimerKind]) -> int:
+    with noted(sweeper.failed, call_id):
+        return _settle(sweeper, now, lambda _: {call_id: kinds})
+    _put_off(sweeper, now, call_id, kinds)
+    return 0
+
+
+def _put_off(sweeper: Sweeper, now: datetime, call_id: str, kinds: set[TimerKind]) -> None:
+    """A timer that its call does not owe any more by then is cleared away when it comes due."""
+    later = Changes(armed={(call_id, kind): now + A_WHILE for kind in kinds})
+    with suppress(ConflictError), sweeper.journal.transaction() as ledger:
+        ledger.write(later, now)
+        ledger.commit(Telling(), now, meanwhile=lambda: None)
+
+
 def offer_waiting_calls(
     sweeper: Sweeper, now: datetime, queue_ids: Collection[str] | None = None, limit: int = 10
 ) -> int:
-    """Offer the calls that seek an agent to those who are free, in these queues or in all; how many were offered."""
+    """Offer the calls that seek an agent to those who are free, in these queues or in all; how many were offered.
+
+    One that fails for a reason that nobody foresaw keeps none of the others waiting.
+    """
     try:
+        return _offer(sweeper, now, lambda ledger: ledger.waiting_calls(now, queue_ids, limit))
+    except UnavailableError:
+        raise
+    except Exception:  # as above
         with sweeper.journal.transaction() as ledger:
             waiting = ledger.waiting_calls(now, queue_ids, limit)
+        return sum(_offer_alone(sweeper, now, call_id) for call_id in waiting)
+
+
+def _offer(sweeper: Sweeper, now: datetime, found: Callable[[Ledger], Sequence[str]]) -> int:
+    try:
+        with sweeper.journal.transaction() as ledger:
+            waiting = found(ledger)
             if not waiting:
                 return 0
             sweep = _Sweep(sweeper, ledger, now)
@@ -62,6 +110,12 @@ def offer_waiting_calls(
         return 0
     sweeper.announcer.announce(news)
     return offered
+
+
+def _offer_alone(sweeper: Sweeper, now: datetime, call_id: str) -> int:
+    with noted(sweeper.failed, call_id):
+        return _offer(sweeper, now, lambda _: [call_id])
+    return 0
 
 
 class _Sweep:
@@ -94,9 +148,8 @@ class _Sweep:
 
     def _reads_log(self, draft: Draft, kinds: set[TimerKind]) -> bool:
         """A conclusion stands at its due time, which may lie before what was recorded since."""
-        if TimerKind.PARKED in kinds:
-            return True
-        return any(draft.needs_log(due_at) for due_at in timers_owed(draft.call).values()) or draft.needs_log(self._now)
+        times = (self._now, *timers_owed(draft.call).values())
+        return TimerKind.PARKED in kinds or any(map(draft.may_need_log, times))
 
     def _conclude(self, draft: Draft, kinds: set[TimerKind], changes: Changes) -> datetime | None:
         """Record what is due by now; when an offer lapsed. The state decides what is owed, not the timer's row."""
@@ -141,6 +194,8 @@ class _Sweep:
 
     def _record(self, draft: Draft, fact: Fact, at: datetime) -> bool:
         event = Event(self._sweeper.new_id(), draft.record.id, fact, at, self._now, source=Source.SYSTEM)
+        if draft.needs_log(event):
+            load_logs(self._ledger, [draft])
         return draft.admit(event, SYSTEM) is Verdict.LEGAL
 
     def _rearm(self, call_id: str, draft: Draft, kinds: set[TimerKind], changes: Changes) -> None:

@@ -32,13 +32,17 @@ def shared_floor(floor: Floor) -> Floor:
 
 @st.composite
 def lives(draw: st.DrawFn) -> list[tuple[float, Json]]:
-    """A call's life as telephony tells it. Each ring is settled before Switchboard would step in itself."""
+    """A call's life as telephony tells it. Each ring is settled before Switchboard would step in itself.
+
+    Where its clock knows seconds only, several things happen at one instant, and fall due at one.
+    """
     events: list[tuple[float, Json]] = []
+    ticks = draw(st.sampled_from([1, 1000]), label="ticks a second")
     now = 0.0
 
     def happen(event: str, least: float, most: float, **fields: Any) -> None:
         nonlocal now
-        now += draw(st.integers(int(least * 1000), int(most * 1000))) / 1000
+        now += draw(st.integers(int(least * ticks), int(most * ticks))) / ticks
         events.append((now, {"event": event, "sequence": len(events), **fields}))
 
     happen("call_initiated", 0, 0, type="voice", queueId="medical_spanish", language="es")

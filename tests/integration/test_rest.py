@@ -243,6 +243,28 @@ def test_a_history_is_read_oldest_first_page_by_page(api: Api) -> None:
     assert second["nextCursor"] is None
 
 
+def test_a_history_of_one_instant_has_the_order_that_made_the_call(api: Api) -> None:
+    """However it came in, and on whichever page: a clock of seconds, of which the last events came first."""
+    told: list[dict[str, Any]] = [
+        INITIATED,
+        {"event": "call_routed", "callId": "call-1", "agentId": "interpreter-01", "routingTime": 0},
+        {"event": "call_no_answer", "callId": "call-1", "agentId": "interpreter-01"},
+        {"event": "call_answered", "callId": "call-1", "agentId": "interpreter-02", "waitTime": 0},
+        {"event": "call_ended", "callId": "call-1", "endReason": "completed", "duration": 0},
+    ]
+    for event in reversed(told):
+        assert api.post(event | {"occurredAt": "2026-01-31T12:00:00Z"})[0] in (201, 202)
+    read: list[str] = []
+    query = {"limit": "2"}
+    while True:
+        page = api.call("GET", "/api/calls/{call_id}/events", call_id="call-1", query=query)[1]
+        read += [event["type"] for event in page["data"]]
+        if not page["nextCursor"]:
+            break
+        query["cursor"] = page["nextCursor"]
+    assert read == [event["event"] for event in told]
+
+
 def test_the_answer_never_depends_on_redis(api: Api, redis_server: Redis) -> None:
     redis_server.stop()
     assert api.post(INITIATED)[0] == 201

@@ -31,6 +31,16 @@ def test_each_promise_is_looked_at_when_it_falls_due(floor: Floor) -> None:
     assert max(row["received_at"] - row["at"] for row in system) < timedelta(seconds=0.01)
 
 
+def test_promises_that_fall_due_at_one_instant_are_both_kept(floor: Floor) -> None:
+    """A sender whose clock knows seconds only: rung 15 s after the call began, it has 15 s of 30 left for both."""
+    floor.send(INITIATED | {"occurredAt": "2026-01-31T12:00:00Z"})
+    floor.clock.go_to(15)
+    floor.send(ROUTED | {"occurredAt": "2026-01-31T12:00:15Z"})
+    floor.clock.go_to(30)
+    assert floor.sweep() == 2
+    assert [name for name, _ in floor.history()][2:] == ["sla_breached", "answer_timed_out", "call_rerouted"]
+
+
 def test_what_nobody_cleared_is_told_again_with_growing_pauses(floor: Floor) -> None:
     floor.send(INITIATED)
     floor.told.news.clear()

@@ -188,10 +188,11 @@ def lifecycles(draw: st.DrawFn) -> list[Event]:
     """A legal life of a call: offers that are missed or superseded, holds of both kinds, a transfer, an end or none."""
     events: list[Event] = []
     now = 0.0
+    digits = draw(st.sampled_from([0, 3]), label="of a second")  # with none, several things happen at one instant
 
     def happen(fact: Fact, least: float = 0.0) -> None:
         nonlocal now
-        now += draw(st.floats(least, 20, allow_nan=False).map(lambda seconds: round(seconds, 3)))
+        now += draw(st.floats(least, 20, allow_nan=False).map(lambda seconds: round(seconds, digits)))
         events.append(event(fact, now, id=f"e{len(events)}", sequence=len(events)))
 
     happen(INITIATED)

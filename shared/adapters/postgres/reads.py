@@ -1,7 +1,6 @@
 """Reads for the REST interface, each on an index of its own."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, LiteralString
 
 from psycopg.rows import dict_row
@@ -11,18 +10,22 @@ from shared.adapters.postgres.connection import Database, available
 from shared.adapters.postgres.horizon import HORIZON
 from shared.contracts.queries import CallsQuery
 from shared.contracts.views import AgentView, CallView, EventView, QueueView
+from shared.domain.facts import NAMES
 from shared.usecases.reads import After, Listed
 
 _CALL = "select * from calls where id = %s and status is not null"
-# The beginning first, whatever a skewed clock says, then by place in time, as the fold reads them.
-_EVENTS = """
-select * from (
-    select *, case when name = 'call_initiated' then '0001-01-01 00:00:00+00'::timestamptz else at end as place
-    from events
-    where call_id = %(call_id)s and state in ('applied', 'void')
-) history
-where %(after_time)s::timestamptz is null or (place, position) > (%(after_time)s, %(after_position)s)
-order by place, position limit %(limit)s
+# As the fold reads them: `Event.order`.
+_ORDER: LiteralString = """
+    name <> 'call_initiated', at, source = 'system', coalesce(sequence, 0), array_position(%(names)s, name),
+    id collate "C"
+"""
+_EVENTS: LiteralString = f"""
+select * from events
+where call_id = %(call_id)s and state in ('applied', 'void') and (
+    %(after)s::bigint is null
+    or ({_ORDER}) > (select {_ORDER} from events where call_id = %(call_id)s and position = %(after)s)
+)
+order by {_ORDER} limit %(limit)s
 """
 _QUEUES = "select * from queues order by id"
 _QUEUE = "select * from queues where id = %s"
@@ -50,9 +53,8 @@ class PostgresReads:
         rows = self._rows(_CALL, [call_id])
         return CallView.of(codec.call_from_row(rows[0])) if rows else None
 
-    def events(self, call_id: str, after: tuple[datetime, int] | None, limit: int) -> list[EventView]:
-        time, position = after or (None, None)
-        parameters = {"call_id": call_id, "after_time": time, "after_position": position, "limit": limit}
+    def events(self, call_id: str, after: int | None, limit: int) -> list[EventView]:
+        parameters = {"call_id": call_id, "after": after, "limit": limit, "names": [*NAMES.values()]}
         return [codec.event_view(codec.event_from_row(row)) for row in self._rows(_EVENTS, parameters)]
 
     def queues(self) -> list[QueueView]:

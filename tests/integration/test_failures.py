@@ -1,0 +1,108 @@
+"""One call fails in a way that nobody foresaw: every promise to every other call is kept."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from infra.database import rebuild
+from shared.usecases.rebuild import repair
+from shared.usecases.submit import submit
+from shared.usecases.submit_messages import Message, submit_messages
+from shared.usecases.sweep_timers import A_WHILE, offer_waiting_calls, sweep_timers
+from tests.integration.conftest import Floor
+
+CALLS = ["call-1", "ill", "call-2"]
+
+
+def initiated(call_id: str) -> dict[str, str]:
+    return {"event": "call_initiated", "callId": call_id, "type": "voice", "queueId": "medical_spanish"}
+
+
+def routed(call_id: str) -> dict[str, object]:
+    return {"event": "call_routed", "callId": call_id, "agentId": f"of-{call_id}", "routingTime": 1}
+
+
+@pytest.fixture
+def noted() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def ill_floor(floor: Floor, noted: list[str]) -> Floor:
+    """Three calls, of which one is on record in a way that none of our code writes."""
+    floor.sweeper = replace(floor.sweeper, failed=noted.append)
+    floor.desk = replace(floor.desk, failed=noted.append)
+    for call_id in CALLS:
+        floor.send(initiated(call_id))
+    floor.rows("update calls_live set state = '{}' where id = 'ill'")
+    return floor
+
+
+def breached(floor: Floor) -> set[str]:
+    return {row["call_id"] for row in floor.rows("select call_id from events where name = 'sla_breached'")}
+
+
+def test_a_call_that_no_sweep_can_settle_keeps_no_other_waiting(ill_floor: Floor, noted: list[str]) -> None:
+    floor = ill_floor
+    floor.clock.go_to(31)
+    assert floor.sweep() == 2
+    assert breached(floor) == {"call-1", "call-2"}
+    assert noted == ["ill"]
+    (timer,) = floor.rows("select call_id, kind, due_at from timers where kind = 'sla_wait'")
+    assert timer == {"call_id": "ill", "kind": "sla_wait", "due_at": floor.clock.now() + A_WHILE}
+
+
+def test_what_failed_is_tried_again_and_settled_once_it_is_repaired(ill_floor: Floor, database_url: str) -> None:
+    floor = ill_floor
+    floor.clock.go_to(31)
+    floor.sweep()
+    differing = {difference.call_id for _, batch in rebuild.compare(database_url) for difference in batch}
+    assert differing == {"ill"}
+    assert repair(floor.desk.journal, "ill", floor.clock.now())
+    floor.clock.sleep(A_WHILE / timedelta(seconds=1))
+    floor.sweep()
+    assert breached(floor) == set(CALLS)
+    assert floor.rows("select * from timers where call_id = 'ill'") == []
+
+
+def test_it_is_noted_and_goes_no_further_where_postgres_is_at_fault(ill_floor: Floor, noted: list[str]) -> None:
+    """A call is not put off for an outage: nothing is known of it then."""
+    floor = ill_floor
+    floor.clock.go_to(31)
+    floor.rows("alter table calls_live rename to away")
+    with pytest.raises(Exception, match="calls_live"):
+        sweep_timers(floor.sweeper, floor.clock.now())
+    floor.rows("alter table away rename to calls_live")
+    assert floor.sweep() == 2
+    assert noted == ["ill"]
+
+
+def test_a_batch_loses_only_the_event_of_that_call(ill_floor: Floor, noted: list[str]) -> None:
+    floor = ill_floor
+    results = submit(floor.desk, [routed(call_id) for call_id in CALLS], floor.clock.now())
+    assert [result.status for result in results] == [201, 500, 201]
+    assert noted == ["ill"]
+    assert [floor.call(call_id)["offer"]["agentId"] for call_id in ("call-1", "call-2")] == ["of-call-1", "of-call-2"]
+    assert floor.rows("select * from events where call_id = 'ill' and name = 'call_routed'") == []
+
+
+def test_a_delivery_gives_back_only_the_message_of_that_call(ill_floor: Floor) -> None:
+    floor = ill_floor
+    now = floor.clock.now()
+    bodies = {call_id: f'{{"event": "call_routed", "callId": "{call_id}", "agentId": "a-{n}", "routingTime": 1}}'
+              for n, call_id in enumerate(CALLS)}  # fmt: skip
+    refused = submit_messages(floor.desk, [Message(f"m-{c}", body, now) for c, body in bodies.items()], now)
+    assert {name: [found.status for found in problems] for name, problems in refused.items()} == {"m-ill": [500]}
+
+
+def test_who_waits_behind_that_call_is_offered(ill_floor: Floor, noted: list[str]) -> None:
+    floor = ill_floor
+    floor.rows("update queues set routing = 'switchboard'")
+    floor.rows("update agents set status = 'offline'")
+    floor.send(initiated("behind"))
+    floor.rows("update calls_live set seeks = 'any' where id = 'ill'")
+    floor.rows("update agents set status = 'available' where id = 'interpreter-01'")
+    assert offer_waiting_calls(floor.sweeper, floor.clock.now()) == 1
+    assert floor.call("behind")["offer"]["agentId"] == "interpreter-01"
+    assert noted == ["ill"]
