@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from shared.adapters import log, metrics
+from shared.adapters import invocation, log, metrics
 from shared.adapters.metrics import Metric
 from shared.contracts.cloudevents import is_cloudevent, traceparent_of
 from shared.contracts.problems import Problem
 from shared.contracts.wire import Json
 from shared.domain.facts import Source
+from shared.usecases.failures import noted
 from shared.usecases.news import Announcer, News
 from shared.usecases.submit import Result
 
@@ -21,15 +22,19 @@ LONGEST_ID = 128
 
 
 class RecordLog:
-    """An announcer that notes what was recorded, a line a transaction, and hands it on."""
+    """An announcer that notes what was recorded, a line a transaction, and hands it on.
+
+    It never fails: what was recorded is, and what is not told now the outbox has.
+    """
 
     def __init__(self, announcer: Announcer) -> None:
         self._announcer = announcer
 
     def announce(self, news: News) -> None:
-        if news.changes:
-            _note(news)
-        self._announcer.announce(news)
+        with noted(invocation.failed):
+            if news.changes:
+                _note(news)
+            self._announcer.announce(news)
 
 
 def note_results(bodies: Sequence[object], results: Sequence[Result]) -> None:

@@ -74,8 +74,16 @@ def _only_text(value: object) -> object:
     raise ValueError("must be an RFC 3339 time with its offset, such as 2026-01-31T12:00:00.000Z")
 
 
+def _in_utc(moment: datetime) -> datetime:
+    """In the one zone object that all our times have: another makes each comparison several times as dear."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # at the edge of the calendar, and refused for that
+        return moment
+
+
 Metadata = Annotated[dict[str, Any], AfterValidator(_bounded)]
-OccurredAt = Annotated[AwareDatetime, BeforeValidator(_only_text), Field(strict=False)]
+OccurredAt = Annotated[AwareDatetime, BeforeValidator(_only_text), AfterValidator(_in_utc), Field(strict=False)]
 
 
 class _Incoming(Contract):

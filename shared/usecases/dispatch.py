@@ -6,6 +6,7 @@ from datetime import datetime
 
 from shared.domain.agents import AgentStatus
 from shared.domain.routing import seeks_agent
+from shared.usecases.failures import noted
 from shared.usecases.journal import UnavailableError
 from shared.usecases.news import Announcer, News
 from shared.usecases.sweep_timers import Sweeper, offer_waiting_calls
@@ -31,5 +32,5 @@ class Dispatcher:
 
     def _offer(self, queue_ids: set[str], limit: int) -> None:
         """No more calls than may have found an agent: others must not lose sight of those at the head meanwhile."""
-        with suppress(UnavailableError):  # what was recorded stays recorded
+        with suppress(UnavailableError), noted(self._sweeper.failed):  # what was recorded stays recorded
             offer_waiting_calls(self._sweeper, self._now(), queue_ids, min(limit, AT_ONCE))

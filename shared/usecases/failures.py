@@ -1,20 +1,20 @@
-"""What nobody foresaw: the failure of one call is noted, and takes no other call along."""
+"""What nobody foresaw: it is noted, and takes nothing along that has no part in it."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from shared.usecases.journal import UnavailableError
 
-Failed = Callable[[str], None]  # notes the exception that is being handled, and of which call
+Failed = Callable[[str | None], None]  # notes the exception that is being handled, and of which call where it is one's
 
 
-def passed_on(_call_id: str) -> None:
+def passed_on(_call_id: str | None) -> None:
     """For who has nobody to note it: it goes on as it was raised."""
     raise  # noqa: PLE0704 - whoever calls this is handling one
 
 
 @contextmanager
-def noted(failed: Failed, call_id: str) -> Generator[None]:
+def noted(failed: Failed, call_id: str | None = None) -> Generator[None]:
     """Goes on behind the block where it failed, unless all would: then `UnavailableError` goes through."""
     try:
         yield

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from shared.usecases.failures import noted
 from shared.usecases.journal import UnavailableError
 from shared.usecases.keep_time import A_TURN, TimeBook, keep_time
 from shared.usecases.shelve import A_TRANSACTION, shelve
@@ -51,19 +52,26 @@ class Tally:
 def run_sweep(
     sweeper: Sweeper, upkeep: Upkeep, until: datetime, now: Callable[[], datetime], sleep: Callable[[float], None]
 ) -> Tally:
-    """Sweep until the time given. An outage of Postgres is waited out: the promises are still there after it."""
+    """Sweep until the time given. An outage of Postgres is waited out: the promises are still there after it.
+
+    A duty that fails for a reason that nobody foresaw is noted, and keeps none of the others from being done.
+    """
     tally = Tally()
     tidied = now()
     while (moment := now()) < until:
         try:
             upkeep.beat(moment)
             _round(sweeper, upkeep, now, min(moment + LONGEST_SLEEP, until), tally)
-            shelved = shelve(sweeper.journal, moment)
-            followed = keep_time(upkeep.book)
+            shelved = followed = 0
+            with noted(sweeper.failed):
+                shelved = shelve(sweeper.journal, moment)
+            with noted(sweeper.failed):
+                followed = keep_time(upkeep.book)
             tally.shelved, tally.followed = tally.shelved + shelved, tally.followed + followed
             if moment - tidied > TIDY_EVERY:
-                upkeep.tidy(moment)
                 tidied = moment
+                with noted(sweeper.failed):
+                    upkeep.tidy(moment)
             due_at = moment if shelved == A_TRANSACTION else upkeep.next_due(moment)
             if followed >= A_TURN:
                 due_at = min(due_at or until, now() + A_TURN_EVERY)
@@ -87,4 +95,5 @@ def _round(sweeper: Sweeper, upkeep: Upkeep, now: Callable[[], datetime], until:
         tally.timers += settled
         tally.offers += offered
         busy = settled + offered > 0
-    tally.republished += upkeep.republish(now())
+    with noted(sweeper.failed):
+        tally.republished += upkeep.republish(now())

@@ -121,7 +121,8 @@ def submit(
         received_at = now + timedelta(microseconds=index)  # so that undated events of one batch keep the order sent
         arrival = _arrival(event, received_at, item_key, queued[index] if queued else None, ids)
         if isinstance(event, AgentStatusChanged):
-            with trace.under(own_trace or trace.current()):
+            results[index] = _failed()
+            with noted(desk.failed), trace.under(own_trace or trace.current()):
                 results[index] = _change_agent(desk, event, arrival, fingerprint(body))
         else:
             submissions[index] = _submission(event, arrival, fingerprint(body), history)
@@ -149,7 +150,7 @@ def _recorded(desk: Desk, sent: Sequence[Submission], now: datetime, traces: Map
 def _recorded_alone(desk: Desk, submission: Submission, now: datetime, traces: Mapping[str, str]) -> Result:
     with noted(desk.failed, submission.event.call_id):
         return record_events(desk.journal, desk.announcer, [submission], now, desk.grace, result_of, traces)[0]
-    return _refused(problem(500, "The failure is in the log of this function, with its cause."))
+    return _failed()
 
 
 def _retold(result: Result, retell: Callable[[Problem], Problem] | None) -> Result:
@@ -259,6 +260,10 @@ def item_of(result: Result) -> dict[str, Any]:
     if isinstance(result.body, Problem):
         return {"status": result.status, "problem": result.body.model_dump()}
     return {"status": result.status, **result.body}
+
+
+def _failed() -> Result:
+    return _refused(problem(500, "The failure is in the log of this function, with its cause."))
 
 
 def _refused(found: Problem) -> Result:

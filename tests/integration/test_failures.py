@@ -1,12 +1,19 @@
 """One call fails in a way that nobody foresaw: every promise to every other call is kept."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import NoReturn
 
 import pytest
 
 from infra.database import rebuild
+from shared.adapters import metrics
+from shared.adapters.postgres.upkeep import PostgresUpkeep
+from shared.adapters.record_log import RecordLog
+from shared.usecases import run_sweep as run_sweep_module
 from shared.usecases.rebuild import repair
+from shared.usecases.run_sweep import run_sweep
 from shared.usecases.submit import submit
 from shared.usecases.submit_messages import Message, submit_messages
 from shared.usecases.sweep_timers import A_WHILE, offer_waiting_calls, sweep_timers
@@ -21,6 +28,17 @@ def initiated(call_id: str) -> dict[str, str]:
 
 def routed(call_id: str) -> dict[str, object]:
     return {"event": "call_routed", "callId": call_id, "agentId": f"of-{call_id}", "routingTime": 1}
+
+
+def broken(*_: object) -> NoReturn:
+    raise RuntimeError("nobody foresaw this")
+
+
+@pytest.fixture(autouse=True)
+def figures() -> Iterator[None]:
+    """They are the process's: the next test's must not have ours."""
+    yield
+    metrics.flush()
 
 
 @pytest.fixture
@@ -106,3 +124,41 @@ def test_who_waits_behind_that_call_is_offered(ill_floor: Floor, noted: list[str
     assert offer_waiting_calls(floor.sweeper, floor.clock.now()) == 1
     assert floor.call("behind")["offer"]["agentId"] == "interpreter-01"
     assert noted == ["ill"]
+
+
+def test_a_duty_of_the_sweep_that_fails_keeps_no_promise_from_being_kept(
+    floor: Floor, noted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Timers, offers and the telling of what nobody heard go on, whatever becomes of the shelf and of agents' time."""
+    floor.sweeper = replace(floor.sweeper, failed=noted.append)
+    for duty in ("shelve", "keep_time"):
+        monkeypatch.setattr(run_sweep_module, duty, broken)
+    floor.send(initiated("call-1"))
+    floor.told.news.clear()
+    upkeep = PostgresUpkeep(floor.database, floor.told, "this-one", lambda: None)
+    run_sweep(floor.sweeper, upkeep, floor.clock.at(32), floor.clock.now, floor.clock.sleep)
+    assert breached(floor) == {"call-1"}
+    assert ("call-1", "call_initiated") in floor.told.events()
+    assert set(noted) == {None}
+
+
+def test_what_is_recorded_is_answered_so_whatever_becomes_of_telling_it(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(floor.told, "announce", broken)
+    floor.desk = replace(floor.desk, announcer=RecordLog(floor.told))
+    told = [initiated("call-1"), routed("call-1"), {"event": "call_answered", "callId": "call-1", "waitTime": 1}]
+    assert [result.status for result in floor.send(*told)] == [201, 201, 201]
+    assert floor.history("call-1") == [("call_initiated", False), ("call_routed", False), ("call_answered", False)]
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [RuntimeError]
+    assert floor.rows("select calls from outbox") == [{"calls": ["call-1"]}], "it is told later"
+
+
+def test_an_agents_event_that_fails_takes_no_calls_event_along(
+    floor: Floor, noted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(floor.desk.agents, "change", broken)
+    floor.desk = replace(floor.desk, failed=noted.append)
+    changed = {"event": "agent_status_changed", "agentId": "interpreter-01", "status": "away"}
+    assert [result.status for result in floor.send(initiated("call-1"), changed, routed("call-1"))] == [201, 500, 201]
+    assert noted == [None]
