@@ -1,19 +1,24 @@
 """Ingest through the handlers, in process, against what this machine can do at all.
 
 One event a request stands beside the very statements that it sends, without the rules around them. A batch stands
-beside bare events: inserted 500 a transaction by `unnest`, with a key and nothing else.
+beside bare events: inserted 500 a transaction by `unnest`, with a key and nothing else. A batch of a real day has a
+third as many calls as events, and copies its senders' ids; in the dearest that there can be, each event is of another.
 """
 
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from datetime import date
 from statistics import median
 from typing import Any
 
 import psycopg
 
-from bench.stage import KEY, Figure, Stage, per_second
+from bench.report import console
+from bench.stage import KEY, REPOSITORY, Figure, Stage, per_second
+from infra.floor.call_log import LoggedCall, read
+from infra.floor.playback import in_order
 from shared.adapters import tokens
 from shared.adapters.ids import new_id
 from shared.adapters.postgres.connection import Database
@@ -22,6 +27,7 @@ from shared.adapters.postgres.ledger import Cursor, PostgresLedger, Query
 CALLS = 400
 BATCH = 500
 ROUNDS = 5  # of which the median counts
+REAL_DAY = REPOSITORY.parent / "shared" / "data" / "technion-1999-08-01.csv"
 _BARE_TABLE = """
 create table bare (id text primary key, call_id text, name text, data jsonb, at timestamptz default now())
 """
@@ -54,24 +60,40 @@ def measure(stage: Stage) -> Iterator[Figure]:
     rate, ceiling = _in_turn(lambda: _handled(stage, _post, single), lambda: _replayed(stage, trace, len(single)))
     yield Figure("ingest, one event a request", rate, "events/s", ceiling, "same SQL, no rules")
 
-    events = lifecycles(CALLS * 10)
-    batches = [events[i : i + BATCH] for i in range(0, len(events), BATCH)]
-    for name, handle, requests in (
-        ("ingest, 500 a request", _post, [_request(batch) for batch in batches]),
-        ("ingest, 500 SQS messages at once", _deliver, [_delivery(batch) for batch in batches]),
-        ("ingest, 500 a request, as history", _post, [_request(batch, history=True) for batch in batches]),
+    yield from _measure_batches(stage, "500 of the real day", real_day())
+    yield from _measure_batches(stage, "500, each of another call", lifecycles(CALLS * 10))
+
+
+def real_day() -> list[dict[str, Any]]:
+    """Its events in the order of time, all in one queue; none where the file is not here."""
+    if not REAL_DAY.exists():
+        console.print(f"The real day is not here, and not measured: {REAL_DAY}")
+        return []
+    with REAL_DAY.open() as lines:
+        calls = [entry for entry in read(lines, date(1999, 8, 1)) if isinstance(entry, LoggedCall)]
+    told = [event for _, event in in_order(calls)]
+    return [event | {"queueId": "medical_spanish"} if "queueId" in event else event for event in told]
+
+
+def _measure_batches(stage: Stage, name: str, told: list[dict[str, Any]]) -> Iterator[Figure]:
+    batches = [told[i : i + BATCH] for i in range(0, len(told), BATCH)]
+    for how, handle, requests in (
+        ("a request", _post, [_request(batch) for batch in batches]),
+        ("as SQS messages at once", _deliver, [_delivery(batch) for batch in batches]),
+        ("a request, as history", _post, [_request(batch, history=True) for batch in batches]),
     ):
-        yield from _beside_bare(stage, name, handle, requests, events)
+        if requests:
+            yield from _beside_bare(stage, f"ingest, {name}, {how}", handle, requests, told)
 
 
 def _beside_bare(
-    stage: Stage, name: str, handle: Handle, requests: list[dict[str, Any]], events: list[dict[str, Any]]
+    stage: Stage, name: str, handle: Handle, requests: list[dict[str, Any]], told: list[dict[str, Any]]
 ) -> Iterator[Figure]:
     trace = _trace(stage, handle, requests)
     rate, sql, bare = _in_turn(
-        lambda: _handled(stage, handle, requests) * BATCH,
-        lambda: _replayed(stage, trace, len(events)),
-        lambda: _bare(stage, events),
+        lambda: _handled(stage, handle, requests) * len(told) / len(requests),
+        lambda: _replayed(stage, trace, len(told)),
+        lambda: _bare(stage, lifecycles(CALLS * 10)),
     )
     yield Figure(name, rate, "events/s", bare, "bare events by unnest")
     yield Figure("  its SQL, no rules", sql, "events/s", bare, "bare events by unnest")
@@ -79,8 +101,8 @@ def _beside_bare(
 
 def seconds_a_request(stage: Stage, batch: int) -> float:
     """How long the handler takes for so many events, one request after the other, without Lambda around it."""
-    events = lifecycles(CALLS)
-    requests = [_request(events[i : i + batch]) for i in range(0, len(events), batch)]
+    told = lifecycles(CALLS)
+    requests = [_request(told[i : i + batch]) for i in range(0, len(told), batch)]
     _trace(stage, _post, requests)
     return 1 / median(_handled(stage, _post, requests) for _ in range(ROUNDS))
 
@@ -120,12 +142,12 @@ def _deliver(delivery: dict[str, Any]) -> None:
     assert from_queue(delivery, None) == {"batchItemFailures": []}
 
 
-def _bare(stage: Stage, events: list[dict[str, Any]]) -> float:
-    rows = [(f"event-{n}", event["callId"], event["event"], json.dumps(event)) for n, event in enumerate(events)]
+def _bare(stage: Stage, told: list[dict[str, Any]]) -> float:
+    rows = [(f"event-{n}", event["callId"], event["event"], json.dumps(event)) for n, event in enumerate(told)]
     batches = [[list(column) for column in zip(*rows[i : i + BATCH], strict=True)] for i in range(0, len(rows), BATCH)]
     with psycopg.connect(stage.database(), autocommit=True, prepare_threshold=1) as connection:
         connection.execute(_BARE_TABLE)
-        return per_second(lambda: [connection.execute(_BARE_INSERT, batch) for batch in batches], len(events))
+        return per_second(lambda: [connection.execute(_BARE_INSERT, batch) for batch in batches], len(told))
 
 
 @contextmanager
@@ -183,11 +205,9 @@ def _send(connection: psycopg.Connection[Any], trace: Trace) -> None:
         begun, sending = not commit, not wait
 
 
-def _delivery(events: list[dict[str, Any]]) -> dict[str, Any]:
+def _delivery(told: list[dict[str, Any]]) -> dict[str, Any]:
     attributes = {"SentTimestamp": str(time.time_ns() // 1_000_000)}
-    return {
-        "Records": [{"messageId": new_id(), "body": json.dumps(event), "attributes": attributes} for event in events]
-    }
+    return {"Records": [{"messageId": new_id(), "body": json.dumps(event), "attributes": attributes} for event in told]}
 
 
 def _request(body: object, *, history: bool = False) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from psycopg import errors
 from psycopg.rows import TupleRow
 
 from shared.adapters.postgres import claims, codec, outbox, shelf, statements
-from shared.adapters.postgres.columns import by_column
+from shared.adapters.postgres.columns import array, by_column
 from shared.adapters.postgres.connection import Database, SilentError
 from shared.domain.agents import ENGAGED, Effect
 from shared.domain.call import Call
@@ -135,12 +135,13 @@ class PostgresLedger:
         since: datetime = EVER,
     ) -> Loaded:
         """Locks first, then looks for replays: whoever waited for the lock sees what its holder has recorded."""
-        known_events = statements.KNOWN_EVENTS, {"ids": list(event_ids), "calls": list(call_ids), "since": since}
-        queries: list[Query] = [(statements.LOCK_CALLS, [list(call_ids)]), _draw(events)]
+        calls = array([*call_ids])
+        known_events = statements.KNOWN_EVENTS, {"ids": array([*event_ids]), "calls": calls, "since": since}
+        queries: list[Query] = [(statements.LOCK_CALLS, [calls]), _draw(events)]
         if event_ids:
             queries.append(known_events)
         if queue_ids:
-            queries.append((statements.LIMITS, [list(queue_ids)]))
+            queries.append((statements.LIMITS, [array([*queue_ids])]))
         locked, *others = self._run(queries)
         records = _records(locked)
         results = iter([cursor.fetchall() for cursor in others])
@@ -166,7 +167,7 @@ class PostgresLedger:
         return Drawn(transaction, positions[:events])
 
     def _unshelved(self, call_ids: Sequence[str]) -> dict[str, CallRecord]:
-        (rows,) = self._run([(statements.UNSHELVE, [call_ids])])
+        (rows,) = self._run([(statements.UNSHELVE, [array(call_ids)])])
         records = _records(rows)
         if begun := [record.id for record in records.values() if record.call]:
             self._run(shelf.recount(begun, -1))
@@ -185,7 +186,7 @@ class PostgresLedger:
         return len(found)
 
     def logs(self, call_ids: Collection[str]) -> Mapping[str, list[EventRow]]:
-        (rows,) = self._run([(statements.LOGS, {"calls": list(call_ids)})])
+        (rows,) = self._run([(statements.LOGS, {"calls": array([*call_ids])})])
         logs: dict[str, list[EventRow]] = defaultdict(list)
         for row in _named(rows):
             logs[row["call_id"]].append(codec.event_from_row(row))

@@ -11,7 +11,7 @@ _EVENT: LiteralString = ", ".join(EVENT_COLUMNS)
 _AGENT: LiteralString = ", ".join([f"a.{name}" for name in AGENT])
 
 # The calls of a batch, locked in one order so that two batches cannot block each other.
-LOCK_CALLS: LiteralString = f"select {_RECORDED} from calls_live where id = any(%s) order by id for update"
+LOCK_CALLS: LiteralString = f"select {_RECORDED} from calls_live where id = any(%s::text[]) order by id for update"
 
 # Places in the log for what may be recorded, in blocks, and the transaction's own id, so that news can be put into
 # words while Postgres commits. Drawn under the calls' locks: a call's events lie in the order in which they came.
@@ -24,7 +24,7 @@ from (select pg_get_serial_sequence('events', 'position')::regclass as position)
 
 # Calls that came to the shelf a while ago, back to where calls are recorded. What two want at once one of them gets.
 UNSHELVE: LiteralString = f"""
-update calls set shelf = 'infinity' where id = any(%s) and shelf < 'infinity' returning {_RECORDED}
+update calls set shelf = 'infinity' where id = any(%s::text[]) and shelf < 'infinity' returning {_RECORDED}
 """
 
 # What may be shelved: over, last written a while ago, and owing nothing, so that only a late event can change it. A
@@ -39,26 +39,27 @@ SHELVE = "update calls set shelf = coalesce(initiated_at, settled_at) where id =
 
 # Nothing of these live calls was received earlier; a day's grace, for functions' clocks differ by moments.
 _SINCE: LiteralString = """
-    select min(coalesce(recorded_since - interval '1 day', '-infinity')) from calls_live where id = any(%(calls)s)
+    select min(coalesce(recorded_since - interval '1 day', '-infinity')) from calls_live
+    where id = any(%(calls)s::text[])
 """
 
 # Which of these ids have been used before: by these calls, of which no month before they were on record can hold an
 # event, or lately by any; or in no month, where they would be in the way. So the number of months does not matter.
 KNOWN_EVENTS: LiteralString = (
-    "select id, call_id, fingerprint from events where id = any(%(ids)s) and received_at >= least(%(since)s, ("
+    "select id, call_id, fingerprint from events where id = any(%(ids)s::text[]) and received_at >= least(%(since)s, ("
     + _SINCE
-    + ")) union all select id, call_id, fingerprint from events_other where id = any(%(ids)s)"
+    + ")) union all select id, call_id, fingerprint from events_other where id = any(%(ids)s::text[])"
 )
 
 # In the order of `Limits`, after the id.
 LIMITS = """
 select id, sla_seconds, answer_seconds, hold_seconds, short_call_seconds, wrap_up_seconds, routing
-from queues where id = any(%s)
+from queues where id = any(%s::text[])
 """
 
 # All that is known of some live calls, for the fold.
 LOGS: LiteralString = (
-    "select * from events where call_id = any(%(calls)s) and received_at >= (" + _SINCE + ") order by position"
+    "select * from events where call_id = any(%(calls)s::text[]) and received_at >= (" + _SINCE + ") order by position"
 )
 
 # These come as the text of an array.
