@@ -24,6 +24,12 @@ class StatusChange:
     received_at: datetime
     fingerprint: str
     dated: bool
+    sequence: int | None = None
+
+    @property
+    def source(self) -> str:
+        """The report's name. In one instant reports follow each other by it: by their sequence where they have one."""
+        return self.event_id if self.sequence is None else f"{self.sequence:016}.{self.event_id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,6 +220,7 @@ def _change_agent(desk: Desk, event: AgentStatusChanged, arrival: Arrival, words
         received_at=arrival.received_at,
         fingerprint=words,
         dated=arrival.dated,
+        sequence=event.sequence,
     )
     outcome = change_status(desk.agents, desk.announcer, change)
     if isinstance(outcome, Problem):

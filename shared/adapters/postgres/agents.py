@@ -20,27 +20,31 @@ from shared.domain.agents import ENGAGED
 from shared.domain.rules import AN_INSTANT
 from shared.usecases import trace
 from shared.usecases.agents import AgentChange, StatusChange
-from shared.usecases.journal import AgentRecord
 
 _LOCK = "select * from agents where id = %s for update"
 _KNOWN = "select agent_id, fingerprint from agent_events where id = %s"
 _RECORD = """
-insert into agent_events (id, agent_id, status, reason, at, received_at, fingerprint)
-values (%(event_id)s, %(agent_id)s, %(status)s, %(reason)s, %(at)s, %(received_at)s, %(fingerprint)s)
+insert into agent_events (id, agent_id, status, reason, at, received_at, fingerprint, sequence)
+values (%(event_id)s, %(agent_id)s, %(status)s, %(reason)s, %(at)s, %(received_at)s, %(fingerprint)s, %(sequence)s)
 """
 # Whatever call put the agent into the status before, it has no say any more.
 _APPLY = """
 with changed as (
     update agents
-    set status = %s, status_since = %s, reason = %s, call_id = null, misses = 0, next_status = null
-    where id = %s returning *
+    set status = %(status)s, status_since = %(at)s, reason = %(reason)s, call_id = null, misses = 0, next_status = null,
+        said_at = %(at)s, said_source = %(source)s
+    where id = %(agent_id)s returning *
 )"""
 # As soon as the call lets go of the agent. Nobody needs to say so in order to be available then.
-_APPLY_LATER = "update agents set next_status = nullif(%s, 'available'), next_reason = %s where id = %s"
+_APPLY_LATER = """
+update agents set next_status = nullif(%(status)s, 'available'), next_reason = %(reason)s,
+    said_at = %(at)s, said_source = %(source)s
+where id = %(agent_id)s
+"""
 _PUT_AGENT = """
 with changed as (
 insert into agents (id, name, languages, queues, skills, status, status_since)
-values (%s, %s, %s, %s, %s, coalesce(%s, 'offline'), %s)
+values (%(id)s, %(name)s, %(languages)s, %(queues)s, %(skills)s, coalesce(%(status)s, 'offline'), %(now)s)
 on conflict (id) do update
 set name = excluded.name, languages = excluded.languages, queues = excluded.queues, skills = excluded.skills
 returning *, xmax = 0 as created
@@ -54,7 +58,8 @@ _SIGNED_IN = """, signed_in as (
 )"""
 # The floor is told of it like of anything else.
 _TOLD = """, told as (
-    insert into outbox (agents, next_attempt_at, traceparent) select array[id], %s, %s from changed
+    insert into outbox (agents, next_attempt_at, traceparent)
+    select array[id], %(again_at)s, %(traceparent)s from changed
     returning txid, traceparent
 )
 select changed.*, told.txid as transaction, told.traceparent from changed, told
@@ -90,23 +95,22 @@ class PostgresAgents:
             agent = codec.agent_from_row(row)
             if known := cursor.execute(_KNOWN, [change.event_id]).fetchone():
                 return AgentChange("replayed" if _same(known, change) else "key_reused", agent)
-            change = _placed(change, agent)
-            cursor.execute(_RECORD, asdict(change))
-            if change.at < agent.status_since:
+            change = _placed(change, row)
+            told = {**asdict(change), "source": change.source, **_telling(change.received_at)}
+            cursor.execute(_RECORD, told)
+            if change.at < agent.status_since or _was_overtaken(change, row):
                 return AgentChange("outdated", agent)
             if agent.status in ENGAGED:
-                cursor.execute(_APPLY_LATER, [change.status, change.reason, change.agent_id])
+                cursor.execute(_APPLY_LATER, told)
                 return AgentChange("deferred", agent)
-            told = [change.received_at + REPUBLISH_AFTER, trace.current()]
-            cursor.execute(_APPLY + _TOLD, [change.status, change.at, change.reason, change.agent_id, *told])
+            cursor.execute(_APPLY + _TOLD, told)
             return _applied(cursor.fetchone())
 
     def put_agent(self, agent_id: str, setup: AgentSetup, now: datetime) -> AgentChange:
         connection = self._database.connection()
         with available(), connection.cursor(row_factory=dict_row) as cursor:
-            skills = Jsonb(setup.skills)
-            values = [agent_id, setup.name, setup.languages, setup.queues, skills, setup.status, now]
-            cursor.execute(_PUT_AGENT + _SIGNED_IN + _TOLD, [*values, now + REPUBLISH_AFTER, trace.current()])
+            said = setup.model_dump(by_alias=False) | {"id": agent_id, "now": now, "skills": Jsonb(setup.skills)}
+            cursor.execute(_PUT_AGENT + _SIGNED_IN + _TOLD, said | _telling(now))
             return _applied(cursor.fetchone())
 
     def put_queue(self, queue_id: str, setup: QueueSetup) -> QueueView:
@@ -128,9 +132,19 @@ def _overflowing(setup: QueueSetup) -> Generator[None]:
         raise refuse(400, detail, (field, "is this queue itself")) from None
 
 
-def _placed(change: StatusChange, agent: AgentRecord) -> StatusChange:
+def _telling(now: datetime) -> dict[str, Any]:
+    return {"again_at": now + REPUBLISH_AFTER, "traceparent": trace.current()}
+
+
+def _placed(change: StatusChange, agent: DictRow) -> StatusChange:
     """Without a date, a change comes after all that is known of the agent, even if another sender's clock is ahead."""
-    return change if change.dated else replace(change, at=max(change.at, agent.status_since + AN_INSTANT))
+    newest = max(agent["status_since"], agent["said_at"] or agent["status_since"])
+    return change if change.dated else replace(change, at=max(change.at, newest + AN_INSTANT))
+
+
+def _was_overtaken(change: StatusChange, agent: DictRow) -> bool:
+    """By what the agent said after it: then it says what was, and nothing of what is."""
+    return agent["said_at"] is not None and (change.at, change.source) < (agent["said_at"], agent["said_source"])
 
 
 def _same(known: DictRow, change: StatusChange) -> bool:

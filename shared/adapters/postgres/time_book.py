@@ -30,12 +30,17 @@ from (
 ) new
 """
 _CALLS = "select distinct call_id from events where txid >= %s and txid < %s and source <> 'history'"
-_REPORTS = """
-select agent_id, id, status, at from agent_events
+# As `StatusChange.source` has it.
+_REPORT: LiteralString = """
+    agent_id, status, at,
+    case when sequence is null then id else lpad(sequence::text, 16, '0') || '.' || id end as source
+"""
+_REPORTS: LiteralString = f"""
+select {_REPORT} from agent_events
 where txid >= %s and txid < %s and received_at - at < interval '366 days'
 """
-_REPORTED = """
-select agent_id, id, status, at from agent_events
+_REPORTED: LiteralString = f"""
+select {_REPORT} from agent_events
 where agent_id = %s and txid < (select through from agent_time_kept) and received_at - at < interval '366 days'
 """
 _LOGS = "select * from events where call_id = any(%s) and state = 'applied'"
@@ -151,7 +156,7 @@ def _signed(spans: Iterable[tuple[str, Span]], sign: int) -> Iterable[tuple[obje
 
 
 def _report(row: DictRow) -> OfAgent:
-    return row["agent_id"], Word(row["at"], False, row["id"], 0, AgentStatus(row["status"]))
+    return row["agent_id"], Word(row["at"], False, row["source"], 0, AgentStatus(row["status"]))
 
 
 def span_from_row(row: DictRow) -> Span:

@@ -1,0 +1,89 @@
+"""What agents say of themselves, in any order and any number of copies: the last thing said holds."""
+
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shared.adapters.postgres.agent_time import LAST_FIRST
+from tests.integration.conftest import Floor
+
+_numbers = count()
+_LAST = f"select status from agent_spans s where agent_id = %s order by {LAST_FIRST} limit 1"  # noqa: S608 - our words
+SAID = st.sampled_from(["available", "away", "offline"])
+# Seconds after the agent was put there, from a clock that knows seconds only.
+reports = st.lists(st.tuples(st.integers(1, 3), SAID), min_size=1, max_size=5)
+
+
+def told(floor: Floor, agent_id: str, said: list[tuple[int, str]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "event": "agent_status_changed", "agentId": agent_id, "status": status, "reason": f"number {number}",
+            "eventId": f"{agent_id}.{number}", "sequence": number, "occurredAt": floor.clock.at(second).isoformat(),
+        }
+        for number, (second, status) in enumerate(sorted(said, key=lambda one: one[0]))
+    ]  # fmt: skip
+
+
+def introduced(floor: Floor, on_call: bool) -> str:
+    """An agent who was there before, free or talking."""
+    number = next(_numbers)
+    agent_id, call_id = f"agent-{number}", f"talk-{number}"
+    floor.rows(
+        "insert into agents (id, name, status, status_since) values (%s, 'A', 'available', '2026-01-01')", agent_id
+    )
+    if on_call:
+        floor.clock.go_to(0)
+        floor.send(
+            {"event": "call_initiated", "callId": call_id, "type": "voice", "queueId": "medical_spanish"},
+            {"event": "call_routed", "callId": call_id, "agentId": agent_id, "routingTime": 1},
+            {"event": "call_answered", "callId": call_id, "waitTime": 1},
+        )
+    return agent_id
+
+
+def standing(floor: Floor, agent_id: str) -> tuple[Any, ...]:
+    (row,) = floor.rows(
+        "select status, status_since, reason, next_status, next_reason from agents where id = %s", agent_id
+    )
+    if row["status"] != "on_call":
+        return row["status"], row["status_since"], row["reason"]
+    return row["status"], row["next_status"], row["next_reason"]
+
+
+@pytest.mark.parametrize("on_call", [False, True], ids=["free", "on a call"])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(said=reports, data=st.data())
+def test_the_last_thing_said_holds_whatever_came_last(
+    floor: Floor, on_call: bool, said: list[tuple[int, str]], data: st.DataObject
+) -> None:
+    in_order, shuffled = introduced(floor, on_call), introduced(floor, on_call)
+    floor.clock.go_to(10)
+    for event in told(floor, in_order, said):
+        assert floor.send(event)[0].status in (201, 202)
+    events = told(floor, shuffled, said)
+    copies = data.draw(st.lists(st.sampled_from(events), max_size=3), label="copies")
+    for event in data.draw(st.permutations(events + copies), label="arrivals"):
+        assert floor.send(event)[0].status in (200, 201, 202)
+    assert standing(floor, shuffled) == standing(floor, in_order)
+    if not on_call:
+        assert standing(floor, in_order)[0] == sorted(said, key=lambda one: one[0])[-1][1]
+        floor.keep_time()
+        for agent_id in (in_order, shuffled):
+            (last,) = floor.rows(_LAST, agent_id)
+            assert last["status"] == standing(floor, agent_id)[0], "agents' time is of one mind with the floor"
+
+
+def test_what_was_said_first_and_comes_last_does_not_hold_after_the_call(floor: Floor) -> None:
+    agent_id = introduced(floor, on_call=True)
+    floor.clock.go_to(10)
+    away, back = told(floor, agent_id, [(2, "away"), (3, "available")])
+    for event in (back, away):
+        floor.send(event)
+    call_id = floor.agent(agent_id)[1]
+    floor.one("call_ended", call_id or "", endReason="completed", duration=9)
+    floor.clock.go_to(60)
+    floor.sweep()
+    assert floor.agent(agent_id)[0] == "available"
