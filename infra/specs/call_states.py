@@ -73,7 +73,8 @@ What each event is in each state, coming next after all that is on record:
 - **legal**: it happened. **early**: its predecessor may yet come, so it is parked (202). **illegal**: nothing that may
   come can make it possible (409). **void**: a conclusion of the system that the facts disprove; unrecorded or marked.
 - Where two are given, the rest of the record decides: a completed end is early in a call that nobody has answered yet,
-  and legal in one that waits again after a transfer; a breach is recorded once.
+  and legal in one that waits again after a transfer; a breach is recorded once; the first offer is Switchboard's own
+  where the queue leaves it to us.
 - *undated*: an event without `occurredAt` follows all that is on record, so that it cannot wait for what came before.
 
 """
@@ -98,7 +99,8 @@ def _explored() -> Mapping[str, list[Call | None]]:
     """Calls of every kind that any sequence of the samples leads to, by state."""
     found: dict[str, list[Call | None]] = defaultdict(list)
     seen: set[object] = set()
-    frontier: list[Call | None] = [None]
+    ours = facts.Initiated("voice", "queue", None, Limits(routing="switchboard"))
+    frontier: list[Call | None] = [None, append(None, _event(facts.Initiated, lambda _: ours, None))]
     while frontier:
         call = frontier.pop(0)
         if (kind := _kind(call)) not in seen:
@@ -112,7 +114,13 @@ def _kind(call: Call | None) -> object:
     """All that the rules can ask of a call, apart from times and names."""
     if call is None:
         return None
-    asked = (call.answered_at, call.sla_breached_at, call.hold_exceeded_at, call.missed)
+    asked = (
+        call.limits.routing == "switchboard",
+        call.answered_at,
+        call.sla_breached_at,
+        call.hold_exceeded_at,
+        call.missed,
+    )
     return (state_of(call), call.attempts > 0, *(bool(each) for each in asked))
 
 

@@ -68,5 +68,16 @@ def agent_effects(before: Call | None, after: Call | None, at: datetime) -> tupl
         for agent_id, claim in held.items()
         if agent_id not in claimed
     ]
-    changed = [claim for agent_id, claim in claimed.items() if held.get(agent_id) != claim]
+    changed = [
+        claim
+        for agent_id, claim in claimed.items()
+        if held.get(agent_id) != claim and not _is_known_miss(agent_id, before, after, held.get(agent_id), claim)
+    ]
     return tuple(sorted(freed + changed, key=lambda effect: effect.agent_id))
+
+
+def _is_known_miss(agent_id: str, before: Call | None, after: Call | None, held: Effect | None, claim: Effect) -> bool:
+    """The same miss at another time: telephony confirms what a lapse had concluded."""
+    if not (before and after and held) or not held.status is claim.status is AgentStatus.AWAY:
+        return False
+    return before.missed_by.count(agent_id) == after.missed_by.count(agent_id)

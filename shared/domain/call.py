@@ -116,6 +116,12 @@ class Call(_Concluded):
         return self.offer and self.offer.offered_at + span(self.limits.answer_seconds)
 
     @property
+    def lacks_offer(self) -> bool:
+        """Switchboard must find an agent: telephony's own offer lapsed, or the queue leaves the first one to us."""
+        ours = self.attempts > 0 or self.limits.routing == "switchboard"
+        return ours and self.status is Status.WAITING and self.offer is None
+
+    @property
     def sla_due_at(self) -> datetime:
         return self.initiated_at + span(self.limits.sla_seconds)
 
@@ -235,6 +241,7 @@ def _transferred(call: Call, fact: Transferred, at: datetime) -> dict[str, Any]:
         "queue_id": fact.queue_id or call.queue_id,
         "agent_id": None,
         "offer": Offer(fact.agent_id, at, 1) if fact.agent_id else None,
+        "missed": _missed_by_others(call, fact.agent_id) if fact.agent_id else call.missed,
         "attempts": 1 if fact.agent_id else 0,
         "tried": (fact.agent_id,) if fact.agent_id else (),
     }

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from shared.domain.call import Call, Status
+from shared.domain.call import Call
 
 SHIFT_STEP = timedelta(minutes=10)
 
@@ -73,10 +73,8 @@ class Sought(StrEnum):
 
 
 def sought(call: Call) -> Sought | None:
-    """Where Switchboard must find an agent: telephony's own offer lapsed, or the queue leaves the first one to us."""
-    if call.status is not Status.WAITING or call.offer is not None or call.history:
-        return None
-    if call.attempts == 0 and call.limits.routing != "switchboard":
+    """None where no agent must be found."""
+    if not call.lacks_offer or call.history:
         return None
     return Sought.ANY if call.answered_at is None else Sought.OWN
 

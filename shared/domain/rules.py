@@ -109,10 +109,11 @@ def _still_true(call: Call, event: Event) -> bool:
             unanswered = call.status is Status.WAITING and call.answered_at is None
             return unanswered and call.sla_breached_at is None and event.at >= call.sla_due_at
         case AnswerTimedOut(agent_id=agent_id, attempt=attempt):
-            offer = call.offer
-            return offer is not None and (offer.agent_id, offer.attempt) == (agent_id, attempt)
+            offer, due_at = call.offer, call.offer_due_at
+            lapsed = due_at is not None and event.at >= due_at
+            return lapsed and offer is not None and (offer.agent_id, offer.attempt) == (agent_id, attempt)
         case Offered() | Rerouted():
-            return call.status is Status.WAITING and call.offer is None
+            return call.lacks_offer
         case HoldExceeded():
             due_at = call.hold_due_at
             return due_at is not None and event.at >= due_at

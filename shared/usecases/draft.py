@@ -170,12 +170,12 @@ class Draft:
         before, call = self.before, self.record.call
         if not before or not call:
             return STAYED
-        queue_id, agent_id = before.queue_id, _agent_of(before)
-        if queue_id == call.queue_id and agent_id in (None, _agent_of(call)):
+        queue_id, agent_id = before.queue_id, agent_of(before)
+        if queue_id == call.queue_id and agent_id in (None, agent_of(call)):
             return STAYED
         return Left(
             queue_id if queue_id != call.queue_id else None,
-            agent_id if agent_id != _agent_of(call) else None,
+            agent_id if agent_id != agent_of(call) else None,
         )
 
     def owed(self, grace: timedelta) -> dict[TimerKind, datetime]:
@@ -217,5 +217,6 @@ class Draft:
         return [*(self.log or ()), *self.recorded]
 
 
-def _agent_of(call: Call) -> str | None:
+def agent_of(call: Call) -> str | None:
+    """Who talks, or whose phone rings."""
     return call.agent_id or (call.offer.agent_id if call.offer else None)

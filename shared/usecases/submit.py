@@ -121,6 +121,8 @@ def submit(
         received_at = now + timedelta(microseconds=index)  # so that undated events of one batch keep the order sent
         arrival = _arrival(event, received_at, item_key, queued[index] if queued else None, ids)
         if isinstance(event, AgentStatusChanged):
+            results |= _recorded(desk, submissions, now, traces)  # what came before it may have made a phone ring
+            submissions.clear()
             results[index] = _failed()
             with noted(desk.failed), trace.under(own_trace or trace.current()):
                 results[index] = _change_agent(desk, event, arrival, fingerprint(body))
@@ -128,23 +130,26 @@ def submit(
             submissions[index] = _submission(event, arrival, fingerprint(body), history)
             if own_trace:
                 traces[submissions[index].event.id] = own_trace
-    if submissions:
-        sent = list(submissions.values())
-        told = _recorded(desk, sent, now, traces)
-        results |= zip(submissions, told, strict=True)
+    results |= _recorded(desk, submissions, now, traces)
     answers = [_retold(results[index], retold.get(index)) for index in range(len(bodies))]
     desk.note(bodies, answers)
     return answers
 
 
-def _recorded(desk: Desk, sent: Sequence[Submission], now: datetime, traces: Mapping[str, str]) -> list[Result]:
+def _recorded(
+    desk: Desk, sent: Mapping[int, Submission], now: datetime, traces: Mapping[str, str]
+) -> dict[int, Result]:
     """An event that fails for a reason that nobody foresaw takes none of its batch along."""
+    if not sent:
+        return {}
+    all_sent = list(sent.values())
     try:
-        return record_events(desk.journal, desk.announcer, sent, now, desk.grace, result_of, traces)
+        told = record_events(desk.journal, desk.announcer, all_sent, now, desk.grace, result_of, traces)
     except UnavailableError:
         raise
     except Exception:  # whose it is, each of them alone will tell
-        return [_recorded_alone(desk, submission, now, traces) for submission in sent]
+        told = [_recorded_alone(desk, submission, now, traces) for submission in all_sent]
+    return dict(zip(sent, told, strict=True))
 
 
 def _recorded_alone(desk: Desk, submission: Submission, now: datetime, traces: Mapping[str, str]) -> Result:

@@ -10,7 +10,7 @@ from shared.domain.call import Call
 from shared.domain.facts import AnswerTimedOut, Event, Fact, Offered, Rerouted, Source
 from shared.domain.routing import Routing, searches, seeks_agent
 from shared.domain.rules import AN_INSTANT, TimerKind, Verdict, conclusion, timers_owed
-from shared.usecases.draft import Draft
+from shared.usecases.draft import Draft, agent_of
 from shared.usecases.failures import Failed, noted, passed_on
 from shared.usecases.journal import Changes, ConflictError, Journal, Ledger, Telling, UnavailableError
 from shared.usecases.news import Announcer, News
@@ -44,28 +44,29 @@ def sweep_timers(sweeper: Sweeper, now: datetime, limit: int = 200) -> int:
         return _settle(sweeper, now, lambda ledger: ledger.due_timers(now, limit))
     except UnavailableError:
         raise
-    except Exception:  # whose it is, each of them alone will tell
+    except Exception:  # a conflict or a fault: whose it is, each of them alone will tell
         with sweeper.journal.transaction() as ledger:
             due = ledger.due_timers(now, limit)
         return sum(_settle_alone(sweeper, now, call_id, kinds) for call_id, kinds in due.items())
 
 
 def _settle(sweeper: Sweeper, now: datetime, found: Callable[[Ledger], Mapping[str, set[TimerKind]]]) -> int:
-    try:
-        with sweeper.journal.transaction() as ledger:
-            due = found(ledger)
-            if not due:
-                return 0
-            news = _Sweep(sweeper, ledger, now).settle(due)
-    except ConflictError:
-        return 1  # somebody was faster at one of these calls: look again
+    """Raises `ConflictError` where somebody was faster at one of these calls."""
+    with sweeper.journal.transaction() as ledger:
+        due = found(ledger)
+        if not due:
+            return 0
+        news = _Sweep(sweeper, ledger, now).settle(due)
     sweeper.announcer.announce(news)
     return sum(len(kinds) for kinds in due.values())
 
 
 def _settle_alone(sweeper: Sweeper, now: datetime, call_id: str, kinds: set[TimerKind]) -> int:
     with noted(sweeper.failed, call_id):
-        return _settle(sweeper, now, lambda _: {call_id: kinds})
+        try:
+            return _settle(sweeper, now, lambda _: {call_id: kinds})
+        except ConflictError:
+            return 0  # the next look finds what its other writer has left
     _put_off(sweeper, now, call_id, kinds)
     return 0
 
@@ -96,24 +97,22 @@ def offer_waiting_calls(
 
 
 def _offer(sweeper: Sweeper, now: datetime, found: Callable[[Ledger], Sequence[str]]) -> int:
-    try:
-        with sweeper.journal.transaction() as ledger:
-            waiting = found(ledger)
-            if not waiting:
-                return 0
-            sweep = _Sweep(sweeper, ledger, now)
-            drafts = sweep.open({call_id: set[TimerKind]() for call_id in waiting})
-            routings = sweep.routings(drafts)
-            offered = sum(sweep.offer(drafts[call_id], routings) for call_id in waiting)
-            news = commit(ledger, drafts, now, sweeper.grace)
-    except ConflictError:
-        return 0
+    """Raises `ConflictError` as above."""
+    with sweeper.journal.transaction() as ledger:
+        waiting = found(ledger)
+        if not waiting:
+            return 0
+        sweep = _Sweep(sweeper, ledger, now)
+        drafts = sweep.open({call_id: set[TimerKind]() for call_id in waiting})
+        routings = sweep.routings(drafts)
+        offered = sum(sweep.offer(drafts[call_id], routings) for call_id in waiting)
+        news = commit(ledger, drafts, now, sweeper.grace)
     sweeper.announcer.announce(news)
     return offered
 
 
 def _offer_alone(sweeper: Sweeper, now: datetime, call_id: str) -> int:
-    with noted(sweeper.failed, call_id):
+    with noted(sweeper.failed, call_id), suppress(ConflictError):
         return _offer(sweeper, now, lambda _: [call_id])
     return 0
 
@@ -179,7 +178,11 @@ class _Sweep:
         at, routing = self._offer_at(call, lapsed_at), routings[call.queue_id]
         for search in searches(call, routing, at):
             if agent_id := self._ledger.claim_agent(call, search, routing.strategy, at):
-                return self._record(draft, Rerouted(agent_id) if call.attempts else Offered(agent_id), at)
+                recorded = self._record(draft, Rerouted(agent_id) if call.attempts else Offered(agent_id), at)
+                if draft.call is None or agent_of(draft.call) != agent_id:
+                    # An event that waited for an offer has come behind it, and the call has gone on.
+                    self._ledger.settle([Effect(agent_id, call.id, AgentStatus.AVAILABLE, at)])
+                return recorded
         return False
 
     def _offer_at(self, call: Call, lapsed_at: datetime | None) -> datetime:

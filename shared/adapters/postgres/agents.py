@@ -32,12 +32,12 @@ _APPLY = """
 with changed as (
     update agents
     set status = %(status)s, status_since = %(at)s, reason = %(reason)s, call_id = null, misses = 0, next_status = null,
-        said_at = %(at)s, said_source = %(source)s
+        also_call_id = null, said_at = %(at)s, said_source = %(source)s
     where id = %(agent_id)s returning *
 )"""
-# As soon as the call lets go of the agent. Nobody needs to say so in order to be available then.
+# As soon as the call lets go of the agent.
 _APPLY_LATER = """
-update agents set next_status = nullif(%(status)s, 'available'), next_reason = %(reason)s,
+update agents set next_status = %(status)s, next_reason = %(reason)s,
     said_at = %(at)s, said_source = %(source)s
 where id = %(agent_id)s
 """

@@ -295,16 +295,26 @@ def _timers(changes: Changes) -> Iterator[Query]:
 
 
 def _effects(effects: Sequence[Effect]) -> list[Query]:
-    """Releases before engagements: a call lets go of one agent before it takes the next."""
-    releases = [(e.agent_id, e.call_id, e.status, e.since, e.reason) for e in effects if e.status not in ENGAGED]
-    engagements = {
-        e.agent_id: (e.agent_id, e.call_id, e.status, e.since)
-        for e in sorted(effects, key=lambda effect: effect.since)
-        if e.status in ENGAGED
-    }
+    """Releases before engagements: a call lets go of one agent before it takes the next. Each in the order of time, and
+    an agent once in a statement, so that it ends as if they had come one by one.
+    """
     queries: list[Query] = []
-    if releases:
-        queries.append((statements.RELEASE_AGENTS, by_column(statements.RELEASED, releases)))
-    if engagements:
-        queries.append((statements.ENGAGE_AGENTS, by_column(statements.ENGAGED, engagements.values())))
+    for wave in _waves(effect for effect in effects if effect.status not in ENGAGED):
+        releases = [(e.agent_id, e.call_id, e.status, e.since, e.reason) for e in wave]
+        queries.append((statements.RELEASE_AGENTS, by_column(statements.RELEASED, releases) * 2))
+    for wave in _waves(effect for effect in effects if effect.status in ENGAGED):
+        engagements = [(e.agent_id, e.call_id, e.status, e.since) for e in wave]
+        queries.append((statements.ENGAGE_AGENTS, by_column(statements.ENGAGED, engagements)))
     return queries
+
+
+def _waves(effects: Iterable[Effect]) -> list[list[Effect]]:
+    waves: list[list[Effect]] = []
+    had: dict[str, int] = defaultdict(int)
+    for effect in sorted(effects, key=lambda effect: effect.since):
+        place = had[effect.agent_id]
+        had[effect.agent_id] += 1
+        if place == len(waves):
+            waves.append([])
+        waves[place].append(effect)
+    return waves

@@ -103,49 +103,85 @@ on conflict (call_id, kind) do update set due_at = excluded.due_at
 # missed ring, holds for a free agent too, unless the agent has said something since. `call_id` stays with an agent who
 # is free again: until somebody else decides on the agent, the call may still turn out to have been judged wrongly.
 # A miss that the queue forgives leaves the agent available; one that is taken back counts no more. What an agent said
-# to be afterwards holds once there is nothing to wrap up any more, and the call has no say in it then.
+# to be afterwards holds once there is nothing to wrap up any more, and the call has no say in it then. To be available
+# goes without saying: it is heard only where it was said after the release. Where another call has the agent as well,
+# the agent is that one's now. An agent is named once in each statement.
 ENGAGED: Columns = {"agent_id": "text", "call_id": "text", "status": "text", "since": "timestamptz"}
 RELEASED: Columns = {**ENGAGED, "reason": "text"}
+_LETS_GO = """(
+    a.call_id = r.call_id
+    or r.status <> 'available' and a.status not in ('offered', 'on_call') and a.status_since <= r.since
+)"""
+_HANDED_ON = "(a.status in ('offered', 'on_call') and a.also_call_id is not null)"
 RELEASE_AGENTS: LiteralString = f"""
 with released as (
-    select distinct on (r.agent_id) r.*, case when r.status <> 'wrap_up' then a.next_status end as said,
+    select r.*,
+        case when r.status <> 'wrap_up' and (a.next_status <> 'available' or a.said_at > r.since) then a.next_status end
+            as said,
         r.status = 'away' and a.status <> 'away' and a.misses + 1 < (
             select q.misses_before_away from calls_live c join queues q on q.id = c.queue_id where c.id = r.call_id
         ) as forgiven
     from {rows_of(RELEASED)}
     join agents a on a.id = r.agent_id
-    where a.call_id = r.call_id
-       or r.status <> 'available' and a.status not in ('offered', 'on_call') and a.status_since <= r.since
-    order by r.agent_id, r.since desc
+    where {_LETS_GO}
+), not_also_held as (
+    update agents a set also_call_id = null from {rows_of(RELEASED)}
+    where a.id = r.agent_id and a.also_call_id = r.call_id and a.call_id <> r.call_id
+    returning {_AGENT}
+), let_go as (
+    update agents a set
+        status = case
+            when {_HANDED_ON} then a.also_status
+            else coalesce(r.said, case when r.forgiven then 'available' else r.status end)
+        end,
+        status_since = case
+            when {_HANDED_ON} then a.also_since
+            when r.said is not null then greatest(r.since, a.said_at)
+            else r.since
+        end,
+        reason = case
+            when {_HANDED_ON} then null
+            when r.said is not null then a.next_reason
+            when not r.forgiven then r.reason
+        end,
+        misses = case
+            when r.status = 'wrap_up' or r.said is not null or {_HANDED_ON} and a.also_status = 'on_call' then 0
+            when r.status = 'away' and a.status <> 'away' then a.misses + 1
+            when r.status = 'available' and a.status in ('away', 'available') then greatest(a.misses - 1, 0)
+            else a.misses
+        end,
+        call_id = case when {_HANDED_ON} then a.also_call_id when r.said is null then r.call_id end,
+        next_status = case when {_HANDED_ON} or r.status = 'wrap_up' then a.next_status end,
+        also_call_id = null
+    from released r
+    where a.id = r.agent_id and {_LETS_GO}
+    returning {_AGENT}
 )
-update agents a set
-    status = coalesce(r.said, case when r.forgiven then 'available' else r.status end),
-    status_since = r.since,
-    reason = case when r.said is not null then a.next_reason when not r.forgiven then r.reason end,
-    misses = case
-        when r.status = 'wrap_up' or r.said is not null then 0
-        when r.status = 'away' and a.status <> 'away' then a.misses + 1
-        when r.status = 'available' and a.status in ('away', 'available') then greatest(a.misses - 1, 0)
-        else a.misses
-    end,
-    call_id = case when r.said is null then r.call_id end,
-    next_status = case when r.said is null then a.next_status end
-from released r
-where a.id = r.agent_id
-  and (a.call_id = r.call_id
-       or r.status <> 'available' and a.status not in ('offered', 'on_call') and a.status_since <= r.since)
-returning {_AGENT}
+select * from let_go union all select * from not_also_held
 """
 
-# As telephony tells it, but never away from another call. An agent whom nobody introduced gets a record.
+# As telephony tells it, but never away from another call: then the call has the agent when that one lets go. An agent
+# whom nobody introduced gets a record. What an agent said after the engagement began holds when it is over.
+_TAKES = "(a.call_id = excluded.call_id or a.status not in ('offered', 'on_call'))"
+_SAID_SINCE = "a.call_id is null and a.said_at > excluded.status_since"
 ENGAGE_AGENTS: LiteralString = f"""
 insert into agents as a (id, name, status, status_since, call_id)
 select r.agent_id, r.agent_id, r.status, r.since, r.call_id
 from {rows_of(ENGAGED)}
-on conflict (id) do update
-set status = excluded.status, status_since = excluded.status_since, call_id = excluded.call_id, reason = null,
-    misses = case when excluded.status = 'on_call' then 0 else a.misses end
-where a.call_id = excluded.call_id or a.status not in ('offered', 'on_call')
+on conflict (id) do update set
+    status = case when {_TAKES} then excluded.status else a.status end,
+    status_since = case when {_TAKES} then excluded.status_since else a.status_since end,
+    call_id = case when {_TAKES} then excluded.call_id else a.call_id end,
+    reason = case when not {_TAKES} then a.reason end,
+    misses = case when {_TAKES} and excluded.status = 'on_call' then 0 else a.misses end,
+    next_status = case when {_SAID_SINCE} then a.status else a.next_status end,
+    next_reason = case when {_SAID_SINCE} then a.reason else a.next_reason end,
+    also_call_id = case
+        when not {_TAKES} then excluded.call_id
+        when a.also_call_id <> excluded.call_id then a.also_call_id
+    end,
+    also_status = case when not {_TAKES} then excluded.status else a.also_status end,
+    also_since = case when not {_TAKES} then excluded.status_since else a.also_since end
 returning {_AGENT}
 """
 
