@@ -121,8 +121,9 @@ def submit(
         received_at = now + timedelta(microseconds=index)  # so that undated events of one batch keep the order sent
         arrival = _arrival(event, received_at, item_key, queued[index] if queued else None, ids)
         if isinstance(event, AgentStatusChanged):
-            results |= _recorded(desk, submissions, now, traces)  # what came before it may have made a phone ring
-            submissions.clear()
+            if any(getattr(said.event.fact, "agent_id", None) == event.agent_id for said in submissions.values()):
+                results |= _recorded(desk, submissions, now, traces)  # what this agent may be declining
+                submissions.clear()
             results[index] = _failed()
             with noted(desk.failed), trace.under(own_trace or trace.current()):
                 results[index] = _change_agent(desk, event, arrival, fingerprint(body))

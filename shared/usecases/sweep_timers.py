@@ -19,6 +19,7 @@ from shared.usecases.writing import commit, load_logs
 GRACE_OVER = "Its predecessor never came."
 IN_TIME = timedelta(seconds=1)
 A_WHILE = timedelta(minutes=1)  # until what failed for no reason that anybody foresaw is tried again
+ATTEMPTS = 8
 AT_ONCE = 2  # events that one look at a call records, or fewer, most of the time
 SYSTEM = ""  # the system's own events have no sender whose copies would have to be known again
 
@@ -40,14 +41,26 @@ def sweep_timers(sweeper: Sweeper, now: datetime, limit: int = 200) -> int:
     A call that fails for a reason that nobody foresaw fails alone, and is tried again in a while: the promises to all
     others are kept.
     """
-    try:
-        return _settle(sweeper, now, lambda ledger: ledger.due_timers(now, limit))
-    except UnavailableError:
-        raise
-    except Exception:  # a conflict or a fault: whose it is, each of them alone will tell
-        with sweeper.journal.transaction() as ledger:
-            due = ledger.due_timers(now, limit)
-        return sum(_settle_alone(sweeper, now, call_id, kinds) for call_id, kinds in due.items())
+    done = _together(lambda: _settle(sweeper, now, lambda ledger: ledger.due_timers(now, limit)))
+    if done is not None:
+        return done
+    with sweeper.journal.transaction() as ledger:
+        due = ledger.due_timers(now, limit)
+    return sum(_settle_alone(sweeper, now, call_id, kinds) for call_id, kinds in due.items())
+
+
+def _together(work: Callable[[], int]) -> int | None:
+    """None where it fails, or conflicts each time: whose fault it is, each call alone will tell."""
+    for _ in range(ATTEMPTS):
+        try:
+            return work()
+        except ConflictError:
+            continue  # somebody was faster at one of these calls: look again
+        except UnavailableError:
+            raise
+        except Exception:
+            break
+    return None
 
 
 def _settle(sweeper: Sweeper, now: datetime, found: Callable[[Ledger], Mapping[str, set[TimerKind]]]) -> int:
@@ -86,14 +99,12 @@ def offer_waiting_calls(
 
     One that fails for a reason that nobody foresaw keeps none of the others waiting.
     """
-    try:
-        return _offer(sweeper, now, lambda ledger: ledger.waiting_calls(now, queue_ids, limit))
-    except UnavailableError:
-        raise
-    except Exception:  # as above
-        with sweeper.journal.transaction() as ledger:
-            waiting = ledger.waiting_calls(now, queue_ids, limit)
-        return sum(_offer_alone(sweeper, now, call_id) for call_id in waiting)
+    done = _together(lambda: _offer(sweeper, now, lambda ledger: ledger.waiting_calls(now, queue_ids, limit)))
+    if done is not None:
+        return done
+    with sweeper.journal.transaction() as ledger:
+        waiting = ledger.waiting_calls(now, queue_ids, limit)
+    return sum(_offer_alone(sweeper, now, call_id) for call_id in waiting)
 
 
 def _offer(sweeper: Sweeper, now: datetime, found: Callable[[Ledger], Sequence[str]]) -> int:

@@ -21,6 +21,7 @@ from shared.domain.facts import (
     Initiated,
     Limits,
     NoAnswer,
+    Offered,
     Rerouted,
     Resumed,
     Routed,
@@ -32,7 +33,7 @@ from shared.domain.rules import Flag, TimerKind, Verdict, flags, fold, judge, ti
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
 INITIATED = Initiated("voice", "medical_spanish", "es", Limits(wrap_up_seconds=20))
-SYSTEM = (SlaBreached, AnswerTimedOut, Rerouted, HoldExceeded)
+SYSTEM = (SlaBreached, AnswerTimedOut, Offered, Rerouted, HoldExceeded)
 
 
 def at(seconds: float) -> datetime:
@@ -79,7 +80,8 @@ TABLE: list[tuple[Fact, tuple[Verdict, ...]]] = [
     (Ended(EndReason.FAILED, 0),         (E,  L,      L,      L,     L,      X)),
     (SlaBreached(),                      (V,  L,      L,      V,     V,      V)),
     (AnswerTimedOut("a", 1),             (V,  V,      L,      V,     V,      V)),
-    (Rerouted("b"),                      (V,  L,      V,      V,     V,      V)),
+    (Offered("b"),                       (V,  V,      V,      V,     V,      V)),  # telephony routes this queue
+    (Rerouted("b"),                      (V,  V,      V,      V,     V,      V)),  # nothing lapsed
     (HoldExceeded(),                     (V,  V,      V,      V,     L,      V)),
 ]  # fmt: skip
 

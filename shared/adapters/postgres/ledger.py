@@ -301,7 +301,7 @@ def _effects(effects: Sequence[Effect]) -> list[Query]:
     queries: list[Query] = []
     for wave in _waves(effect for effect in effects if effect.status not in ENGAGED):
         releases = [(e.agent_id, e.call_id, e.status, e.since, e.reason) for e in wave]
-        queries.append((statements.RELEASE_AGENTS, by_column(statements.RELEASED, releases) * 2))
+        queries.append((statements.RELEASE_AGENTS, by_column(statements.RELEASED, releases)))
     for wave in _waves(effect for effect in effects if effect.status in ENGAGED):
         engagements = [(e.agent_id, e.call_id, e.status, e.since) for e in wave]
         queries.append((statements.ENGAGE_AGENTS, by_column(statements.ENGAGED, engagements)))
@@ -317,4 +317,4 @@ def _waves(effects: Iterable[Effect]) -> list[list[Effect]]:
         if place == len(waves):
             waves.append([])
         waves[place].append(effect)
-    return waves
+    return [sorted(wave, key=lambda effect: effect.agent_id) for wave in waves]  # so that no two wait for each other

@@ -108,56 +108,60 @@ on conflict (call_id, kind) do update set due_at = excluded.due_at
 # the agent is that one's now. An agent is named once in each statement.
 ENGAGED: Columns = {"agent_id": "text", "call_id": "text", "status": "text", "since": "timestamptz"}
 RELEASED: Columns = {**ENGAGED, "reason": "text"}
-_LETS_GO = """(
-    a.call_id = r.call_id
-    or r.status <> 'available' and a.status not in ('offered', 'on_call') and a.status_since <= r.since
-)"""
-_HANDED_ON = "(a.status in ('offered', 'on_call') and a.also_call_id is not null)"
+# The agents' rows are locked before they are looked at: another call may be at them.
 RELEASE_AGENTS: LiteralString = f"""
-with released as (
-    select r.*,
-        case when r.status <> 'wrap_up' and (a.next_status <> 'available' or a.said_at > r.since) then a.next_status end
-            as said,
-        r.status = 'away' and a.status <> 'away' and a.misses + 1 < (
-            select q.misses_before_away from calls_live c join queues q on q.id = c.queue_id where c.id = r.call_id
-        ) as forgiven
+with named as (
+    select r.*, a.call_id as held_by, a.status as was, a.next_status, a.next_reason, a.said_at, a.misses as had_missed,
+        a.also_call_id, a.also_status, a.also_since
     from {rows_of(RELEASED)}
     join agents a on a.id = r.agent_id
-    where {_LETS_GO}
-), not_also_held as (
-    update agents a set also_call_id = null from {rows_of(RELEASED)}
-    where a.id = r.agent_id and a.also_call_id = r.call_id and a.call_id <> r.call_id
-    returning {_AGENT}
-), let_go as (
-    update agents a set
-        status = case
-            when {_HANDED_ON} then a.also_status
-            else coalesce(r.said, case when r.forgiven then 'available' else r.status end)
-        end,
-        status_since = case
-            when {_HANDED_ON} then a.also_since
-            when r.said is not null then greatest(r.since, a.said_at)
-            else r.since
-        end,
-        reason = case
-            when {_HANDED_ON} then null
-            when r.said is not null then a.next_reason
-            when not r.forgiven then r.reason
-        end,
-        misses = case
-            when r.status = 'wrap_up' or r.said is not null or {_HANDED_ON} and a.also_status = 'on_call' then 0
-            when r.status = 'away' and a.status <> 'away' then a.misses + 1
-            when r.status = 'available' and a.status in ('away', 'available') then greatest(a.misses - 1, 0)
-            else a.misses
-        end,
-        call_id = case when {_HANDED_ON} then a.also_call_id when r.said is null then r.call_id end,
-        next_status = case when {_HANDED_ON} or r.status = 'wrap_up' then a.next_status end,
-        also_call_id = null
-    from released r
-    where a.id = r.agent_id and {_LETS_GO}
-    returning {_AGENT}
+    where a.call_id = r.call_id or a.also_call_id = r.call_id
+       or r.status <> 'available' and a.status not in ('offered', 'on_call') and a.status_since <= r.since
+    for update of a
+), released as (
+    select n.*, also_call_id = call_id as is_second,
+        was in ('offered', 'on_call') and also_call_id is not null as hands_on,
+        case when status <> 'wrap_up' and (next_status <> 'available' or said_at > since) then next_status end as said,
+        status = 'away' and was <> 'away' and had_missed + 1 < (
+            select q.misses_before_away from calls_live c join queues q on q.id = c.queue_id where c.id = call_id
+        ) as forgiven
+    from named n
 )
-select * from let_go union all select * from not_also_held
+update agents a set
+    status = case
+        when r.is_second then a.status
+        when r.hands_on then r.also_status
+        else coalesce(r.said, case when r.forgiven then 'available' else r.status end)
+    end,
+    status_since = case
+        when r.is_second then a.status_since
+        when r.hands_on then r.also_since
+        when r.said is not null then greatest(r.since, r.said_at)
+        else r.since
+    end,
+    reason = case
+        when r.is_second then a.reason
+        when r.hands_on then null
+        when r.said is not null then r.next_reason
+        when not r.forgiven then r.reason
+    end,
+    misses = case
+        when r.is_second then a.misses
+        when r.hands_on and r.also_status = 'on_call' or r.status = 'wrap_up' or r.said is not null then 0
+        when r.status = 'away' and r.was <> 'away' then a.misses + 1
+        when r.status = 'available' and r.was in ('away', 'available') then greatest(a.misses - 1, 0)
+        else a.misses
+    end,
+    call_id = case
+        when r.is_second then a.call_id
+        when r.hands_on then r.also_call_id
+        when r.said is null then r.call_id
+    end,
+    next_status = case when r.is_second or r.hands_on or r.status = 'wrap_up' then a.next_status end,
+    also_call_id = null
+from released r
+where a.id = r.agent_id
+returning {_AGENT}
 """
 
 # As telephony tells it, but never away from another call: then the call has the agent when that one lets go. An agent
