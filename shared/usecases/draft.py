@@ -44,16 +44,21 @@ class Draft:
     def may_need_log(self, at: datetime) -> bool:
         """Whether an event at this time, whichever, may need it."""
         call = self.record.call
-        return self.log is None and (self.record.parked > 0 or call is None or at <= call.last_at)
+        return self.log is None and (call is None or at <= call.last_at or not self._is_past_all_others(at))
 
     def _comes_next(self, event: Event) -> bool:
         record, newest = self.record, self._newest
-        if record.parked:
+        if not self._is_past_all_others(event.at):
             return False
         if record.call is None:
             return not record.exists and not self.recorded
         # Many clocks know seconds only: what shares its instant with the event before may be the next all the same.
         return event.at > record.call.last_at or (newest is not None and event.order > newest.order)
+
+    def _is_past_all_others(self, at: datetime) -> bool:
+        """Nothing waits for what comes, and nothing that is void will follow it."""
+        record = self.record
+        return not record.parked and (record.void_until is None or at > record.void_until)
 
     def admit(self, event: Event, fingerprint: str) -> Verdict:
         """Take the event in, unless it is illegal or void: then nothing changes."""
@@ -114,7 +119,7 @@ class Draft:
         self._restated |= {
             row.event.id: row for row in changed if row.event.id not in fresh or row.state is EventState.DEAD
         }
-        self.record.parked = sum(row.state is EventState.PARKED for row in rows)
+        self.record.remember(rows)
         return changed
 
     def _record(self, event: Event, fingerprint: str, verdict: Verdict) -> None:

@@ -48,14 +48,23 @@ class EventRow:
 
 @dataclass(slots=True)
 class CallRecord:
-    """A call with what the recorder must remember beside it. Without a call, an anchor for events that came early."""
+    """A call with what the recorder must remember beside it. Without a call, an anchor for events that came early.
+
+    `void_until` is the last place of a conclusion that the facts disprove: what comes before it may prove it after all.
+    """
 
     id: str
     call: Call | None = None
     parked: int = 0
+    void_until: datetime | None = None
     last_event_id: str | None = None
     last_fingerprint: str | None = None
     exists: bool = False
+
+    def remember(self, living: Sequence[EventRow]) -> None:
+        """What must be known of the call's living events without reading them."""
+        self.parked = sum(row.state is EventState.PARKED for row in living)
+        self.void_until = max((row.event.at for row in living if row.state is EventState.VOID), default=None)
 
 
 @value

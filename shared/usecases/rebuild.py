@@ -30,9 +30,12 @@ def differences(record: CallRecord, log: Sequence[EventRow]) -> list[Difference]
         state = _state(folded.verdicts[row.event.id])
         if state is not row.state:
             found.append(Difference(record.id, f"event {row.event.id}", row.state.value, state.value))
-    parked = sum(row.state is EventState.PARKED for row in living)
-    if record.parked != parked:
-        found.append(Difference(record.id, "parked", record.parked, parked))
+    remembered = CallRecord(record.id)
+    remembered.remember(living)
+    for what in ("parked", "void_until"):
+        ours, theirs = getattr(record, what), getattr(remembered, what)
+        if ours != theirs:
+            found.append(Difference(record.id, what, ours, theirs))
     return found
 
 
@@ -70,7 +73,7 @@ def _attempt(journal: Journal, call_id: str, now: datetime) -> bool:
         changed = [row for row in living if row.state is not _state(folded.verdicts[row.event.id])]
         for row in changed:
             row.state = _state(folded.verdicts[row.event.id])
-        record.parked = sum(row.state is EventState.PARKED for row in living)
+        record.remember(living)
         ledger.write(Changes(records=[record], restated=changed), now)
         ledger.commit(Telling(), now, meanwhile=lambda: None)
         return True

@@ -157,6 +157,24 @@ def test_a_reroute_is_void_where_the_call_had_gone_on_to_a_queue_that_telephony_
     assert [found for _, batch in rebuild.compare(database_url) for found in batch] == []
 
 
+@pytest.mark.parametrize("answer_first", [True, False])
+def test_a_conclusion_that_was_void_holds_after_all_where_a_later_report_proves_it(
+    day: Floor, database_url: str, answer_first: bool
+) -> None:
+    """Its answer disproves the reroute; the transfer before that leaves the call without an offer once more."""
+    arrive(day, "ana", "night")
+    tell(day, "call_initiated", queueId="night")
+    arrive(day, "bea", "night")
+    day.clock.go_to(16)
+    day.sweep()
+    assert day.agent("bea")[0] == "offered"
+    late: list[tuple[str, float, Json]] = [("call_answered", 5, {}), ("call_transferred", 10, {"queueId": "night"})]
+    for event, at, fields in late if answer_first else reversed(late):
+        tell(day, event, at=at, **fields)
+    assert (day.call("c1")["offer"]["agentId"], day.agent("bea")) == ("bea", ("offered", "c1"))
+    assert [found for _, batch in rebuild.compare(database_url) for found in batch] == []
+
+
 def test_a_lapse_counts_against_no_ring_that_began_too_late_for_it(day: Floor) -> None:
     rerouted(day)
     tell(day, "call_transferred", at=10, agentId="ana")

@@ -77,6 +77,8 @@ def call_values(record: CallRecord, now: datetime) -> tuple[object, ...]:
     state: Json = {"last_event_id": record.last_event_id, "last_fingerprint": record.last_fingerprint}
     if record.parked:
         state["parked"] = record.parked
+    if record.void_until:
+        state["void_until"] = record.void_until
     if call is None:
         plain = _plain_fields(_NOTHING | {"id": record.id})
         return (*plain, None, None, "{}", None, None, None, None if record.parked else now, None, state)
@@ -164,6 +166,7 @@ def record_from_values(recorded: Sequence[Any]) -> CallRecord:
         id=recorded[0],
         call=_call(recorded, state) if recorded[_STATUS] else None,
         parked=state.get("parked", 0),
+        void_until=_moment(state.get("void_until")),
         last_event_id=state.get("last_event_id"),
         last_fingerprint=state.get("last_fingerprint"),
         exists=True,
