@@ -1,5 +1,6 @@
 """What a call does to agents: a claim on each, and the difference that an event makes to these claims."""
 
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -22,13 +23,19 @@ NO_ANSWER = "no_answer"
 
 @value
 class Effect:
-    """Set an agent's status on a call's behalf, unless another call has the agent by now."""
+    """Set an agent's status on a call's behalf, unless another call has the agent by now.
+
+    `engaged_since` is when the conversation began that is over, or the ring that was missed. `known` is a miss which is
+    counted already: telephony confirms, with its own time, what a lapse had concluded.
+    """
 
     agent_id: str
     call_id: str
     status: AgentStatus
     since: datetime
     reason: str | None = None
+    engaged_since: datetime | None = None
+    known: bool = False
 
 
 def assignments(call: Call | None) -> dict[str, Effect]:
@@ -37,7 +44,7 @@ def assignments(call: Call | None) -> dict[str, Effect]:
         return {}
     claims: dict[str, Effect] = {}
     for miss in call.missed:
-        claims[miss.agent_id] = Effect(miss.agent_id, call.id, AgentStatus.AWAY, miss.at, NO_ANSWER)
+        claims[miss.agent_id] = Effect(miss.agent_id, call.id, AgentStatus.AWAY, miss.at, NO_ANSWER, miss.offered_at)
     if offer := call.offer:
         claims[offer.agent_id] = Effect(offer.agent_id, call.id, AgentStatus.OFFERED, offer.offered_at)
     if call.agent_id and call.answered_at:
@@ -49,7 +56,7 @@ def _served(call: Call, agent_id: str, answered_at: datetime) -> Effect:
     if call.status is not Status.ENDED or call.ended_at is None:
         return Effect(agent_id, call.id, AgentStatus.ON_CALL, answered_at)
     after = AgentStatus.WRAP_UP if call.limits.wrap_up_seconds else AgentStatus.AVAILABLE
-    return Effect(agent_id, call.id, after, call.ended_at)
+    return Effect(agent_id, call.id, after, call.ended_at, engaged_since=answered_at)
 
 
 def agent_effects(before: Call | None, after: Call | None, at: datetime) -> tuple[Effect, ...]:
@@ -69,15 +76,15 @@ def agent_effects(before: Call | None, after: Call | None, at: datetime) -> tupl
         if agent_id not in claimed
     ]
     changed = [
-        claim
+        replace(claim, known=True) if _is_known_miss(agent_id, before, after, held.get(agent_id), claim) else claim
         for agent_id, claim in claimed.items()
-        if held.get(agent_id) != claim and not _is_known_miss(agent_id, before, after, held.get(agent_id), claim)
+        if held.get(agent_id) != claim
     ]
     return tuple(sorted(freed + changed, key=lambda effect: effect.agent_id))
 
 
 def _is_known_miss(agent_id: str, before: Call | None, after: Call | None, held: Effect | None, claim: Effect) -> bool:
-    """The same miss at another time: telephony confirms what a lapse had concluded."""
+    """The same at another time."""
     if not (before and after and held) or not held.status is claim.status is AgentStatus.AWAY:
         return False
     return before.missed_by.count(agent_id) == after.missed_by.count(agent_id)

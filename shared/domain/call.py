@@ -50,6 +50,7 @@ class Offer:
 class Missed:
     agent_id: str
     at: datetime
+    offered_at: datetime
 
 
 class _Concluded:
@@ -215,7 +216,7 @@ def _missed(call: Call, agent_id: str, at: datetime) -> dict[str, Any]:
         return {}  # telephony confirms a miss that is on the record already
     return {
         "offer": None,
-        "missed": (*call.missed, Missed(agent_id, at)),
+        "missed": (*call.missed, Missed(agent_id, at, call.offer.offered_at)),
         "misses": call.misses + 1,
         "missed_by": (*call.missed_by, agent_id),
     }

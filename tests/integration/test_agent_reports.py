@@ -4,11 +4,12 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from shared.adapters.postgres.agent_time import LAST_FIRST
 from tests.integration.conftest import Floor
+from tests.integration.test_routing import set_up
 
 _numbers = count()
 _LAST = f"select status from agent_spans s where agent_id = %s order by {LAST_FIRST} limit 1"  # noqa: S608 - our words
@@ -87,3 +88,53 @@ def test_what_was_said_first_and_comes_last_does_not_hold_after_the_call(floor: 
     floor.clock.go_to(60)
     floor.sweep()
     assert floor.agent(agent_id)[0] == "available"
+
+
+@st.composite
+def talks(draw: st.DrawFn) -> list[tuple[int, list[dict[str, Any]]]]:
+    """A call, answered and ended, or missed: how it begins, and how it ends."""
+    queue, is_answered = draw(st.sampled_from(["at-once", "wraps-up"])), draw(st.booleans())
+    begins: list[dict[str, Any]] = [
+        {"event": "call_initiated", "type": "voice", "queueId": queue},
+        {"event": "call_routed", "routingTime": 0},
+    ]
+    answer = {"event": "call_answered", "waitTime": 0}
+    ends = {"event": "call_ended", "endReason": "completed", "duration": 1}
+    begun = draw(st.integers(1, 4))
+    over = begun + draw(st.integers(1, 4))
+    if is_answered:
+        return [(begun, [*begins, answer]), (over, [ends])]
+    return [(begun, begins), (over, [{"event": "call_no_answer"}])]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(said=st.lists(st.tuples(st.integers(1, 9), SAID), max_size=4), talked=talks(), data=st.data())
+def test_what_is_said_around_a_call_holds_whatever_came_last(
+    floor: Floor, said: list[tuple[int, str]], talked: list[tuple[int, list[dict[str, Any]]]], data: st.DataObject
+) -> None:
+    """The floor comes to be of one mind with agents' time, which follows both in the order of time.
+
+    Nobody says two things while the phone rings: what a miss would have made of the agent is not kept beside the first.
+    """
+    (begun, begins), (over, _) = talked
+    assume(len(begins) == 3 or sum(begun < second <= over for second, _ in said) < 2)
+    set_up(floor, "at-once")
+    set_up(floor, "wraps-up", wrapUpSeconds=2)
+    agent_id = introduced(floor, on_call=False)
+    reports = [[report] for report in told(floor, agent_id, said)]
+    talk = [[of_agent(floor, agent_id, second, event) for event in part] for second, part in talked]
+    floor.clock.go_to(data.draw(st.sampled_from([10, 30]), label="before or after a ring lapses"))
+    for batch in data.draw(st.permutations(reports + talk), label="arrivals"):
+        assert all(result.status in (201, 202) for result in floor.send(*batch))
+        if data.draw(st.booleans(), label="a sweep comes by"):
+            floor.sweep()
+    floor.clock.sleep(200)  # what waited for nothing is given up
+    floor.sweep()
+    floor.keep_time()
+    (last,) = floor.rows(_LAST, agent_id) or [{"status": "available"}]
+    assert floor.agent(agent_id)[0] == last["status"]
+
+
+def of_agent(floor: Floor, agent_id: str, second: int, event: dict[str, Any]) -> dict[str, Any]:
+    own = {"callId": f"{agent_id}-talk", "occurredAt": floor.clock.at(second).isoformat()}
+    return event | own | ({"agentId": agent_id} if event["event"] in ("call_routed", "call_no_answer") else {})

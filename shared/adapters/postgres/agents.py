@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from psycopg import errors
+from psycopg import Cursor, errors
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 
@@ -16,7 +16,7 @@ from shared.adapters.postgres.outbox import REPUBLISH_AFTER
 from shared.contracts.problems import refuse
 from shared.contracts.setup import AgentSetup, QueueSetup
 from shared.contracts.views import QueueView
-from shared.domain.agents import ENGAGED
+from shared.domain.agents import ENGAGED, AgentStatus
 from shared.domain.rules import AN_INSTANT
 from shared.usecases import trace
 from shared.usecases.agents import AgentChange, StatusChange
@@ -31,8 +31,8 @@ values (%(event_id)s, %(agent_id)s, %(status)s, %(reason)s, %(at)s, %(received_a
 _APPLY = """
 with changed as (
     update agents
-    set status = %(status)s, status_since = %(at)s, reason = %(reason)s, call_id = null, misses = 0, next_status = null,
-        also_call_id = null, said_at = %(at)s, said_source = %(source)s
+    set status = %(status)s, status_since = %(since)s, reason = %(reason)s, call_id = null, misses = 0,
+        next_status = null, also_call_id = null, said_at = %(at)s, said_source = %(source)s
     where id = %(agent_id)s returning *
 )"""
 # As soon as the call lets go of the agent.
@@ -98,13 +98,7 @@ class PostgresAgents:
             change = _placed(change, row)
             told = {**asdict(change), "source": change.source, **_telling(change.received_at)}
             cursor.execute(_RECORD, told)
-            if change.at < agent.status_since or _was_overtaken(change, row):
-                return AgentChange("outdated", agent)
-            if agent.status in ENGAGED:
-                cursor.execute(_APPLY_LATER, told)
-                return AgentChange("deferred", agent)
-            cursor.execute(_APPLY + _TOLD, told)
-            return _applied(cursor.fetchone())
+            return _apply(cursor, change, told, row)
 
     def put_agent(self, agent_id: str, setup: AgentSetup, now: datetime) -> AgentChange:
         connection = self._database.connection()
@@ -140,6 +134,28 @@ def _placed(change: StatusChange, agent: DictRow) -> StatusChange:
     """Without a date, a change comes after all that is known of the agent, even if another sender's clock is ahead."""
     newest = max(agent["status_since"], agent["said_at"] or agent["status_since"])
     return change if change.dated else replace(change, at=max(change.at, newest + AN_INSTANT))
+
+
+def _apply(cursor: Cursor[DictRow], change: StatusChange, told: dict[str, Any], row: DictRow) -> AgentChange:
+    """What is heard late holds as if it had been heard of in time. In one instant agents speak before calls."""
+    agent = codec.agent_from_row(row)
+    since, engaged_since = agent.status_since, row["engaged_since"] or agent.status_since
+    if _was_overtaken(change, row):
+        return AgentChange("outdated", agent)
+    if agent.status in ENGAGED and change.at >= engaged_since:
+        if change.at > engaged_since:
+            cursor.execute(_APPLY_LATER, told)
+        return AgentChange("deferred", agent)
+    is_news = change.at > since or (change.at == since and agent.call_id is None)
+    if not is_news and change.at <= engaged_since:
+        return AgentChange("outdated", agent)
+    wraps_up = agent.status is AgentStatus.WRAP_UP
+    goes_without_saying = agent.call_id and change.status == AgentStatus.AVAILABLE
+    if not is_news and (wraps_up or goes_without_saying):
+        cursor.execute(_APPLY_LATER, told)
+        return AgentChange("deferred" if wraps_up else "outdated", agent)
+    cursor.execute(_APPLY + _TOLD, told | {"since": max(change.at, since)})
+    return _applied(cursor.fetchone())
 
 
 def _was_overtaken(change: StatusChange, agent: DictRow) -> bool:

@@ -9,7 +9,8 @@ from typing import LiteralString
 from shared.domain.routing import Strategy
 
 _CLAIM: LiteralString = """
-update agents set status = 'offered', status_since = %(at)s, call_id = %(call_id)s, reason = null
+update agents
+set status = 'offered', status_since = %(at)s, engaged_since = %(at)s, call_id = %(call_id)s, reason = null
 where id = ("""
 # What the list says may be over by now: the agent's own row, once locked, decides.
 _CLAIMED: LiteralString = """

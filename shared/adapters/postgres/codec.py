@@ -132,7 +132,9 @@ def _offer(offer: Json) -> Offer:
 
 
 def _missed(missed: list[Json]) -> tuple[Missed, ...]:
-    return tuple(Missed(miss["agent_id"], datetime.fromisoformat(miss["at"])) for miss in missed)
+    """Before offers were kept with their misses, one had but the time of the miss."""
+    times = ((miss["agent_id"], miss["at"], miss.get("offered_at", miss["at"])) for miss in missed)
+    return tuple(Missed(agent_id, *map(datetime.fromisoformat, both)) for agent_id, *both in times)
 
 
 def _moment(text: str | None) -> datetime | None:

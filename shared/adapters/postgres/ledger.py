@@ -300,7 +300,7 @@ def _effects(effects: Sequence[Effect]) -> list[Query]:
     """
     queries: list[Query] = []
     for wave in _waves(effect for effect in effects if effect.status not in ENGAGED):
-        releases = [(e.agent_id, e.call_id, e.status, e.since, e.reason) for e in wave]
+        releases = [(e.agent_id, e.call_id, e.status, e.since, e.reason, e.engaged_since, e.known) for e in wave]
         queries.append((statements.RELEASE_AGENTS, by_column(statements.RELEASED, releases)))
     for wave in _waves(effect for effect in effects if effect.status in ENGAGED):
         engagements = [(e.agent_id, e.call_id, e.status, e.since) for e in wave]

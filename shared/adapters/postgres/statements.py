@@ -100,31 +100,36 @@ on conflict (call_id, kind) do update set due_at = excluded.due_at
 """
 
 # An agent is let go by the call that has the agent. What a call did that was over before anybody heard of it, such as a
-# missed ring, holds for a free agent too, unless the agent has said something since. `call_id` stays with an agent who
-# is free again: until somebody else decides on the agent, the call may still turn out to have been judged wrongly.
-# A miss that the queue forgives leaves the agent available; one that is taken back counts no more. What an agent said
-# to be afterwards holds once there is nothing to wrap up any more, and the call has no say in it then. To be available
-# goes without saying: it is heard only where it was said after the release. Where another call has the agent as well,
-# the agent is that one's now. An agent is named once in each statement.
+# missed ring, holds for a free agent too, unless the agent has said something since; what the agent said meanwhile was
+# said during the call. `call_id` stays with an agent who is free again: until somebody else decides on the agent, the
+# call may still turn out to have been judged wrongly. A miss that the queue forgives leaves the agent available; one
+# that is taken back counts no more, and one that is known counts once. What an agent said during the call holds when
+# there is nothing to wrap up any more, what was said after the release at once, and the call has no say in it then. To
+# be available goes without saying: it is heard only where it was said after the release. Where another call has the
+# agent as well, the agent is that one's now. An agent is named once in each statement.
 ENGAGED: Columns = {"agent_id": "text", "call_id": "text", "status": "text", "since": "timestamptz"}
-RELEASED: Columns = {**ENGAGED, "reason": "text"}
+RELEASED: Columns = {**ENGAGED, "reason": "text", "engaged_since": "timestamptz", "known": "bool"}
+_SAID_MEANWHILE = "a.call_id is null and a.status not in ('offered', 'on_call') and a.said_at > r.engaged_since"
 # The agents' rows are locked before they are looked at: another call may be at them.
 RELEASE_AGENTS: LiteralString = f"""
 with named as (
-    select r.*, a.call_id as held_by, a.status as was, a.next_status, a.next_reason, a.said_at, a.misses as had_missed,
+    select r.*, a.status as was, a.said_at, a.misses as had_missed,
+        case when {_SAID_MEANWHILE} then a.status else a.next_status end as next_status,
+        case when {_SAID_MEANWHILE} then a.reason else a.next_reason end as next_reason,
         a.also_call_id, a.also_status, a.also_since
     from {rows_of(RELEASED)}
     join agents a on a.id = r.agent_id
     where a.call_id = r.call_id or a.also_call_id = r.call_id
-       or r.status <> 'available' and a.status not in ('offered', 'on_call') and a.status_since <= r.since
+       or (r.status <> 'available' or r.engaged_since is not null) and not r.known
+          and a.status not in ('offered', 'on_call') and a.status_since <= r.since
     for update of a
 ), released as (
     select n.*, also_call_id = call_id as is_second,
         was in ('offered', 'on_call') and also_call_id is not null as hands_on,
-        case when status <> 'wrap_up' and (next_status <> 'available' or said_at > since) then next_status end as said,
-        status = 'away' and was <> 'away' and had_missed + 1 < (
+        case when said_at > since or next_status <> 'available' and status <> 'wrap_up' then next_status end as said,
+        status = 'away' and was <> 'away' and (known or had_missed + 1 < (
             select q.misses_before_away from calls_live c join queues q on q.id = c.queue_id where c.id = call_id
-        ) as forgiven
+        )) as forgiven
     from named n
 )
 update agents a set
@@ -147,8 +152,9 @@ update agents a set
     end,
     misses = case
         when r.is_second then a.misses
-        when r.hands_on and r.also_status = 'on_call' or r.status = 'wrap_up' or r.said is not null then 0
-        when r.status = 'away' and r.was <> 'away' then a.misses + 1
+        when r.hands_on and r.also_status = 'on_call' or r.said is not null then 0
+        when r.status = 'away' and r.was <> 'away' and not r.known then a.misses + 1
+        when r.engaged_since is not null and r.status <> 'away' then 0
         when r.status = 'available' and r.was in ('away', 'available') then greatest(a.misses - 1, 0)
         else a.misses
     end,
@@ -157,7 +163,16 @@ update agents a set
         when r.hands_on then r.also_call_id
         when r.said is null then r.call_id
     end,
-    next_status = case when r.is_second or r.hands_on or r.status = 'wrap_up' then a.next_status end,
+    next_status = case
+        when r.is_second or r.hands_on then a.next_status
+        when r.said is null and r.status in ('wrap_up', 'away') then r.next_status
+    end,
+    next_reason = r.next_reason,
+    engaged_since = case
+        when r.hands_on then r.also_since
+        when r.is_second or a.call_id = r.call_id then a.engaged_since
+        else coalesce(r.engaged_since, r.since)
+    end,
     also_call_id = null
 from released r
 where a.id = r.agent_id
@@ -169,13 +184,14 @@ returning {_AGENT}
 _TAKES = "(a.call_id = excluded.call_id or a.status not in ('offered', 'on_call'))"
 _SAID_SINCE = "a.call_id is null and a.said_at > excluded.status_since"
 ENGAGE_AGENTS: LiteralString = f"""
-insert into agents as a (id, name, status, status_since, call_id)
-select r.agent_id, r.agent_id, r.status, r.since, r.call_id
+insert into agents as a (id, name, status, status_since, call_id, engaged_since)
+select r.agent_id, r.agent_id, r.status, r.since, r.call_id, r.since
 from {rows_of(ENGAGED)}
 on conflict (id) do update set
     status = case when {_TAKES} then excluded.status else a.status end,
     status_since = case when {_TAKES} then excluded.status_since else a.status_since end,
     call_id = case when {_TAKES} then excluded.call_id else a.call_id end,
+    engaged_since = case when a.status in ('offered', 'on_call') then a.engaged_since else excluded.engaged_since end,
     reason = case when not {_TAKES} then a.reason end,
     misses = case when {_TAKES} and excluded.status = 'on_call' then 0 else a.misses end,
     next_status = case when {_SAID_SINCE} then a.status else a.next_status end,
