@@ -164,9 +164,11 @@ def desk() -> Desk:
 
 @cache
 def dispatcher() -> Dispatcher:
+    from shared.adapters.redis_announcer import Later
     from shared.usecases.dispatch import Dispatcher
 
-    return Dispatcher(_noted(announcer()), sweeper(), clock.now)
+    invocation.at_end(announcer().settle)
+    return Dispatcher(_noted(Later(announcer())), sweeper(), clock.now)
 
 
 def _noted(announcer: Announcer) -> Announcer:

@@ -33,9 +33,24 @@ def watched(handle: Handler) -> Handler:
                 failed()
                 raise FunctionFailedError(type(error).__name__) from None
             finally:
-                metrics.flush()
+                end()
 
     return watching
+
+
+_last: list[Callable[[], None]] = []
+
+
+def at_end(do: Callable[[], None]) -> None:
+    """Whatever a function leaves for the end of each of its invocations."""
+    _last.append(do)
+
+
+def end() -> None:
+    """Before the function is frozen until it is asked again."""
+    for do in _last:
+        do()
+    metrics.flush()
 
 
 def failed(call_id: str | None = None) -> None:

@@ -2,13 +2,12 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from shared.adapters import metrics
 from shared.adapters.floor_channel import STATUS_UPDATES, floor_channel
@@ -35,43 +34,52 @@ class RedisAnnouncer:
 
     def __init__(self, url: str, shards: int, wake_relay: Callable[[int], None]) -> None:
         self._shards, self._wake_relay = shards, wake_relay
-        self._client: Any = redis.Redis.from_url(  # pyright: ignore[reportUnknownMemberType] - partly typed upstream
-            url,
-            socket_timeout=TIMEOUT_SECONDS,
-            socket_connect_timeout=TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 1),  # one more try for a connection that Redis closed while the function slept
-        )
+        self._line = _Line(url)
+        self._told: list[int] = []  # shards for which Redis has still to say how many heard
 
     def announce(self, news: News) -> None:
         self.announce_all([news])
 
     def announce_all(self, several: Sequence[News]) -> None:
+        self.send(several)
+        self.settle()
+
+    def send(self, several: Sequence[News]) -> None:
+        """To be followed by `settle`: meanwhile the answer is on its way."""
+        self.settle()
         floor = [message for news in several for message in self._messages(news)]
         if not floor:
             return
         statuses = b"\n".join([change.status for news in several for change in news.changes])
-        try:
-            heard = self._publish(statuses, [(floor_channel(shard), message) for shard, message in floor])
-        except redis.RedisError as error:
-            _log.warning("Not announced, the sweep will: %s", type(error).__name__)
-        else:
+        pairs = (part for shard, message in floor for part in (floor_channel(shard), message))
+        with _not_announced():
+            self._line.send("EVAL", _PUBLISH, 0, STATUS_UPDATES, statuses, *pairs)
+            self._told = [shard for shard, _ in floor]
+
+    def settle(self) -> None:
+        told, self._told = self._told, []
+        if not told:
+            return
+        heard: list[int] = []
+        with _not_announced():
+            heard = self._line.answer()
             metrics.observe(Metric.LISTENERS, min(heard))
-            for shard in {shard for (shard, _), listeners in zip(floor, heard, strict=True) if not listeners}:
-                self._wake_relay(shard)
+        for shard in {shard for shard, listeners in zip(told, heard, strict=False) if not listeners}:
+            self._wake_relay(shard)
+
+    def close(self) -> None:
+        self._line.close()
 
     def ping_milliseconds(self) -> float | None:
         """None where Redis does not answer."""
+        self.settle()
         begun = time.perf_counter()
         try:
-            self._client.ping()
+            self._line.send("PING")
+            self._line.answer()
         except redis.RedisError:
             return None
         return (time.perf_counter() - begun) * 1000
-
-    def _publish(self, statuses: bytes, messages: Sequence[tuple[str, bytes]]) -> list[int]:
-        return self._client.eval(
-            _PUBLISH, 0, STATUS_UPDATES, statuses, *(part for message in messages for part in message)
-        )
 
     def _messages(self, news: News) -> Iterator[tuple[int, bytes]]:
         """As `contracts.feed.Published`, one for each relay that has a share."""
@@ -88,3 +96,49 @@ class RedisAnnouncer:
                 "traces": news.traces,
             }
             yield shard, orjson.dumps(told)
+
+
+class Later:
+    """Announces, and lets its caller go on while Redis is at it. Whoever ends the invocation settles."""
+
+    def __init__(self, announcer: RedisAnnouncer) -> None:
+        self._announcer = announcer
+
+    def announce(self, news: News) -> None:
+        self._announcer.send([news])
+
+
+class _Line:
+    """A connection to Redis whose answers are heard when there is time, one for each command."""
+
+    def __init__(self, url: str) -> None:
+        options = {"socket_timeout": TIMEOUT_SECONDS, "socket_connect_timeout": TIMEOUT_SECONDS}
+        pool: Any = redis.ConnectionPool.from_url(url, **options)  # pyright: ignore[reportUnknownMemberType] - partly typed upstream
+        self._connection = pool.make_connection()
+        self._sent: tuple[str | bytes | int, ...] = ()
+
+    def send(self, *command: str | bytes | int) -> None:
+        self._sent = command
+        try:
+            self._connection.send_command(*command)
+        except redis.ConnectionError:
+            self._connection.send_command(*command)
+
+    def answer(self) -> Any:  # noqa: ANN401 - as Redis has it
+        """Redis may have closed the connection while the function slept, which is found out as late as here."""
+        try:
+            return self._connection.read_response()
+        except redis.ConnectionError:
+            self._connection.send_command(*self._sent)
+            return self._connection.read_response()
+
+    def close(self) -> None:
+        self._connection.disconnect()
+
+
+@contextmanager
+def _not_announced() -> Generator[None]:
+    try:
+        yield
+    except redis.RedisError as error:
+        _log.warning("Not announced, the sweep will: %s", type(error).__name__)

@@ -67,7 +67,7 @@ def route(app: Chalice, path: str, method: str = "GET") -> Callable[[View], View
                 response = _answer(view, parameters)
                 response.headers = GUARDS | {"Traceparent": traceparent} | response.headers
                 _log.info("%s %s %s", method, _request(app).path, response.status_code)
-                metrics.flush()
+                invocation.end()
             return response
 
         return app.route(path, methods=[method], content_types=["*/*"])(answering)

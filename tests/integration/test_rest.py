@@ -73,7 +73,7 @@ def api(database_url: str, redis_server: Redis, monkeypatch: pytest.MonkeyPatch)
     yield Api()
     wiring.database().close()
     wiring.reads()._database.close()
-    wiring.announcer()._client.close()
+    wiring.announcer().close()
     forget()
 
 
