@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from shared.domain.agents import ENGAGED, AgentStatus
 from shared.domain.call import Call, Status
 from shared.domain.facts import Event, Initiated, Source
-from shared.domain.rules import IN_CONVERSATION, append
+from shared.domain.rules import IN_CONVERSATION, append, in_order
 from shared.domain.value import value
 
 OFFLINE, AVAILABLE, AWAY, WRAP_UP = AgentStatus.OFFLINE, AgentStatus.AVAILABLE, AgentStatus.AWAY, AgentStatus.WRAP_UP
@@ -72,7 +72,7 @@ def words(events: Iterable[Event]) -> Iterator[tuple[str, str, Word]]:
     """
     call: Call | None = None
     step = 0
-    for event in sorted(events, key=lambda event: event.order):
+    for event in in_order(events):
         if call is None and not isinstance(event.fact, Initiated):
             continue  # its beginning was forgotten
         before, call = call, append(call, event)

@@ -141,7 +141,7 @@ Fact = (
     | HoldExceeded
 )
 
-# The name each fact travels under, in the order that settles a tie between facts of one instant.
+# The name each fact travels under.
 NAMES: dict[type[Fact], str] = {
     Initiated: "call_initiated",
     Routed: "call_routed",
@@ -157,7 +157,12 @@ NAMES: dict[type[Fact], str] = {
     Rerouted: "call_rerouted",
     HoldExceeded: "hold_exceeded",
 }
-_RANKS: dict[type[Fact], int] = {fact: rank for rank, fact in enumerate(NAMES)}
+# The order that settles a tie between facts of one instant: what ends a thing comes before what begins the next.
+_TIES: tuple[type[Fact], ...] = (
+    *(Initiated, Resumed, NoAnswer, Transferred, Routed, Answered, Held, Ended),
+    *(SlaBreached, AnswerTimedOut, Offered, Rerouted, HoldExceeded),
+)
+_RANKS: dict[type[Fact], int] = {fact: rank for rank, fact in enumerate(_TIES)}
 
 
 @value
@@ -203,7 +208,8 @@ class Event:
         """Total order of a call's events: the beginning first whatever a skewed clock says, then by time.
 
         In one instant what telephony saw precedes what the system concluded; then the sender's sequence decides,
-        then the life cycle, then the id, so that no order of arrival can matter.
+        then what ends a thing before what begins one, then the id, so that no order of arrival can matter. Without a
+        sequence the fold takes what is legal first.
         """
         kind = type(self.fact)
         return (kind is not Initiated, self.at, self.is_system, self.sequence or 0, _RANKS[kind], self.id)

@@ -1,10 +1,11 @@
 """What is legal when, what follows from a state, and the fold that makes a call of its events."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import wraps
+from itertools import groupby
 from typing import NamedTuple, TypeVar
 
 from shared.domain.call import Call, Status, begin, evolve
@@ -28,6 +29,7 @@ from shared.domain.facts import (
 )
 
 AN_INSTANT = timedelta(microseconds=1)
+FEW = 5  # events of one instant whose order is searched for: each more takes so many times as long
 IN_CONVERSATION = (Status.ACTIVE, Status.ON_HOLD)
 
 
@@ -244,18 +246,62 @@ def _fold_in_place(events: Iterable[Event]) -> Folded:
     verdicts: dict[str, Verdict] = {}
     moved: dict[str, Event] = {}
     waiting: list[Event] = []
-    for event in sorted(events, key=lambda event: event.order):
-        verdicts[event.id] = verdict = judge(call, event)
-        if verdict is Verdict.EARLY and not event.dated:
-            waiting.append(event)
-        if verdict is not Verdict.LEGAL:
-            continue
-        call = append(call, event)
-        while released := next((e for e in waiting if judge(call, e) is Verdict.LEGAL), None):
-            waiting.remove(released)
-            call, moved[released.id] = _behind(call, released)
-            verdicts[released.id] = Verdict.LEGAL
+    for tied in _by_instant(events):
+        pending = (_possible(tied, call) if 1 < len(tied) <= FEW else None) or tied
+        while pending:
+            event = _next_of(pending, call)
+            pending.remove(event)
+            verdicts[event.id] = verdict = judge(call, event)
+            if verdict is Verdict.EARLY and not event.dated:
+                waiting.append(event)
+            if verdict is not Verdict.LEGAL:
+                continue
+            call = append(call, event)
+            while released := next((e for e in waiting if judge(call, e) is Verdict.LEGAL), None):
+                waiting.remove(released)
+                call, moved[released.id] = _behind(call, released)
+                verdicts[released.id] = Verdict.LEGAL
     return Folded(call, verdicts, moved)
+
+
+def _by_instant(events: Iterable[Event]) -> Iterator[list[Event]]:
+    ordered = sorted(events, key=lambda event: event.order)
+    return (list(tied) for _, tied in groupby(ordered, key=lambda event: event.order[:3]))
+
+
+def _possible(tied: Sequence[Event], call: Call | None) -> list[Event] | None:
+    """A clock that knows seconds only sees the end of one ring and the next at once, or a hold and a transfer. Where no
+    sequence tells which came first: the first order in which all of them are legal, if there is one.
+    """
+    if not tied:
+        return []
+    for event in tied:
+        if judge(call, event) is Verdict.LEGAL:
+            others = [other for other in tied if other is not event]
+            if (rest := _possible(others, append(call, event))) is not None:
+                return [event, *rest]
+        if event.sequence is not None:
+            break
+    return None
+
+
+def _next_of(pending: Sequence[Event], call: Call | None) -> Event:
+    """Where no order makes all legal, what is legal comes first; but nothing comes after the end."""
+    if len(pending) > 1:
+        for event in pending:
+            if isinstance(event.fact, Ended):
+                break
+            if judge(call, event) is Verdict.LEGAL:
+                return event
+            if event.sequence is not None:
+                break
+    return pending[0]
+
+
+def in_order(events: Iterable[Event]) -> list[Event]:
+    """In the order in which they make the call."""
+    known = {event.id: event for event in events}
+    return [known[event_id] for event_id in _fold_in_place(known.values()).verdicts]
 
 
 def _behind(call: Call, event: Event) -> tuple[Call, Event]:

@@ -6,7 +6,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from shared.contracts.base import rfc3339
@@ -34,16 +34,19 @@ def shared_floor(floor: Floor) -> Floor:
 def lives(draw: st.DrawFn) -> list[tuple[float, Json]]:
     """A call's life as telephony tells it. Each ring is settled before Switchboard would step in itself.
 
-    Where its clock knows seconds only, several things happen at one instant, and fall due at one.
+    Where its clock knows seconds only, several things happen at one instant, and fall due at one; it may not tell in
+    which sequence.
     """
     events: list[tuple[float, Json]] = []
     ticks = draw(st.sampled_from([1, 1000]), label="ticks a second")
+    is_counted = draw(st.booleans(), label="with a sequence")
     now = 0.0
 
     def happen(event: str, least: float, most: float, **fields: Any) -> None:
         nonlocal now
         now += draw(st.integers(int(least * ticks), int(most * ticks))) / ticks
-        events.append((now, {"event": event, "sequence": len(events), **fields}))
+        counted = {"sequence": len(events)} if is_counted else {}
+        events.append((now, {"event": event, **counted, **fields}))
 
     happen("call_initiated", 0, 0, type="voice", queueId="medical_spanish", language="es")
     for part in range(draw(st.integers(1, 2))):
@@ -110,7 +113,12 @@ def outcome(floor: Floor, call_id: str) -> Json:
         for event in floor.reads.events(call_id, None, 500)
         if not event.void and event.source == "telephony"
     ]
-    timers = floor.rows("select kind, due_at::text from timers where call_id = %s order by 1", call_id)
+    # What waits does so since its receipt, a microsecond later for each of its batch.
+    timers = floor.rows(
+        "select kind, case kind when 'parked' then date_trunc('second', due_at) else due_at end::text as due_at"
+        " from timers where call_id = %s order by 1",
+        call_id,
+    )
     agents = floor.rows(
         "select id, status, case when status <> 'available' then call_id end as call_id from agents where id like %s",
         f"{call_id}-%",
@@ -199,7 +207,9 @@ def in_order(floor: Floor, events: list[Json], life: list[tuple[float, Json]]) -
             floor.clock.sleep(1)
             sweep_all(floor)
         floor.clock.go_to(seconds)
-        assert floor.send(event)[0].status == 201, event
+        is_taken = floor.send(event)[0].status == 201
+        assert is_taken or "sequence" not in event, event
+        assume(is_taken)  # two calls' worth in one second may have an order that nobody can guess
     floor.clock.go_to(LATE + 200)
     sweep_all(floor)
 

@@ -10,22 +10,13 @@ from shared.adapters.postgres.connection import Database, available
 from shared.adapters.postgres.horizon import HORIZON
 from shared.contracts.queries import CallsQuery
 from shared.contracts.views import AgentView, CallView, EventView, QueueView
-from shared.domain.facts import NAMES
+from shared.domain.rules import in_order
+from shared.usecases.journal import EventState
 from shared.usecases.reads import After, Listed
 
 _CALL = "select * from calls where id = %s and status is not null"
-# As the fold reads them: `Event.order`.
-_ORDER: LiteralString = """
-    name <> 'call_initiated', at, source = 'system', coalesce(sequence, 0), array_position(%(names)s, name),
-    id collate "C"
-"""
-_EVENTS: LiteralString = f"""
-select * from events
-where call_id = %(call_id)s and state in ('applied', 'void') and (
-    %(after)s::bigint is null
-    or ({_ORDER}) > (select {_ORDER} from events where call_id = %(call_id)s and position = %(after)s)
-)
-order by {_ORDER} limit %(limit)s
+_EVENTS = """
+select * from events where call_id = %(call_id)s and (state in ('applied', 'void') or position = %(after)s)
 """
 _QUEUES = "select * from queues order by id"
 _QUEUE = "select * from queues where id = %s"
@@ -54,8 +45,14 @@ class PostgresReads:
         return CallView.of(codec.call_from_row(rows[0])) if rows else None
 
     def events(self, call_id: str, after: int | None, limit: int) -> list[EventView]:
-        parameters = {"call_id": call_id, "after": after, "limit": limit, "names": [*NAMES.values()]}
-        return [codec.event_view(codec.event_from_row(row)) for row in self._rows(_EVENTS, parameters)]
+        found = [codec.event_from_row(row) for row in self._rows(_EVENTS, {"call_id": call_id, "after": after})]
+        told = {row.event.id: row for row in found if row.state in (EventState.APPLIED, EventState.VOID)}
+        ordered = in_order(row.event for row in told.values())
+        begins = 0
+        if last := next((row.event for row in found if row.position == after), None):
+            is_told = last.id in told  # it may have been given up since its page was read
+            begins = ordered.index(last) + 1 if is_told else sum(event.order < last.order for event in ordered)
+        return [codec.event_view(told[event.id]) for event in ordered[begins : begins + limit]]
 
     def queues(self) -> list[QueueView]:
         return [QueueView.model_construct(**row) for row in self._rows(_QUEUES)]
