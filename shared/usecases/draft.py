@@ -112,6 +112,8 @@ class Draft:
             if verdict is Verdict.ILLEGAL and row.state is EventState.APPLIED:
                 state, row.failed_at = EventState.DEAD, newcomer.received_at
                 row.reason = f"Not possible beside {newcomer.name} {newcomer.id}, which came later."
+            if state is EventState.PARKED and row.state is not state:
+                row.redriven_at = newcomer.received_at  # its grace begins: what it follows now may be on its way
             if state is not row.state or event.at != row.event.at:
                 row.state, row.event = state, event
                 changed.append(row)

@@ -38,7 +38,9 @@ class EventRow:
     position: int | None = None
     reason: str | None = None  # why it is dead
     failed_at: datetime | None = None  # since when it is dead
-    redriven_at: datetime | None = None  # when it was last taken back among the living
+    redriven_at: datetime | None = (
+        None  # when it last began to wait again: it was given up, or had its place and lost it
+    )
     attempts: int = 1
 
     @property

@@ -1,11 +1,12 @@
 """What a transaction has to tell the floor, in the words in which it travels."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import Protocol
 
 from shared.contracts.wire import change_words, event_json, status_words
 from shared.domain.call import Call
+from shared.domain.facts import Initiated, Transferred
 from shared.domain.value import value
 from shared.usecases.journal import AgentRecord, EventRow, EventState, Left
 
@@ -29,6 +30,17 @@ def announcement(row: EventRow, call: Call, left: Left) -> Announcement:
     void = row.state is EventState.VOID
     event = event_json(row.event, position=row.position, version=row.version, void=void)
     return Announcement(row, call, left, change_words(event, call, *left), status_words(event, call))
+
+
+def announcements(rows: Sequence[EventRow], call: Call, left: Left) -> Iterator[Announcement]:
+    """Of one call in one transaction. The queue that lost the call is told of it until it went on, and nothing of what
+    came after: that is the next one's.
+    """
+    if not left.queue_id:
+        return (announcement(row, call, left) for row in rows)
+    moves = [row.event.order for row in rows if isinstance(row.event.fact, Initiated | Transferred)]
+    until, gone = min(moves, default=None), left._replace(queue_id=None)
+    return (announcement(row, call, left if until is None or row.event.order <= until else gone) for row in rows)
 
 
 @value

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from shared.domain.call import Call
-from shared.domain.facts import Event, Initiated, Transferred
+from shared.domain.facts import Event, Initiated, Source, Transferred
 from shared.domain.rules import Verdict, fold
 from shared.domain.value import value
 from shared.usecases.draft import Draft
@@ -23,20 +23,22 @@ from shared.usecases.writing import Writing, load_logs
 
 MAX_ATTEMPTS = 8
 PART = 125  # events: half as many or twice as many take as long
-# So long another call's event with the same id is known; one of the same call, for ever.
+# Another call's event with the same id is known from so long before this one happened on, or before history comes in;
+# one of the same call, for ever.
 REMEMBERED = timedelta(days=31)
 
 
 @value
 class Submission:
     """An event as sent. `named` says that the id is the sender's, `known` that it was not made here: a second event
-    with a known id is a replay.
+    with a known id is a replay. `key` is its request's, where its id is made of that and its words are the request's.
     """
 
     event: Event
     fingerprint: str
     named: bool = False
     known: bool = False
+    key: str | None = None
 
 
 @value
@@ -116,7 +118,7 @@ def _attempt(
     traces: Mapping[str, str] | None,
 ) -> tuple[list[R], News]:
     with journal.transaction() as ledger:
-        recorder = _Recorder(_load(ledger, submissions, now))
+        recorder = _Recorder(_load(ledger, submissions, now), submissions)
         drafts = recorder.drafts
         load_logs(ledger, [draft for s in submissions if (draft := drafts[s.event.call_id]).needs_log(s.event)])
         writing = Writing(ledger, now, grace, traces)
@@ -143,15 +145,16 @@ def _load(ledger: Ledger, submissions: Sequence[Submission], now: datetime) -> L
         [s.event.id for s in submissions if s.known],
         [queue_id for queue_id in queues if queue_id],
         events=len(submissions),
-        since=now - REMEMBERED,
+        since=min([now, *(s.event.at for s in submissions if s.event.source is not Source.HISTORY)]) - REMEMBERED,
     )
 
 
 class _Recorder:
     """One attempt at a batch: what was loaded, and what the events before this one have made of it."""
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: Loaded, submissions: Sequence[Submission]) -> None:
         self._known = dict(loaded.known)
+        self._is_reused = any(s.key and self._is_other(s) for s in submissions)
         self._limits = loaded.limits
         self.drafts = {call_id: Draft(record) for call_id, record in loaded.records.items()}
 
@@ -175,12 +178,18 @@ class _Recorder:
             return Parked(event.id, event.call_id, draft.call)
         return Applied(event.id, draft.call)
 
+    def _is_other(self, submission: Submission) -> bool:
+        """Whether its id was used for something else. Of a request with a key, one such event is enough for all."""
+        known = self._known.get(submission.event.id) if submission.known else None
+        return known is not None and known != Known(submission.event.call_id, submission.fingerprint)
+
     def _replay(self, submission: Submission, record: CallRecord) -> Replayed | KeyReused | None:
         """By its id; without a sender's own only an exact copy of the call's latest event counts, never the type."""
         event = submission.event
-        if submission.known and (known := self._known.get(event.id)):
-            same = known == Known(event.call_id, submission.fingerprint)
-            return Replayed(event.id, record.id, record.call) if same else KeyReused(event.id)
+        if self._is_other(submission) or (submission.key and self._is_reused):
+            return KeyReused(event.id)
+        if submission.known and event.id in self._known:
+            return Replayed(event.id, record.id, record.call)
         if not submission.named and record.last_event_id and record.last_fingerprint == submission.fingerprint:
             return Replayed(record.last_event_id, record.id, record.call)
         return None

@@ -104,6 +104,7 @@ def submit(
     retold: dict[int, Callable[[Problem], Problem]] = {}
     traces: dict[str, str] = {}
     ids = desk.new_ids(len(bodies))
+    request_words = fingerprint(list(bodies)) if key else ""
     for index, sent in enumerate(bodies):
         body, own_trace = sent, queued[index].traceparent if queued else None
         try:
@@ -117,7 +118,7 @@ def submit(
         if not permits(event):
             results[index] = _refused(problem(403, "This token does not permit its bearer to say this."))
             continue
-        item_key = key and (key if len(bodies) == 1 else f"{key}.{index}")
+        item_key = key and (f"{key}.{index}" if index else key)
         received_at = now + timedelta(microseconds=index)  # so that undated events of one batch keep the order sent
         arrival = _arrival(event, received_at, item_key, queued[index] if queued else None, ids)
         if isinstance(event, AgentStatusChanged):
@@ -128,7 +129,9 @@ def submit(
             with noted(desk.failed), trace.under(own_trace or trace.current()):
                 results[index] = _change_agent(desk, event, arrival, fingerprint(body))
         else:
-            submissions[index] = _submission(event, arrival, fingerprint(body), history)
+            keyed = key if not event.event_id else None
+            words = request_words if keyed else fingerprint(body)
+            submissions[index] = _submission(event, arrival, words, history, keyed)
             if own_trace:
                 traces[submissions[index].event.id] = own_trace
     results |= _recorded(desk, submissions, now, traces)
@@ -197,7 +200,7 @@ def _arrival(
     )
 
 
-def _submission(event: CallEvent, arrival: Arrival, words: str, history: bool) -> Submission:
+def _submission(event: CallEvent, arrival: Arrival, words: str, history: bool, key: str | None) -> Submission:
     return Submission(
         Event(
             id=arrival.id,
@@ -213,6 +216,7 @@ def _submission(event: CallEvent, arrival: Arrival, words: str, history: bool) -
         words,
         named=arrival.named,
         known=arrival.known,
+        key=key,
     )
 
 

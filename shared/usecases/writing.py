@@ -7,7 +7,7 @@ from shared.domain.call import Call
 from shared.usecases import trace
 from shared.usecases.draft import Draft
 from shared.usecases.journal import Changes, EventRow, Ledger, Telling, Told
-from shared.usecases.news import Announcement, News, announcement
+from shared.usecases.news import Announcement, News, announcements
 
 
 class Writing:
@@ -62,9 +62,7 @@ class Writing:
 
     def _announcements(self) -> Iterator[Announcement]:
         for call, rows in self._told:
-            left = self._telling.told[call.id].left
-            for row in rows:
-                yield announcement(row, call, left)
+            yield from announcements(rows, call, self._telling.told[call.id].left)
 
 
 def commit(

@@ -148,6 +148,25 @@ def test_a_call_that_moves_beyond_the_token_is_taken_back_without_a_word_more(fl
     assert not poller.poll().calls
 
 
+def test_a_call_that_turns_out_to_have_begun_elsewhere_is_taken_back(floor: Floor) -> None:
+    poller = Poller(floor, SPANISH)
+    beginning = {"event": "call_initiated", "callId": "call-1", "type": "voice"}
+    for queue, second in (("medical_spanish", 2), ("legal_english", 1)):
+        at = floor.clock.at(second).isoformat()
+        assert floor.send(beginning | {"queueId": queue, "occurredAt": at, "eventId": queue})[0].status == 201
+        told = poller.poll()
+    assert [gone.id for gone in told.left] == ["call-1"]
+
+
+def test_a_call_that_may_yet_be_transferred_has_not_left(floor: Floor) -> None:
+    """Its transfer waits for the answer: who sees the other queue has no right to hear of it."""
+    poller = Poller(floor, SPANISH)
+    begin = {"event": "call_initiated", "type": "voice", "queueId": "legal_english"}
+    for event in (begin, {"event": "call_transferred", "queueId": "medical_spanish"}):
+        floor.send(event | {"callId": "call-1", "occurredAt": floor.clock.at(1).isoformat()})
+    assert (poller.ask().calls, poller.ask().left) == ([], [])
+
+
 def test_too_much_and_foreign_positions_are_answered_by_reset(floor: Floor, monkeypatch) -> None:
     monkeypatch.setattr(changes, "MOST", 3)
     poller = Poller(floor, ALL)

@@ -52,6 +52,19 @@ def test_a_dead_letter_says_what_was_sent_and_why_it_was_given_up(floor: Floor) 
     }
 
 
+def test_an_event_that_loses_its_place_is_given_its_grace_anew(floor: Floor) -> None:
+    """Its transfer is on its way: the second conversation was heard of first."""
+    floor.clock.go_to(3)
+    floor.send(INITIATED, ROUTED | {"agentId": "ben", "eventId": "second", "occurredAt": floor.clock.at(3).isoformat()})
+    floor.clock.go_to(200)
+    for event, at in ((ROUTED, 1), (ANSWERED, 2)):
+        floor.send(event | {"occurredAt": floor.clock.at(at).isoformat()})
+    floor.sweep()
+    assert letters_of(floor) == []
+    floor.send({"event": "call_transferred", "callId": "call-1", "occurredAt": floor.clock.at(2.5).isoformat()})
+    assert floor.rows("select state from events where id = 'second'") == [{"state": "applied"}]
+
+
 def test_redriven_after_its_predecessor_came_it_is_applied_and_told(floor: Floor) -> None:
     give_up(floor, ROUTED | {"eventId": "e-2"})
     floor.send(INITIATED)

@@ -67,6 +67,25 @@ async def test_a_transfer_is_told_to_both_queues_live_and_from_the_outbox(stage:
     assert stage.gateway.events("e")[2:] == quiet
 
 
+@pytest.mark.parametrize("live", [True, False], ids=["live", "from the outbox"])
+async def test_what_came_after_a_transfer_is_told_to_the_next_queue_alone(stage: Stage, live: bool):
+    """Though it came with the transfer."""
+    await stage.send(initiated("c1"), routed("c1"), answered("c1"))
+    stage.listen("left", "queue:spanish", queues=["spanish"])
+    stage.listen("next", "queue:english", queues=["english"])
+    transfer = {"event": "call_transferred", "callId": "c1", "queueId": "english"}
+    secret = routed("c1", "ben") | {"metadata": {"line": "theirs"}}
+    if not live:
+        moved, followed = await stage.send(transfer, secret)
+    async with stage.relay() as running:
+        await running.ready()
+        if live:
+            moved, followed = await stage.send(transfer, secret)
+        await running.floor.until_cleared(moved, followed)
+    assert (stage.gateway.events("left")[-1], stage.gateway.events("next")[-2:]) == (moved, [moved, followed])
+    assert followed not in stage.gateway.events("left")
+
+
 async def test_frames_stay_below_32_kb(stage: Stage):
     stage.listen("c", "queue:spanish")
     events = await stage.send(*(initiated(f"c{n}", metadata={"note": "ñ" * 2000}) for n in range(20)))

@@ -42,3 +42,14 @@ def looked_at(node: dict[str, Any]) -> list[str]:
         else []
     )
     return mine + [name for inner in node.get("Plans", ()) for name in looked_at(inner)]
+
+
+def test_a_copy_is_known_though_its_call_was_forgotten(floor: Floor) -> None:
+    """As long as the log has the original: the call's month went before the log's, or it would be counted twice."""
+    floor.rows("select make_month('events', %s)", floor.clock.at(0))
+    told = {"eventId": "first", "occurredAt": floor.clock.at(0).isoformat(), **VOICE}
+    assert floor.one("call_initiated", **told).status == 201
+    floor.rows("delete from timers")
+    floor.rows("delete from calls")
+    floor.clock.sleep(MONTH_SECONDS + 3 * 86400)
+    assert floor.one("call_initiated", **told).status == 200

@@ -137,6 +137,23 @@ def test_another_content_type_is_not_understood(api: Api) -> None:
     assert api.post(INITIATED, headers={"content-type": "text/xml"})[0] == 415
 
 
+def test_an_idempotency_key_is_of_one_request(api: Api) -> None:
+    """Of all of it: with another body, longer or shorter, nothing is recorded."""
+    headers = {"idempotency-key": "key-1"}
+    routed = {"event": "call_routed", "callId": "call-1", "agentId": "interpreter-01", "routingTime": 1}
+    holds = [{"event": "call_hold", "callId": "call-1", "holdDuration": seconds} for seconds in (20, 30, 40)]
+    api.post([INITIATED, routed, {"event": "call_answered", "callId": "call-1", "waitTime": 1}])
+    for expected in (201, 200):
+        answer = api.post(holds[:2], headers=headers)[1]
+        assert [result["status"] for result in answer["results"]] == [expected, expected]
+    for other in (holds, holds[:1], holds[1:]):
+        answer = api.post(other, headers=headers)[1]
+        assert {result["status"] for result in answer["results"]} == {422}
+    assert api.post(holds[0], headers=headers)[0] == 422
+    history = api.call("GET", "/api/calls/{call_id}/events", call_id="call-1")[1]["data"]
+    assert [event["metadata"]["holdDuration"] for event in history if event["type"] == "call_hold"] == [20, 30]
+
+
 def test_the_idempotency_key_makes_a_request_repeatable(api: Api) -> None:
     first = api.post(INITIATED, headers={"idempotency-key": "key-1"})
     again = api.post(INITIATED, headers={"idempotency-key": "key-1"})

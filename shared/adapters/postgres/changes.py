@@ -22,12 +22,15 @@ where c.status is not null and (%(all)s or c.queue_id = any(%(queues)s))
   and c.id in (select call_id from events where txid >= %(since)s and state in ('applied', 'void'))
 limit %(limit)s
 """
-# Calls of these queues that went on to another one.
+# Calls of these queues that went on to another one, or turn out to have begun there. What only waited to happen moved
+# no call, and has no version.
 _LEFT = """
 select c.id, c.version from calls c
 where not %(all)s and c.queue_id <> all(%(queues)s)
-  and c.id in (select call_id from events where txid >= %(since)s and name = 'call_transferred')
-  and exists (select from events p where p.call_id = c.id and p.data ->> 'queue_id' = any(%(queues)s))
+  and c.id in (select call_id from events where txid >= %(since)s and name in ('call_transferred', 'call_initiated'))
+  and exists (
+      select from events p where p.call_id = c.id and p.data ->> 'queue_id' = any(%(queues)s) and p.version is not null
+  )
 limit %(limit)s
 """
 # By the transaction that wrote the row as it stands. Postgres keeps 32 bits of it there: the others are the newest

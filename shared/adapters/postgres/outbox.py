@@ -12,8 +12,9 @@ from shared.adapters.postgres.columns import array
 from shared.contracts.feed import Change, Published
 from shared.contracts.views import CallView
 from shared.domain.agents import Effect
+from shared.domain.call import Call
 from shared.usecases.journal import Left, Telling
-from shared.usecases.news import News, announcement
+from shared.usecases.news import Announcement, News, announcements
 from shared.usecases.shards import shared_out
 
 Row = Mapping[str, Any]
@@ -68,10 +69,10 @@ def news(rows: Sequence[Row], events: Iterable[Row], calls: Iterable[Row], agent
     return [
         News(
             [
-                announcement(codec.event_from_row(event), calls_by_id[call_id], _left(row, call_id))
+                told
                 for call_id in row["calls"]
                 if call_id in calls_by_id
-                for event in events_of[row["txid"], call_id]
+                for told in _announcements(events_of[row["txid"], call_id], calls_by_id[call_id], row)
             ],
             [agents_by_id[agent_id] for agent_id in row["agents"] if agent_id in agents_by_id],
             row["txid"],
@@ -82,9 +83,9 @@ def news(rows: Sequence[Row], events: Iterable[Row], calls: Iterable[Row], agent
     ]
 
 
-def _left(row: Row, call_id: str) -> Left:
-    moved: Mapping[str, Sequence[str | None]] = row["moved"] or {}
-    return Left(*moved.get(call_id, ()))
+def _announcements(events: Sequence[Row], call: Call, row: Row) -> Iterator[Announcement]:
+    moved: Mapping[str, Sequence[Any]] = row["moved"] or {}
+    return announcements([codec.event_from_row(event) for event in events], call, Left(*moved.get(call.id, ())))
 
 
 def published(news: News) -> Published:

@@ -43,8 +43,8 @@ order by e.position limit %(limit)s
 _MOVED_AWAY = """
 select exists (
     select from events e join calls c on c.id = e.call_id
-    where e.txid >= %(since)s and e.name = 'call_transferred' and c.queue_id <> all(%(queues)s)
-      and exists (select from events p where p.call_id = e.call_id
+    where e.txid >= %(since)s and e.name in ('call_transferred', 'call_initiated') and c.queue_id <> all(%(queues)s)
+      and exists (select from events p where p.call_id = e.call_id and p.version is not null
                   and (p.data ->> 'queue_id' = any(%(queues)s) or p.data ->> 'queue_id' = any(%(alerts)s)
                        or p.data ->> 'agent_id' = any(%(agents)s)))
 )
