@@ -92,6 +92,7 @@ class Change(Contract):
     call: CallView
     previous_queue_id: str | None = Field(None, description="set where a transfer moved the call: its queue may forget")
     previous_agent_id: str | None = Field(None, description="set where the call left an agent, who may forget it too")
+    was_flagged: bool = Field(False, description="set where the call was flagged and is not any more")
 
 
 class Published(Contract):

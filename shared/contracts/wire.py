@@ -74,7 +74,9 @@ def event_json(event: Event, *, position: int, version: int | None, void: bool) 
     }
 
 
-def change_words(event: Json, call: Call, previous_queue_id: str | None, previous_agent_id: str | None) -> bytes:
+def change_words(
+    event: Json, call: Call, previous_queue_id: str | None, previous_agent_id: str | None, was_flagged: bool
+) -> bytes:
     """As `feed.Change`, in JSON, of an event that is JSON already."""
     return orjson.dumps(
         {
@@ -82,6 +84,7 @@ def change_words(event: Json, call: Call, previous_queue_id: str | None, previou
             "call": orjson.Fragment(call_words(call)),
             "previousQueueId": previous_queue_id,
             "previousAgentId": previous_agent_id,
+            "wasFlagged": was_flagged,
         }
     )
 

@@ -14,8 +14,8 @@ def topics_of_change(change: Change, agents: Collection[AgentView] = ()) -> froz
     topics |= {f"agent:{agent.id}" for agent in agents if agent.call_id == call.id}
     topics |= {f"agent:{agent_id}" for agent_id in _agents_of(change) if agent_id}
     # A flagged call is followed to its end, or a list of alerts would go stale. A void event may have taken the flag.
-    if call.flags or event.void:
-        topics.add(f"alerts:{call.queue_id}")
+    if call.flags or event.void or change.was_flagged:
+        topics |= {f"alerts:{queue_id}" for queue_id in queues_of_change(change)}
     return frozenset(topics)
 
 

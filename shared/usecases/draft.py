@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from shared.domain.agents import AgentStatus, Effect, agent_effects
 from shared.domain.call import Call
 from shared.domain.facts import Event
-from shared.domain.rules import AN_INSTANT, Folded, TimerKind, Verdict, append, fold, judge, timers_owed
+from shared.domain.rules import AN_INSTANT, Folded, TimerKind, Verdict, append, flags, fold, judge, timers_owed
 from shared.usecases.journal import CallRecord, Changes, EventRow, EventState, Left
 
 STAYED = Left()
@@ -178,11 +178,14 @@ class Draft:
         if not before or not call:
             return STAYED
         queue_id, agent_id = before.queue_id, agent_of(before)
-        if queue_id == call.queue_id and agent_id in (None, agent_of(call)):
+        # No event that comes next takes a flag back.
+        unflagged = self.log is not None and bool(flags(before)) and not flags(call)
+        if queue_id == call.queue_id and agent_id in (None, agent_of(call)) and not unflagged:
             return STAYED
         return Left(
             queue_id if queue_id != call.queue_id else None,
             agent_id if agent_id != agent_of(call) else None,
+            unflagged,
         )
 
     def owed(self, grace: timedelta) -> dict[TimerKind, datetime]:

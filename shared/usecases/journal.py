@@ -87,10 +87,13 @@ class Loaded:
 
 
 class Left(NamedTuple):
-    """What a call left as it went on: whoever follows that queue or agent must be told, to forget the call."""
+    """What a call left as it went on: whoever follows that queue or agent must be told, to forget the call. It may have
+    left the flagged ones, too.
+    """
 
     queue_id: str | None = None
     agent_id: str | None = None
+    flagged: bool = False
 
 
 class Told(NamedTuple):

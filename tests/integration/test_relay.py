@@ -1,7 +1,10 @@
 """The relay between a real Redis, a real Postgres and a gateway that takes posts: who is told what."""
 
+from datetime import timedelta
+
 import pytest
 
+from shared.adapters import clock
 from tests.integration.stage import Stage, answered, initiated, routed
 
 pytestmark = pytest.mark.anyio
@@ -124,3 +127,24 @@ async def test_who_follows_an_agent_hears_that_the_call_left(stage: Stage):
         quiet[1],
         *moved,
     ]  # `call_answered` names nobody, and nobody has the call
+
+
+async def test_who_follows_alerts_hears_when_a_call_is_flagged_no_more(stage: Stage):
+    """It ended before the hold that was too long, or went on to a queue whose alerts are somebody else's."""
+    stage.listen("c", "alerts:spanish")
+    async with stage.relay() as running:
+        await running.ready()
+        for call_id in ("ended", "moved"):
+            began = initiated(call_id, occurredAt=ago(90)), routed(call_id) | {"occurredAt": ago(89)}
+            held = {"event": "call_hold", "callId": call_id, "holdDuration": 75, "occurredAt": ago(2)}
+            await stage.send(*began, answered(call_id) | {"occurredAt": ago(88)}, held)
+        end = {"event": "call_ended", "callId": "ended", "endReason": "completed", "duration": 80, "occurredAt": ago(8)}
+        (unflagged,) = await stage.send(end)
+        (moved,) = await stage.send({"event": "call_transferred", "callId": "moved", "queueId": "english"})
+        await running.floor.until_cleared(unflagged, moved)
+    calls = {call["id"]: call for frame in stage.gateway.frames["c"] for call in frame.get("calls", ())}
+    assert (calls["ended"]["flags"], calls["moved"]["queueId"]) == ([], "english")
+
+
+def ago(seconds: float) -> str:
+    return (clock.now() - timedelta(seconds=seconds)).isoformat()

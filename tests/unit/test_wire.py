@@ -42,7 +42,7 @@ def test_wire_is_as_the_contracts_say(length: int):
     told = event_json(event, **placed)
     assert json.loads(status_words(told, call)) == StatusMessage.of(call, event).model_dump(mode="json")
     change = Change(event=EventView.of(event, **placed), call=call_view, previous_queue_id="q", previous_agent_id="a")
-    assert json.loads(change_words(told, call, "q", "a")) == change.model_dump(mode="json")
+    assert json.loads(change_words(told, call, "q", "a", was_flagged=False)) == change.model_dump(mode="json")
 
 
 def _event(n: int, fact: Fact) -> Event:

@@ -98,6 +98,7 @@ def published(news: News) -> Published:
                 call=CallView.of(told.call),
                 previous_queue_id=told.left.queue_id,
                 previous_agent_id=told.left.agent_id,
+                was_flagged=told.left.flagged,
             )
             for told in news.changes
         ],
