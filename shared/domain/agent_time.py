@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.domain.agents import ENGAGED, AgentStatus
-from shared.domain.call import Call, Status
+from shared.domain.call import Call, Status, as_met_by
 from shared.domain.facts import Event, Initiated, Source
 from shared.domain.rules import IN_CONVERSATION, append, in_order
 from shared.domain.value import value
@@ -78,10 +78,18 @@ def words(events: Iterable[Event]) -> Iterator[tuple[str, str, Word]]:
         before, call = call, append(call, event)
         if event.source is Source.HISTORY or call.history:
             return
-        for agent_id, at, status in _changed(before, call, event.at):
+        for agent_id, at, status in _course(before, call, event):
             if event.received_at - at < A_YEAR:
                 yield agent_id, (before or call).queue_id, Word(at, True, call.id, step, status)
             step += 1
+
+
+def _course(before: Call | None, after: Call, event: Event) -> Iterator[tuple[str, datetime, AgentStatus]]:
+    """An offer that had lapsed by then was missed before."""
+    if before and (due_at := before.offer_due_at) and (missed := as_met_by(before, event)) is not before:
+        yield from _changed(before, missed, due_at)
+        before = missed
+    yield from _changed(before, after, event.at)
 
 
 def _changed(before: Call | None, after: Call, at: datetime) -> Iterator[tuple[str, datetime, AgentStatus]]:

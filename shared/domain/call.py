@@ -156,8 +156,19 @@ def begin(event: Event, fact: Initiated) -> Call:
     )
 
 
+def as_met_by(call: Call, event: Event) -> Call:
+    """The call as telephony's event finds it: an offer that nobody took in time was missed, whether or not a timer saw
+    that live. What the system concludes, it concludes in the order in which it falls due.
+    """
+    offer, due_at = call.offer, call.offer_due_at
+    if offer is None or due_at is None or event.at <= due_at or event.is_system or call.history:
+        return call
+    return Call.of_fields(vars(call) | _missed(call, offer.agent_id, due_at))
+
+
 def evolve(call: Call, event: Event) -> Call:
     """The call after a legal event; legality is `rules.judge`'s, not asked again here."""
+    call = as_met_by(call, event)
     changes = _changes(call, event)
     last_at = event.at if event.at > call.last_at else call.last_at
     evolved = vars(call).copy()

@@ -32,7 +32,7 @@ def shared_floor(floor: Floor) -> Floor:
 
 @st.composite
 def lives(draw: st.DrawFn) -> list[tuple[float, Json]]:
-    """A call's life as telephony tells it. Each ring is settled before Switchboard would step in itself.
+    """A call's life as telephony tells it. Rings may last longer than they should: then Switchboard sees them lapse.
 
     Where its clock knows seconds only, several things happen at one instant, and fall due at one; it may not tell in
     which sequence.
@@ -52,14 +52,14 @@ def lives(draw: st.DrawFn) -> list[tuple[float, Json]]:
     for part in range(draw(st.integers(1, 2))):
         for ring in range(draw(st.integers(0, 2))):
             agent = f"{part}{ring}"
-            happen("call_routed", 0.001, 20 if not ring else 0.5, agentId=agent, routingTime=1)
+            happen("call_routed", 0.001, 20, agentId=agent, routingTime=1)
             if draw(st.booleans()):
-                happen("call_no_answer", 0.001, 14, agentId=agent)
+                happen("call_no_answer", 0.001, 25, agentId=agent)
         if draw(st.booleans()) and part == 0:
-            happen("call_ended", 0.001, 0.5, endReason="abandoned", duration=0)
+            happen("call_ended", 0.001, 25, endReason="abandoned", duration=0)
             return events
-        happen("call_routed", 0.001, 0.5, agentId=f"{part}9", routingTime=1)
-        happen("call_answered", 0.001, 14, waitTime=draw(st.integers(0, 60)))
+        happen("call_routed", 0.001, 20, agentId=f"{part}9", routingTime=1)
+        happen("call_answered", 0.001, 25, waitTime=draw(st.integers(0, 60)))
         for _ in range(draw(st.integers(0, 3))):
             happen("call_hold", 0.001, 30, holdDuration=draw(st.sampled_from([0, 0, 12, 75])))
             if draw(st.booleans()):
@@ -69,8 +69,8 @@ def lives(draw: st.DrawFn) -> list[tuple[float, Json]]:
             continue
         break
     if events[-1][1]["event"] == "call_transferred":
-        happen("call_routed", 0.001, 10, agentId="77", routingTime=1)
-        happen("call_answered", 0.001, 10, waitTime=1)
+        happen("call_routed", 0.001, 20, agentId="77", routingTime=1)
+        happen("call_answered", 0.001, 20, waitTime=1)
     if draw(st.booleans()):
         happen("call_ended", 0.001, 100, endReason="completed", duration=draw(st.integers(0, 100)))
     return events
