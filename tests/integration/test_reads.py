@@ -159,6 +159,16 @@ def test_who_has_it_already_is_told_so(api: Api) -> None:
     assert api.call("GET", "/api/calls", headers={"if-none-match": tag})[0] == 200
 
 
+def test_who_has_the_last_page_is_told_that_another_follows_it_now(api: Api) -> None:
+    api.post([story(0)[0], story(1)[0]])
+    query = {"sort": "start", "limit": "2"}
+    _, page, headers = api.call("GET", "/api/calls", query=query)
+    assert page["nextCursor"] is None
+    api.post(story(2)[0])
+    status, page, _ = api.call("GET", "/api/calls", query=query, headers={"if-none-match": headers["etag"]})
+    assert (status, bool(page["nextCursor"])) == (200, True)
+
+
 def test_fields_are_chosen(api: Api) -> None:
     tell(api, range(2))
     assert api.call("GET", "/api/calls", query={"fields": "status,id", "sort": "start"})[1]["data"] == [
