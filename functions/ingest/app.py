@@ -14,7 +14,7 @@ from shared.contracts import cloudevents
 from shared.contracts.body import items
 from shared.contracts.dead_letters import parse_redrive
 from shared.contracts.problems import Problem
-from shared.contracts.setup import AgentSetup, QueueSetup, parse_id, parse_key, parse_setup
+from shared.contracts.setup import AgentSetup, QueueSetup, parse_id, parse_key, parse_new_agent, parse_setup
 from shared.contracts.trace import from_xray, parsed
 from shared.usecases.agents import set_up_agent
 from shared.usecases.journal import UnavailableError
@@ -94,7 +94,8 @@ def put_queue(queue_id: str) -> Response:
 def put_agent(agent_id: str) -> Response:
     rest.require(rest.authenticate(app).may_administer_all, "set up agents")
     setup = parse_setup(AgentSetup, rest.json_body(app))
-    agent = set_up_agent(wiring.agents(), wiring.dispatcher(), parse_id("agentId", agent_id), setup, clock.now())
+    agent_id = parse_new_agent("agentId", agent_id)
+    agent = set_up_agent(wiring.agents(), wiring.dispatcher(), agent_id, setup, clock.now())
     wiring.wake_sweep_if_dead(clock.now())
     return rest.answer(agent)
 

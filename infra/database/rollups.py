@@ -10,15 +10,18 @@ from psycopg.rows import tuple_row
 
 from shared.adapters.postgres import rollups
 
-# Months that have calls. Sums of a month that was dropped stay, and are held against nothing.
+# Months that have all of their calls. Sums of one that was forgotten stay, and are held against nothing: it has calls
+# again where one comes late.
 _MONTHS = """
 select month, month + interval '1 month' from (
     select to_date(right(c.relname, 7), 'YYYY_MM')::timestamp at time zone 'UTC' as month
     from pg_inherits i join pg_class c on c.oid = i.inhrelid
     where i.inhparent = 'calls'::regclass and c.relname ~ '_\\d{4}_\\d{2}$'
     union select date_trunc('month', shelf, 'UTC') from calls_other
-) known order by month
+) known where month >= (select kept_since from calls_kept) order by month
 """
+# It stays so until the transaction ends: who forgets writes here.
+_IS_KEPT = "select from calls_kept where kept_since <= %(beginning)s for share"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ def differing(connection: psycopg.Connection[Any], month: Month) -> int:
     """How many sums of this month are not what its calls give; 0 where all is well."""
     with connection.transaction(), connection.cursor(row_factory=tuple_row) as cursor:
         cursor.execute("set local statement_timeout = 0")
+        if cursor.execute(_IS_KEPT, _asked(month)).fetchone() is None:
+            return 0
         row = cursor.execute(rollups.DIFFERING, _asked(month)).fetchone()
     assert row is not None, "a count has a row"
     return row[0]
@@ -50,9 +55,11 @@ def compare(connection: psycopg.Connection[Any]) -> Iterator[tuple[Month, int]]:
 
 
 def rebuild(connection: psycopg.Connection[Any], month: Month) -> None:
-    """Make this month's sums anew, in one transaction that nobody's counting comes between."""
+    """Make this month's sums anew, in one transaction that nobody's counting comes between, if it was not forgotten."""
     with connection.transaction():
         connection.execute("set local statement_timeout = 0")
+        if connection.execute(_IS_KEPT, _asked(month)).fetchone() is None:
+            return
         connection.execute(rollups.LOCK)
         connection.execute(rollups.EMPTY_MONTH, _asked(month))
         connection.execute(rollups.COUNT_MONTH, _asked(month))

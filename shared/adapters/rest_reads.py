@@ -41,7 +41,10 @@ def _hash(html: str, tag: str) -> str:
 
 
 def listed(app: Chalice, page: Page) -> Response:
-    """A page of calls in the form that was asked for. Its tag is that of the calls: the position moves all the time."""
+    """A page of calls in the form that was asked for.
+
+    Its tag is that of the calls, and of whether more follow: the position moves all the time.
+    """
     form, rows = _form(app, page), b",".join(page.encoded)
     if form == exports.CSV:
         text = exports.to_csv(page.rows, page.query.fields, header=page.query.cursor is None)
@@ -51,7 +54,8 @@ def listed(app: Chalice, page: Page) -> Response:
         end = {"nextCursor": page.next_cursor, "position": page.position}
         text = f'{{"data":[{rows.decode()}],{orjson.dumps(end).decode()[1:]}'
     response = Response(body=text, headers={"Content-Type": form})
-    return cached(app, response, next_cursor=page.next_cursor, tagged=form.encode() + rows)
+    tagged = form.encode() + (b"+" if page.next_cursor else b".") + rows
+    return cached(app, response, next_cursor=page.next_cursor, tagged=tagged)
 
 
 def _form(app: Chalice, page: Page) -> str:

@@ -20,6 +20,8 @@ Moment = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used
 
 # Ids stand in paths, topics and logs: letters, digits and the marks that telephony uses, nothing that needs escaping.
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:@+=-]{1,128}$")]
+# Not `-` alone, which stands for nobody among calls.
+AgentId = Annotated[str, Field(pattern=r"^([A-Za-z0-9._:@+=][A-Za-z0-9._:@+=-]{0,127}|-[A-Za-z0-9._:@+=-]{1,127})$")]
 Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", description="BCP 47 tag, such as es")]
 Priority = Annotated[int, Field(ge=0, le=9, description="9 is the most urgent")]
 RoutingName = Literal["telephony", "switchboard"]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, TypeAdapter, ValidationError
 
-from shared.contracts.base import Contract, Id, Language, Priority, Seconds
+from shared.contracts.base import AgentId, Contract, Id, Language, Priority, Seconds
 from shared.contracts.problems import ProblemError, from_validation, problem
 from shared.domain import facts
 from shared.domain.facts import EndReason, Fact, Limits
@@ -110,7 +110,7 @@ class CallInitiated(_CallEvent):
 
 class CallRouted(_CallEvent):
     event: Literal["call_routed"]
-    agent_id: Id
+    agent_id: AgentId
     routing_time: Seconds
 
     def fact(self) -> Fact:
@@ -120,7 +120,7 @@ class CallRouted(_CallEvent):
 class CallAnswered(_CallEvent):
     event: Literal["call_answered"]
     wait_time: Seconds
-    agent_id: Id | None = None
+    agent_id: AgentId | None = None
 
     def fact(self) -> Fact:
         return facts.Answered(self.wait_time, self.agent_id)
@@ -143,7 +143,7 @@ class CallResumed(_CallEvent):
 
 class CallNoAnswer(_CallEvent):
     event: Literal["call_no_answer"]
-    agent_id: Id
+    agent_id: AgentId
 
     def fact(self) -> Fact:
         return facts.NoAnswer(self.agent_id)
@@ -152,7 +152,7 @@ class CallNoAnswer(_CallEvent):
 class CallTransferred(_CallEvent):
     event: Literal["call_transferred"]
     queue_id: Id | None = None
-    agent_id: Id | None = None
+    agent_id: AgentId | None = None
 
     def fact(self) -> Fact:
         return facts.Transferred(self.queue_id, self.agent_id)
@@ -169,7 +169,7 @@ class CallEnded(_CallEvent):
 
 class AgentStatusChanged(_Incoming):
     event: Literal["agent_status_changed"]
-    agent_id: Id
+    agent_id: AgentId
     status: Literal["available", "away", "offline"]
     reason: Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f]*$")] | None = None
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from shared.contracts.base import Contract, Id, Language, Priority, RoutingName, StrategyName
+from shared.contracts.base import AgentId, Contract, Id, Language, Priority, RoutingName, StrategyName
 from shared.contracts.problems import ProblemError, from_validation, refuse
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]*$")]
@@ -60,14 +60,24 @@ def parse_setup(model: type[Setup], body: object) -> Setup:
 
 MAX_KEY = 120  # leaves room for the number of an event in its batch
 _IDS: TypeAdapter[str] = TypeAdapter(Id)
+_AGENT_IDS: TypeAdapter[str] = TypeAdapter(AgentId)
 
 
 def parse_id(name: str, text: str) -> str:
     """An id from a path. Raises `ProblemError` (400)."""
+    return _parse(_IDS, name, text, "has characters that an id cannot have, or too many")
+
+
+def parse_new_agent(name: str, text: str) -> str:
+    """The id of an agent to set up. Raises `ProblemError` (400)."""
+    return _parse(_AGENT_IDS, name, parse_id(name, text), "stands for nobody, and is no agent's id")
+
+
+def _parse(ids: TypeAdapter[str], name: str, text: str, complaint: str) -> str:
     try:
-        return _IDS.validate_python(text)
+        return ids.validate_python(text)
     except ValidationError:
-        raise refuse(400, f"Not valid: {name}", (name, "has characters that an id cannot have, or too many")) from None
+        raise refuse(400, f"Not valid: {name}", (name, complaint)) from None
 
 
 def parse_key(header: str) -> str | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 from shared.domain.call import Call
+from shared.domain.facts import Initiated
 from shared.domain.rules import Verdict, fold
 from shared.usecases.journal import CallRecord, Changes, ConflictError, EventRow, EventState, Journal, Telling
 
@@ -23,6 +24,9 @@ class Difference:
 
 
 def differences(record: CallRecord, log: Sequence[EventRow]) -> list[Difference]:
+    """None where the log no longer has how the call began: its month was forgotten, and what is left says less."""
+    if record.call and not any(isinstance(row.event.fact, Initiated) for row in log):
+        return []
     living = [row for row in log if row.state is not EventState.DEAD]
     folded = fold([row.event for row in living])
     found = _of_calls(record.id, record.call, folded.call)

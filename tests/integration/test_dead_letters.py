@@ -1,5 +1,6 @@
 """What was given up: listed with its reason, and redriven by the rules for any other event."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -7,8 +8,11 @@ import pytest
 from shared import wiring
 from shared.adapters import tokens
 from shared.adapters.postgres.dead_letters import PostgresDeadLetters
+from shared.adapters.postgres.upkeep import PostgresUpkeep
+from shared.adapters.postgres.vitals import read_vitals
 from shared.contracts.dead_letters import parse_redrive
 from shared.usecases.redrive import redrive
+from shared.usecases.shelve import SHELVE_AFTER
 from tests.integration.conftest import Floor
 from tests.integration.test_record_events import SEED
 from tests.integration.test_rest import KEY, Api, api  # noqa: F401 - a fixture
@@ -140,6 +144,27 @@ def test_an_announcement_that_failed_for_good_goes_back_to_the_outbox(floor: Flo
 def test_a_refused_event_leaves_no_dead_letter(floor: Floor) -> None:
     assert [result.status for result in floor.send(INITIATED, INITIATED | {"eventId": "again"})] == [201, 409]
     assert letters_of(floor) == []
+
+
+def test_no_more_are_counted_than_are_listed_when_their_call_is_forgotten(floor: Floor) -> None:
+    PostgresUpkeep(floor.database, floor.told, "this-one", lambda: None).tidy(floor.clock.now())
+    ended = {"event": "call_ended", "callId": "call-1", "duration": 0}
+    late = ended | {"endReason": "abandoned", "eventId": "e-2", "occurredAt": floor.clock.at(9).isoformat()}
+    early = ended | {"endReason": "failed", "eventId": "e-3", "occurredAt": floor.clock.at(5).isoformat()}
+    floor.clock.go_to(10)
+    floor.send(INITIATED | {"occurredAt": floor.clock.at(0).isoformat()}, late, early)
+    letters = PostgresDeadLetters(floor.database)
+
+    def counts() -> tuple[int, int, int]:
+        return len(letters_of(floor)), letters.count(floor.clock.now()), read_vitals(floor.database).dead_letters
+
+    floor.clock.sleep(2 * SHELVE_AFTER.total_seconds())
+    assert counts() == (1, 1, 1)
+    assert floor.shelve() == 1
+    PostgresUpkeep(floor.database, floor.told, "this-one", lambda: None, 1).tidy(datetime(2026, 3, 2, tzinfo=UTC))
+    assert floor.rows("select id from calls") == []
+    assert floor.rows("select id from events where state = 'dead'")
+    assert counts() == (0, 0, 0)
 
 
 def test_pages_and_rights_over_rest(api: Api) -> None:  # noqa: F811 - a fixture

@@ -159,6 +159,16 @@ def test_who_has_it_already_is_told_so(api: Api) -> None:
     assert api.call("GET", "/api/calls", headers={"if-none-match": tag})[0] == 200
 
 
+def test_who_has_the_last_page_is_told_that_another_follows_it_now(api: Api) -> None:
+    api.post([story(0)[0], story(1)[0]])
+    query = {"sort": "start", "limit": "2"}
+    _, page, headers = api.call("GET", "/api/calls", query=query)
+    assert page["nextCursor"] is None
+    api.post(story(2)[0])
+    status, page, _ = api.call("GET", "/api/calls", query=query, headers={"if-none-match": headers["etag"]})
+    assert (status, bool(page["nextCursor"])) == (200, True)
+
+
 def test_fields_are_chosen(api: Api) -> None:
     tell(api, range(2))
     assert api.call("GET", "/api/calls", query={"fields": "status,id", "sort": "start"})[1]["data"] == [
@@ -255,6 +265,17 @@ def test_a_miss_is_counted_with_who_missed_it_whoever_took_the_call(api: Api) ->
             assert len(calls) == row["missed"], row["links"][figure]
     assert sorted(ids(walk(api, missedBy="ana"))) == ["both", "taken", "twice"]
     assert sorted(ids(walk(api, missedBy="ana,null", agentId="ana"))) == ["null", "twice"]
+
+
+def test_a_call_that_rings_is_of_whom_it_rings_with_in_rows_gauges_and_lists(api: Api) -> None:
+    api.post([story(1)[0], story(2)[0], story(1)[1] | {"agentId": "ana"}])
+    for agent in ("ana", "-"):
+        asked = {"agentId": agent}
+        shown = api.call("GET", "/api/metrics", query=asked)[1]
+        found = ids(walk(api, status="waiting", **asked))
+        assert (shown["data"][0]["offered"], shown["now"]["waiting"], len(found)) == (1, 1, 1), agent
+    rows = api.call("GET", "/api/metrics", query={"groupBy": "agent"})[1]["data"]
+    assert [(row["agentId"], row["offered"]) for row in rows] == [("ana", 1), (None, 1)]
 
 
 def test_a_narrow_token_is_shown_the_figures_of_its_queues(api: Api) -> None:

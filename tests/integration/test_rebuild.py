@@ -67,6 +67,19 @@ def test_a_corrupted_call_is_found_and_repaired(lived: Floor, database_url: str,
     assert not repair(lived.sweeper.journal, "call-7", clock.now())
 
 
+def test_a_call_that_outlived_its_log_is_left_as_it_is(floor: Floor, database_url: str, clock: Clock) -> None:
+    """Its beginning's month of the log was forgotten, and with it perhaps not all of its events."""
+    floor.one("call_initiated", type="voice", queueId="medical_spanish")
+    clock.go_to(40)
+    floor.one("call_ended", endReason="abandoned", duration=0)
+    before = floor.call()
+    for forgotten in ("call_initiated", "%"):
+        floor.rows("delete from events where name like %s", forgotten)
+        assert found(database_url) == []
+        assert not repair(floor.sweeper.journal, "call-1", clock.now())
+    assert floor.call() == before
+
+
 def test_the_command_tells_repairs_and_says_so_by_its_exit_code(lived: Floor, database_url: str) -> None:
     def run(*options: str) -> tuple[int, str]:
         command = [SWITCHBOARD, "rebuild", "--database-url", database_url, *options]

@@ -113,6 +113,12 @@ def test_a_batch_is_answered_item_by_item_in_the_order_sent(api: Api) -> None:
         pytest.param({"event": "call_exploded", "callId": "c"}, 400, "event", id="unknown event"),
         pytest.param(INITIATED | {"type": "fax"}, 400, "type", id="unknown type"),
         pytest.param(INITIATED | {"callId": "a/b"}, 400, "callId", id="a slash in an id"),
+        pytest.param(
+            {"event": "call_routed", "callId": "c", "agentId": "-", "routingTime": 1}, 400, "agentId", id="nobody"
+        ),
+        pytest.param(
+            {"event": "agent_status_changed", "agentId": "-", "status": "away"}, 400, "agentId", id="nobody's status"
+        ),
         pytest.param(INITIATED | {"callId": 7}, 400, "callId", id="wrong type"),
         pytest.param(INITIATED | {"occurredAt": "2099-01-01T00:00:00Z"}, 400, "occurredAt", id="far future"),
         pytest.param(INITIATED | {"occurredAt": 5}, 400, "occurredAt", id="a number for a time"),
@@ -316,6 +322,12 @@ def test_queues_and_agents_are_set_up_by_an_administrator(api: Api) -> None:
     api.post(INITIATED | {"queueId": "night"})
     deadline = api.call("GET", "/api/calls/{call_id}", call_id="call-1")[1]["deadline"]
     assert deadline["kind"] == "sla_wait"
+
+
+def test_no_agent_has_the_name_that_figures_give_to_nobody(api: Api) -> None:
+    status, problem, _ = api.call("PUT", "/api/agents/{agent_id}", {"name": "Nora"}, agent_id="-")
+    assert (status, problem["errors"][0]["field"]) == (400, "agentId")
+    assert api.call("PUT", "/api/agents/{agent_id}", {"name": "Nora"}, agent_id="-n")[0] == 200
 
 
 def test_the_queue_returns_only_what_was_refused(api: Api) -> None:

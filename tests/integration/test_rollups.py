@@ -1,7 +1,7 @@
 """Rollups are the calls on the shelf, whatever was shelved, taken back and shelved again."""
 
 import random
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -9,6 +9,7 @@ import pytest
 
 from infra.database import rollups
 from shared.adapters.postgres.metrics import PostgresFigures
+from shared.adapters.postgres.upkeep import PostgresUpkeep
 from shared.usecases.metrics import show_metrics
 from shared.usecases.permissions import Bearer
 from shared.usecases.shelve import SHELVE_AFTER, shelve
@@ -100,3 +101,25 @@ def test_a_month_that_was_dropped_keeps_its_figures(floor: Floor) -> None:
     floor.rows(f"drop table calls_{month.beginning:%Y_%m}")
     assert differing(floor) == 0
     assert floor.rows("select * from call_rollups order by grain, start, queue_id, language, type, agent_id") == before
+
+
+def test_the_sums_of_a_month_that_was_forgotten_stay_whatever_comes_late(floor: Floor) -> None:
+    def offered() -> int:
+        asked = {"from": "2025-12-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"}
+        return figures(floor, rolled=True, **asked)[0]["offered"]
+
+    connection = floor.database.connection()
+    floor.send(*(event for number in (4, 8, 12) for event in story(number)))
+    shelve_all(floor)
+    (known,) = rollups.months(connection)
+    march = datetime(2026, 3, 1, tzinfo=UTC)
+    PostgresUpkeep(floor.database, floor.told, "this-one", lambda: None, keep_months=1).tidy(march)
+    assert (offered(), rollups.months(connection)) == (3, [])
+
+    floor.send(*(event | {"callId": "late", "eventId": f"late-{n}"} for n, event in enumerate(story(4))), history=True)
+    shelve_all(floor)
+    assert floor.rows("select id from calls") == [{"id": "late"}]
+    assert (offered(), rollups.months(connection), differing(floor)) == (4, [], 0)
+    assert rollups.differing(connection, known) == 0
+    rollups.rebuild(connection, known)  # which knew of the month before it was forgotten
+    assert offered() == 4

@@ -180,6 +180,24 @@ def test_months_are_forgotten_as_told_and_no_call_outlives_its_log(floor: Floor)
     assert floor.reads.call("open") is None
 
 
+def test_calls_without_a_month_of_their_own_are_forgotten_too(floor: Floor) -> None:
+    """So old that none is made for them."""
+    times = ("1999-08-01T10:00:00Z", "1999-08-01T10:00:05Z")
+    ended = {"event": "call_ended", "endReason": "abandoned", "duration": 0}
+    for call_id in ("first", "second"):
+        events = [
+            event | {"callId": call_id, "occurredAt": at} for event, at in zip((LIFE[0], ended), times, strict=True)
+        ]
+        floor.send(*events, history=True)
+    assert put_away(floor) == 2
+    assert set(places(floor).values()) == {"calls_other"}
+    tidy(floor, floor.clock.now(), 0)
+    assert len(places(floor)) == 2, "as it comes, all is kept"
+    tidy(floor, floor.clock.now(), 1)
+    assert places(floor) == {}
+    assert floor.rows("select sum(offered)::int as offered from call_rollups where grain = '1d'") == [{"offered": 2}]
+
+
 def test_a_month_that_somebody_reads_is_forgotten_later(floor: Floor, database_url: str) -> None:
     tidy(floor, floor.clock.now(), 0)
     live(floor, life())

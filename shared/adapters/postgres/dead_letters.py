@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg.rows import dict_row
 
@@ -12,7 +12,8 @@ from shared.contracts.dead_letters import DeadLetterView, as_sent
 from shared.usecases.reads import AfterLetter
 from shared.usecases.redrive import Letter
 
-_DEAD = """
+# Without events of a call that was forgotten: nobody could redrive them, and they go with their month of the log.
+DEAD: LiteralString = """
 select * from (
     select 'event' as kind, e.id as letter_id, e.failed_at as given_up_at, e.attempts as tries, e.reason as why, e.*,
         coalesce(c.queue_id, e.data ->> 'queue_id') as letter_queue_id, null::text[] as letter_agents
@@ -28,22 +29,19 @@ select * from (
 ) letters
 """
 _PAGE = f"""
-{_DEAD}
+{DEAD}
 where (%(queues)s::text[] is null or letter_queue_id = any(%(queues)s))
   and (%(after_time)s::timestamptz is null
        or (given_up_at, kind, letter_id) < (%(after_time)s, %(after_kind)s, %(after_id)s))
 order by given_up_at desc, kind desc, letter_id desc limit %(limit)s
 """
 _NAMED = f"""
-select kind, letter_id, call_id from ({_DEAD}) named where letter_id = any(%s) order by given_up_at, letter_id
+select kind, letter_id, call_id from ({DEAD}) named where letter_id = any(%s) order by given_up_at, letter_id
 """
 _OLDEST = f"""
-select kind, letter_id, call_id from ({_DEAD}) oldest where given_up_at < %s order by given_up_at, letter_id limit %s
+select kind, letter_id, call_id from ({DEAD}) oldest where given_up_at < %s order by given_up_at, letter_id limit %s
 """
-_HOW_MANY = """
-select (select count(*) from events where state = 'dead' and failed_at < %(before)s)
-     + (select count(*) from outbox where failed_at < %(before)s)
-"""
+_HOW_MANY = f"select count(*) from ({DEAD}) listed where given_up_at < %(before)s"
 # The rows behind these letters.
 _OWED = """
 select distinct o.txid, o.shard from outbox o

@@ -25,11 +25,13 @@ _OF_CALLS: LiteralString = """
     and (%(languages)s::text[] is null or coalesce(call.language, '-') = any(%(languages)s))
     and (%(types)s::text[] is null or call.type = any(%(types)s))
 """
-_NARROWED: LiteralString = (
+_OF_AGENT: LiteralString = (
+    _OF_CALLS + " and (%(agents)s::text[] is null or coalesce(call.agent_id, '-') = any(%(agents)s))"
+)
+# Whoever's phone rings has the call, as in the rows and in the list.
+_NOW_OF_AGENT: LiteralString = (
     _OF_CALLS
-    + """
-    and (%(agents)s::text[] is null or coalesce(call.agent_id, '-') = any(%(agents)s))
-"""
+    + " and (%(agents)s::text[] is null or coalesce(call.agent_id, call.offered_agent_id, '-') = any(%(agents)s))"
 )
 _GAUGES = """
 select count(*) filter (where call.status = 'waiting') as waiting,
@@ -105,7 +107,7 @@ class PostgresFigures:
         parameters = _parameters(span) | {"now": now}
         counted = dict.fromkeys(AgentStatus, 0)
         counted |= {row["status"]: row["count"] for row in self._rows(_AGENTS, parameters)}
-        return Gauges.trusted(agents=counted, **self._rows(_GAUGES + _NARROWED, parameters)[0])
+        return Gauges.trusted(agents=counted, **self._rows(_GAUGES + _NOW_OF_AGENT, parameters)[0])
 
     def _rows(self, query: LiteralString, parameters: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - psycopg's own
         connection = self._database.connection()
@@ -122,7 +124,7 @@ def _statement(span: Span, cover: Mapping[str, Any]) -> LiteralString:
     grouped: LiteralString = ", ".join(["1", *keys])
     selected: LiteralString = ", ".join([begin + " as start", *keys, SUMS])
     parts: LiteralString = (
-        "select " + selected + " from (" + _counted(cover, by_agent=span.by_agent) + ") call where true" + _NARROWED
+        "select " + selected + " from (" + _counted(cover, by_agent=span.by_agent) + ") call where true" + _OF_AGENT
     )
     parts += (" group by " + grouped) if span.bucket or keys else " having count(*) > 0"
     ordered: LiteralString = ", ".join(["part.start", *("part." + key + ' collate "C" nulls last' for key in keys)])

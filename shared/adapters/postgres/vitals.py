@@ -6,6 +6,7 @@ from typing import LiteralString
 from psycopg.rows import dict_row
 
 from shared.adapters.postgres.connection import Database, available
+from shared.adapters.postgres.dead_letters import DEAD
 from shared.usecases.health import Vitals
 
 # What agents' time has not followed yet, counted no further than to say that it is much. In the order of its index:
@@ -24,8 +25,7 @@ select
      where txid = (select min(txid) from outbox where failed_at is null)) as outbox_age,
     (select coalesce(extract(epoch from now() - min(due_at)), 0)::float8 from timers
      where due_at < now()) as timers_late,
-    (select count(*) from events where state = 'dead')
-        + (select count(*) from outbox where failed_at is not null) as dead_letters,
+    (select count(*) from ({DEAD}) listed) as dead_letters,
     ({UNFOLLOWED}) as unfollowed,
     (select count(*) from connections where expires_at > now()) as connections
 """
