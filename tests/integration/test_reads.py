@@ -270,9 +270,8 @@ def test_a_miss_is_counted_with_who_missed_it_whoever_took_the_call(api: Api) ->
 def test_a_call_that_rings_is_of_whom_it_rings_with_in_rows_gauges_and_lists(api: Api) -> None:
     api.post([story(1)[0], story(2)[0], story(1)[1] | {"agentId": "ana"}])
     for agent in ("ana", "-"):
-        asked = {"agentId": agent}
-        shown = api.call("GET", "/api/metrics", query=asked)[1]
-        found = ids(walk(api, status="waiting", **asked))
+        shown = api.call("GET", "/api/metrics", query={"agentId": agent})[1]
+        found = ids(walk(api, status="waiting", agentId=agent))
         assert (shown["data"][0]["offered"], shown["now"]["waiting"], len(found)) == (1, 1, 1), agent
     rows = api.call("GET", "/api/metrics", query={"groupBy": "agent"})[1]["data"]
     assert [(row["agentId"], row["offered"]) for row in rows] == [("ana", 1), (None, 1)]

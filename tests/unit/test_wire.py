@@ -41,7 +41,8 @@ def test_wire_is_as_the_contracts_say(length: int):
     assert json.loads(call_words(call)) == call_json(call)
     told = event_json(event, **placed)
     assert json.loads(status_words(told, call)) == StatusMessage.of(call, event).model_dump(mode="json")
-    change = Change(event=EventView.of(event, **placed), call=call_view, previous_queue_id="q", previous_agent_id="a")
+    seen = {"event": EventView.of(event, **placed), "call": call_view}
+    change = Change(**seen, previous_queue_id="q", previous_agent_id="a", was_flagged=False)  # type: ignore[arg-type]  # by name
     assert json.loads(change_words(told, call, "q", "a", was_flagged=False)) == change.model_dump(mode="json")
 
 
