@@ -39,11 +39,14 @@ where e.txid >= %(since)s and e.state in ('applied', 'void') and c.status is not
 order by e.position limit %(limit)s
 """
 
-# Whether a call was moved since, and may have left what is subscribed to: only a snapshot shows what is gone.
+# Whether a call was moved since, or turned out to have begun elsewhere, and may have left what is subscribed to: only a
+# snapshot shows what is gone.
 _MOVED_AWAY = """
 select exists (
     select from events e join calls c on c.id = e.call_id
-    where e.txid >= %(since)s and e.name in ('call_transferred', 'call_initiated') and c.queue_id <> all(%(queues)s)
+    where e.txid >= %(since)s and c.queue_id <> all(%(queues)s)
+      and (e.name = 'call_transferred' or e.name = 'call_initiated' and exists (
+          select from events o where o.call_id = e.call_id and o.name = 'call_initiated' and o.id <> e.id))
       and exists (select from events p where p.call_id = e.call_id and p.version is not null
                   and (p.data ->> 'queue_id' = any(%(queues)s) or p.data ->> 'queue_id' = any(%(alerts)s)
                        or p.data ->> 'agent_id' = any(%(agents)s)))
