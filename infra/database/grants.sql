@@ -34,7 +34,7 @@ begin
 
     -- Reads.
     grant select on calls, events, agents, queues, outbox, call_rollups, free_agents, agent_events,
-        agent_spans, agent_rollups, agent_time_kept to switchboard_query;
+        agent_spans, agent_rollups, agent_time_kept, calls_kept to switchboard_query;
 
     -- The promises, the shelf, and what is left of connections.
     grant select, insert, update, delete on calls, calls_live, call_rollups, timers, outbox, free_agents, heartbeats

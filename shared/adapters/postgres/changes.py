@@ -11,10 +11,11 @@ from shared.adapters.postgres.connection import Database, available
 from shared.contracts.views import CallView, Departure
 from shared.usecases.changes import Found
 
-# Who polls reads the truth itself, so what the floor has not been told yet does not hold this position back.
+# Who polls reads the truth itself, so what the floor has not been told yet does not hold this position back. A log that
+# never forgot a month reaches back to before its first event.
 _HERE = """
 select horizon_position() as position, next_position() as next, epoch_start() as epoch,
-    (select min(txid) from events) as earliest
+    (select min(txid) from events where (select kept_since > '-infinity' from calls_kept)) as earliest
 """
 _CALLS = """
 select * from calls c
