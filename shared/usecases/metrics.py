@@ -140,9 +140,9 @@ def _notes(span: Span, groups: Sequence[Group]) -> list[str]:
 
 
 def _span(figures: Figures, bearer: Bearer, query: MetricsQuery, now: datetime) -> Span:
-    end = query.until or now
+    end = _sayable(query.until or now)
     day_began = figures.day_begin(min(end, now), query.zone)
-    start = query.since or day_began
+    start = _sayable(query.since or day_began)
     if not timedelta(0) <= end - start <= LONGEST_RANGE:
         problem = "is before `from`" if end < start else f"is more than {LONGEST_RANGE.days} days after `from`"
         raise refuse(400, "Not valid: to", ("to", problem))
@@ -158,6 +158,11 @@ def _span(figures: Figures, bearer: Bearer, query: MetricsQuery, now: datetime) 
         languages=query.language,
         types=query.type,
     )
+
+
+def _sayable(moment: datetime) -> datetime:
+    """As our times are put into words, in milliseconds: a link must ask for the very calls that were counted."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def _row(narrowed: Mapping[str, str], group: Group) -> Json:

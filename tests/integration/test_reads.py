@@ -219,6 +219,16 @@ def test_figures_lead_to_exactly_the_calls_that_they_count(api: Api) -> None:
     assert sum(row["offered"] for row in answer["data"]) == 60
 
 
+@pytest.mark.parametrize("name", ["from", "to"])
+def test_a_range_finer_than_our_times_counts_what_its_links_list(api: Api, name: str) -> None:
+    for micros in (100, 300):
+        api.post(story(micros)[0] | {"occurredAt": f"2026-01-31T12:00:00.000{micros}Z"})
+    asked = {"from": "2026-01-31T00:00:00Z", "to": "2026-02-01T00:00:00Z", name: "2026-01-31T12:00:00.000200Z"}
+    (row,) = api.call("GET", "/api/metrics", query=asked)[1]["data"]
+    found = walk(api, **dict(parse_qsl(row["links"]["offered"].partition("?")[2])))
+    assert len(found) == row["offered"] == {"from": 2, "to": 0}[name]
+
+
 def missed(call_id: str, *agents: str, taken_by: str | None = None, **more: Any) -> list[dict[str, Any]]:
     """A call whose offers to these agents rang out, one after the other, before somebody took it or it was given up."""
     events: list[dict[str, Any]] = [{"event": "call_initiated", "type": "voice", "queueId": "legal_english"}]
