@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
-from itertools import chain
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import Any, LiteralString
 
 import psycopg
@@ -295,26 +296,30 @@ def _timers(changes: Changes) -> Iterator[Query]:
 
 
 def _effects(effects: Sequence[Effect]) -> list[Query]:
-    """Releases before engagements: a call lets go of one agent before it takes the next. Each in the order of time, and
-    an agent once in a statement, so that it ends as if they had come one by one.
+    """Releases before engagements: a call lets go of one agent before it takes the next. Each in the order of time, so
+    that it ends as if they had come one by one.
     """
     queries: list[Query] = []
-    for wave in _waves(effect for effect in effects if effect.status not in ENGAGED):
-        releases = [(e.agent_id, e.call_id, e.status, e.since, e.reason, e.engaged_since, e.known) for e in wave]
+    released = list(_placed(effect for effect in effects if effect.status not in ENGAGED))
+    if released:
+        releases = [
+            (e.agent_id, e.call_id, e.status, e.since, e.reason, e.engaged_since, e.known, place)
+            for place, e in released
+        ]
         queries.append((statements.RELEASE_AGENTS, by_column(statements.RELEASED, releases)))
-    for wave in _waves(effect for effect in effects if effect.status in ENGAGED):
-        engagements = [(e.agent_id, e.call_id, e.status, e.since) for e in wave]
+    engaged = sorted(
+        _placed(effect for effect in effects if effect.status in ENGAGED),
+        key=lambda placed: (placed[0], placed[1].agent_id),  # so that no two wait for each other
+    )
+    for _, wave in groupby(engaged, key=itemgetter(0)):  # an agent is named once in each statement
+        engagements = [(e.agent_id, e.call_id, e.status, e.since) for _, e in wave]
         queries.append((statements.ENGAGE_AGENTS, by_column(statements.ENGAGED, engagements)))
     return queries
 
 
-def _waves(effects: Iterable[Effect]) -> list[list[Effect]]:
-    waves: list[list[Effect]] = []
+def _placed(effects: Iterable[Effect]) -> Iterator[tuple[int, Effect]]:
+    """Each with its place among its agent's own, from 1."""
     had: dict[str, int] = defaultdict(int)
     for effect in sorted(effects, key=lambda effect: effect.since):
-        place = had[effect.agent_id]
         had[effect.agent_id] += 1
-        if place == len(waves):
-            waves.append([])
-        waves[place].append(effect)
-    return [sorted(wave, key=lambda effect: effect.agent_id) for wave in waves]  # so that no two wait for each other
+        yield had[effect.agent_id], effect

@@ -73,9 +73,9 @@ update calls_live c set ({_CALL}) = row({_VALUES}) from {rows_of(CALL_COLUMNS)} 
 """
 
 # What is sent along with few events is null for most: its text, and no list of documents.
-_SAID: LiteralString = ", ".join(["metadata::json" if name == "metadata" else name for name in EVENT_COLUMNS])
+_TOLD: LiteralString = ", ".join(["metadata::json" if name == "metadata" else name for name in EVENT_COLUMNS])
 INSERT_EVENTS: LiteralString = f"""
-insert into events ({_EVENT}) overriding system value select {_SAID} from {rows_of(EVENT_COLUMNS)}
+insert into events ({_EVENT}) overriding system value select {_TOLD} from {rows_of(EVENT_COLUMNS)}
 """
 
 # An event that found its place, lost it or was given up: a feed that catches up must see it again, hence the new txid.
@@ -106,76 +106,94 @@ on conflict (call_id, kind) do update set due_at = excluded.due_at
 # that is taken back counts no more, and one that is known counts once. What an agent said during the call holds when
 # there is nothing to wrap up any more, what was said after the release at once, and the call has no say in it then. To
 # be available goes without saying: it is heard only where it was said after the release. Where another call has the
-# agent as well, the agent is that one's now. An agent is named once in each statement.
+# agent as well, the agent is that one's now.
 ENGAGED: Columns = {"agent_id": "text", "call_id": "text", "status": "text", "since": "timestamptz"}
-RELEASED: Columns = {**ENGAGED, "reason": "text", "engaged_since": "timestamptz", "known": "bool"}
+RELEASED: Columns = {**ENGAGED, "reason": "text", "engaged_since": "timestamptz", "known": "bool", "place": "int"}
 _SAID_MEANWHILE = "a.call_id is null and a.status not in ('offered', 'on_call') and a.said_at > r.engaged_since"
-# The agents' rows are locked before they are looked at: another call may be at them.
+_AGENT_STATE: tuple[LiteralString, ...] = (
+    "id", "status", "status_since", "reason", "misses", "call_id", "next_status", "next_reason", "engaged_since",
+    "also_call_id", "also_status", "also_since", "said_at",
+)  # fmt: skip
+_STATE: LiteralString = ", ".join(_AGENT_STATE)
+_SAME: LiteralString = ", ".join([f"a.{name}" for name in _AGENT_STATE])
+_SAID: tuple[LiteralString, ...] = tuple(name for name in RELEASED if name not in ("agent_id", "place"))
+_SAID_IN_TURN: LiteralString = ", ".join([f"array_agg({name} order by place) as told_{name}" for name in _SAID])
+_ALL_SAID: LiteralString = ", ".join([f"told_{name}" for name in _SAID])
+_NEXT_SAID: LiteralString = ", ".join([f"a.told_{name}[a.place + 1] as {name}" for name in _SAID])
+# An agent's releases are applied one after the other, by their places from 1: a batch that tells of a whole shift has
+# many of each agent. The rows are locked before they are looked at: another call may be at them.
 RELEASE_AGENTS: LiteralString = f"""
-with named as (
-    select r.*, a.status as was, a.said_at, a.misses as had_missed,
-        case when {_SAID_MEANWHILE} then a.status else a.next_status end as next_status,
-        case when {_SAID_MEANWHILE} then a.reason else a.next_reason end as next_reason,
-        a.also_call_id, a.also_status, a.also_since
-    from {rows_of(RELEASED)}
-    join agents a on a.id = r.agent_id
-    where a.call_id = r.call_id or a.also_call_id = r.call_id
-       or (r.status <> 'available' or r.engaged_since is not null) and not r.known
-          and a.status not in ('offered', 'on_call') and a.status_since <= r.since
-    for update of a
+with recursive said as (
+    select agent_id, {_SAID_IN_TURN} from {rows_of(RELEASED)} group by agent_id
+), held as (
+    select {_SAME}, {_ALL_SAID} from agents a join said on said.agent_id = a.id order by a.id for update of a
 ), released as (
-    select n.*, also_call_id = call_id as is_second,
-        was in ('offered', 'on_call') and also_call_id is not null as hands_on,
-        case when said_at > since or next_status <> 'available' and status <> 'wrap_up' then next_status end as said,
-        status = 'away' and was <> 'away' and (known or had_missed + 1 < (
-            select q.misses_before_away from calls_live c join queues q on q.id = c.queue_id where c.id = call_id
-        )) as forgiven
-    from named n
+    select 0 as place, false as moved, {_STATE}, {_ALL_SAID} from held
+    union all
+    select a.place + 1, now.*, {_ALL_SAID}
+    from released a, lateral (
+        select {_NEXT_SAID}
+    ) r, lateral (
+        select coalesce(a.call_id = r.call_id, false) or coalesce(a.also_call_id = r.call_id, false)
+            or (r.status <> 'available' or r.engaged_since is not null) and not r.known
+                and a.status not in ('offered', 'on_call') and a.status_since <= r.since as applies,
+            coalesce(a.also_call_id = r.call_id, false) as is_second,
+            a.status in ('offered', 'on_call') and a.also_call_id is not null as hands_on,
+            case when {_SAID_MEANWHILE} then a.status else a.next_status end as next_status,
+            case when {_SAID_MEANWHILE} then a.reason else a.next_reason end as next_reason
+    ) n, lateral (
+        select
+            case when a.said_at > r.since or n.next_status <> 'available' and r.status <> 'wrap_up'
+            then n.next_status end as said,
+            r.status = 'away' and a.status <> 'away' and (r.known or a.misses + 1 < (
+                select q.misses_before_away from calls_live c join queues q on q.id = c.queue_id where c.id = r.call_id
+            )) as forgiven
+    ) s, lateral (
+        select true as moved, a.id, case
+            when n.is_second then a.status
+            when n.hands_on then a.also_status
+            else coalesce(s.said, case when s.forgiven then 'available' else r.status end)
+        end as status, case
+            when n.is_second then a.status_since
+            when n.hands_on then a.also_since
+            when s.said is not null then greatest(r.since, a.said_at)
+            else r.since
+        end as status_since, case
+            when n.is_second then a.reason
+            when n.hands_on then null
+            when s.said is not null then n.next_reason
+            when not s.forgiven then r.reason
+        end as reason, case
+            when n.is_second then a.misses
+            when n.hands_on and a.also_status = 'on_call' or s.said is not null then 0
+            when r.status = 'away' and a.status <> 'away' and not r.known then a.misses + 1
+            when r.engaged_since is not null and r.status <> 'away' then 0
+            when r.status = 'available' and a.status in ('away', 'available') then greatest(a.misses - 1, 0)
+            else a.misses
+        end as misses, case
+            when n.is_second then a.call_id
+            when n.hands_on then a.also_call_id
+            when s.said is null then r.call_id
+        end as call_id, case
+            when n.is_second or n.hands_on then a.next_status
+            when s.said is null and r.status in ('wrap_up', 'away') then n.next_status
+        end as next_status, n.next_reason, case
+            when n.hands_on then a.also_since
+            when n.is_second or a.call_id = r.call_id then a.engaged_since
+            else coalesce(r.engaged_since, r.since)
+        end as engaged_since, null as also_call_id, a.also_status, a.also_since, a.said_at
+        where n.applies
+        union all
+        select a.moved, {_SAME} where not n.applies
+    ) now
+    where a.place < cardinality(a.told_call_id)
 )
 update agents a set
-    status = case
-        when r.is_second then a.status
-        when r.hands_on then r.also_status
-        else coalesce(r.said, case when r.forgiven then 'available' else r.status end)
-    end,
-    status_since = case
-        when r.is_second then a.status_since
-        when r.hands_on then r.also_since
-        when r.said is not null then greatest(r.since, r.said_at)
-        else r.since
-    end,
-    reason = case
-        when r.is_second then a.reason
-        when r.hands_on then null
-        when r.said is not null then r.next_reason
-        when not r.forgiven then r.reason
-    end,
-    misses = case
-        when r.is_second then a.misses
-        when r.hands_on and r.also_status = 'on_call' or r.said is not null then 0
-        when r.status = 'away' and r.was <> 'away' and not r.known then a.misses + 1
-        when r.engaged_since is not null and r.status <> 'away' then 0
-        when r.status = 'available' and r.was in ('away', 'available') then greatest(a.misses - 1, 0)
-        else a.misses
-    end,
-    call_id = case
-        when r.is_second then a.call_id
-        when r.hands_on then r.also_call_id
-        when r.said is null then r.call_id
-    end,
-    next_status = case
-        when r.is_second or r.hands_on then a.next_status
-        when r.said is null and r.status in ('wrap_up', 'away') then r.next_status
-    end,
-    next_reason = r.next_reason,
-    engaged_since = case
-        when r.hands_on then r.also_since
-        when r.is_second or a.call_id = r.call_id then a.engaged_since
-        else coalesce(r.engaged_since, r.since)
-    end,
-    also_call_id = null
+    status = r.status, status_since = r.status_since, reason = r.reason, misses = r.misses, call_id = r.call_id,
+    next_status = r.next_status, next_reason = r.next_reason, engaged_since = r.engaged_since,
+    also_call_id = r.also_call_id
 from released r
-where a.id = r.agent_id
+where a.id = r.id and r.place = cardinality(r.told_call_id) and r.moved
 returning {_AGENT}
 """
 

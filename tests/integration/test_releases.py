@@ -1,0 +1,102 @@
+"""What calls say of the agents whom they let go: all at once, as a batch says it, and one by one."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shared.domain.agents import ENGAGED, AgentStatus, Effect
+from shared.usecases.journal import Telling
+from tests.integration.conftest import Floor
+
+BEGIN = datetime(2026, 1, 31, 12, tzinfo=UTC)
+CALLS, AGENTS, WAYS = ("a", "b", "c"), ("x", "y"), ("one", "all")
+FOUND = """
+select left(id, 1) as who, status, status_since, reason, misses, call_id, next_status, next_reason, engaged_since,
+    also_call_id, also_status, also_since
+from agents where id like %s order by id
+"""
+_numbers = count()
+
+seconds = st.integers(0, 6).map(lambda after: BEGIN + timedelta(seconds=after))
+calls = st.sampled_from(CALLS)
+statuses = st.sampled_from(list(AgentStatus))
+agents = st.fixed_dictionaries({
+    "status": statuses,
+    "status_since": seconds,
+    "reason": st.sampled_from([None, "lunch"]),
+    "misses": st.integers(0, 3),
+    "call_id": st.one_of(st.none(), calls),
+    "next_status": st.sampled_from([None, "away", "available", "offline"]),
+    "next_reason": st.sampled_from([None, "home"]),
+    "engaged_since": st.one_of(st.none(), seconds),
+    "also_call_id": st.one_of(st.none(), calls),
+    "said_at": st.one_of(st.none(), seconds),
+}).filter(lambda agent: agent["call_id"] or not (agent["status"] in ENGAGED or agent["also_call_id"]))  # fmt: skip
+releases = st.lists(
+    st.builds(
+        Effect,
+        agent_id=st.sampled_from(AGENTS),
+        call_id=calls,
+        status=st.sampled_from([AgentStatus.AVAILABLE, AgentStatus.WRAP_UP, AgentStatus.AWAY]),
+        since=seconds,
+        reason=st.sampled_from([None, "no_answer"]),
+        engaged_since=st.one_of(st.none(), seconds),
+        known=st.booleans(),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(agent=agents, effects=releases)
+def test_a_batch_lets_go_of_agents_as_if_each_call_had_come_alone(
+    floor: Floor, agent: dict[str, Any], effects: list[Effect]
+) -> None:
+    run = next(_numbers)
+    begin(floor, run)
+    for way in WAYS:
+        for name in AGENTS:
+            introduce(floor, agent, f"{name}-{way}-{run}")
+    effects = sorted(effects, key=lambda effect: effect.since)
+    for effect in effects:
+        release(floor, [of_run(effect, f"one-{run}")])
+    release(floor, [of_run(effect, f"all-{run}") for effect in effects])
+    assert found(floor, f"one-{run}") == found(floor, f"all-{run}")
+
+
+def begin(floor: Floor, run: int) -> None:
+    """Calls whose queue forgives two misses; an agent has calls that nobody else has."""
+    floor.rows("update queues set misses_before_away = 3 where id = 'medical_spanish'")
+    beginning = {"event": "call_initiated", "type": "voice", "queueId": "medical_spanish"}
+    names = [f"{call}-{agent}-{way}-{run}" for call in CALLS for agent in AGENTS for way in WAYS]
+    floor.send(*[beginning | {"callId": name} for name in names])
+
+
+def introduce(floor: Floor, agent: dict[str, Any], agent_id: str) -> None:
+    also = {"also_status": "on_call", "also_since": BEGIN} if agent["also_call_id"] else {}
+    own = {name: f"{agent[name]}-{agent_id}" for name in ("call_id", "also_call_id") if agent[name]}
+    told = {"id": agent_id, "name": agent_id} | agent | also | own
+    columns, places = ", ".join(told), ", ".join(["%s"] * len(told))
+    floor.rows(f"insert into agents ({columns}) values ({places})", *told.values())  # noqa: S608 - our own names
+
+
+def of_run(effect: Effect, suffix: str) -> Effect:
+    agent_id = f"{effect.agent_id}-{suffix}"
+    return replace(effect, agent_id=agent_id, call_id=f"{effect.call_id}-{agent_id}")
+
+
+def release(floor: Floor, effects: Sequence[Effect]) -> None:
+    with floor.desk.journal.transaction() as ledger:
+        ledger.settle(effects)
+        ledger.commit(Telling(), floor.clock.now(), lambda: None)
+
+
+def found(floor: Floor, suffix: str) -> list[str]:
+    rows = floor.rows(FOUND, f"_-{suffix}")
+    return [str(row).replace(suffix, "") for row in rows]
