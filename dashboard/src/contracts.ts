@@ -23,6 +23,7 @@ export interface Agent {
   queues: string[];
   status: "offline" | "available" | "offered" | "on_call" | "wrap_up" | "away";
   statusSince: string;
+  /** the call that has the agent, where the reader may see that call */
   callId: string | null;
   reason: string | null;
   skills: Record<string, number>;

@@ -185,7 +185,7 @@ class AgentView(Contract):
     queues: list[str]
     status: AgentStatusName
     status_since: Moment
-    call_id: str | None
+    call_id: str | None = Field(description="the call that has the agent, where the reader may see that call")
     reason: str | None
     skills: dict[str, int]
     misses: int

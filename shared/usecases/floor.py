@@ -1,6 +1,6 @@
 """What the relay asks of the world: who listens, the outbox, the channel, the gateway."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -35,6 +35,8 @@ class Floor(Leases, Protocol):
     """
 
     async def audience(self, topics: Collection[str]) -> Audience: ...
+
+    async def queues_of_calls(self, call_ids: Collection[str]) -> Mapping[str, str]: ...
 
     async def remove(self, connection_id: str) -> None: ...
 

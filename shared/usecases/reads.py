@@ -62,9 +62,11 @@ class Reads(Protocol):
 
     def queue(self, queue_id: str) -> QueueView | None: ...
 
-    def agents(self) -> list[AgentView]: ...
+    def agents(self, queues: Sequence[str] | None = None) -> list[AgentView]:
+        """Who works for any of these queues, None meaning all, and on which call where that is in one."""
+        ...
 
-    def agent(self, agent_id: str) -> AgentView | None: ...
+    def agent(self, agent_id: str, queues: Sequence[str] | None = None) -> AgentView | None: ...
 
 
 class DeadLetterReads(Protocol):
@@ -140,19 +142,15 @@ def get_queue(reads: Reads, bearer: Bearer, queue_id: str) -> QueueView:
 
 def list_agents(reads: Reads, bearer: Bearer) -> list[AgentView]:
     """Agents who share a queue with the reader."""
-    return [agent for agent in reads.agents() if _sees_agent(bearer, agent)]
+    return reads.agents(bearer.narrowed(()))
 
 
 def get_agent(reads: Reads, bearer: Bearer, agent_id: str) -> AgentView:
     """An agent who shares no queue with the reader is answered like one who does not exist."""
-    agent = reads.agent(agent_id)
-    if agent is None or not _sees_agent(bearer, agent):
+    agent = reads.agent(agent_id, bearer.narrowed(()))
+    if agent is None:
         raise refuse(404, f"There is no agent {agent_id}.")
     return agent
-
-
-def _sees_agent(bearer: Bearer, agent: AgentView) -> bool:
-    return bearer.sees_all or any(map(bearer.sees, agent.queues))
 
 
 def list_dead_letters(

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 
 from shared.contracts.feed import Published
@@ -10,7 +10,7 @@ from shared.usecases.cancellation import obey_cancellation
 from shared.usecases.delivery import Debts, Delivery
 from shared.usecases.floor import Channel, ChannelDownError, Floor, Gateway, Sent
 from shared.usecases.journal import UnavailableError
-from shared.usecases.routing import consignments, entries_of
+from shared.usecases.routing import consignments, entries_of, strange_calls
 from shared.usecases.tenure import RETRY_SECONDS, Tenure
 
 _log = logging.getLogger(__name__)
@@ -179,7 +179,9 @@ class Relay:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _flush(self, heard: Collection[Published]) -> None:
-        entries = [entry for published in heard for entry in entries_of(published)]
+        strange = strange_calls(heard)
+        queues: Mapping[str, str] = await self._floor.queues_of_calls(strange) if strange else {}
+        entries = [entry for published in heard for entry in entries_of(published, queues)]
         topics = {topic for entry in entries for topic in entry.topics}
         audience = await self._floor.audience(topics)
         self.delivery.position = max(self.delivery.position, audience.position)

@@ -1,23 +1,33 @@
 """Sorts what was published by who must get it: one bundle for all connections with the same interests. Pure."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from shared.contracts.feed import Published
+from shared.contracts.views import AgentView
 from shared.usecases.audience import queues_of_change, sees_any, topics_of_agent, topics_of_change
 from shared.usecases.bundle import Bundle, Item, agent_item, alert_items, call_item, event_item
 from shared.usecases.floor import Group
+from shared.usecases.permissions import Bearer
 
 
 class Entry(NamedTuple):
-    """What is told together, on which topics, and for which queues a token must be to see it."""
+    """What is told together, on which topics, and for which queues a token must be to see it; `partly` instead to a
+    token that is not for the queue `whole_of`.
+    """
 
     items: tuple[Item, ...]
     topics: frozenset[str]
     queues: Collection[str]
     transaction: int
     trace: str | None
+    partly: tuple[Item, ...] = ()
+    whole_of: str | None = None
+
+    def items_for(self, bearer: Bearer) -> tuple[Item, ...]:
+        is_whole = not self.partly or bearer.sees_all or self.whole_of in bearer.queues
+        return self.items if is_whole else self.partly
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +37,16 @@ class Consignment:
     connection_ids: Collection[str]
 
 
-def entries_of(published: Published) -> list[Entry]:
+def strange_calls(heard: Collection[Published]) -> set[str]:
+    """Calls that agents are on of whom this tells, and of whose queue it does not."""
+    told = {change.call.id for published in heard for change in published.changes}
+    return {agent.call_id for published in heard for agent in published.agents if agent.call_id} - told
+
+
+def entries_of(published: Published, queues_of_calls: Mapping[str, str]) -> list[Entry]:
+    """`queues_of_calls` are those of `strange_calls`. Who works for several queues may be on a call of another one."""
     agents = published.agents
+    queues_of = {**queues_of_calls, **{change.call.id: change.call.queue_id for change in published.changes}}
     changes = [
         Entry(
             (call_item(change.call), event_item(change.event), *alert_items(change.event, change.call)),
@@ -46,9 +64,17 @@ def entries_of(published: Published) -> list[Entry]:
             agent.queues,
             published.transaction,
             published.traceparent,
+            *_part_of(agent, queues_of),
         )
         for agent in agents
     ]
+
+
+def _part_of(agent: AgentView, queues_of: Mapping[str, str]) -> tuple[tuple[Item, ...], str | None]:
+    queue_id = queues_of.get(agent.call_id) if agent.call_id else None
+    if agent.call_id is None or agent.queues == [queue_id]:
+        return (), None
+    return (agent_item(AgentView.trusted(**vars(agent) | {"call_id": None})),), queue_id
 
 
 def consignments(entries: Sequence[Entry], groups: Iterable[Group]) -> Iterator[Consignment]:
@@ -62,5 +88,7 @@ def consignments(entries: Sequence[Entry], groups: Iterable[Group]) -> Iterator[
         if owed:
             transactions = {entry.transaction for entry in owed}
             traces = [entry.trace for entry in owed if entry.trace]
-            bundle = Bundle((item for entry in owed for item in entry.items), group.topics, traces=traces)
+            bundle = Bundle(
+                (item for entry in owed for item in entry.items_for(group.bearer)), group.topics, traces=traces
+            )
             yield Consignment(bundle.shed() if len(transactions) > 1 else bundle, transactions, group.connection_ids)

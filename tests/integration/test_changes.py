@@ -14,7 +14,7 @@ from shared.usecases import changes
 from shared.usecases.changes import list_changes, tag_of
 from shared.usecases.cursors import Cursors
 from shared.usecases.permissions import Bearer
-from shared.usecases.reads import Page, list_calls
+from shared.usecases.reads import Page, get_agent, list_agents, list_calls
 from tests.integration.conftest import Floor
 from tests.integration.stage import open_transaction
 
@@ -45,7 +45,7 @@ class Poller:
         page = list_calls(self.floor.reads, Cursors(["a key"]), self.bearer, {**LIVE, "limit": "500"})
         self.calls = self._views(page)
         self.known |= {call.id: call.version for call in self.calls.values()}
-        self.agents = {agent.id: agent for agent in self.floor.reads.agents() if self._shares(agent.queues)}
+        self.agents = self._agents()
         return page.position
 
     def ask(self) -> Changes:
@@ -73,11 +73,10 @@ class Poller:
     def agrees(self) -> None:
         page = list_calls(self.floor.reads, Cursors(["a key"]), self.bearer, {**LIVE, "limit": "500"})
         assert self.calls == self._views(page)
-        agents = {agent.id: agent for agent in self.floor.reads.agents() if self._shares(agent.queues)}
-        assert self.agents == agents
+        assert self.agents == self._agents()
 
-    def _shares(self, queues: list[str]) -> bool:
-        return self.bearer.sees_all or not self.bearer.queues.isdisjoint(queues)
+    def _agents(self) -> dict[str, Any]:
+        return {agent.id: agent for agent in list_agents(self.floor.reads, self.bearer)}
 
 
 Step = st.one_of(
@@ -193,6 +192,29 @@ def test_too_much_and_foreign_positions_are_answered_by_reset(floor: Floor, monk
     assert not poller.ask().reset
     floor.rows("update calls_kept set kept_since = '2000-01-01+00'")  # as a month that was dropped
     assert poller.ask().reset
+
+
+def test_an_agents_call_is_told_to_those_who_may_see_it(floor: Floor) -> None:
+    floor.rows("update agents set queues = '{medical_spanish,legal_english}' where id = 'interpreter-15'")
+    pollers = [Poller(floor, ALL), Poller(floor, SPANISH)]
+
+    def on_call() -> list[str | None]:
+        for poller in pollers:
+            poller.poll()
+            poller.agrees()
+        bearers = [poller.bearer for poller in pollers]
+        found = [get_agent(floor.reads, bearer, "interpreter-15").call_id for bearer in bearers]
+        assert found == [poller.agents["interpreter-15"].call_id for poller in pollers]
+        return found
+
+    at = floor.clock.at
+    beginning = {"event": "call_initiated", "callId": "call-1", "type": "voice"}
+    floor.send(beginning | {"queueId": "legal_english", "occurredAt": at(2).isoformat(), "eventId": "english"})
+    floor.one("call_routed", agentId="interpreter-15", routingTime=1)
+    assert on_call() == ["call-1", None]
+    # It turns out to have begun in a queue that may be seen: nothing of the agent has changed.
+    floor.send(beginning | {"queueId": "legal_spanish", "occurredAt": at(1).isoformat(), "eventId": "spanish"})
+    assert on_call() == ["call-1", "call-1"]
 
 
 def test_a_queue_may_be_asked_for_and_nothing_else(floor: Floor) -> None:

@@ -115,6 +115,38 @@ async def test_agents_are_told_of_on_their_own_topics(stage: Stage):
     assert [(agent["id"], agent["status"]) for agent in frame["agents"]] == [("ana", "available")]
 
 
+@pytest.mark.parametrize("live", [True, False], ids=["live", "from the outbox"])
+async def test_who_works_for_two_queues_is_on_a_call_that_only_one_of_them_may_see(stage: Stage, live: bool):
+    connection = stage.database.connection()
+    connection.execute(
+        "insert into agents (id, name, queues, status, status_since)"
+        " values ('ana', 'Ana', '{spanish,english}', 'available', now() - interval '1h')"
+    )
+    rights = {"spanish": ["spanish"], "english": ["english"], "both": ["spanish", "english"], "all": ["*"]}
+    for name, queues in rights.items():
+        stage.listen(name, "agent:ana", queues=queues)
+
+    def told(name: str) -> set[tuple[str, str | None]]:
+        agents = [agent for frame in stage.gateway.frames[name] for agent in frame["agents"]]
+        return {(agent["status"], agent["callId"]) for agent in agents}
+
+    async def happen() -> list[str]:
+        return [await stage.begin("c1"), *await stage.send(routed("c1"))]
+
+    made = [] if live else await happen()
+    async with stage.relay() as running:
+        await running.ready()
+        await running.floor.until_cleared(*(made or await happen()))
+        assert all(told(name) == {("offered", "c1")} for name in ("spanish", "both", "all"))
+        assert told("english") == {("offered", None)}
+        # The call that Ana goes on with is not told of with her.
+        both = [await stage.begin("c2"), *await stage.send(routed("c2"), answered("c2"))]
+        left = await stage.send({"event": "call_ended", "callId": "c1", "endReason": "abandoned", "duration": 0})
+        await running.floor.until_cleared(*both, *left)
+    assert all(("on_call", "c2") in told(name) for name in ("spanish", "both", "all"))
+    assert ("on_call", None) in told("english") and ("on_call", "c2") not in told("english")
+
+
 async def test_who_follows_an_agent_hears_that_the_call_left(stage: Stage):
     stage.listen("agent", "agent:ana")
     quiet = [await stage.begin("c1"), *await stage.send(routed("c1"), answered("c1"))]

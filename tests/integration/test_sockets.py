@@ -200,6 +200,24 @@ def test_who_comes_back_gets_what_was_missed_and_then_where_the_feed_stands(play
     play(body)
 
 
+def test_who_comes_back_is_told_of_an_agent_and_not_of_a_call_that_is_foreign(play):
+    async def body(sockets: Sockets):
+        stage = sockets.stage
+        since = stage.registry.position()
+        stage.database.connection().execute(
+            "insert into agents (id, name, queues, status, status_since)"
+            " values ('ana', 'Ana', '{spanish,english}', 'available', now() - interval '1h')"
+        )
+        await stage.begin("s1")
+        await stage.send(routed("s1"))
+        for name, queues, call_id in (("a", ["spanish"], "s1"), ("b", ["english"], None), ("c", ["*"], "s1")):
+            await sockets.enter(name, queues=queues)
+            update, _ = await sockets.say(name, subscribe("agent:ana", since=since))
+            assert [(agent["status"], agent["callId"]) for agent in update["agents"]] == [("offered", call_id)]
+
+    play(body)
+
+
 def test_what_is_missed_and_long_comes_in_parts(play):
     async def body(sockets: Sockets):
         since = sockets.stage.registry.position()

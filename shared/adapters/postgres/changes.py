@@ -1,12 +1,12 @@
 """What changed since a position, read from the log for clients who poll."""
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg.rows import DictRow, dict_row
 
-from shared.adapters.postgres import codec, horizon
+from shared.adapters.postgres import codec, horizon, seen
 from shared.adapters.postgres.connection import Database, available
 from shared.contracts.views import CallView, Departure
 from shared.usecases.changes import Found
@@ -35,15 +35,20 @@ where not %(all)s and c.queue_id <> all(%(queues)s)
 limit %(limit)s
 """
 # By the transaction that wrote the row as it stands. Postgres keeps 32 bits of it there: the others are the newest
-# that do not make it later than now.
-_AGENTS = """
-select a.* from agents a, lateral (
-    select pg_snapshot_xmax(pg_current_snapshot())::text::bigint as next, a.xmin::text::bigint as low
-) x
-where (%(all)s or a.queues && %(queues)s)
-  and x.next - ((x.next - x.low) & 4294967295) >= %(since)s - epoch_offset()
+# that do not make it later than now. Or whose call may have come in sight, or gone out of it.
+_AGENTS: LiteralString = (
+    seen.AGENTS
+    + """
+and (
+    (select next - ((next - a.xmin::text::bigint) & 4294967295)
+     from (select pg_snapshot_xmax(pg_current_snapshot())::text::bigint as next) x) >= %(since)s - epoch_offset()
+    or not %(all)s and a.call_id in (
+        select call_id from events where txid >= %(since)s and name in ('call_transferred', 'call_initiated')
+    )
+)
 order by a.id
 """
+)
 
 
 class PostgresChanges:
@@ -52,7 +57,7 @@ class PostgresChanges:
 
     def since(self, position: int, queues: Collection[str] | None, limit: int) -> Found:
         """The position first: what is committed while the rest is read comes again, and never not at all."""
-        asked = {"since": position, "all": queues is None, "queues": list(queues or ()), "limit": limit + 1}
+        asked = {**seen.by(queues), "since": position, "limit": limit + 1}
         connection = self._database.connection()
         with available(self._database), connection.pipeline():
             here, *rest = [_cursor(connection).execute(query, asked) for query in (_HERE, _CALLS, _LEFT, _AGENTS)]

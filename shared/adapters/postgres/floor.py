@@ -28,6 +28,7 @@ select position, role, queues, topics, array_agg(connection_id) as connection_id
 from here left join listening on true group by 1, 2, 3, 4
 """
 )
+_QUEUES = "select id, queue_id from calls where id = any(%s) and shelf = 'infinity' and status is not null"
 _EXPIRED = "select id from connections where expires_at <= now() limit 100"
 # Where there are fewer shards than there were, the rows of those that are gone have a relay too.
 _PENDING = """
@@ -71,6 +72,9 @@ class PostgresFloor:
             if row["role"]
         ]
         return Audience(rows[0]["position"], groups)
+
+    async def queues_of_calls(self, call_ids: Collection[str]) -> Mapping[str, str]:
+        return {row["id"]: row["queue_id"] for row in await self._flushing.rows(_QUEUES, [list(call_ids)])}
 
     async def remove(self, connection_id: str) -> None:
         await self._tidying.rows("delete from connections where id = %s", [connection_id])

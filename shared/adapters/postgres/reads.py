@@ -5,7 +5,7 @@ from typing import Any, LiteralString
 
 from psycopg.rows import dict_row
 
-from shared.adapters.postgres import codec, listing
+from shared.adapters.postgres import codec, listing, seen
 from shared.adapters.postgres.connection import Database, available
 from shared.adapters.postgres.horizon import HORIZON
 from shared.contracts.queries import CallsQuery
@@ -20,8 +20,8 @@ select * from events where call_id = %(call_id)s and (state in ('applied', 'void
 """
 _QUEUES = "select * from queues order by id"
 _QUEUE = "select * from queues where id = %s"
-_AGENTS = "select * from agents order by name, id"
-_AGENT = "select * from agents where id = %s"
+_AGENTS: LiteralString = seen.AGENTS + " order by a.name, a.id"
+_AGENT: LiteralString = seen.AGENTS + " and a.id = %(id)s"
 
 
 class PostgresReads:
@@ -60,11 +60,13 @@ class PostgresReads:
     def queue(self, queue_id: str) -> QueueView | None:
         return next((QueueView.model_construct(**row) for row in self._rows(_QUEUE, [queue_id])), None)
 
-    def agents(self) -> list[AgentView]:
-        return [codec.agent_view(codec.agent_from_row(row)) for row in self._rows(_AGENTS)]
+    def agents(self, queues: Sequence[str] | None = None) -> list[AgentView]:
+        rows = self._rows(_AGENTS, seen.by(queues))
+        return [codec.agent_view(codec.agent_from_row(row)) for row in rows]
 
-    def agent(self, agent_id: str) -> AgentView | None:
-        return next((codec.agent_view(codec.agent_from_row(row)) for row in self._rows(_AGENT, [agent_id])), None)
+    def agent(self, agent_id: str, queues: Sequence[str] | None = None) -> AgentView | None:
+        rows = self._rows(_AGENT, {**seen.by(queues), "id": agent_id})
+        return codec.agent_view(codec.agent_from_row(rows[0])) if rows else None
 
     def _rows(self, query: LiteralString, parameters: Any = None) -> list[dict[str, Any]]:  # noqa: ANN401 - psycopg's own parameter type
         connection = self._database.connection()

@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg.rows import DictRow, dict_row
 
-from shared.adapters.postgres import codec, horizon
+from shared.adapters.postgres import codec, horizon, seen
 from shared.adapters.postgres.connection import Database, available
 from shared.contracts.views import CallView
 from shared.usecases.audience import named
@@ -53,11 +53,7 @@ select exists (
 )
 """
 _CALLS = "select * from calls where id = any(%s)"
-_AGENTS = """
-select * from agents
-where (id = any(%(agents)s) or queues && %(queues)s) and (%(all)s or queues && %(permitted)s)
-limit %(limit)s
-"""
+_AGENTS: LiteralString = seen.AGENTS + " and (a.id = any(%(agents)s) or a.queues && %(wanted)s) limit %(limit)s"
 
 
 class PostgresRegistry:
@@ -129,7 +125,8 @@ def _read_missed(cursor: psycopg.Cursor[DictRow], asked: Mapping[str, Any]) -> M
     if not horizon.is_ours(here, asked["since"]) or _one(cursor, _MOVED_AWAY, asked)["exists"]:
         return None
     events = cursor.execute(_MISSED, asked).fetchall()
-    agents = cursor.execute(_AGENTS, asked).fetchall()
+    permitted = {"queues": asked["permitted"], "wanted": asked["queues"]}
+    agents = cursor.execute(_AGENTS, {**asked, **permitted}).fetchall()
     if max(len(events), len(agents)) == asked["limit"]:
         return None
     calls = cursor.execute(_CALLS, [list({row["call_id"] for row in events})]).fetchall()
