@@ -289,7 +289,7 @@ export interface Queue {
   overflowQueueId: string | null;
 }
 
-/** Something could not be sent again: read the snapshot anew. */
+/** Something could not be sent again, or an agent has left a queue: read the snapshot anew. */
 export interface ResetFrame {
   type: "reset";
   topics: string[];

@@ -69,7 +69,7 @@ class Update(Contract):
 
 
 class Reset(Contract):
-    """Something could not be sent again: read the snapshot anew."""
+    """Something could not be sent again, or an agent has left a queue: read the snapshot anew."""
 
     type: Literal["reset"] = "reset"
     topics: list[str]
@@ -99,6 +99,7 @@ class Published(Contract):
     """What one transaction tells a relay over Redis, doorbell and payload in one. By its id the outbox is cleared.
 
     `traceparent` is the trace in which it was made, `traces` those of events, by their ids, that came with their own.
+    `left` are, by agent, the queues out of which somebody took the agent.
     """
 
     transaction: int
@@ -106,6 +107,7 @@ class Published(Contract):
     agents: list[AgentView] = Field(default_factory=list[AgentView])
     traceparent: Traceparent | None = None
     traces: dict[str, Traceparent] = Field(default_factory=dict[str, Traceparent])
+    left: dict[str, list[str]] = Field(default_factory=dict[str, list[str]])
 
     def trace_of(self, event_id: str) -> str | None:
         return self.traces.get(event_id, self.traceparent)

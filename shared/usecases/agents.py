@@ -1,5 +1,6 @@
 """Agents say what they do: available, away, offline. What a call does to them is the recorder's."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -43,12 +44,13 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class AgentChange:
-    """What the registry made of a change, and the agent as it stands now."""
+    """What the registry made of a change, and the agent as it stands now; `left` are queues of the agent's no more."""
 
     outcome: Literal["applied", "replayed", "key_reused", "unknown", "deferred", "outdated"]
     agent: AgentRecord | None = None
     transaction: int | None = None
     traceparent: str | None = None
+    left: Sequence[str] = ()
 
 
 class AgentRegistry(Protocol):
@@ -67,7 +69,8 @@ def set_up_agent(
     changed = registry.put_agent(agent_id, setup, now)
     agent = changed.agent
     assert agent, "who was put is on record"
-    announcer.announce(News((), [agent], changed.transaction, changed.traceparent))
+    left = {agent_id: changed.left} if changed.left else {}
+    announcer.announce(News((), [agent], changed.transaction, changed.traceparent, left=left))
     shown = {name: getattr(agent, name) for name in AgentView.model_fields}
     return AgentView.model_construct(**shown | ({"call_id": None} if agent.status is AgentStatus.AVAILABLE else {}))
 

@@ -50,11 +50,19 @@ def agent_item(agent: AgentView) -> Item:
 
 
 class Bundle:
-    """Shared by all connections with the same interests, and never changed once made."""
+    """Shared by all connections with the same interests, and never changed once made. The topics of which something is
+    `gone` must be read anew.
+    """
 
     def __init__(
-        self, items: Iterable[Item], topics: Collection[str], events_omitted: int = 0, traces: Iterable[str] = ()
+        self,
+        items: Iterable[Item],
+        topics: Collection[str],
+        events_omitted: int = 0,
+        traces: Iterable[str] = (),
+        gone: Collection[str] = (),
     ) -> None:
+        self.gone = frozenset(gone)
         self.events_omitted = events_omitted
         self.traces = list(dict.fromkeys(traces))[-TRACES_AT_MOST:]
         self.items: dict[tuple[Kind, str], Item] = {}
@@ -83,7 +91,7 @@ class Bundle:
         if self.size_bytes <= SHED_BYTES:
             return self
         kept = [item for item in self.items.values() if item.kind != "events"]
-        return Bundle(kept, self.topics, self.events_omitted + len(self.items) - len(kept), self.traces)
+        return Bundle(kept, self.topics, self.events_omitted + len(self.items) - len(kept), self.traces, self.gone)
 
     def frames(self, position: int) -> Sequence[bytes]:
         if self._frames is None or self._frames[0] != position:

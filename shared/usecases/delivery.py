@@ -63,6 +63,7 @@ class Mailbox:
     failures: int = 0
 
     def put(self, bundle: Bundle) -> None:
+        self.reset_topics |= bundle.gone
         merged = self.pending.followed_by(bundle) if self.pending else bundle
         if merged.size_bytes > PENDING_BYTES_AT_MOST or not merged.is_sendable:
             self.reset_topics |= merged.topics

@@ -45,13 +45,16 @@ def announcements(rows: Sequence[EventRow], call: Call, left: Left) -> Iterator[
 
 @value
 class News:
-    """What one transaction has to tell the floor. `traces` are the traceparents of events that brought their own."""
+    """What one transaction has to tell the floor. `traces` are the traceparents of events that brought their own, and
+    `left`, by agent, the queues out of which somebody took the agent.
+    """
 
     changes: Sequence[Announcement] = ()
     agents: Sequence[AgentRecord] = ()
     transaction: int | None = None
     traceparent: str | None = None
     traces: Mapping[str, str] = field(default_factory=dict[str, str])
+    left: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
 
 
 class Announcer(Protocol):

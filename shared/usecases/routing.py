@@ -14,7 +14,7 @@ from shared.usecases.permissions import Bearer
 
 class Entry(NamedTuple):
     """What is told together, on which topics, and for which queues a token must be to see it; `partly` instead to a
-    token that is not for the queue `whole_of`.
+    token that is not for the queue `whole_of`. Without items: somebody is gone, and the topics must be read anew.
     """
 
     items: tuple[Item, ...]
@@ -57,7 +57,7 @@ def entries_of(published: Published, queues_of_calls: Mapping[str, str]) -> list
         )
         for change in published.changes
     ]
-    return changes + [
+    moves = [
         Entry(
             (agent_item(agent),),
             topics_of_agent(agent),
@@ -68,6 +68,17 @@ def entries_of(published: Published, queues_of_calls: Mapping[str, str]) -> list
         )
         for agent in agents
     ]
+    gone = [
+        Entry(
+            (),
+            frozenset({f"agent:{agent_id}", *(f"queue:{queue_id}" for queue_id in left)}),
+            left,
+            published.transaction,
+            published.traceparent,
+        )
+        for agent_id, left in published.left.items()
+    ]
+    return changes + moves + gone
 
 
 def _part_of(agent: AgentView, queues_of: Mapping[str, str]) -> tuple[tuple[Item, ...], str | None]:
@@ -88,7 +99,7 @@ def consignments(entries: Sequence[Entry], groups: Iterable[Group]) -> Iterator[
         if owed:
             transactions = {entry.transaction for entry in owed}
             traces = [entry.trace for entry in owed if entry.trace]
-            bundle = Bundle(
-                (item for entry in owed for item in entry.items_for(group.bearer)), group.topics, traces=traces
-            )
+            gone = {topic for entry in owed if not entry.items for topic in entry.topics & group.topics}
+            items = (item for entry in owed for item in entry.items_for(group.bearer))
+            bundle = Bundle(items, group.topics, traces=traces, gone=gone)
             yield Consignment(bundle.shed() if len(transactions) > 1 else bundle, transactions, group.connection_ids)

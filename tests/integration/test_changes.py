@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from shared.adapters.postgres.changes import PostgresChanges
 from shared.contracts.problems import ProblemError
+from shared.contracts.setup import AgentSetup
 from shared.contracts.views import CallView, Changes
 from shared.usecases import changes
+from shared.usecases.agents import set_up_agent
 from shared.usecases.changes import list_changes, tag_of
 from shared.usecases.cursors import Cursors
 from shared.usecases.permissions import Bearer
@@ -215,6 +217,18 @@ def test_an_agents_call_is_told_to_those_who_may_see_it(floor: Floor) -> None:
     # It turns out to have begun in a queue that may be seen: nothing of the agent has changed.
     floor.send(beginning | {"queueId": "legal_spanish", "occurredAt": at(1).isoformat(), "eventId": "spanish"})
     assert on_call() == ["call-1", "call-1"]
+
+
+def test_an_agent_who_is_taken_out_of_a_queue_is_gone_for_who_polls(floor: Floor) -> None:
+    pollers = [Poller(floor, ALL), Poller(floor, SPANISH)]
+    spanish, english = "legal_spanish", "legal_english"
+    for queues, resets in (([spanish], 0), ([spanish, english], 0), ([english], 1), ([], 2)):
+        setup = AgentSetup(name="Ana", languages=["es"], queues=queues)
+        set_up_agent(floor.desk.agents, floor.told, "ana", setup, floor.clock.now())
+        for poller in pollers:
+            poller.poll()
+            poller.agrees()
+            assert poller.resets == resets
 
 
 def test_a_queue_may_be_asked_for_and_nothing_else(floor: Floor) -> None:

@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 
 from shared.adapters import clock
+from shared.contracts.setup import AgentSetup
+from shared.usecases.agents import set_up_agent
 from tests.integration.stage import Stage, answered, initiated, routed
 
 pytestmark = pytest.mark.anyio
@@ -145,6 +147,39 @@ async def test_who_works_for_two_queues_is_on_a_call_that_only_one_of_them_may_s
         await running.floor.until_cleared(*both, *left)
     assert all(("on_call", "c2") in told(name) for name in ("spanish", "both", "all"))
     assert ("on_call", None) in told("english") and ("on_call", "c2") not in told("english")
+
+
+@pytest.mark.parametrize("live", [True, False], ids=["live", "from the outbox"])
+async def test_who_follows_a_queue_reads_anew_when_an_agent_is_taken_out_of_it(stage: Stage, live: bool):
+    def put(*queues: str) -> None:
+        setup = AgentSetup(name="Ana", languages=["es"], queues=list(queues))
+        announcer = stage.desk.announcer
+        set_up_agent(stage.desk.agents, announcer, "ana", setup, clock.now())
+
+    frames = stage.gateway.frames
+
+    def resets(name: str) -> list[list[str]]:
+        return [frame["topics"] for frame in frames[name] if frame["type"] == "reset"]
+
+    put("spanish", "french")
+    stage.listen("spanish", "queue:spanish", queues=["spanish"])
+    stage.listen("all", "queue:spanish", "queue:english")
+    stage.listen("english", "queue:english", queues=["english"])
+    stage.listen("foreign", "agent:ana", queues=["english"])
+    if not live:
+        put("french")
+        put("french", "english")
+    async with stage.relay() as running:
+        await running.ready()
+        if live:
+            put("french")
+            put("french", "english")
+        await stage.gateway.until(lambda: resets("spanish") and resets("all") and {"english", "foreign"} <= set(frames))
+    assert resets("spanish") == resets("all") == [["queue:spanish"]]
+    for name in ("all", "english", "foreign"):
+        agents = [agent for frame in frames[name] if frame["type"] == "update" for agent in frame["agents"]]
+        assert agents[-1]["queues"] == ["french", "english"]
+    assert {frame["type"] for name in ("english", "foreign") for frame in frames[name]} == {"update"}
 
 
 async def test_who_follows_an_agent_hears_that_the_call_left(stage: Stage):

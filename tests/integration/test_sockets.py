@@ -9,7 +9,9 @@ from functions.broadcast import app as broadcast
 from infra.specs import asyncapi
 from shared import wiring
 from shared.adapters import clock, tokens
+from shared.contracts.setup import AgentSetup
 from shared.settings import settings
+from shared.usecases.agents import set_up_agent
 from tests.integration.stage import Stage, answered, routed, staged
 from tests.unit.test_asyncapi import faults
 
@@ -214,6 +216,20 @@ def test_who_comes_back_is_told_of_an_agent_and_not_of_a_call_that_is_foreign(pl
             await sockets.enter(name, queues=queues)
             update, _ = await sockets.say(name, subscribe("agent:ana", since=since))
             assert [(agent["status"], agent["callId"]) for agent in update["agents"]] == [("offered", call_id)]
+
+    play(body)
+
+
+def test_who_comes_back_after_an_agent_was_taken_out_of_a_queue_reads_anew(play):
+    async def body(sockets: Sockets):
+        agents, announcer = sockets.stage.desk.agents, sockets.stage.desk.announcer
+        for queues, expected in ((["spanish"], "subscribed"), (["english"], "reset")):
+            since = sockets.stage.registry.position()
+            setup = AgentSetup(name="Ana", languages=["es"], queues=queues)
+            set_up_agent(agents, announcer, "ana", setup, clock.now())
+            await sockets.enter("c", queues=["spanish"])
+            *frames, subscribed = await sockets.say("c", subscribe("queue:spanish", since=since))
+            assert (frames[-1]["type"] == "reset", subscribed["replayed"]) == (expected == "reset", expected != "reset")
 
     play(body)
 

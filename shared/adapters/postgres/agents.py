@@ -42,12 +42,20 @@ update agents set next_status = %(status)s, next_reason = %(reason)s,
 where id = %(agent_id)s
 """
 _PUT_AGENT = """
-with changed as (
+with was as (
+select queues from agents where id = %(id)s for update
+), changed as (
 insert into agents (id, name, languages, queues, skills, status, status_since)
-values (%(id)s, %(name)s, %(languages)s, %(queues)s, %(skills)s, coalesce(%(status)s, 'offline'), %(now)s)
+select %(id)s, %(name)s, %(languages)s, %(queues)s, %(skills)s, coalesce(%(status)s, 'offline'), %(now)s
+from (select count(*) from was) first -- locked and read, before it changes
 on conflict (id) do update
-set name = excluded.name, languages = excluded.languages, queues = excluded.queues, skills = excluded.skills
+set name = excluded.name, languages = excluded.languages, queues = excluded.queues, skills = excluded.skills,
+    moved_at_position = case
+        when agents.queues <@ excluded.queues then agents.moved_at_position else this_position()
+    end
 returning *, xmax = 0 as created
+), gone as (
+select array(select unnest(was.queues) except select unnest(changed.queues)) as queues from was, changed
 )"""
 # Who is signed in by being set up has said so, as far as the agent's time goes.
 _SIGNED_IN = """, signed_in as (
@@ -62,7 +70,16 @@ _TOLD = """, told as (
     select array[id], %(again_at)s, %(traceparent)s from changed
     returning txid, traceparent
 )
-select changed.*, told.txid as transaction, told.traceparent from changed, told
+select changed.*, told.txid as transaction, told.traceparent, '{}'::text[] as gone from changed, told
+"""
+_TOLD_WITH_QUEUES = """, told as (
+    insert into outbox (agents, moved, next_attempt_at, traceparent)
+    select array[id], (select jsonb_build_object(id, gone.queues) from gone where gone.queues <> '{}'),
+        %(again_at)s, %(traceparent)s
+    from changed
+    returning txid, traceparent
+)
+select changed.*, told.txid as transaction, told.traceparent, (select queues from gone) as gone from changed, told
 """
 _PUT_QUEUE = """
 insert into queues
@@ -104,7 +121,7 @@ class PostgresAgents:
         connection = self._database.connection()
         with available(), connection.cursor(row_factory=dict_row) as cursor:
             said = setup.model_dump(by_alias=False) | {"id": agent_id, "now": now, "skills": Jsonb(setup.skills)}
-            cursor.execute(_PUT_AGENT + _SIGNED_IN + _TOLD, said | _telling(now))
+            cursor.execute(_PUT_AGENT + _SIGNED_IN + _TOLD_WITH_QUEUES, said | _telling(now))
             return _applied(cursor.fetchone())
 
     def put_queue(self, queue_id: str, setup: QueueSetup) -> QueueView:
@@ -174,4 +191,5 @@ def _row(row: DictRow | None) -> dict[str, Any]:
 
 def _applied(row: DictRow | None) -> AgentChange:
     changed = _row(row)
-    return AgentChange("applied", codec.agent_from_row(changed), changed["transaction"], changed["traceparent"])
+    agent, gone = codec.agent_from_row(changed), changed["gone"] or ()
+    return AgentChange("applied", agent, changed["transaction"], changed["traceparent"], gone)

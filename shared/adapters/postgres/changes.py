@@ -13,8 +13,9 @@ from shared.usecases.changes import Found
 
 # Who polls reads the truth itself, so what the floor has not been told yet does not hold this position back. A log that
 # never forgot a month reaches back to before its first event.
-_HERE = """
+_HERE: LiteralString = f"""
 select horizon_position() as position, next_position() as next, epoch_start() as epoch,
+    {seen.GONE} as gone,
     (select min(txid) from events where (select kept_since > '-infinity' from calls_kept)) as earliest
 """
 _CALLS = """
@@ -69,7 +70,7 @@ class PostgresChanges:
             [CallView.of(codec.call_from_row(row)) for row in calls],
             [Departure.trusted(id=row["id"], version=row["version"]) for row in left],
             [codec.agent_view(codec.agent_from_row(row)) for row in agents],
-            is_complete=_reaches(place, position) and max(len(calls), len(left)) <= limit,
+            is_complete=_reaches(place, position) and not place["gone"] and max(len(calls), len(left)) <= limit,
         )
 
 

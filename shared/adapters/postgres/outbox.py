@@ -78,14 +78,20 @@ def news(rows: Sequence[Row], events: Iterable[Row], calls: Iterable[Row], agent
             row["txid"],
             row["traceparent"],
             row["traces"] or {},
+            {} if row["calls"] else _moved(row),
         )
         for row in rows
     ]
 
 
 def _announcements(events: Sequence[Row], call: Call, row: Row) -> Iterator[Announcement]:
-    moved: Mapping[str, Sequence[Any]] = row["moved"] or {}
-    return announcements([codec.event_from_row(event) for event in events], call, Left(*moved.get(call.id, ())))
+    left = Left(*_moved(row).get(call.id, ()))
+    return announcements([codec.event_from_row(event) for event in events], call, left)
+
+
+def _moved(row: Row) -> Mapping[str, Sequence[Any]]:
+    """By the calls of the row; by its agents where it has none."""
+    return row["moved"] or {}
 
 
 def published(news: News) -> Published:
@@ -105,4 +111,5 @@ def published(news: News) -> Published:
         agents=[codec.agent_view(agent) for agent in news.agents],
         traceparent=news.traceparent,
         traces=news.traces,
+        left=news.left,
     )

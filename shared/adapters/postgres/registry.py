@@ -39,10 +39,10 @@ where e.txid >= %(since)s and e.state in ('applied', 'void') and c.status is not
 order by e.position limit %(limit)s
 """
 
-# Whether a call was moved since, or turned out to have begun elsewhere, and may have left what is subscribed to: only a
-# snapshot shows what is gone.
-_MOVED_AWAY = """
-select exists (
+# Whether a call was moved since, or turned out to have begun elsewhere, and may have left what is subscribed to, or an
+# agent was taken out of a queue: only a snapshot shows what is gone.
+_MOVED_AWAY: LiteralString = f"""
+select {seen.GONE} or exists (
     select from events e join calls c on c.id = e.call_id
     where e.txid >= %(since)s and c.queue_id <> all(%(queues)s)
       and (e.name = 'call_transferred' or e.name = 'call_initiated' and exists (
@@ -50,7 +50,7 @@ select exists (
       and exists (select from events p where p.call_id = e.call_id and p.version is not null
                   and (p.data ->> 'queue_id' = any(%(queues)s) or p.data ->> 'queue_id' = any(%(alerts)s)
                        or p.data ->> 'agent_id' = any(%(agents)s)))
-)
+) as gone
 """
 _CALLS = "select * from calls where id = any(%s)"
 _AGENTS: LiteralString = seen.AGENTS + " and (a.id = any(%(agents)s) or a.queues && %(wanted)s) limit %(limit)s"
@@ -122,7 +122,7 @@ class PostgresRegistry:
 
 def _read_missed(cursor: psycopg.Cursor[DictRow], asked: Mapping[str, Any]) -> Missed | None:
     here = _one(cursor, horizon.HORIZON, {})
-    if not horizon.is_ours(here, asked["since"]) or _one(cursor, _MOVED_AWAY, asked)["exists"]:
+    if not horizon.is_ours(here, asked["since"]) or _one(cursor, _MOVED_AWAY, asked)["gone"]:
         return None
     events = cursor.execute(_MISSED, asked).fetchall()
     permitted = {"queues": asked["permitted"], "wanted": asked["queues"]}

@@ -12,6 +12,8 @@ select {_OWN}, case when %(all)s or c.queue_id = any(%(queues)s) then a.call_id 
 from agents a left join calls c on c.id = a.call_id and c.shelf = 'infinity'
 where (%(all)s or a.queues && %(queues)s)
 """
+# Whether somebody was taken out of a queue since.
+GONE: LiteralString = "exists (select from agents where moved_at_position >= %(since)s)"
 
 
 def by(queues: Collection[str] | None) -> Mapping[str, Any]:
