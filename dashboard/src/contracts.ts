@@ -60,6 +60,9 @@ export interface Call {
   startTime: string;
   endTime: string | null;
   agentId: string | null;
+  /** since when the caller waits, at first or after a transfer */
+  waitingSince: string | null;
+  /** how long it took to the first answer */
   waitSeconds: number | null;
   holdSeconds: number;
   durationSeconds: number | null;

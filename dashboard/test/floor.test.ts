@@ -16,6 +16,7 @@ function view(id: string, version: number, status: CallStatus = "waiting"): Call
     endTime: null,
     agentId: null,
     language: null,
+    waitingSince: null,
     waitSeconds: null,
     holdSeconds: 0,
     durationSeconds: null,

@@ -95,8 +95,8 @@ REFUSED = (
 _AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
 _CALL = views.CallView(
     id="call-1", type="voice", status="waiting", queue_id="medical_spanish", language="es", start_time=_AT,
-    end_time=None, agent_id=None, wait_seconds=None, hold_seconds=0, duration_seconds=None, end_reason=None,
-    flags=["sla_breached"], offer=None, deadline=None, priority=None, version=2, metadata={},
+    waiting_since=_AT, end_time=None, agent_id=None, wait_seconds=None, hold_seconds=0, duration_seconds=None,
+    end_reason=None, flags=["sla_breached"], offer=None, deadline=None, priority=None, version=2, metadata={},
 )  # fmt: skip
 _EVENT = views.EventView(
     id="event-2", call_id="call-1", type="sla_breached", timestamp=_AT, occurred_at=_AT, received_at=_AT,

@@ -36,7 +36,10 @@ class CallView(Contract):
     start_time: Moment
     end_time: Moment | None
     agent_id: str | None
-    wait_seconds: float | None
+    waiting_since: Moment | None = Field(
+        default=None, description="since when the caller waits, at first or after a transfer"
+    )
+    wait_seconds: float | None = Field(description="how long it took to the first answer")
     hold_seconds: float
     duration_seconds: float | None
     end_reason: Literal["completed", "abandoned", "failed"] | None
@@ -58,6 +61,7 @@ class CallView(Contract):
             start_time=call.initiated_at,
             end_time=call.ended_at,
             agent_id=call.agent_id or (call.offer.agent_id if call.offer else None),
+            waiting_since=call.waiting_since,
             wait_seconds=call.wait_seconds,
             hold_seconds=call.hold_seconds + call.hold_reported_seconds,
             duration_seconds=call.duration_seconds,

@@ -24,7 +24,7 @@ def call_words(call: Call) -> bytes:
 
 def call_json(call: Call) -> Json:
     offer, ended_at = call.offer, call.ended_at
-    promise = next_promise(call)
+    promise, waiting_since = next_promise(call), call.waiting_since
     return {
         "id": call.id,
         "type": call.type,
@@ -35,6 +35,7 @@ def call_json(call: Call) -> Json:
         "startTime": rfc3339(call.initiated_at),
         "endTime": rfc3339(ended_at) if ended_at else None,
         "agentId": call.agent_id or (offer.agent_id if offer else None),
+        "waitingSince": rfc3339(waiting_since) if waiting_since else None,
         "waitSeconds": call.wait_seconds,
         "holdSeconds": call.hold_seconds + call.hold_reported_seconds,
         "durationSeconds": call.duration_seconds,

@@ -84,6 +84,7 @@ class Call(_Concluded):
     misses: int = 0
     missed_by: tuple[str, ...] = ()
     transfers: int = 0
+    transferred_at: datetime | None = None
     tried: tuple[str, ...] = ()
     missed: tuple[Missed, ...] = ()
     rerouted: bool = False
@@ -121,6 +122,11 @@ class Call(_Concluded):
         """Switchboard must find an agent: telephony's own offer lapsed, or the queue leaves the first one to us."""
         ours = self.attempts > 0 or self.limits.routing == "switchboard"
         return ours and self.status is Status.WAITING and self.offer is None
+
+    @property
+    def waiting_since(self) -> datetime | None:
+        """Since the call began, or since its last transfer; None while nobody waits."""
+        return (self.transferred_at or self.initiated_at) if self.status is Status.WAITING else None
 
     @property
     def sla_due_at(self) -> datetime:
@@ -250,6 +256,7 @@ def _transferred(call: Call, fact: Transferred, at: datetime) -> dict[str, Any]:
     return _hold_closed(call, at, resumed=False) | {
         "status": Status.WAITING,
         "transfers": call.transfers + 1,
+        "transferred_at": at,
         "queue_id": fact.queue_id or call.queue_id,
         "agent_id": None,
         "offer": Offer(fact.agent_id, at, 1) if fact.agent_id else None,

@@ -5,12 +5,14 @@ import io
 import json
 import random
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
 
 from shared.adapters import tokens
+from shared.contracts.base import rfc3339
 from tests.integration.test_rest import KEY, Api, api
 
 __all__ = ["api"]  # the fixture
@@ -285,6 +287,33 @@ def test_a_call_that_rings_is_of_whom_it_rings_with_in_rows_gauges_and_lists(api
         assert (shown["data"][0]["offered"], shown["now"]["waiting"], len(found)) == (1, 1, 1), agent
     rows = api.call("GET", "/api/metrics", query={"groupBy": "agent"})[1]["data"]
     assert [(row["agentId"], row["offered"]) for row in rows] == [("ana", 1), (None, 1)]
+
+
+def test_who_was_transferred_waits_since_then_whoever_rings_meanwhile(api: Api) -> None:
+    began = datetime.now(UTC) - timedelta(seconds=300)
+
+    def told(event: str, second: int, **fields: Any) -> dict[str, Any]:
+        at = (began + timedelta(seconds=second)).isoformat()
+        return {"event": event, "callId": "c", "occurredAt": at, **fields}
+
+    def waits_since(second: int) -> bool:
+        """As far as the call says, and the gauge beside a clock that goes on."""
+        before = datetime.now(UTC)
+        waited = timedelta(seconds=api.call("GET", "/api/metrics")[1]["now"]["longestCurrentWait"])
+        since = began + timedelta(seconds=second)
+        said = api.call("GET", "/api/calls/{call_id}", call_id="c")[1]["waitingSince"]
+        return said == rfc3339(since) and before - since <= waited <= datetime.now(UTC) - since
+
+    api.post([told("call_initiated", 0, type="voice", queueId="legal_english")])
+    api.post([told("call_routed", 1, agentId="ana", routingTime=1)])
+    assert waits_since(0)
+    api.post([told("call_answered", 2, waitTime=2)])
+    assert api.call("GET", "/api/calls/{call_id}", call_id="c")[1]["waitingSince"] is None
+    assert api.call("GET", "/api/metrics")[1]["now"]["longestCurrentWait"] == 0
+    api.post([told("call_transferred", 200)])
+    assert waits_since(200)
+    api.post([told("call_routed", 250, agentId="bea", routingTime=1)])
+    assert waits_since(200)
 
 
 def test_a_narrow_token_is_shown_the_figures_of_its_queues(api: Api) -> None:

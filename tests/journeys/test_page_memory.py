@@ -69,8 +69,8 @@ class Centre:
     def _call(self, number: int, status: str) -> Json:
         return {
             "id": f"call-{number}", "type": "voice", "status": status, "queueId": "q", "language": None,
-            "startTime": now(), "endTime": None, "agentId": None, "waitSeconds": None, "holdSeconds": 0,
-            "durationSeconds": None, "endReason": None, "flags": [], "offer": None, "deadline": None,
+            "startTime": now(), "endTime": None, "agentId": None, "waitingSince": now(), "waitSeconds": None,
+            "holdSeconds": 0, "durationSeconds": None, "endReason": None, "flags": [], "offer": None, "deadline": None,
             "priority": None, "version": self.version, "metadata": {},
         }  # fmt: skip
 

@@ -25,6 +25,7 @@ const NEAR_AT_MOST_MS = 30_000;
 
 interface Times {
   startMs: number;
+  waitingMs: number | null;
   dueMs: number | null;
 }
 
@@ -34,7 +35,8 @@ function timesOf(call: Call): Times {
   let known = times.get(call);
   if (known === undefined) {
     const dueMs = call.deadline === null ? null : Date.parse(call.deadline.dueAt);
-    known = { startMs: Date.parse(call.startTime), dueMs };
+    const waitingMs = call.waitingSince === null ? null : Date.parse(call.waitingSince);
+    known = { startMs: Date.parse(call.startTime), waitingMs, dueMs };
     times.set(call, known);
   }
   return known;
@@ -53,8 +55,10 @@ function awaitsAnswer(call: Call): boolean {
   return call.status === "waiting" && call.waitSeconds === null;
 }
 
+/** How long the caller has waited, at first or again after a transfer; once answered, how long the first answer took. */
 export function waitedMs(call: Call, now: number): number | null {
-  if (awaitsAnswer(call)) return Math.max(0, now - startMs(call));
+  const { waitingMs } = timesOf(call);
+  if (waitingMs !== null) return Math.max(0, now - waitingMs);
   return call.waitSeconds === null ? null : call.waitSeconds * 1_000;
 }
 

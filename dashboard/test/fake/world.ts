@@ -76,6 +76,7 @@ export class World {
       endTime: null,
       agentId: null,
       language: queue.language,
+      waitingSince: iso(started),
       waitSeconds: null,
       holdSeconds: 0,
       durationSeconds: null,
@@ -102,7 +103,8 @@ export class World {
 
   answer(call: Call): Call {
     const waitSeconds = (this.now() - Date.parse(call.startTime)) / 1_000;
-    const next = { ...call, status: "active" as const, waitSeconds, offer: null, deadline: null };
+    const over = { waitingSince: null, offer: null, deadline: null };
+    const next = { ...call, status: "active" as const, waitSeconds, ...over };
     return this.record(next, "call_answered", { agentId: call.agentId, waitTime: waitSeconds });
   }
 
@@ -133,7 +135,8 @@ export class World {
 
   end(call: Call, endReason: Call["endReason"] = "completed"): Call {
     const endTime = iso(this.now());
-    const next = { ...call, status: "ended" as const, endTime, endReason, offer: null, deadline: null };
+    const over = { offer: null, deadline: null, waitingSince: null };
+    const next = { ...call, status: "ended" as const, endTime, endReason, ...over };
     return this.record(next, "call_ended", { endReason, duration: 42 });
   }
 

@@ -58,7 +58,7 @@ RESTATED_COLUMNS: Columns = {
 # Left out of a state where they are not there, because most calls have none of it most of the time.
 _SELDOM: Json = {
     "offer": None, "tried": (), "missed": (), "rerouted": False, "hold_reported_seconds": 0, "metadata": {},
-    "held_at": None, "sla_breached_at": None, "hold_exceeded_at": None,
+    "held_at": None, "sla_breached_at": None, "hold_exceeded_at": None, "transferred_at": None,
 }  # fmt: skip
 # An agent's columns, in the order of `AgentRecord`.
 AGENT: tuple[LiteralString, ...] = (
@@ -154,6 +154,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "held_at": _moment,
     "sla_breached_at": _moment,
     "hold_exceeded_at": _moment,
+    "transferred_at": _moment,
 }
 
 

@@ -35,8 +35,8 @@ _NOW_OF_AGENT: LiteralString = (
 )
 _GAUGES = """
 select count(*) filter (where call.status = 'waiting') as waiting,
-    coalesce(max(extract(epoch from %(now)s - case
-        when call.answered_at is null then call.initiated_at else (call.state->>'last_at')::timestamptz end))
+    coalesce(max(extract(epoch from
+        %(now)s - coalesce((call.state->>'transferred_at')::timestamptz, call.initiated_at)))
         filter (where call.status = 'waiting'), 0)::float as longest_current_wait,
     count(*) filter (where call.status = 'active') as active,
     count(*) filter (where call.status = 'on_hold') as on_hold
