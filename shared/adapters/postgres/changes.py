@@ -37,19 +37,16 @@ limit %(limit)s
 """
 # By the transaction that wrote the row as it stands. Postgres keeps 32 bits of it there: the others are the newest
 # that do not make it later than now. Or whose call may have come in sight, or gone out of it.
-_AGENTS: LiteralString = (
-    seen.AGENTS
-    + """
-and (
-    (select next - ((next - a.xmin::text::bigint) & 4294967295)
-     from (select pg_snapshot_xmax(pg_current_snapshot())::text::bigint as next) x) >= %(since)s - epoch_offset()
+_NEXT: LiteralString = "(select pg_snapshot_xmax(pg_current_snapshot())::text::bigint)"
+_AGENTS: LiteralString = f"""
+{seen.AGENTS} and (
+    {_NEXT} - (({_NEXT} - a.xmin::text::bigint) & 4294967295) >= %(since)s - epoch_offset()
     or not %(all)s and a.call_id in (
         select call_id from events where txid >= %(since)s and name in ('call_transferred', 'call_initiated')
     )
 )
 order by a.id
 """
-)
 
 
 class PostgresChanges:
