@@ -18,6 +18,7 @@ from shared.usecases.submit import Result
 
 _log = logging.getLogger(__name__)
 _COUNTED = {201: Metric.EVENTS_APPLIED, 202: Metric.EVENTS_PARKED, 200: Metric.EVENTS_REPLAYED}
+_APPLIED = 201  # what nearly all are: an enumeration is dear to compare with
 LONGEST_ID = 128
 
 
@@ -43,6 +44,8 @@ def note_results(bodies: Sequence[object], results: Sequence[Result]) -> None:
         metrics.count(_COUNTED.get(status, Metric.EVENTS_REFUSED), events)
     replayed: list[tuple[object, Json]] = []
     for body, result in zip(bodies, results, strict=True):
+        if result.status == _APPLIED:
+            continue
         if isinstance(result.body, Problem):
             fields = [error.field for error in result.body.errors]
             told = {"call_id": _said(body, "callId"), "event_id": _said(body, "eventId"), "fields": fields}

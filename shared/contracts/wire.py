@@ -25,6 +25,7 @@ def call_words(call: Call) -> bytes:
 def call_json(call: Call) -> Json:
     offer, ended_at = call.offer, call.ended_at
     promise, waiting_since = next_promise(call), call.waiting_since
+    started = rfc3339(call.initiated_at)
     return {
         "id": call.id,
         "type": call.type,
@@ -32,10 +33,10 @@ def call_json(call: Call) -> Json:
         "queueId": call.queue_id,
         "language": call.language,
         "priority": call.priority,
-        "startTime": rfc3339(call.initiated_at),
+        "startTime": started,
         "endTime": rfc3339(ended_at) if ended_at else None,
         "agentId": call.agent_id or (offer.agent_id if offer else None),
-        "waitingSince": rfc3339(waiting_since) if waiting_since else None,
+        "waitingSince": started if waiting_since is call.initiated_at else waiting_since and rfc3339(waiting_since),
         "waitSeconds": call.wait_seconds,
         "holdSeconds": call.hold_seconds + call.hold_reported_seconds,
         "durationSeconds": call.duration_seconds,

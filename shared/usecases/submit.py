@@ -173,7 +173,8 @@ def fingerprint(body: object) -> str:
     """The same for the same words, whatever their order; the event's id is not part of what it says."""
     said = body
     if isinstance(body, dict) and "eventId" in body:
-        said = {name: value for name, value in body.items() if name != "eventId"}  # pyright: ignore[reportUnknownVariableType] - JSON
+        said: object = body.copy()  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType] - JSON
+        del said["eventId"]
     try:
         words = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError:  # a number beyond 64 bits, in a field that nobody reads
