@@ -44,23 +44,21 @@ class Submission:
 @value
 class Applied:
     event_id: str
-    call: Call
+    call_id: str
 
 
 @value
 class Parked:
-    """Kept until the event that it follows comes. `call` is what is known of the call so far."""
+    """Kept until the event that it follows comes."""
 
     event_id: str
     call_id: str
-    call: Call | None
 
 
 @value
 class Replayed:
     event_id: str
     call_id: str
-    call: Call | None
 
 
 @value
@@ -83,6 +81,9 @@ class Impossible:
 
 R = TypeVar("R")
 Outcome = Applied | Parked | Replayed | UnknownQueue | KeyReused | Impossible
+Word = Callable[
+    [Outcome, Call | None], R
+]  # what the sender is told of an event, and of its call as all of them left it
 
 
 def record_events(
@@ -91,11 +92,12 @@ def record_events(
     submissions: Sequence[Submission],
     now: datetime,
     grace: timedelta,
-    word: Callable[[Outcome], R],
+    word: Word[R],
     traces: Mapping[str, str] | None = None,
 ) -> list[R]:
     """Record each event or say why not, all in one transaction; outcomes in the order sent, in the words that `word`
-    finds for each. `traces` are the traceparents of those events, by their ids, that came with one of their own.
+    finds for each and for its call as the transaction left it. `traces` are the traceparents of those events, by their
+    ids, that came with one of their own.
 
     Raises `UnavailableError` when nothing was recorded and the sender must try again.
     """
@@ -114,7 +116,7 @@ def _attempt(
     submissions: Sequence[Submission],
     now: datetime,
     grace: timedelta,
-    word: Callable[[Outcome], R],
+    word: Word[R],
     traces: Mapping[str, str] | None,
 ) -> tuple[list[R], News]:
     with journal.transaction() as ledger:
@@ -127,7 +129,8 @@ def _attempt(
             outcomes += [recorder.take(ledger, submission) for submission in part]
             writing.send(drafts[call_id] for call_id in done)
         told: list[R] = []
-        return told, writing.commit(meanwhile=lambda: told.extend(map(word, outcomes)))
+        calls = (drafts[submission.event.call_id].call for submission in submissions)
+        return told, writing.commit(meanwhile=lambda: told.extend(map(word, outcomes, calls)))
 
 
 def _parts(submissions: Sequence[Submission]) -> Iterator[tuple[Sequence[Submission], Sequence[str]]]:
@@ -175,8 +178,8 @@ class _Recorder:
         if submission.known:
             self._known[event.id] = Known(event.call_id, submission.fingerprint)
         if verdict is Verdict.EARLY or draft.call is None:
-            return Parked(event.id, event.call_id, draft.call)
-        return Applied(event.id, draft.call)
+            return Parked(event.id, event.call_id)
+        return Applied(event.id, event.call_id)
 
     def _is_other(self, submission: Submission) -> bool:
         """Whether its id was used for something else. Of a request with a key, one such event is enough for all."""
@@ -189,9 +192,9 @@ class _Recorder:
         if self._is_other(submission) or (submission.key and self._is_reused):
             return KeyReused(event.id)
         if submission.known and event.id in self._known:
-            return Replayed(event.id, record.id, record.call)
+            return Replayed(event.id, record.id)
         if not submission.named and record.last_event_id and record.last_fingerprint == submission.fingerprint:
-            return Replayed(record.last_event_id, record.id, record.call)
+            return Replayed(record.last_event_id, record.id)
         return None
 
 

@@ -80,15 +80,16 @@ def _attempt(desk: Desk, letters: Sequence[Letter], now: datetime) -> tuple[dict
         rows = {letter: drafts[letter.call_id].revive(letter.id, now) for letter in letters if letter.call_id}
         outcomes = {letter: _outcome(drafts[row.event.call_id], row) for letter, row in rows.items() if row}
         news = commit(ledger, drafts, now, desk.grace)
-    return {letter: result_of(outcome) for letter, outcome in outcomes.items()}, news
+        results = {letter: result_of(told, drafts[letter.call_id or ""].call) for letter, told in outcomes.items()}
+    return results, news
 
 
 def _outcome(draft: Draft, row: EventRow) -> Outcome:
     """What became of it in the end: a letter redriven after it may have been what it was waiting for."""
     if row.state is EventState.APPLIED and draft.call:
-        return Applied(row.event.id, draft.call)
+        return Applied(row.event.id, draft.record.id)
     if row.state is EventState.PARKED:
-        return Parked(row.event.id, draft.record.id, draft.call)
+        return Parked(row.event.id, draft.record.id)
     status = status_at(draft, row.event)
     row.reason = f"Not possible: the call is {status} at that time."
     return Impossible(row.event, status)

@@ -249,13 +249,14 @@ def _decline(desk: Desk, call_id: str, change: StatusChange) -> None:
     record_events(desk.journal, desk.announcer, [Submission(declined, change.fingerprint)], at, desk.grace, result_of)
 
 
-def result_of(outcome: Outcome) -> Result:
+def result_of(outcome: Outcome, call: Call | None) -> Result:
+    """`call` is the call as all that came together left it: what a reader finds now, and what a replay is told."""
     match outcome:
-        case Applied(event_id=event_id, call=call):
-            return Result(201, _answer(event_id, call.id, "applied", call))
-        case Parked(event_id=event_id, call_id=call_id, call=call):
+        case Applied(event_id=event_id, call_id=call_id):
+            return Result(201, _answer(event_id, call_id, "applied", call))
+        case Parked(event_id=event_id, call_id=call_id):
             return Result(202, _answer(event_id, call_id, "parked", call))
-        case Replayed(event_id=event_id, call_id=call_id, call=call):
+        case Replayed(event_id=event_id, call_id=call_id):
             return Result(200, _answer(event_id, call_id, "replayed", call))
         case UnknownQueue(queue_id=queue_id):
             return _refused(problem(400, f"There is no queue {queue_id}.", ("queueId", "is not a queue known here")))

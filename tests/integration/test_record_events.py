@@ -53,6 +53,13 @@ def test_the_five_seed_events_are_recorded_as_they_are(floor: Floor) -> None:
     assert len(floor.rows("select * from outbox")) == 5
 
 
+def test_a_batch_is_answered_with_the_calls_as_it_left_them_and_so_is_its_replay(floor: Floor) -> None:
+    batch = [event | {"eventId": str(number)} for number, event in enumerate(SEED)]
+    first, again = floor.send(*batch), floor.send(*batch)
+    assert [result.status for result in (*first, *again)] == [201] * 5 + [200] * 5
+    assert all(answer_of(result)["call"] == floor.call() for result in (*first, *again))
+
+
 def test_the_agent_follows_the_call(floor: Floor) -> None:
     seen = []
     for second, event in enumerate(SEED):
