@@ -131,7 +131,10 @@ def _send(summary: str, body: str, answer: str | None, *, path: tuple[str, ...] 
 def _post_events() -> Json:
     recorded = {"content": {"application/json": {"schema": _ANYTHING}}}
     answers = {
-        "200": {"description": "a copy of what is on record, or one outcome for each of many", **recorded},
+        "200": {
+            "description": "a copy of what is on record, or one outcome for each of many, with its call as all left it",
+            **recorded,
+        },
         "201": {"description": "recorded", **recorded},
         "202": {
             "description": "parked until its predecessor comes, or kept until the agent's call is over",

@@ -81,9 +81,8 @@ class Impossible:
 
 R = TypeVar("R")
 Outcome = Applied | Parked | Replayed | UnknownQueue | KeyReused | Impossible
-Word = Callable[
-    [Outcome, Call | None], R
-]  # what the sender is told of an event, and of its call as all of them left it
+# What the sender is told of an event, and of its call as the transaction left it.
+Word = Callable[[Outcome, Call | None], R]
 
 
 def record_events(

@@ -78,10 +78,13 @@ def _attempt(desk: Desk, letters: Sequence[Letter], now: datetime) -> tuple[dict
         drafts = {call_id: Draft(record) for call_id, record in records.items()}
         load_logs(ledger, list(drafts.values()))
         rows = {letter: drafts[letter.call_id].revive(letter.id, now) for letter in letters if letter.call_id}
-        outcomes = {letter: _outcome(drafts[row.event.call_id], row) for letter, row in rows.items() if row}
+        results = {letter: _result(drafts[row.event.call_id], row) for letter, row in rows.items() if row}
         news = commit(ledger, drafts, now, desk.grace)
-        results = {letter: result_of(told, drafts[letter.call_id or ""].call) for letter, told in outcomes.items()}
     return results, news
+
+
+def _result(draft: Draft, row: EventRow) -> Result:
+    return result_of(_outcome(draft, row), draft.call)
 
 
 def _outcome(draft: Draft, row: EventRow) -> Outcome:

@@ -153,8 +153,7 @@ async def test_who_works_for_two_queues_is_on_a_call_that_only_one_of_them_may_s
 async def test_who_follows_a_queue_reads_anew_when_an_agent_is_taken_out_of_it(stage: Stage, live: bool):
     def put(*queues: str) -> None:
         setup = AgentSetup(name="Ana", languages=["es"], queues=list(queues))
-        announcer = stage.desk.announcer
-        set_up_agent(stage.desk.agents, announcer, "ana", setup, clock.now())
+        set_up_agent(stage.desk.agents, stage.desk.announcer, "ana", setup, clock.now())
 
     frames = stage.gateway.frames
 

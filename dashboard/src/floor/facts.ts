@@ -35,7 +35,7 @@ function timesOf(call: Call): Times {
   let known = times.get(call);
   if (known === undefined) {
     const dueMs = call.deadline === null ? null : Date.parse(call.deadline.dueAt);
-    const waitingMs = call.waitingSince === null ? null : Date.parse(call.waitingSince);
+    const waitingMs = call.waitingSince ? Date.parse(call.waitingSince) : null;
     known = { startMs: Date.parse(call.startTime), waitingMs, dueMs };
     times.set(call, known);
   }

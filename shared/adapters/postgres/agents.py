@@ -34,6 +34,8 @@ with changed as (
     set status = %(status)s, status_since = %(since)s, reason = %(reason)s, call_id = null, misses = 0,
         next_status = null, also_call_id = null, said_at = %(at)s, said_source = %(source)s
     where id = %(agent_id)s returning *
+), gone as (
+    select '{}'::text[] as queues
 )"""
 # As soon as the call lets go of the agent.
 _APPLY_LATER = """
@@ -64,15 +66,8 @@ _SIGNED_IN = """, signed_in as (
     where created and status <> 'offline'
     on conflict do nothing
 )"""
-# The floor is told of it like of anything else.
+# The floor is told of it like of anything else, and of the queues out of which the agent is gone.
 _TOLD = """, told as (
-    insert into outbox (agents, next_attempt_at, traceparent)
-    select array[id], %(again_at)s, %(traceparent)s from changed
-    returning txid, traceparent
-)
-select changed.*, told.txid as transaction, told.traceparent, '{}'::text[] as gone from changed, told
-"""
-_TOLD_WITH_QUEUES = """, told as (
     insert into outbox (agents, moved, next_attempt_at, traceparent)
     select array[id], (select jsonb_build_object(id, gone.queues) from gone where gone.queues <> '{}'),
         %(again_at)s, %(traceparent)s
@@ -121,7 +116,7 @@ class PostgresAgents:
         connection = self._database.connection()
         with available(), connection.cursor(row_factory=dict_row) as cursor:
             said = setup.model_dump(by_alias=False) | {"id": agent_id, "now": now, "skills": Jsonb(setup.skills)}
-            cursor.execute(_PUT_AGENT + _SIGNED_IN + _TOLD_WITH_QUEUES, said | _telling(now))
+            cursor.execute(_PUT_AGENT + _SIGNED_IN + _TOLD, said | _telling(now))
             return _applied(cursor.fetchone())
 
     def put_queue(self, queue_id: str, setup: QueueSetup) -> QueueView:
