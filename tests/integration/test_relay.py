@@ -157,8 +157,9 @@ async def test_who_follows_a_queue_reads_anew_when_an_agent_is_taken_out_of_it(s
 
     frames = stage.gateway.frames
 
-    def resets(name: str) -> list[list[str]]:
-        return [frame["topics"] for frame in frames[name] if frame["type"] == "reset"]
+    def resets(name: str) -> set[str]:
+        """At least once, as everything: what is told and not struck off yet may be read from the outbox again."""
+        return {topic for frame in frames[name] if frame["type"] == "reset" for topic in frame["topics"]}
 
     put("spanish", "french")
     stage.listen("spanish", "queue:spanish", queues=["spanish"])
@@ -174,7 +175,7 @@ async def test_who_follows_a_queue_reads_anew_when_an_agent_is_taken_out_of_it(s
             put("french")
             put("french", "english")
         await stage.gateway.until(lambda: resets("spanish") and resets("all") and {"english", "foreign"} <= set(frames))
-    assert resets("spanish") == resets("all") == [["queue:spanish"]]
+    assert resets("spanish") == resets("all") == {"queue:spanish"}
     for name in ("all", "english", "foreign"):
         agents = [agent for frame in frames[name] if frame["type"] == "update" for agent in frame["agents"]]
         assert agents[-1]["queues"] == ["french", "english"]
