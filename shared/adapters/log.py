@@ -52,7 +52,8 @@ class _Formatter(LambdaPowertoolsFormatter):
     def format(self, record: logging.LogRecord) -> str:
         for key, value in current().items():
             setattr(record, key, value)
-        return super().format(record)
+        line = super().format(record)
+        return line if line.isascii() else line.encode(errors="backslashreplace").decode()  # a lone surrogate, in an id
 
     def formatException(self, ei: Any) -> str:  # noqa: ANN401 - the interface of logging
         return "\n".join(_told(ei[1]))

@@ -44,7 +44,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise refuse(400, f"The name {twice!r} stands twice in one object.", (twice, "stands twice in one object"))
+        field = twice.encode(errors="backslashreplace").decode()  # a lone surrogate cannot be told to anybody
+        raise refuse(400, f"The name {twice!r} stands twice in one object.", (field, "stands twice in one object"))
     return found
 
 

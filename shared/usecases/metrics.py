@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Protocol
 from urllib.parse import quote_plus
@@ -140,6 +140,9 @@ def _notes(span: Span, groups: Sequence[Group]) -> list[str]:
 
 
 def _span(figures: Figures, bearer: Bearer, query: MetricsQuery, now: datetime) -> Span:
+    for name, moment in (("from", query.since), ("to", query.until)):
+        if moment and moment.year in (MINYEAR, MAXYEAR):  # there is no day before or behind it to count in
+            raise refuse(400, f"Not valid: {name}", (name, "is out of range"))
     end = _sayable(query.until or now)
     day_began = figures.day_begin(min(end, now), query.zone)
     start = _sayable(query.since or day_began)

@@ -97,14 +97,15 @@ def submit(
 
     `queued` says of each how it came, where a queue brought it. What the sender is not permitted to say is refused.
 
-    Raises `UnavailableError` when nothing was recorded and the whole must be sent again.
+    Raises `UnavailableError` when the whole must be sent again: nothing was recorded, or what stood before an agent's
+    event.
     """
     results: dict[int, Result] = {}
     submissions: dict[int, Submission] = {}
     retold: dict[int, Callable[[Problem], Problem]] = {}
     traces: dict[str, str] = {}
     ids = desk.new_ids(len(bodies))
-    request_words = fingerprint(list(bodies)) if key else ""
+    request_words, is_reused = fingerprint(list(bodies)) if key else "", False
     for index, sent in enumerate(bodies):
         body, own_trace = sent, queued[index].traceparent if queued else None
         try:
@@ -122,12 +123,15 @@ def submit(
         received_at = now + timedelta(microseconds=index)  # so that undated events of one batch keep the order sent
         arrival = _arrival(event, received_at, item_key, queued[index] if queued else None, ids)
         if isinstance(event, AgentStatusChanged):
-            if any(getattr(said.event.fact, "agent_id", None) == event.agent_id for said in submissions.values()):
-                results |= _recorded(desk, submissions, now, traces)  # what this agent may be declining
-                submissions.clear()
+            # The calls told of before have this agent or let the agent go, whomever they name.
+            results |= _recorded(desk, submissions, now, traces)
+            is_reused |= any(said.key and results[place].status == 422 for place, said in submissions.items())
+            submissions.clear()
             results[index] = _failed()
             with noted(desk.failed), trace.under(own_trace or trace.current()):
                 results[index] = _change_agent(desk, event, arrival, fingerprint(body))
+        elif is_reused and not event.event_id:
+            results[index] = result_of(KeyReused(arrival.id), None)
         else:
             keyed = key if not event.event_id else None
             words = request_words if keyed else fingerprint(body)

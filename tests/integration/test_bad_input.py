@@ -70,6 +70,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "metadata that is a list": (INITIATED | {"metadata": []}, "metadata"),
     "a name twice, deep inside": (with_text(INITIATED, "metadata", '{"a": [{"b": 1, "b": 2}]}'), "b"),
     "a name twice, behind a colon in disguise": (with_text(INITIATED, "metadata", r'{"b": 1, "b": "\u003A"}'), "b"),
+    "a name twice that no text can carry": (r'{"\ud800": 1, "\ud800": 2}', "\\ud800"),
     "a nesting bomb of objects": ('{"a":' * 40_000 + "1" + "}" * 40_000, "body"),
     "a nesting bomb in metadata": (with_text(INITIATED, "metadata", '{"a":' * 900 + "1" + "}" * 900), "metadata"),
     "a time in words": (INITIATED | {"occurredAt": "yesterday"}, "occurredAt"),

@@ -254,3 +254,38 @@ def test_a_flood_of_timers_keeps_no_caller_waiting_whom_somebody_is_free_to_take
     sweep_for(night, 1, [])
     names = [name for _, name in night.told.events() if name in ("sla_breached", "call_offered")]
     assert (names.count("sla_breached"), names.index("call_offered")) == (250, 200)
+
+
+TALKING = [
+    {"event": "call_initiated", "callId": "call-1", "type": "voice", "queueId": QUEUE},
+    {"event": "call_routed", "callId": "call-1", "agentId": "ana", "routingTime": 1},
+    {"event": "call_answered", "callId": "call-1", "waitTime": 1},
+    {"event": "call_transferred", "callId": "call-1", "agentId": "cy"},
+]
+
+
+@pytest.mark.parametrize("events", range(2, 6))
+@pytest.mark.parametrize("ending", ["completed", "abandoned"])
+@pytest.mark.parametrize("status", ["available", "away", "offline"])
+def test_what_an_agent_says_in_a_batch_is_said_after_what_its_calls_did(
+    night: Floor, status: str, ending: str, events: int
+) -> None:
+    """The call's last event before it does not name the agent."""
+    set_up(night, QUEUE)
+    ended = {"event": "call_ended", "callId": "call-1", "endReason": ending, "duration": 20}
+    life = [*TALKING, ended][:events] if ending == "completed" else [*TALKING[: events - 1], ended]
+    said = {"event": "agent_status_changed", "agentId": "ana", "status": status}
+
+    def told(batch: bool) -> Any:
+        for table in ("calls", "events", "timers", "outbox", "agent_events", "agents"):
+            night.rows(f"delete from {table}")  # noqa: S608 - our own names
+        night.clock.go_to(0)
+        for agent_id in ("ana", "bea"):
+            arrive(night, agent_id)
+        night.send(*life[:-1])
+        night.clock.go_to(3)
+        results = night.send(life[-1], said) if batch else [night.send(event)[0] for event in (life[-1], said)]
+        agents = night.rows("select id, status, call_id, misses, next_status from agents order by id")
+        return [result.status for result in results], night.history(), agents
+
+    assert told(batch=True) == told(batch=False)

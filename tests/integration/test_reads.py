@@ -327,6 +327,19 @@ def test_a_narrow_token_is_shown_the_figures_of_its_queues(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
+    "asked",
+    [
+        {"to": "0001-01-01T00:30:00Z"},
+        {"from": "0001-01-01T00:00:00Z", "to": "0001-06-01T00:00:00Z", "zone": "-05:00"},
+        {"from": "9999-12-31T23:59:58Z", "to": "9999-12-31T23:59:59Z"},
+    ],
+)
+def test_figures_of_the_edge_of_the_calendar_are_refused(api: Api, asked: dict[str, str]) -> None:
+    status, problem, _ = api.call("GET", "/api/metrics", query=asked)
+    assert (status, problem["errors"][0]["field"]) == (400, next(iter(asked)))
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [("zone", "Mars/Base"), ("zone", "x;y"), ("bucket", "2m"), ("groupBy", "sex"), ("to", "1999-01-01T00:00:00Z")],
 )

@@ -160,6 +160,15 @@ def test_an_idempotency_key_is_of_one_request(api: Api) -> None:
     assert [event["metadata"]["holdDuration"] for event in history if event["type"] == "call_hold"] == [20, 30]
 
 
+def test_a_key_is_of_one_request_whatever_an_agent_says_in_between(api: Api) -> None:
+    headers = {"idempotency-key": "key-1"}
+    away = {"event": "agent_status_changed", "agentId": "interpreter-01", "status": "away"}
+    assert api.post([INITIATED, away], headers=headers)[0] == 200
+    another = {"event": "call_hold", "callId": "call-1", "holdDuration": 20}
+    answer = api.post([INITIATED, away, another], headers=headers)[1]
+    assert [result["status"] for result in answer["results"]] == [422, 200, 422]
+
+
 def test_the_idempotency_key_makes_a_request_repeatable(api: Api) -> None:
     first = api.post(INITIATED, headers={"idempotency-key": "key-1"})
     again = api.post(INITIATED, headers={"idempotency-key": "key-1"})

@@ -45,6 +45,12 @@ def test_every_line_within_carries_the_ids(lines: Lines) -> None:
     assert "request_id" not in one
 
 
+def test_an_id_that_no_text_can_carry_costs_no_line(lines: Lines) -> None:
+    logging.getLogger("somewhere").info("refused", extra={"call_id": "\ud800 é"})
+    assert lines.written.getvalue().encode()
+    assert lines.read()[0]["call_id"] == "\ud800 é"
+
+
 def test_an_error_says_where_it_was_and_quotes_nobody(lines: Lines) -> None:
     class Strict(BaseModel):
         number: int
