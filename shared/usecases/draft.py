@@ -1,12 +1,12 @@
 """A call under way through one transaction: admits events one by one and knows at the end what to write."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from shared.domain.agents import AgentStatus, Effect, agent_effects
+from shared.domain.agents import ENGAGED, AgentStatus, Effect, agent_effects
 from shared.domain.call import Call
-from shared.domain.facts import Event
+from shared.domain.facts import Answered, Event, Routed, Transferred
 from shared.domain.rules import AN_INSTANT, Folded, TimerKind, Verdict, append, flags, fold, judge, timers_owed
 from shared.usecases.journal import CallRecord, Changes, EventRow, EventState, Left
 
@@ -206,7 +206,17 @@ class Draft:
         for effect in effects:
             changes.effects.append(effect)
             wraps_up |= effect.status is AgentStatus.WRAP_UP
+        engaged = {effect.agent_id for effect in effects if effect.status in ENGAGED}
+        changes.met += [met for met in self._met() if met.agent_id not in engaged]
         self._rearm(changes, grace, wraps_up)
+
+    def _met(self) -> Iterator[Effect]:
+        """Whose phone rang, or who talked, if only between two events that came together."""
+        if self.call is None or self.call.history:
+            return
+        for row in self.told():
+            if isinstance(fact := row.event.fact, Routed | Answered | Transferred) and fact.agent_id:
+                yield Effect(fact.agent_id, self.record.id, AgentStatus.AVAILABLE, row.event.at)
 
     def _rearm(self, changes: Changes, grace: timedelta, wraps_up: bool) -> None:
         call_id, before, parked = self.record.id, timers_owed(self.before), self._parked_before

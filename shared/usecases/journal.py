@@ -112,6 +112,7 @@ class Changes:
     armed: dict[tuple[str, TimerKind], datetime] = field(default_factory=dict[tuple[str, TimerKind], datetime])
     disarmed: set[tuple[str, TimerKind]] = field(default_factory=set[tuple[str, TimerKind]])
     effects: list[Effect] = field(default_factory=list[Effect])
+    met: list[Effect] = field(default_factory=list[Effect])  # agents whom a call had meanwhile, and has no more
 
 
 @dataclass(slots=True)

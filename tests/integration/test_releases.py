@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.domain.agents import ENGAGED, AgentStatus, Effect
 from shared.usecases.journal import Telling
 from tests.integration.conftest import Floor
+from tests.integration.test_rollups import figures
 
 BEGIN = datetime(2026, 1, 31, 12, tzinfo=UTC)
 CALLS, AGENTS, WAYS = ("a", "b", "c"), ("x", "y"), ("one", "all")
@@ -70,6 +72,44 @@ def test_a_batch_lets_go_of_agents_as_if_each_call_had_come_alone(
     assert found(floor, f"one-{run}") == found(floor, f"all-{run}")
 
 
+@pytest.mark.parametrize("told", range(2, 9))
+@pytest.mark.parametrize("more", [{}, {"occurredAt": "2026-01-31T11:59:59Z"}])
+def test_strangers_whom_a_batch_lets_go_are_on_record_as_if_each_event_had_come_alone(
+    floor: Floor, told: int, more: dict[str, str]
+) -> None:
+    """And their time counts, at the edges of a range as well."""
+
+    def events(way: str) -> list[dict[str, Any]]:
+        life: list[dict[str, Any]] = [
+            {"event": "call_initiated", "type": "voice", "queueId": "medical_spanish"},
+            {"event": "call_routed", "agentId": f"x-{way}-9", "routingTime": 1},
+            {"event": "call_routed", "agentId": f"y-{way}-9", "routingTime": 1},
+            {"event": "call_no_answer", "agentId": f"y-{way}-9"},
+            {"event": "call_routed", "agentId": f"z-{way}-9", "routingTime": 1},
+            {"event": "call_answered", "waitTime": 1, "agentId": f"w-{way}-9"},
+            {"event": "call_transferred", "agentId": f"v-{way}-9"},
+            {"event": "call_ended", "endReason": "completed", "duration": 5},
+        ]
+        return [{"callId": f"c-{way}-9", "sequence": n, **event, **more} for n, event in enumerate(life[:told])]
+
+    def on_record(way: str) -> list[tuple[object, ...]]:
+        met = floor.rows("select id, status, misses, call_id from agents where id like %s order by id", f"_-{way}-9")
+        return [(agent["id"][0], agent["status"], agent["misses"], agent["call_id"][0]) for agent in met]
+
+    floor.rows("update agents set status = 'offline'")
+    for event in events("one"):
+        floor.send(event)
+        floor.clock.sleep(0.001)
+    floor.send(*events("all"))
+    assert on_record("one") == on_record("all")
+
+    floor.clock.go_to(7200)
+    floor.keep_time()
+    a_minute = {"from": "2026-01-31T12:10:00Z", "to": "2026-01-31T12:11:00Z", "groupBy": "agent"}
+    counted = [row["agentId"] for row in figures(floor, rolled=True, **a_minute)]
+    assert counted == [f"{who}-{way}-9" for who, *_ in on_record("one") for way in ("all", "one")]
+
+
 def begin(floor: Floor, run: int) -> None:
     """Calls whose queue forgives two misses; an agent has calls that nobody else has."""
     floor.rows("update queues set misses_before_away = 3 where id = 'medical_spanish'")
@@ -98,5 +138,4 @@ def release(floor: Floor, effects: Sequence[Effect]) -> None:
 
 
 def found(floor: Floor, suffix: str) -> list[str]:
-    rows = floor.rows(FOUND, f"_-{suffix}")
-    return [str(row).replace(suffix, "") for row in rows]
+    return [str(row).replace(suffix, "") for row in floor.rows(FOUND, f"_-{suffix}")]

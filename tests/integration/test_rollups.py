@@ -82,6 +82,20 @@ def _alike(floor: Floor) -> None:
                 assert figures(floor, rolled=True, **asked) == figures(floor, rolled=False, **asked), asked
 
 
+@pytest.mark.parametrize("bucket", ["1h", "1d"])
+def test_days_that_begin_half_an_hour_later_for_some_months_are_told_apart(floor: Floor, bucket: str) -> None:
+    """On Lord Howe Island, in winter: between a beginning and an end in summer."""
+    for minute in (15, 45):
+        begun = {"occurredAt": f"2025-07-01T13:{minute}:00Z", "callId": f"call-{minute}"}
+        floor.send({"event": "call_initiated", "type": "voice", "queueId": "medical_spanish", **begun})
+        floor.send({"event": "call_ended", "endReason": "abandoned", "duration": 0, **begun})
+    shelve_all(floor)
+    summers = {"from": "2025-02-01T00:00:00Z", "to": "2025-11-01T00:00:00Z"}
+    asked = {**summers, "zone": "Australia/Lord_Howe", "bucket": bucket}
+    assert [row["offered"] for row in figures(floor, rolled=True, **asked)] == [1, 1]
+    assert figures(floor, rolled=True, **asked) == figures(floor, rolled=False, **asked)
+
+
 def test_a_rebuild_mends_what_differs(floor: Floor) -> None:
     floor.send(*(event for number in range(10) for event in story(number)))
     shelve_all(floor)

@@ -87,6 +87,7 @@ class PostgresLedger:
         self._agents: dict[str, AgentRecord] = {}
         self._settled: list[Effect] = []
         self._effects: list[Effect] = []
+        self._met: list[Effect] = []
         self._drawn = Drawn(0, ())
         self._pipeline = ExitStack()
         self._is_sending = self._begun = False
@@ -240,11 +241,13 @@ class PostgresLedger:
 
     def write(self, changes: Changes, now: datetime) -> None:
         self._effects += changes.effects
+        self._met += changes.met
         self._run(_written(changes, now), wait=False)
 
     def commit(self, telling: Telling, now: datetime, meanwhile: Callable[[], None]) -> Sequence[AgentRecord]:
-        told = list(outbox.tell(telling, [*self._settled, *self._effects], now, self._shards))
-        results = self._run([*told, *_effects(self._effects)], commit=True, meanwhile=meanwhile)
+        moved = [*self._settled, *self._met, *self._effects]
+        told = list(outbox.tell(telling, moved, now, self._shards))
+        results = self._run([*told, *_met(self._met), *_effects(self._effects)], commit=True, meanwhile=meanwhile)
         self._note_agents(results[len(told) :])
         return list(self._agents.values())
 
@@ -293,6 +296,12 @@ def _timers(changes: Changes) -> Iterator[Query]:
             statements.ARM_TIMERS,
             by_column(statements.ARMED_TIMER, ((*timer, due_at) for timer, due_at in changes.armed.items())),
         )
+
+
+def _met(met: Sequence[Effect]) -> Iterator[Query]:
+    if met:
+        found = ((e.agent_id, e.call_id, e.status, e.since) for e in met)
+        yield statements.MEET_AGENTS, by_column(statements.ENGAGED, found)
 
 
 def _effects(effects: Sequence[Effect]) -> list[Query]:

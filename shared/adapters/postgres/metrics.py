@@ -42,6 +42,11 @@ select count(*) filter (where call.status = 'waiting') as waiting,
     count(*) filter (where call.status = 'on_hold') as on_hold
 from calls_live call where call.ended_at is null and call.initiated_at is not null
 """
+# Whether all days of a range do. Lord Howe's move by half an hour twice a year: looked at in between as well.
+_ON_THE_HOUR = """
+select bool_and(extract(minute from date_trunc('day', moment, %(zone)s)) = 0) as always
+from (select generate_series(%(start)s::timestamptz, %(end)s, '30 days') union select %(end)s) looked_at (moment)
+"""
 _AGENTS = """
 select status, count(*) from agents where %(queues)s::text[] is null or queues && %(queues)s group by status
 """
@@ -83,14 +88,18 @@ class PostgresFigures:
         return [agent_figures.time(span, row) for row in self._rows(agent_figures.statement(span), asked)]
 
     def _covered(self, span: Span) -> rollups.Cover:
-        whole = all(self.day_begin(moment, span.zone).minute == 0 for moment in {span.start, span.end})
         grains = rollups.grains(
             span.bucket,
             by_agent=span.by_agent,
             utc=span.zone == "UTC",
-            whole_hours=whole,
+            whole_hours=self._begins_on_the_hour(span),
         )
         return rollups.cover(span.start, span.end, grains if self._rolled else [])
+
+    def _begins_on_the_hour(self, span: Span) -> bool:
+        if span.zone == "UTC":
+            return True
+        return self._rows(_ON_THE_HOUR, buckets.parameters(span))[0]["always"]
 
     def _cover(self, span: Span) -> dict[str, Any]:
         found = self._covered(span)

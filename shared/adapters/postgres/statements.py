@@ -223,6 +223,15 @@ on conflict (id) do update set
 returning {_AGENT}
 """
 
+# Whom nobody introduced gets a record by a call that has let go again, too.
+MEET_AGENTS: LiteralString = f"""
+insert into agents as a (id, name, status, status_since, call_id, engaged_since)
+select distinct on (agent_id) agent_id, agent_id, status, since, call_id, since
+from {rows_of(ENGAGED)} order by agent_id, since
+on conflict do nothing
+returning {_AGENT}
+"""
+
 # How a queue finds agents at this moment, in the order of `Routing`, after the id.
 ROUTING = "select id, strategy, overflow_seconds, overflow_queue_id from queues where id = any(%s)"
 
