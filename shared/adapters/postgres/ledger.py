@@ -300,7 +300,8 @@ def _timers(changes: Changes) -> Iterator[Query]:
 
 def _met(met: Sequence[Effect]) -> Iterator[Query]:
     if met:
-        found = ((e.agent_id, e.call_id, e.status, e.since) for e in met)
+        first = {e.agent_id: e for e in sorted(met, key=lambda effect: effect.since, reverse=True)}
+        found = [(e.agent_id, e.call_id, e.status, e.since) for e in first.values()]
         yield statements.MEET_AGENTS, by_column(statements.ENGAGED, found)
 
 

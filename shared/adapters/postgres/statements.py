@@ -226,8 +226,7 @@ returning {_AGENT}
 # Whom nobody introduced gets a record by a call that has let go again, too.
 MEET_AGENTS: LiteralString = f"""
 insert into agents as a (id, name, status, status_since, call_id, engaged_since)
-select distinct on (agent_id) agent_id, agent_id, status, since, call_id, since
-from {rows_of(ENGAGED)} order by agent_id, since
+select agent_id, agent_id, status, since, call_id, since from {rows_of(ENGAGED)} order by agent_id
 on conflict do nothing
 returning {_AGENT}
 """
