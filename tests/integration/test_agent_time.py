@@ -222,6 +222,20 @@ def test_what_was_spoilt_is_found_and_mended(floor: Floor, begin: datetime) -> N
     assert floor.rows("select * from agent_spans order by began, source, step") == whole
 
 
+def test_what_lasted_no_millisecond_is_no_difference(floor: Floor) -> None:
+    """Of undated events of one batch, each comes a microsecond after the one before."""
+    call = {"callId": "call-1"}
+    floor.clock.go_to(1)
+    floor.send(
+        {"event": "call_initiated", "type": "voice", "queueId": "medical_spanish", **call},
+        {"event": "call_routed", "agentId": "interpreter-01", "routingTime": 0, **call},
+        {"event": "call_answered", "waitTime": 0, **call},
+    )
+    floor.keep_time()
+    assert wrong(floor, mend=True) == (set(), 0)
+    assert wrong(floor) == (set(), 0)
+
+
 def test_agents_are_at_each_moment_what_the_live_record_says_where_all_comes_in_time(
     floor: Floor, begin: datetime
 ) -> None:

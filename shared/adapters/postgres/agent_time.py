@@ -33,7 +33,9 @@ def overlapping(agents: LiteralString, beginning: LiteralString, ending: Literal
 
 
 def _counted(spans: LiteralString) -> LiteralString:
-    """The rows of sums that spans make, each with its sign: cut where the narrowest rows meet."""
+    """The rows of sums that spans make, each with its sign: cut where the narrowest rows meet. What begins and ends in
+    one millisecond makes none.
+    """
     return f"""
         select g.grain, date_bin(g.width, b, '2000-01-01 00:00:00+00') as start,
             case when g.by_agent then agent_id else '' end as agent_id, {SUMS}
@@ -42,7 +44,8 @@ def _counted(spans: LiteralString) -> LiteralString:
                 least(until, b + interval '5 minutes') - greatest(since, b))) as ms
             from (
                 select *, date_trunc('milliseconds', began) as since, date_trunc('milliseconds', ended) as until
-                from {spans} where status <> 'offline' and ended > began
+                from {spans} where status <> 'offline'
+                    and date_trunc('milliseconds', ended) > date_trunc('milliseconds', began)
             ) s, generate_series(date_bin('5 minutes', since, '2000-01-01 00:00:00+00'), until, interval '5 minutes') b
             where b < until
         ) piece cross join {_GRAINS} group by 1, 2, 3
