@@ -126,7 +126,7 @@ def submit(
             # The calls told of before have this agent or let the agent go, whomever they name.
             results |= _recorded(desk, submissions, now, traces)
             is_reused |= any(said.key and results[place].status == 422 for place, said in submissions.items())
-            submissions.clear()
+            submissions, traces = {}, {}
             results[index] = _failed()
             with noted(desk.failed), trace.under(own_trace or trace.current()):
                 results[index] = _change_agent(desk, event, arrival, fingerprint(body))

@@ -56,12 +56,14 @@ def test_an_envelope_s_own_trace_is_kept_beside_the_request_s(api: Api) -> None:
         ENVELOPE | {"id": "43", "subject": "call-2"},
         ENVELOPE | {"id": "44", "subject": "call-3", "traceparent": 7},
         ENVELOPE | {"id": "45", "traceparent": on_floor} | change,
+        ENVELOPE | {"id": "47", "subject": "call-5"},
     ]
     results = api.post(batch, headers=BATCHED | {"traceparent": GIVEN})[1]["results"]
-    assert [result["status"] for result in results] == [201] * 4
-    moved, told = outbox()[1:]
+    assert [result["status"] for result in results] == [201] * 5
+    told, moved, after = outbox()[1:]
     assert moved == {"trace": trace_id(on_floor), "traces": None}
     assert told == {"trace": GIVEN_ID, "traces": {results[0]["eventId"]: own}}
+    assert after == {"trace": GIVEN_ID, "traces": None}
     binary = {f"ce-{name}": value for name, value in (ENVELOPE | {"id": "46"}).items() if isinstance(value, str)}
     sent = {"type": "voice", "queueId": "medical_spanish", "callId": "call-4"}
     _, answer, _ = api.post(sent, headers=binary | {"ce-traceparent": own, "traceparent": GIVEN})
