@@ -21,7 +21,7 @@ def demo(calls_per_minute: Annotated[float, typer.Option(min=0.1, help="How busy
     show(state)
     if has_screen():
         webbrowser.open(state["dashboard"])
-    command = [sys.executable, "-m", "infra.cli", "simulate", "--calls-per-minute", str(calls_per_minute)]
+    command = [sys.executable, "-P", "-m", "infra.cli", "simulate", "--calls-per-minute", str(calls_per_minute)]
     try:
         subprocess.run(command, check=False)
     except KeyboardInterrupt:

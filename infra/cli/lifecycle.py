@@ -88,7 +88,8 @@ def start_keeper(with_dashboard: bool) -> None:
     interrupt_on_signals()
     reader, writer = os.pipe()
     page = "--dashboard" if with_dashboard else "--no-dashboard"
-    command = [sys.executable, "-m", "infra.cli", "keep", page, str(writer)]
+    # -P: wherever it is called, this tree's `infra`, not one that lies there.
+    command = [sys.executable, "-P", "-m", "infra.cli", "keep", page, str(writer)]
     keeper = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, pass_fds=[writer])
     os.close(writer)
     try:

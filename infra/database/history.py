@@ -149,7 +149,7 @@ def generate(database_url: str, past: Past, now: datetime, made: Callable[[int],
 
 
 def _must_be_empty(connection: psycopg.Connection) -> None:
-    if connection.execute("select from calls limit 1").fetchone():
+    if connection.execute("select 1 from calls limit 1").fetchone():
         raise InfraError("This database has calls: a made-up past belongs into one of its own.")
 
 

@@ -31,7 +31,7 @@ class MiniStack:
         self._clear()
         log = self.home.logs / "ministack.log"
         self.process = processes.spawn(
-            [sys.executable, "-m", "infra.local.ministack_server", self.home.function_log, self.home.died],
+            [sys.executable, "-P", "-m", "infra.local.ministack_server", self.home.function_log, self.home.died],
             log,
             BIND_HOST=LOOPBACK,
             MINISTACK_HOST=LOOPBACK,

@@ -29,10 +29,12 @@ class Run:
     def environment(self) -> dict[str, str]:
         return {**os.environ, "SWITCHBOARD_HOME": str(self.home.root), "COLUMNS": "200"}
 
-    def command(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def command(
+        self, *arguments: str, timeout: float = 120, cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
         command = [SWITCHBOARD, *arguments]
         return subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, timeout=timeout, check=False
+            command, env=self.environment, capture_output=True, text=True, timeout=timeout, check=False, cwd=cwd
         )
 
     def up(self, *options: str) -> str:

@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import time
+from pathlib import Path
 
 import boto3
 import psycopg
@@ -167,6 +168,15 @@ def test_a_taken_port_and_an_interrupted_initdb_are_no_hindrance(own: Run):
         own.home.write_state({"ports": {"aws": port, "redis": port, "postgres": port}})
         own.up("--no-dashboard")
         assert port not in own.home.read_state()["ports"].values()
+    assert own.status()["healthy"]
+
+
+def test_it_is_itself_wherever_it_is_called(own: Run, tmp_path: Path):
+    """Another project's `infra` lies there, or another checkout's."""
+    (tmp_path / "infra").mkdir()
+    (tmp_path / "infra" / "__init__.py").touch()
+    done = own.command("up", "--detach", "--no-dashboard", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     assert own.status()["healthy"]
 
 

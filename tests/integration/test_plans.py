@@ -11,6 +11,7 @@ import pytest
 from psycopg import sql
 
 from infra.database import agent_time, history, rebuild, rollups
+from infra.errors import InfraError
 from shared import wiring
 from shared.adapters import clock
 from shared.adapters.postgres import rollups as rollups_kept
@@ -227,3 +228,11 @@ def test_a_made_up_past_is_what_its_events_and_its_rollups_say(database_url: str
     with psycopg.connect(database_url) as connection:
         assert connection.execute("select count(*) from calls").fetchone() == (600,)
         assert [found for _, found in rollups.compare(connection)] == [0, 0]
+
+
+def test_a_made_up_past_is_of_no_database_that_has_calls(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("insert into calls (id, status, queue_id, initiated_at) values ('a', 'ended', 'q', now())")
+        with pytest.raises(InfraError, match="has calls"):
+            history.generate(database_url, history.Past(10, 1), clock.now())
+        assert connection.execute("select count(*) from calls").fetchone() == (1,)
