@@ -139,7 +139,9 @@ def fact_fields(fact: facts.Fact) -> dict[str, Any]:
 
 
 _TOLD: dict[type[facts.Fact], tuple[tuple[str, str], ...]] = {
-    kind: tuple((name, _OUTSIDE.get(name, name)) for name in kind.__dataclass_fields__ if name != "limits")
+    kind: tuple(
+        (name, _OUTSIDE.get(name, name)) for name in kind.__dataclass_fields__ if name not in ("limits", "routing")
+    )
     for kind in facts.NAMES
 }
 

@@ -1,6 +1,6 @@
 """A call as its events have made it, and how one more legal event changes it."""
 
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -258,6 +258,7 @@ def _transferred(call: Call, fact: Transferred, at: datetime) -> dict[str, Any]:
         "transfers": call.transfers + 1,
         "transferred_at": at,
         "queue_id": fact.queue_id or call.queue_id,
+        "limits": replace(call.limits, routing=fact.routing) if fact.routing else call.limits,
         "agent_id": None,
         "offer": Offer(fact.agent_id, at, 1) if fact.agent_id else None,
         "missed": _missed_by_others(call, fact.agent_id) if fact.agent_id else call.missed,

@@ -29,7 +29,9 @@ def span(seconds: float) -> timedelta:
 
 @value
 class Limits:
-    """The promises of a queue, in seconds, and who keeps them. A call keeps those that held when it began."""
+    """The promises of a queue, in seconds, and who keeps them. A call keeps those that held when it began; who makes
+    the first offer is said anew by a queue that it is transferred to.
+    """
 
     sla_seconds: float = 30
     answer_seconds: float = 15
@@ -81,10 +83,13 @@ class Resumed:
 
 @value
 class Transferred:
-    """The call goes back to waiting: in another queue, offered to another agent, or both."""
+    """The call goes back to waiting: in another queue, offered to another agent, or both. `routing` is who makes the
+    first offer in that queue; without it, who made it before.
+    """
 
     queue_id: str | None = None
     agent_id: str | None = None
+    routing: Literal["telephony", "switchboard"] | None = None
 
 
 @value
@@ -184,8 +189,12 @@ class Event:
         return self._but(self.fact, at)
 
     def promised(self, limits: Limits) -> "Event":
-        """The same; where it begins a call, with the promises of the call's queue."""
+        """The same; where it begins a call, with the promises of the call's queue; where it moves one to a queue, with
+        who makes the first offer there.
+        """
         fact = self.fact
+        if isinstance(fact, Transferred):
+            return self._but(Transferred(fact.queue_id, fact.agent_id, limits.routing), self.at)
         if not isinstance(fact, Initiated):
             return self
         return self._but(Initiated(fact.type, fact.queue_id, fact.language, limits, fact.priority), self.at)

@@ -168,7 +168,7 @@ class _Recorder:
             limits = self._limits.get(queue_id)
             if limits is None:
                 return UnknownQueue(queue_id)
-            event = event.promised(limits)  # a call keeps the promises that its queue made when it began
+            event = event.promised(limits)  # a call keeps what its queue said when the call came to it
         if draft.needs_log(event):
             load_logs(ledger, [draft])
         verdict = draft.admit(event, submission.fingerprint)

@@ -299,6 +299,22 @@ def test_a_transfer_gives_back_who_served_and_offers_to_whom_it_names(night: Flo
     assert (night.agent("ana"), night.agent("zoe")) == (("available", None), ("offered", "call-1"))
 
 
+@pytest.mark.parametrize("to_us", [True, False])
+def test_the_queue_a_call_is_transferred_to_says_who_makes_the_first_offer_there(night: Floor, to_us: bool) -> None:
+    """Else a caller whom both leave to the other waits for ever, or two phones ring."""
+    set_up(night, "day")
+    first, then = ("day", QUEUE) if to_us else (QUEUE, "day")
+    ring(night, queue_id=first)
+    night.one("call_routed", agentId="zoe", routingTime=1)
+    night.one("call_answered", waitTime=1)
+    arrive(night, "bea", then)
+    night.one("call_transferred", queueId=then)
+    night.clock.go_to(1)
+    night.offer_waiting()
+    assert offered(night) == ("bea" if to_us else None)
+    assert night.reads.events("call-1", None, 500)[3].metadata == {"queueId": then}
+
+
 def test_an_answer_that_arrives_late_takes_the_next_offer_back(night: Floor) -> None:
     arrive(night, "ana")
     night.clock.go_to(1)
