@@ -19,6 +19,7 @@ from infra.operation.dead_letters import Message, QueueDeadLetters
 Json = dict[str, Any]
 A_REQUEST = 500  # ids that one redrive may name
 PATH = "/api/dead-letters"
+NONE = "There are no dead letters."
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -29,7 +30,7 @@ class Action(StrEnum):
 
 
 def dead_letters(
-    action: Annotated[Action, typer.Argument(help="list or redrive")],
+    action: Annotated[Action, typer.Argument(help="list or redrive")] = Action.LIST,
     ids: Annotated[list[str] | None, typer.Argument(help="Which to redrive")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Redrive all that there are now")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs")] = False,
@@ -58,7 +59,7 @@ async def _list(api: Api, as_json: bool) -> int:
                 count += 1
                 _show(letter, _line(letter), as_json)
     if not count and not as_json:
-        console.print("There are no dead letters.")
+        console.print(NONE)
     return 0
 
 
@@ -66,6 +67,8 @@ async def _redrive(api: Api, ids: Sequence[str], as_json: bool) -> int:
     failed = False
     async with api:
         wanted = ids or [letter["id"] async for page in api.pages(PATH) for letter in page["data"]]
+        if not wanted and not as_json:
+            console.print(NONE)
         for batch in _batches(dict.fromkeys(wanted)):
             answer = (await api.request("POST", f"{PATH}/redrive", json={"ids": batch})).json()
             for result in answer["results"]:

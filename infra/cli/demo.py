@@ -3,17 +3,20 @@
 import subprocess
 import sys
 import webbrowser
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from infra.cli.lifecycle import bring_up, down
-from infra.cli.status import console, show
+from infra.cli.status import show
 from infra.environment import environment
 from infra.local.home import Home
 
 
-def demo(calls_per_minute: Annotated[float, typer.Option(min=0.1, help="How busy the floor is")] = 30) -> None:
+def demo(
+    calls_per_minute: Annotated[float, typer.Option(min=0.1, max=6000, help="How busy the floor is")] = 30,
+) -> None:
     """Start it, open the dashboard and play a live floor, until Ctrl-C."""
     home = Home.current()
     started = bring_up(home, with_dashboard=True, detach=True)
@@ -23,12 +26,19 @@ def demo(calls_per_minute: Annotated[float, typer.Option(min=0.1, help="How busy
         webbrowser.open(state["dashboard"])
     command = [sys.executable, "-P", "-m", "infra.cli", "simulate", "--calls-per-minute", str(calls_per_minute)]
     try:
-        subprocess.run(command, check=False)
-    except KeyboardInterrupt:
-        console.print()
+        code = play(command)
     finally:
         if started:
             down()
+    raise typer.Exit(code)
+
+
+def play(command: list[str]) -> int:
+    """To its end. Ctrl-C reaches it as well: at the first it ends the calls that are open, at the second it leaves."""
+    with subprocess.Popen(command) as floor:
+        while True:
+            with suppress(KeyboardInterrupt):
+                return floor.wait()
 
 
 def has_screen() -> bool:

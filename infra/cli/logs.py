@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from infra import aws
-from infra.cli.address import fail
+from infra.cli.address import errors, fail
 from infra.local.home import Home
 from infra.local.logs import render
 from infra.operation import function_log
@@ -57,8 +57,12 @@ def _trace_id(said: str | None) -> str | None:
 
 
 def _show(rows: Iterator[str], wanted: Wanted, as_json: bool) -> None:
+    found = False
     for row in filter(wanted.takes, rows):
+        found = True
         if as_json:
             print(row.partition("\t")[2], flush=True)  # noqa: T201 - output for programs
         else:
             console.print(render(row))
+    if not found:  # silence would leave open whether it was looked for
+        errors.print("The log has no such line.", style="yellow")

@@ -1,6 +1,7 @@
 """`switchboard simulate`: a live floor, played against a running Switchboard."""
 
 import asyncio
+import math
 import signal
 import time
 from collections import Counter, deque
@@ -70,7 +71,7 @@ def simulate(
         wrap_up_mean_seconds=wrap_up,
         away_mean_seconds=away,
     )
-    plan = Plan(habits, _weights(mix or []), duration, seed, leave_open)
+    plan = Plan(habits, mixed(mix or []), duration, seed, leave_open)
     run(_simulate(locate(api, token, websocket), plan))
 
 
@@ -83,14 +84,16 @@ class Plan:
     leave_open: bool
 
 
-def _weights(mix: list[str]) -> dict[str, float]:
+def mixed(mix: list[str]) -> dict[str, float]:
     weights: dict[str, float] = {}
     for part in mix:
         queue_id, _, weight = part.partition("=")
         try:
             weights[queue_id] = float(weight or 1)
         except ValueError:
-            fail(f"--mix {part}: write QUEUE=WEIGHT, such as medical_spanish=3.")
+            weights[queue_id] = math.nan
+        if not 0 < weights[queue_id] < math.inf:
+            fail(f"--mix {part}: write QUEUE=WEIGHT, a weight above 0, such as medical_spanish=3.")
     return weights
 
 

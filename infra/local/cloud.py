@@ -73,6 +73,7 @@ class LocalCloud:
 
     def restart(self, name: str) -> None:
         """Bring back a part that ended, at its old address."""
+        self.state |= self.home.read_state()  # what others wrote since, such as the token of a rotated key
         server = {"postgres": self.postgres, "redis": self.redis, "aws": self.ministack}[name]
         server.start()
         self._note(name, server)

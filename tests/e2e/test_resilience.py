@@ -62,6 +62,7 @@ def test_only_the_newest_invocations_logs_are_kept_in_memory():
 
 
 def test_a_killed_redis_comes_back_at_its_address(cloud: Run):
+    assert cloud.command("token", "rotate").returncode == 0
     before = cloud.home.read_state()
     killed = before["processes"]["redis"]["pid"]
     os.kill(killed, signal.SIGKILL)
@@ -73,4 +74,5 @@ def test_a_killed_redis_comes_back_at_its_address(cloud: Run):
     assert cloud.status()["parts"]["redis"] == "ok"
     after = cloud.home.read_state()
     assert after["redis"] == before["redis"]
+    assert after["token"] == before["token"], "what another command wrote meanwhile is kept"
     assert after["processes"]["redis"] != before["processes"]["redis"]

@@ -54,7 +54,8 @@ def test_they_are_listed_and_redriven(api: Api, command: Any) -> None:  # noqa: 
     api.post(INITIATED)
     done = command("redrive", "--all")
     assert (done.exit_code, done.output) == (0, "e-2  applied\n")
-    assert "no dead letters" in command("list").output
+    assert "no dead letters" in command().output  # a list, unless told otherwise
+    assert "no dead letters" in command("redrive", "--all").output
 
 
 def test_what_cannot_be_redriven_is_said_and_ends_with_1(command: Any) -> None:

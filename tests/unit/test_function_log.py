@@ -10,7 +10,9 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from typer.testing import CliRunner
 
+from infra.cli import app
 from infra.operation import function_log
 from infra.operation.function_log import Wanted
 from tests.conftest import Clock
@@ -79,6 +81,15 @@ def test_a_file_is_followed_without_a_gap(tmp_path: Path) -> None:
     assert next(rows) == ANSWERED
     stopping.set()
     assert list(rows) == []
+
+
+def test_where_nothing_is_found_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWITCHBOARD_HOME", str(tmp_path))
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "functions.log").write_text(f"{RECORDED}\n")
+    assert "recorded 1 events" in CliRunner().invoke(app, ["logs", "--call", "call-1"]).output
+    done = CliRunner().invoke(app, ["logs", "--call", "call-17"])
+    assert (done.exit_code, done.output) == (0, "The log has no such line.\n")
 
 
 @pytest.fixture

@@ -10,7 +10,9 @@ from random import Random
 
 import httpx
 import pytest
+import typer
 
+from infra.cli.simulate import mixed
 from infra.client import Api
 from infra.floor.model import Floor
 from infra.floor.people import Habits, Send
@@ -171,6 +173,13 @@ def test_arrivals_are_a_poisson_stream_over_the_weights():
     assert statistics.median(gaps) == pytest.approx(0.5 * math.log(2), rel=0.08)
     spanish = sum(send.event["queueId"] == "spanish" for send in arrivals) / len(arrivals)
     assert spanish == pytest.approx(0.75, abs=0.03)
+
+
+@pytest.mark.parametrize("part", ["spanish=-1", "spanish=0", "spanish=nan", "spanish=many"])
+def test_a_mix_that_cannot_be_drawn_from_is_refused(part: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(typer.Exit):
+        mixed([part])
+    assert f"--mix {part}: write QUEUE=WEIGHT" in capsys.readouterr().err
 
 
 def test_patience_is_exponential():
