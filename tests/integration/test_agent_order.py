@@ -98,6 +98,10 @@ def test_the_list_of_who_is_free_is_what_the_agents_say(floor: Floor) -> None:
         "update agents set queues = '{own,other}', skills = '{\"own\": 7}' where id < 'interpreter-10'",
         "update agents set status = 'away' where id < 'interpreter-05'",
         "update agents set status = 'available', status_since = '2026-01-31T12:00Z' where id = 'interpreter-02'",
+        "update agents set status = 'offered', status_since = '2026-01-31T13:00Z', call_id = 'c'"
+        " where id = 'interpreter-02'",
+        "update agents set status = 'available' where id = 'interpreter-02'",
+        "update agents set status = 'available', status_since = '2026-01-31T14:00Z' where id = 'interpreter-02'",
         "update agents set languages = '{fr}', queues = '{}' where id = 'interpreter-06'",
         "update agents set id = 'renamed' where id = 'interpreter-07'",
         "delete from agents where id = 'interpreter-08'",
@@ -106,6 +110,6 @@ def test_the_list_of_who_is_free_is_what_the_agents_say(floor: Floor) -> None:
         assert floor.rows("select * from free_agents order by queue_id, agent_id") == floor.rows(
             "select queue_id, id as agent_id, languages, coalesce((skills->>queue_id)::int, 1) as level,"
             " date_bin('10 minutes', coalesce(signed_in_since, status_since), 'epoch') as shift_step, occupied_seconds,"
-            " status_since as since from agents, unnest(queues) queue_id where status = 'available'"
-            " order by queue_id, agent_id"
+            " coalesce(idle_since, status_since) as since from agents, unnest(queues) queue_id"
+            " where status = 'available' order by queue_id, agent_id"
         ), change

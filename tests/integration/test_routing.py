@@ -290,6 +290,24 @@ def test_an_offer_that_is_no_longer_true_is_rescinded(night: Floor, fact: dict[s
     assert offered(night, "call-2") == "ana"
 
 
+def test_whose_offer_is_taken_back_keeps_the_place_among_the_idle(night: Floor) -> None:
+    for second, agent_id in enumerate(("ana", "bea")):
+        night.clock.go_to(second)
+        arrive(night, agent_id)
+    for second in (10, 20):
+        night.clock.go_to(second)
+        ring(night, f"call-{second}")
+        assert offered(night, f"call-{second}") == "ana"
+        end(night, f"call-{second}", "abandoned")
+    assert _takers(night, 2) == ["ana", "bea"]
+    night.clock.go_to(30)
+    night.one("call_answered", "taken-0", waitTime=1)
+    night.one("call_ended", "taken-1", endReason="abandoned", duration=0)
+    end(night, "taken-0")
+    ring(night)
+    assert offered(night) == "bea", "who has served stands behind who has not"
+
+
 def test_a_transfer_gives_back_who_served_and_offers_to_whom_it_names(night: Floor) -> None:
     arrive(night, "ana")
     ring(night)
