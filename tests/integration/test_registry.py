@@ -12,6 +12,7 @@ from tests.integration.stage import Stage, answered, open_transaction, routed, s
 
 EVERYTHING = Bearer("admin", frozenset({"*"}), 0)
 SPANISH = Bearer("supervisor", frozenset({"spanish"}), 0)
+ENGLISH = Bearer("supervisor", frozenset({"english"}), 0)
 
 
 @pytest.fixture
@@ -87,6 +88,33 @@ def test_an_event_that_commits_late_is_never_skipped(play, database_url):
         connection.commit()
         connection.close()
         assert set(missed(stage, position, "queue:spanish") or ()) == {early, "late"}
+
+    play(body)
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        pytest.param({"event": "call_ended", "endReason": "abandoned", "duration": 0}, id="the caller hangs up"),
+        pytest.param({"event": "call_routed", "agentId": "bea", "routingTime": 1}, id="somebody else is rung"),
+        pytest.param({"event": "call_answered", "agentId": "bea", "waitTime": 1}, id="somebody else answers"),
+    ],
+)
+def test_who_follows_an_agent_hears_of_the_event_by_which_a_call_left_the_agent(play, gone):
+    """As it is told live: else a client that comes back would show a phone that rings for ever."""
+
+    async def body(stage: Stage):
+        await stage.begin("s1")
+        await stage.send(routed("s1"))
+        stage.database.connection().execute("delete from outbox")
+        since = stage.registry.position()
+        (left,) = await stage.send(gone | {"callId": "s1"})
+        assert missed(stage, since, "agent:ana") == [left]
+        assert missed(stage, since, "agent:zoe") == []
+        assert missed(stage, since, "agent:ana", bearer=ENGLISH) == []
+        if gone["event"] != "call_ended":
+            await stage.send({"event": "call_ended", "callId": "s1", "endReason": "abandoned", "duration": 0})
+            assert missed(stage, since, "agent:ana") == [left], "what came after is no business of ana's"
 
     play(body)
 

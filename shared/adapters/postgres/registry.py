@@ -27,7 +27,8 @@ on conflict do nothing
 """
 _UNSUBSCRIBE = "delete from subscriptions where topic = any(%s) and connection_id = %s"
 
-# What a bearer may see of what happened since, by the call's place now or the agent that the event names.
+# What a bearer may see of what happened since, by the call's place now, the agent that the event names, or the one who
+# had the call until then: whose phone rang, or who talked.
 _MISSED = """
 select e.* from events e join calls c on c.id = e.call_id
 where e.txid >= %(since)s and e.state in ('applied', 'void') and c.status is not null
@@ -35,6 +36,15 @@ where e.txid >= %(since)s and e.state in ('applied', 'void') and c.status is not
   and (c.queue_id = any(%(queues)s) or c.id = any(%(calls)s)
        or c.agent_id = any(%(agents)s) or c.offered_agent_id = any(%(agents)s)
        or e.data ->> 'agent_id' = any(%(agents)s)
+       or %(agents)s::text[] <> '{}' and exists (
+           select from (
+               select name, data ->> 'agent_id' as agent_id from events p
+               where p.call_id = e.call_id and p.position < e.position and p.state = 'applied'
+                 and p.received_at >= coalesce(c.recorded_since - interval '1 day', '-infinity')
+                 and p.data ->> 'agent_id' is not null
+               order by p.position desc limit 1
+           ) had
+           where agent_id = any(%(agents)s) and name not in ('call_no_answer', 'answer_timed_out'))
        or (c.queue_id = any(%(alerts)s) and (c.flags <> '{}' or e.state = 'void')))
 order by e.position limit %(limit)s
 """
