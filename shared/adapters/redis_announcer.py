@@ -14,7 +14,7 @@ from shared.adapters.floor_channel import STATUS_UPDATES, floor_channel
 from shared.adapters.metrics import Metric
 from shared.adapters.postgres.codec import agent_json
 from shared.usecases.news import News
-from shared.usecases.shards import shared_out
+from shared.usecases.shards import Share, shared_out
 
 _log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 0.25  # an answer may be this much later when Redis hangs, never more
@@ -82,21 +82,27 @@ class RedisAnnouncer:
         return (time.perf_counter() - begun) * 1000
 
     def _messages(self, news: News) -> Iterator[tuple[int, bytes]]:
-        """As `contracts.feed.Published`, one for each relay that has a share."""
+        """As `contracts.feed.Published`, one for each relay that has a share. What is told again stays the share that
+        it was: there may be more shards by now, or fewer.
+        """
         queues = {change.call.id: change.call.queue_id for change in news.changes}
-        shares = shared_out(queues, [(agent.id, agent.call_id) for agent in news.agents], self._shards)
+        if news.shard is None:
+            shares = shared_out(queues, [(agent.id, agent.call_id) for agent in news.agents], self._shards)
+        else:
+            shares = {news.shard: Share(list(queues), [agent.id for agent in news.agents])}
         for shard, share in shares.items():
             calls, agents = set(share.calls), set(share.agents)
             changes = b",".join([change.change for change in news.changes if change.call.id in calls])
             told = {
                 "transaction": news.transaction,
+                "shard": shard,
                 "changes": orjson.Fragment(b"[%b]" % changes),
                 "agents": [agent_json(agent) for agent in news.agents if agent.id in agents],
                 "traceparent": news.traceparent,
                 "traces": news.traces,
                 "left": {agent_id: queues for agent_id, queues in news.left.items() if agent_id in agents},
             }
-            yield shard, orjson.dumps(told)
+            yield shard % self._shards, orjson.dumps(told)
 
 
 class Later:

@@ -11,7 +11,7 @@ from shared.adapters.metrics import Metric
 from shared.adapters.postgres.floor import PostgresFloor
 from shared.adapters.record_log import ids
 from shared.adapters.redis_channel import RedisChannel
-from shared.contracts.feed import Published
+from shared.contracts.feed import Debt, Published
 from shared.domain.value import value
 
 _log = logging.getLogger(__name__)
@@ -31,19 +31,19 @@ class RelayLog:
     its time has a figure of its own (`OutboxAge`)."""
 
     def __init__(self) -> None:
-        self._heard: dict[int, _Heard] = {}
+        self._heard: dict[Debt, _Heard] = {}
 
     def hear(self, published: Published) -> None:
         received = max((change.event.received_at for change in published.changes), default=None)
-        self._heard[published.transaction] = _heard(published, received)
+        self._heard[published.debt] = _heard(published, received)
 
     def find(self, published: Published) -> None:
-        self._heard.setdefault(published.transaction, _heard(published, None))
+        self._heard.setdefault(published.debt, _heard(published, None))
 
-    def clear(self, transactions: Collection[int]) -> None:
+    def clear(self, debts: Collection[Debt]) -> None:
         now = clock.now()
-        for transaction in transactions:
-            if heard := self._heard.pop(transaction, None):
+        for debt in debts:
+            if heard := self._heard.pop(debt, None):
                 _log.info("told %d calls", heard.calls, extra=heard.words)
                 if heard.received:
                     metrics.observe(Metric.COMMIT_TO_SOCKET, (now - heard.received).total_seconds() * 1000)
@@ -60,15 +60,15 @@ class LoggedFloor(PostgresFloor):
         super().__init__(url, shard, shards)
         self._told = told
 
-    async def pending(self, after: int, limit: int) -> Sequence[Published]:
+    async def pending(self, after: Debt, limit: int) -> Sequence[Published]:
         owed = await super().pending(after, limit)
         for published in owed:
             self._told.find(published)
         return owed
 
-    async def clear(self, transactions: Collection[int]) -> bool:
-        self._told.clear(transactions)
-        return await super().clear(transactions)
+    async def clear(self, debts: Collection[Debt]) -> bool:
+        self._told.clear(debts)
+        return await super().clear(debts)
 
 
 class LoggedChannel(RedisChannel):

@@ -95,19 +95,28 @@ class Change(Contract):
     was_flagged: bool = Field(False, description="set where the call was flagged and is not any more")
 
 
+Debt = tuple[int, int]  # a row of the outbox: a transaction, and the shard that it was shared out to
+
+
 class Published(Contract):
-    """What one transaction tells a relay over Redis, doorbell and payload in one. By its id the outbox is cleared.
+    """What one transaction tells a relay over Redis, doorbell and payload in one. By its debt the outbox is cleared:
+    where there were more shards than there are, a relay may owe several shares of one transaction.
 
     `traceparent` is the trace in which it was made, `traces` those of events, by their ids, that came with their own.
     `left` are, by agent, the queues out of which somebody took the agent.
     """
 
     transaction: int
+    shard: int = 0
     changes: list[Change] = Field(default_factory=list[Change])
     agents: list[AgentView] = Field(default_factory=list[AgentView])
     traceparent: Traceparent | None = None
     traces: dict[str, Traceparent] = Field(default_factory=dict[str, Traceparent])
     left: dict[str, list[str]] = Field(default_factory=dict[str, list[str]])
+
+    @property
+    def debt(self) -> Debt:
+        return self.transaction, self.shard
 
     def trace_of(self, event_id: str) -> str | None:
         return self.traces.get(event_id, self.traceparent)

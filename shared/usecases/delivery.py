@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from shared.contracts.feed import Reset
+from shared.contracts.feed import Debt, Reset
 from shared.usecases.bundle import Bundle
 from shared.usecases.floor import Gateway, Sent
 from shared.usecases.patience import Patience
@@ -19,26 +19,26 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 2.0
 
 
 class Debts:
-    """Counts for each transaction how many deliveries still owe it."""
+    """Counts for each share of a transaction how many deliveries still owe it."""
 
-    def __init__(self, paid: Callable[[Collection[int]], None]) -> None:
+    def __init__(self, paid: Callable[[Collection[Debt]], None]) -> None:
         self._paid = paid
-        self._owed: dict[int, int] = {}
+        self._owed: dict[Debt, int] = {}
 
-    def __contains__(self, transaction: int) -> bool:
-        return transaction in self._owed
+    def __contains__(self, debt: Debt) -> bool:
+        return debt in self._owed
 
-    def owe(self, transactions: Collection[int]) -> None:
-        for transaction in transactions:
-            self._owed[transaction] = self._owed.get(transaction, 0) + 1
+    def owe(self, debts: Collection[Debt]) -> None:
+        for debt in debts:
+            self._owed[debt] = self._owed.get(debt, 0) + 1
 
-    def settle(self, transactions: Collection[int]) -> None:
-        paid: list[int] = []
-        for transaction in transactions:
-            self._owed[transaction] -= 1
-            if not self._owed[transaction]:
-                del self._owed[transaction]
-                paid.append(transaction)
+    def settle(self, debts: Collection[Debt]) -> None:
+        paid: list[Debt] = []
+        for debt in debts:
+            self._owed[debt] -= 1
+            if not self._owed[debt]:
+                del self._owed[debt]
+                paid.append(debt)
         if paid:
             self._paid(paid)
 
@@ -48,7 +48,7 @@ class Parcel:
     """A bundle on its way to several connections. It is settled when the last of them has it."""
 
     bundle: Bundle
-    transactions: Collection[int]
+    debts: Collection[Debt]
     recipients: int
 
 
@@ -113,9 +113,9 @@ class Delivery:
         self._ready.put_nowait(turn)
         await turn
 
-    def send(self, bundle: Bundle, transactions: Collection[int], connection_ids: Collection[str]) -> None:
-        self._debts.owe(transactions)
-        parcel = Parcel(bundle, transactions, len(connection_ids))
+    def send(self, bundle: Bundle, debts: Collection[Debt], connection_ids: Collection[str]) -> None:
+        self._debts.owe(debts)
+        parcel = Parcel(bundle, debts, len(connection_ids))
         for connection_id in connection_ids:
             mailbox = self._mailboxes.get(connection_id)
             if mailbox is None:
@@ -214,4 +214,4 @@ class Delivery:
         for parcel in parcels:
             parcel.recipients -= 1
             if not parcel.recipients:
-                self._debts.settle(parcel.transactions)
+                self._debts.settle(parcel.debts)

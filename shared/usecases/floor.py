@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
-from shared.contracts.feed import Published
+from shared.contracts.feed import Debt, Published
 from shared.usecases.permissions import Bearer
 from shared.usecases.tenure import Leases
 
@@ -44,11 +44,11 @@ class Floor(Leases, Protocol):
         """Connections whose time is over, and which must be closed."""
         ...
 
-    async def pending(self, after: int, limit: int) -> Sequence[Published]:
-        """What is owed of transactions after this one, oldest first. Nothing at the end."""
+    async def pending(self, after: Debt, limit: int) -> Sequence[Published]:
+        """What is owed after this, oldest first. Nothing at the end."""
         ...
 
-    async def clear(self, transactions: Collection[int]) -> bool:
+    async def clear(self, debts: Collection[Debt]) -> bool:
         """Strike off what was told. False, and nothing is, where the shard is another's by now."""
         ...
 

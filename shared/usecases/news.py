@@ -46,7 +46,7 @@ def announcements(rows: Sequence[EventRow], call: Call, left: Left) -> Iterator[
 @value
 class News:
     """What one transaction has to tell the floor. `traces` are the traceparents of events that brought their own, and
-    `left`, by agent, the queues out of which somebody took the agent.
+    `left`, by agent, the queues out of which somebody took the agent. What is told again is the share of one `shard`.
     """
 
     changes: Sequence[Announcement] = ()
@@ -55,6 +55,7 @@ class News:
     traceparent: str | None = None
     traces: Mapping[str, str] = field(default_factory=dict[str, str])
     left: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+    shard: int | None = None
 
 
 class Announcer(Protocol):

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 
-from shared.contracts.feed import Published
+from shared.contracts.feed import Debt, Published
 from shared.usecases.cancellation import obey_cancellation
 from shared.usecases.delivery import Debts, Delivery
 from shared.usecases.floor import Channel, ChannelDownError, Floor, Gateway, Sent
@@ -16,20 +16,20 @@ from shared.usecases.tenure import RETRY_SECONDS, Tenure
 _log = logging.getLogger(__name__)
 
 FINISH_SECONDS = 2.0
-DRAIN_AT_ONCE = 100  # transactions, of which each may have recorded hundreds of events
+DRAIN_AT_ONCE = 100  # shares of transactions, of which each may have recorded hundreds of events
 DEAF_SECONDS = 1.0  # at most between two readings of the outbox while the channel is down
 EXPIRY_SECONDS = 10.0
 
 
 class Inbox:
-    """What was heard and not sorted yet, each transaction once."""
+    """What was heard and not sorted yet, each share of a transaction once."""
 
     def __init__(self) -> None:
-        self._heard: dict[int, Published] = {}
+        self._heard: dict[Debt, Published] = {}
         self._filled, self._taken = asyncio.Event(), asyncio.Event()
 
     def add(self, heard: Iterable[Published]) -> None:
-        self._heard |= {published.transaction: published for published in heard}
+        self._heard |= {published.debt: published for published in heard}
         if self._heard:
             self._filled.set()
             self._taken.clear()
@@ -53,12 +53,12 @@ class Chores:
 
     def __init__(self, floor: Floor, lose: Callable[[], None]) -> None:
         self._floor, self._lose = floor, lose
-        self._told: set[int] = set()
+        self._told: set[Debt] = set()
         self._gone: set[str] = set()
         self._due = asyncio.Event()
 
-    def clear(self, transactions: Collection[int]) -> None:
-        self._told |= set(transactions)
+    def clear(self, debts: Collection[Debt]) -> None:
+        self._told |= set(debts)
         self._due.set()
 
     def remove(self, connection_id: str) -> None:
@@ -156,16 +156,16 @@ class Relay:
     async def _drain(self) -> None:
         """Take in what is owed already: by a relay that is gone, or while nobody listened."""
         await self._tenure.begun.wait()
-        after = 0
+        after = 0, 0
         with suppress(UnavailableError):
             while owed := await self._floor.pending(after, DRAIN_AT_ONCE):
                 self._hear(owed)
-                after = owed[-1].transaction
+                after = owed[-1].debt
                 await self._inbox.emptied()
 
     def _hear(self, heard: Iterable[Published]) -> None:
         """What is on its way already is not sent again."""
-        self._inbox.add(published for published in heard if published.transaction not in self._debts)
+        self._inbox.add(published for published in heard if published.debt not in self._debts)
 
     async def _sort(self) -> None:
         while True:
@@ -185,10 +185,10 @@ class Relay:
         topics = {topic for entry in entries for topic in entry.topics}
         audience = await self._floor.audience(topics)
         self.delivery.position = max(self.delivery.position, audience.position)
-        told = [published.transaction for published in heard]
+        told = [published.debt for published in heard]
         self._debts.owe(told)
         for consignment in consignments(entries, audience.groups):
-            self.delivery.send(consignment.bundle, consignment.transactions, consignment.connection_ids)
+            self.delivery.send(consignment.bundle, consignment.debts, consignment.connection_ids)
         self._debts.settle(told)  # what nobody is interested in has been told to all who are
         self.events += sum(len(published.changes) for published in heard)
 

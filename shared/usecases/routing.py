@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from shared.contracts.feed import Published
+from shared.contracts.feed import Debt, Published
 from shared.contracts.views import AgentView
 from shared.usecases.audience import queues_of_change, sees_any, topics_of_agent, topics_of_change
 from shared.usecases.bundle import Bundle, Item, agent_item, alert_items, call_item, event_item
@@ -20,7 +20,7 @@ class Entry(NamedTuple):
     items: tuple[Item, ...]
     topics: frozenset[str]
     queues: Collection[str]
-    transaction: int
+    debt: Debt
     trace: str | None
     partly: tuple[Item, ...] = ()
     whole_of: str | None = None
@@ -33,7 +33,7 @@ class Entry(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Consignment:
     bundle: Bundle
-    transactions: Collection[int]
+    debts: Collection[Debt]
     connection_ids: Collection[str]
 
 
@@ -52,7 +52,7 @@ def entries_of(published: Published, queues_of_calls: Mapping[str, str]) -> list
             (call_item(change.call), event_item(change.event), *alert_items(change.event, change.call)),
             topics_of_change(change, agents),
             queues_of_change(change),
-            published.transaction,
+            published.debt,
             published.trace_of(change.event.id),
         )
         for change in published.changes
@@ -62,7 +62,7 @@ def entries_of(published: Published, queues_of_calls: Mapping[str, str]) -> list
             (agent_item(agent),),
             topics_of_agent(agent),
             agent.queues,
-            published.transaction,
+            published.debt,
             published.traceparent,
             *_part_of(agent, queues_of),
         )
@@ -73,7 +73,7 @@ def entries_of(published: Published, queues_of_calls: Mapping[str, str]) -> list
             (),
             frozenset({f"agent:{agent_id}", *(f"queue:{queue_id}" for queue_id in left)}),
             left,
-            published.transaction,
+            published.debt,
             published.traceparent,
         )
         for agent_id, left in published.left.items()
@@ -97,9 +97,9 @@ def consignments(entries: Sequence[Entry], groups: Iterable[Group]) -> Iterator[
             if not group.topics.isdisjoint(entry.topics) and sees_any(group.bearer, entry.queues)
         ]
         if owed:
-            transactions = {entry.transaction for entry in owed}
+            debts = {entry.debt for entry in owed}
             traces = [entry.trace for entry in owed if entry.trace]
             gone = {topic for entry in owed if not entry.items for topic in entry.topics & group.topics}
             items = (item for entry in owed for item in entry.items_for(group.bearer))
             bundle = Bundle(items, group.topics, traces=traces, gone=gone)
-            yield Consignment(bundle.shed() if len(transactions) > 1 else bundle, transactions, group.connection_ids)
+            yield Consignment(bundle.shed() if len(debts) > 1 else bundle, debts, group.connection_ids)

@@ -20,6 +20,7 @@ from shared.adapters.postgres.ledger import PostgresJournal
 from shared.adapters.postgres.registry import PostgresRegistry
 from shared.adapters.redis_announcer import RedisAnnouncer
 from shared.adapters.redis_channel import RedisChannel
+from shared.contracts.feed import Debt
 from shared.usecases.connect import connect
 from shared.usecases.permissions import Bearer, Role
 from shared.usecases.relay import Relay
@@ -116,15 +117,15 @@ class WatchedFloor(PostgresFloor):
         await self.may_renew.wait()
         return await super().renew(seconds)
 
-    async def pending(self, after: int, limit: int):
+    async def pending(self, after: Debt, limit: int):
         found = await super().pending(after, limit)
         self.drained.set()
         return found
 
-    async def clear(self, transactions: Collection[int]) -> bool:
+    async def clear(self, debts: Collection[Debt]) -> bool:
         await self.may_clear.wait()
-        events = await self._tidying.rows("select id from events where txid = any(%s)", [list(transactions)])
-        is_ours = await super().clear(transactions)
+        events = await self._tidying.rows("select id from events where txid = any(%s)", [[txid for txid, _ in debts]])
+        is_ours = await super().clear(debts)
         if is_ours:
             await self._tell(row["id"] for row in events)
         return is_ours

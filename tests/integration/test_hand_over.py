@@ -2,13 +2,18 @@
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from shared.adapters import clock
 from shared.adapters.postgres.floor import PostgresFloor
 from shared.adapters.postgres.leases import PostgresLeases
+from shared.adapters.postgres.upkeep import PostgresUpkeep
+from shared.adapters.redis_announcer import RedisAnnouncer
 from shared.usecases import tenure
+from shared.usecases.news import News
 from shared.usecases.tenure import LEASE_SECONDS, find_vacancies
 from tests.integration.stage import PATIENCE_SECONDS, Stage, initiated
 
@@ -209,3 +214,44 @@ async def test_what_a_shard_that_is_no_more_owes_is_told(stage: Stage):
     async with stage.relay(shard=0, shards=1) as running:
         await running.floor.until_cleared(event)
     assert stage.gateway.events("c") == [event]
+
+
+async def test_shares_that_one_relay_owes_of_one_transaction_are_all_told(stage: Stage):
+    """It finds them in the outbox when there are fewer relays than there were."""
+    stage.listen("c", "queue:spanish", "queue:english")
+    stage.desk = stage.desk_on(stage.database, SHARDS)
+    await stage.send(initiated("e", "english"), initiated("s", "spanish"))
+    async with stage.relay(shard=0, shards=1):
+        await stage.gateway.until(lambda: stage.gateway.calls("c") == {"e": 1, "s": 1})
+
+
+class Unheard:
+    """An announcer whom nobody hears."""
+
+    def announce(self, news: News) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_heard"),
+    [
+        pytest.param(SHARDS, 1, True, id="fewer, and one share was heard"),
+        pytest.param(SHARDS, 1, False, id="fewer, and nothing was"),
+        pytest.param(1, SHARDS, False, id="more"),
+    ],
+)
+async def test_what_was_shared_out_among_other_relays_is_told_again_as_it_was(
+    stage: Stage, before: int, after: int, is_heard: bool
+):
+    """Whoever tells a share strikes that one off, and no other."""
+    stage.listen("c", "queue:spanish", "queue:english")
+    desk = stage.desk_on(stage.database, before)
+    stage.desk = desk if is_heard else replace(desk, announcer=Unheard())
+    again = RedisAnnouncer(stage.redis_url, after, stage.woken.append)
+    upkeep = PostgresUpkeep(stage.database, again, "sweep", wake=lambda: None)
+    async with stage.relay(shard=0, shards=after) as running:
+        await running.ready()
+        told = await stage.send(initiated("e", "english"), initiated("s", "spanish"))
+        if is_heard:
+            await running.floor.until_cleared(told[0])
+        await asyncio.to_thread(upkeep.republish, clock.now() + timedelta(minutes=1))
+        await stage.gateway.until(lambda: stage.gateway.calls("c") == {"e": 1, "s": 1})

@@ -162,9 +162,9 @@ async def relay(url: str) -> None:
     floor = PostgresFloor(url)
     assert await floor.acquire(10, None) and await floor.renew(10)
     assert (await floor.audience(["queue:medical_spanish"])).groups
-    (news,) = await floor.pending(0, 10)
-    assert await floor.clear([news.transaction])
-    assert await floor.pending(0, 10) == []
+    (news,) = await floor.pending((0, 0), 10)
+    assert await floor.clear([news.debt])
+    assert await floor.pending((0, 0), 10) == []
     await floor.remove("nobody")
     await floor.release()
     await floor.close()

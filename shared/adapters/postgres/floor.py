@@ -9,7 +9,7 @@ from psycopg.rows import DictRow, dict_row
 from shared.adapters.postgres import outbox
 from shared.adapters.postgres.connection import available, connect_async
 from shared.adapters.postgres.horizon import HORIZON
-from shared.contracts.feed import Published
+from shared.contracts.feed import Debt, Published
 from shared.usecases.floor import Audience, Group
 from shared.usecases.permissions import Bearer, Role
 
@@ -32,13 +32,16 @@ _QUEUES = "select id, queue_id from calls where id = any(%s) and shelf = 'infini
 _EXPIRED = "select id from connections where expires_at <= now() limit 100"
 # Where there are fewer shards than there were, the rows of those that are gone have a relay too.
 _PENDING = """
-select * from outbox where failed_at is null and shard %% %s = %s and txid > %s order by txid limit %s
+select * from outbox where failed_at is null and shard %% %s = %s and (txid, shard) > (%s, %s)
+order by txid, shard limit %s
 """
 # Only for whoever is in charge: a relay that was away without knowing it strikes nothing off. It does not wait for the
 # disk: what a crash of Postgres brings back is only told twice.
 _CLEAR = """
 with lease as (select from leases where shard = %(shard)s and fence = %(fence)s), cleared as (
-    delete from outbox where txid = any(%(told)s) and shard %% %(shards)s = %(shard)s and exists (select from lease)
+    delete from outbox o using unnest(%(txids)s::bigint[], %(of)s::smallint[]) as told (txid, shard)
+    where (o.txid, o.shard) = (told.txid, told.shard) and o.shard %% %(shards)s = %(shard)s
+      and exists (select from lease)
 )
 select exists (select from lease) as held, set_config('synchronous_commit', 'off', true)
 """
@@ -82,16 +85,17 @@ class PostgresFloor:
     async def expired(self) -> Sequence[str]:
         return [row["id"] for row in await self._tidying.rows(_EXPIRED)]
 
-    async def pending(self, after: int, limit: int) -> Sequence[Published]:
-        rows = await self._tidying.rows(_PENDING, [self._shards, self._shard, after, limit])
+    async def pending(self, after: Debt, limit: int) -> Sequence[Published]:
+        rows = await self._tidying.rows(_PENDING, [self._shards, self._shard, *after, limit])
         if not rows:
             return []
         asked = outbox.asked(rows)
         contents = [await self._tidying.rows(query, asked) for query in outbox.CONTENTS]
         return [outbox.published(news) for news in outbox.news(rows, *contents)]
 
-    async def clear(self, transactions: Collection[int]) -> bool:
-        return (await self._tidying.rows(_CLEAR, self._mine(told=list(transactions))))[0]["held"]
+    async def clear(self, debts: Collection[Debt]) -> bool:
+        txids, shards = [txid for txid, _ in debts], [shard for _, shard in debts]
+        return (await self._tidying.rows(_CLEAR, self._mine(txids=txids, of=shards)))[0]["held"]
 
     async def acquire(self, seconds: float, after: int | None) -> int | None:
         rows = await self._tidying.rows(_ACQUIRE, self._mine(seconds=seconds, after=after))

@@ -79,6 +79,7 @@ def news(rows: Sequence[Row], events: Iterable[Row], calls: Iterable[Row], agent
             row["traceparent"],
             row["traces"] or {},
             {} if row["calls"] else _moved(row),
+            row["shard"],
         )
         for row in rows
     ]
@@ -98,6 +99,7 @@ def published(news: News) -> Published:
     """As whoever listens would have heard it."""
     return Published.model_construct(
         transaction=news.transaction,
+        shard=news.shard,
         changes=[
             Change.model_construct(
                 event=codec.event_view(told.row),
