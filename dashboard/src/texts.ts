@@ -191,8 +191,8 @@ export const texts = {
   signIn: {
     title: "Sign in to the floor",
     help: "Open the address that `switchboard status` prints, or paste a token.",
-    ended: "Your session has ended",
-    endedHelp: "The token has expired or was withdrawn. Paste a new one to go on.",
+    ended: "Your token is not valid",
+    endedHelp: "It has expired, was withdrawn, or is of another system. Paste a new one to go on.",
     forbidden: "This token does not open the floor",
     forbiddenHelp: "It is valid, but it lacks the supervisor's role. Ask for another one.",
     token: "Token",
@@ -239,7 +239,7 @@ export const texts = {
     reasons: { completed: "Completed", abandoned: "Abandoned", failed: "Failed" },
     due: (time: string) => `due ${time}`,
     seconds: (seconds: string) => `${seconds} s`,
-    late: (seconds: string) => `received ${seconds} s later`,
+    late: (age: string) => `received ${age} later`,
   },
   events: {
     call_initiated: "Call came in",

@@ -250,6 +250,8 @@ describe("durations", () => {
     [59_999, "0:59"],
     [60_000, "1:00"],
     [3_723_000, "1\u00a0h\u00a002"],
+    [45_240_000, "12\u00a0h"],
+    [360_000_000, "4\u00a0d"],
     [-5, "0:00"],
   ])("%i ms is %s", (ms, text) => expect(clockDuration(ms)).toBe(text));
 
@@ -266,5 +268,6 @@ describe("durations", () => {
     [99_000, "99 s"],
     [100_000, "1 min"],
     [7_200_000, "2 h"],
+    [360_000_000, "4 d"],
   ])("an age of %i ms reads %s", (ms, text) => expect(roughAge(ms)).toBe(text));
 });

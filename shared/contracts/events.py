@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -69,7 +70,7 @@ def _check_text(value: object) -> None:
 
 
 def _only_text(value: object) -> object:
-    if isinstance(value, str) and "T" in value.upper():
+    if isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\d[Tt]", value):
         return value
     raise ValueError("must be an RFC 3339 time with its offset, such as 2026-01-31T12:00:00.000Z")
 
@@ -188,10 +189,12 @@ def parse_event(body: object, now: datetime) -> IncomingEvent:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         if first["type"].startswith("union_tag"):
-            message = "is required" if "not_found" in first["type"] else "is not an event that is known here"
+            known = first.get("ctx", {}).get("expected_tags")
+            message = "is required" if "not_found" in first["type"] else f"is none of {known}"
             raise ProblemError(problem(400, "Not valid: event", ("event", message))) from None
-        tagged = len(first["loc"]) > 0 and first["type"] not in ("model_attributes_type", "model_type")
-        raise ProblemError(from_validation(error, skip=1 if tagged else 0)) from None
+        if first["type"] in ("model_attributes_type", "model_type"):
+            raise ProblemError(problem(400, "An event is an object.", ("body", "is not an object"))) from None
+        raise ProblemError(from_validation(error, skip=1)) from None
     if event.occurred_at and not EARLIEST <= event.occurred_at <= now + FUTURE_TOLERANCE:
         message = "is before 1970" if event.occurred_at < EARLIEST else "is more than five minutes in the future"
         raise ProblemError(problem(400, "Not valid: occurredAt", ("occurredAt", message)))

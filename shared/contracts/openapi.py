@@ -31,6 +31,17 @@ _MODELS: dict[str, tuple[Any, Mode]] = {
     "Problem": (problems.Problem, "serialization"),
 }
 _ANYTHING: Json = {"type": "object"}
+# Told in words: a parameter that goes with no other, and headers, which the page could not send.
+_POLLING = (
+    "With `since` (a `position` that was given out here) and at most `queueId` beside it: what changed since, as "
+    "`Changes`; where that cannot be told, `reset`."
+)
+_EVENTS = (
+    "One event, or up to 500. An `Idempotency-Key` header makes a whole request repeatable whose events have no "
+    "`eventId`. CloudEvents 1.0 are taken as well: structured, batched or binary. One event's answer has `eventId`, "
+    "the `outcome` (`applied`, `replayed`, `parked`, or `deferred` of an agent's status), `callId` and `call`, or "
+    "`agentId`; the answer to an array has `results`, each with a `status` and such an answer or a `problem`."
+)
 
 
 class _Plain(GenerateJsonSchema):
@@ -74,7 +85,7 @@ def _schemas() -> tuple[Json, Json]:
 
 
 def _paths() -> Json:
-    calls = _get("Calls, page by page", queries.CallsQuery, "CallPage", forms=True)
+    calls = _get("Calls, page by page", queries.CallsQuery, "CallPage", forms=True) | {"description": _POLLING}
     return {
         "/api/events": {"post": _post_events()},
         "/api/calls": {"get": calls},
@@ -141,7 +152,7 @@ def _post_events() -> Json:
             **recorded,
         },
     }
-    return _send("Send events", "Events", None) | {"responses": _answers(answers)}
+    return _send("Send events", "Events", None) | {"description": _EVENTS, "responses": _answers(answers)}
 
 
 def _answers(good: Json) -> Json:

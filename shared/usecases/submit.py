@@ -131,9 +131,11 @@ def submit(
             with noted(desk.failed), trace.under(own_trace or trace.current()):
                 results[index] = _change_agent(desk, event, arrival, fingerprint(body))
         elif is_reused and not event.event_id:
-            results[index] = result_of(KeyReused(arrival.id), None)
+            results[index], retold[index] = result_of(KeyReused(arrival.id), None), _of_the_key
         else:
             keyed = key if not event.event_id else None
+            if keyed:
+                retold[index] = _of_the_key
             words = request_words if keyed else fingerprint(body)
             submissions[index] = _submission(event, arrival, words, history, keyed)
             if own_trace:
@@ -171,6 +173,13 @@ def _retold(result: Result, retell: Callable[[Problem], Problem] | None) -> Resu
     if retell is None or not isinstance(result.body, Problem):
         return result
     return Result(result.status, retell(result.body))
+
+
+def _of_the_key(found: Problem) -> Problem:
+    """Who gave the request a key, and this event no id, is told of the key."""
+    told = {"eventId": "Idempotency-Key"}
+    errors = [error.model_copy(update={"field": told.get(error.field, error.field)}) for error in found.errors]
+    return found.model_copy(update={"errors": errors})
 
 
 def fingerprint(body: object) -> str:

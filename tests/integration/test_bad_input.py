@@ -94,6 +94,18 @@ def test_it_is_a_problem_that_names_the_field(api: Api, body: Any, field: str) -
 
 
 @pytest.mark.parametrize(
+    ("body", "allowed"),
+    [
+        ({"event": "call_teleported", "callId": "c"}, "'call_initiated', 'call_routed'"),
+        (INITIATED | {"occurredAt": "yesterday"}, "must be an RFC 3339 time with its offset, such as 2026-"),
+        ("5", "is not an object"),
+    ],
+)
+def test_it_says_what_is_allowed(api: Api, body: Any, allowed: str) -> None:  # noqa: F811 - a fixture
+    assert allowed in api.post(body)[1]["errors"][0]["message"]
+
+
+@pytest.mark.parametrize(
     "raw", [b"\xff\xfe\x00rubbish", b'{"event": "\xe9"}', b"\x00" * 64, b"\xed\xa0\x80", b"PK\x03\x04"]
 )
 def test_what_is_no_text_is_no_body(api: Api, raw: bytes) -> None:  # noqa: F811 - a fixture

@@ -174,6 +174,7 @@ def test_the_idempotency_key_makes_a_request_repeatable(api: Api) -> None:
     again = api.post(INITIATED, headers={"idempotency-key": "key-1"})
     other = api.post(INITIATED | {"type": "video"}, headers={"idempotency-key": "key-1"})
     assert (first[0], again[0], other[0]) == (201, 200, 422)
+    assert other[1]["errors"][0]["field"] == "Idempotency-Key"
     assert again[1]["eventId"] == first[1]["eventId"] == "key-1"
 
 

@@ -1,7 +1,14 @@
 /** Durations and times of day as the page writes them. */
 
-/** `0:07`, `12:40`, `1 h 02`: beyond an hour nobody counts seconds, and six more digits would not fit a tile. */
+/** `0:07`, `12:40`, `1 h 02`, `12 h`, `4 d`: the longer, the less anybody counts what is small, and a tile is narrow. */
 export function clockDuration(ms: number): string {
+  const hours = Math.floor(ms / 3_600_000);
+  if (hours < 10) return workDuration(ms);
+  return hours < 100 ? `${hours}\u00a0h` : `${Math.floor(hours / 24)}\u00a0d`;
+}
+
+/** The sum of many people's time: a day is no unit of it. Beyond an hour nobody counts seconds. */
+export function workDuration(ms: number): string {
   const total = Math.floor(Math.max(0, ms) / 1_000);
   const [hours, minutes, seconds] = [Math.floor(total / 3_600), Math.floor(total / 60) % 60, total % 60];
   const padded = (count: number) => String(count).padStart(2, "0");
@@ -14,16 +21,25 @@ export function countdown(remainingMs: number): string {
   return `+${clockDuration(-remainingMs)}`;
 }
 
-/** An age in the largest unit that tells it: `8 s`, `3 min`, `2 h`. */
+/** An age in the largest unit that tells it: `8 s`, `3 min`, `2 h`, `5 d`. */
 export function roughAge(ms: number): string {
   const seconds = Math.floor(ms / 1_000);
   if (seconds < 100) return `${seconds} s`;
   const minutes = Math.floor(seconds / 60);
-  return minutes < 100 ? `${minutes} min` : `${Math.floor(minutes / 60)} h`;
+  if (minutes < 100) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 100 ? `${hours} h` : `${Math.floor(hours / 24)} d`;
 }
 
 const timeOfDay = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
 export function clockTime(ms: number): string {
   return timeOfDay.format(ms);
+}
+
+const dayOnly = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium" });
+
+export function dayUnlessToday(ms: number, now: number): string {
+  const day = dayOnly.format(ms);
+  return day === dayOnly.format(now) ? "" : day;
 }

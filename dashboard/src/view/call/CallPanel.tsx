@@ -3,7 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import type { Call } from "../../contracts";
-import { clockDuration, clockTime } from "../../floor/durations";
+import { clockDuration, clockTime, dayUnlessToday } from "../../floor/durations";
 import { startMs, stateOf, totalMs, waitedMs } from "../../floor/facts";
 import { languageName, languageOf } from "../../floor/filters";
 import { texts } from "../../texts";
@@ -101,7 +101,9 @@ function Summary({ call, store }: { call: Call; store: Store }) {
         <Fact name={names.queue}>{queue?.name ?? call.queueId}</Fact>
         <Fact name={names.language}>{languageName(languageOf(call, queue)) ?? texts.nothing}</Fact>
         <Fact name={state === "ringing" ? names.offeredTo : names.agent}>{agent}</Fact>
-        <Fact name={names.started}>{clockTime(startMs(call))}</Fact>
+        <Fact name={names.started}>
+          {clockTime(startMs(call))} {dayUnlessToday(startMs(call), now)}
+        </Fact>
         <Fact name={names.waited}>{waited === null ? texts.nothing : clockDuration(waited)}</Fact>
         <Fact name={names.held}>{clockDuration(call.holdSeconds * 1_000)}</Fact>
         <Fact name={names.total}>{clockDuration(totalMs(call, now))}</Fact>

@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import type { Agent, Event } from "../../contracts";
 import { eventMs } from "../../floor/course";
-import { clockDuration, clockTime } from "../../floor/durations";
+import { clockDuration, clockTime, roughAge } from "../../floor/durations";
 import { texts } from "../../texts";
 
 /** Less than this between an event and its receipt is ordinary travel. */
@@ -94,7 +94,7 @@ function detailsOf(event: Event, agents: ReadonlyMap<string, Agent>): string[] {
   if (typeof dueAt === "string") details.push(texts.panel.due(clockTime(Date.parse(dueAt))));
   const lateMs = Date.parse(event.receivedAt) - eventMs(event);
   if (event.source === "telephony" && lateMs >= LATE_MS) {
-    details.push(texts.panel.late(String(Math.round(lateMs / 1_000))));
+    details.push(texts.panel.late(roughAge(lateMs)));
   }
   return details;
 }

@@ -2,7 +2,7 @@
 
 import { useEffect, useMemo } from "preact/hooks";
 import type { Call } from "../../contracts";
-import { clockTime } from "../../floor/durations";
+import { clockTime, dayUnlessToday } from "../../floor/durations";
 import { agentIdOf, languageName, languageOf } from "../../floor/filters";
 import { texts } from "../../texts";
 import { duration } from "../figures/metrics";
@@ -78,13 +78,6 @@ const dateAndTime = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", time
 function moment(text: string): string {
   const at = Date.parse(text);
   return Number.isNaN(at) ? text : dateAndTime.format(at);
-}
-
-const dayOnly = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium" });
-
-function dayUnlessToday(text: string, now: number): string {
-  const day = dayOnly.format(Date.parse(text));
-  return day === dayOnly.format(now) ? "" : day;
 }
 
 function Found({ store, pages }: { store: Store; pages: CallPages }) {
@@ -166,7 +159,7 @@ function Row({ store, call }: { store: Store; call: Call }) {
     <tr data-testid="found-call" data-call-id={call.id} aria-selected={call.id === store.openId.value}>
       <td title={moment(call.startTime)}>
         {clockTime(Date.parse(call.startTime))}
-        <span class="start-day optional">{dayUnlessToday(call.startTime, store.now.value)}</span>
+        <span class="start-day optional">{dayUnlessToday(Date.parse(call.startTime), store.now.value)}</span>
       </td>
       <th scope="row">
         <button type="button" class="link mono" title={call.id} onClick={() => store.open(call.id)}>

@@ -5,7 +5,7 @@ import type { FormulaName } from "../../preferences";
 import { texts } from "../../texts";
 import type { Day } from "../shell/DayChoice";
 import type { Store } from "../store";
-import { callsAddress, duration, percent } from "./metrics";
+import { callsAddress, duration, percent, work } from "./metrics";
 
 interface FigureTilesProps {
   store: Store;
@@ -112,9 +112,7 @@ function DayTiles({ row, formula, isWhole }: DayTilesProps) {
         name={names.occupancy}
         value={percent(row.occupancy)}
         unit="%"
-        note={
-          time === null ? noTime : texts.figures.ofShift(duration(occupied(time)), duration(time.staffed))
-        }
+        note={time === null ? noTime : texts.figures.ofShift(work(occupied(time)), work(time.staffed))}
         href={formatAddress("agents")}
       />
     </section>

@@ -1,6 +1,6 @@
 /** How figures are asked for, and where the calls are that they count. */
 
-import { clockDuration } from "../../floor/durations";
+import { clockDuration, workDuration } from "../../floor/durations";
 import { texts } from "../../texts";
 import type { Day } from "../shell/DayChoice";
 
@@ -31,4 +31,8 @@ export function percent(share: number | null): string | null {
 
 export function duration(seconds: number | null): string {
   return seconds === null ? texts.nothing : clockDuration(seconds * 1_000);
+}
+
+export function work(seconds: number): string {
+  return workDuration(seconds * 1_000);
 }
