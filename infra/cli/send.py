@@ -74,6 +74,8 @@ def _body(told: str, fields: Json) -> object:
     """What to send: options beside JSON or a file fill in or change its fields."""
     text = _text(told)
     if text is None:
+        if "." in told or "/" in told:  # no event's name
+            fail(f"There is no file {told}.")
         return {"event": told, **fields}
     try:
         body = json.loads(text)

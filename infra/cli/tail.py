@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -58,10 +58,18 @@ class Wanted:
         queues = self.queues if self.queues or named else queue_ids
         return [*named, *(f"{kind}:{queue_id}" for queue_id in queues)]
 
+    def unknown(self, queue_ids: Collection[str]) -> list[str]:
+        """The queues that are named and are none of these."""
+        parts = (topic.partition(":") for topic in self.among(queue_ids))
+        return [of for kind, _, of in parts if kind in ("queue", "alerts") and of not in queue_ids]
+
 
 async def _tail(address: Address, websocket: str, wanted: Wanted, as_json: bool) -> int:
     async with Api(address.api, address.token) as api:
-        feed = Feed(api, websocket, address.token, wanted.among([queue["id"] for queue in await api.queues()]))
+        queue_ids = [queue["id"] for queue in await api.queues()]
+        if unknown := wanted.unknown(queue_ids):
+            fail(f"There is no queue {unknown[0]} to be seen. There are: {', '.join(queue_ids)}.")
+        feed = Feed(api, websocket, address.token, wanted.among(queue_ids))
         teller = Teller(feed)
         async with aclosing(feed.news()) as news:
             async for item in news:

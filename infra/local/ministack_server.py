@@ -22,6 +22,8 @@ from ministack.core.lambda_runtime import Worker
 from ministack.services import apigateway, apigateway_v1, cloudwatch_logs, lambda_svc
 from ministack.services.cloudformation import provisioners
 
+from infra.operation.function_log import REFUSED
+
 AT_A_TIME = max(4, 2 * (os.cpu_count() or 1))
 TURN_SECONDS = 25  # API Gateway itself gives up after 29
 KEPT_INVOCATIONS = 1_000
@@ -37,10 +39,13 @@ def read_stderr(worker: Any, log: TextIO) -> None:  # noqa: ANN401 - MiniStack h
 
 
 def invoke(worker: Any, log: TextIO, died: Path, *arguments: Any, **named: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
-    """What a function raised, which MiniStack only hands to the caller, and a note of one whose process was killed."""
+    """What a function raised, which MiniStack only hands to the caller, and a note of one whose process was killed. A
+    refusal at the door is no failure, and has its own line.
+    """
     result = _invoke(worker, *arguments, **named)
-    if result.get("status") == "error":
-        for line in str(result.get("trace") or result.get("error")).splitlines():
+    raised = str(result.get("trace") or result.get("error")) if result.get("status") == "error" else ""
+    if REFUSED not in raised:
+        for line in raised.splitlines():
             log.write(f"{worker.func_name}\t{line}\n")
     if result.get("error") == "Worker process died":
         (died / worker.func_name).touch()

@@ -19,6 +19,8 @@ Json = dict[str, Any]
 FAILED = ("ERROR", "CRITICAL")
 # What Lambda itself says, in plain words, where a function ends before it could say anything.
 ENDED = ("Task timed out", "Runtime.ExitError", "Runtime exited", "Traceback (most recent call last)")
+# What the authorizer raises at a wrong token, as API Gateway wants it: Lambda notes it as if it had failed.
+REFUSED = "UnauthorizedError"
 POLL_SECONDS = 2.0
 LATE = timedelta(minutes=1)  # a line may reach CloudWatch so much after its own time
 KEPT_TRACES = 10_000
@@ -107,4 +109,5 @@ def _is_in(trace_id: str, record: Json) -> bool:
 
 
 def _failed(record: Json, said: str) -> bool:
-    return record.get("level") in FAILED or (not record and any(sign in said for sign in ENDED))
+    ended = not record and REFUSED not in said and any(sign in said for sign in ENDED)
+    return ended or record.get("level") in FAILED

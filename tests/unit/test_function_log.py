@@ -36,6 +36,7 @@ BROKE_ON_IT = row("sweep", "Unexpected failure", "ERROR", trace_id="c")
 TOLD = row("relay", "told 2 calls", call_id=["call-1", "call-3"], traces=["a", "f"], trace_id="e")
 TIMED_OUT = "switchboard-relay\t2026-01-31T12:00:00Z 5f Task timed out after 90.00 seconds"
 PLAIN = "switchboard-relay\tSTART RequestId: 5f"
+REFUSED = "switchboard-authorizer\t[ERROR] UnauthorizedError: Unauthorized\nTraceback (most recent call last):\n"
 ALL = [
     RECORDED,
     ANSWERED,
@@ -49,6 +50,7 @@ ALL = [
     TOLD,
     TIMED_OUT,
     PLAIN,
+    REFUSED,
 ]
 
 

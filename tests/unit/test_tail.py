@@ -25,6 +25,12 @@ def test_what_is_told_makes_the_topics(wanted, topics):
     assert wanted.among(QUEUES) == topics
 
 
+@pytest.mark.parametrize("wanted", [Wanted(("leg",)), Wanted(("alerts:leg",)), Wanted(("ops",), ("leg", "legal"))])
+def test_a_queue_that_nobody_knows_is_not_waited_for(wanted):
+    assert wanted.unknown(QUEUES) == ["leg"]
+    assert Wanted(("call:leg", "legal")).unknown(QUEUES) == []
+
+
 def test_a_line_for_each_event_and_one_for_a_call_of_which_no_event_tells():
     times = {"startTime": "2026-01-01T00:00:01.000Z", "endTime": None}
     call = {"id": "c1", "queueId": "legal", "status": "waiting", "flags": ["sla_breached"], **times}

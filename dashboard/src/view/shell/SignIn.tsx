@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Halt } from "../../feed/api";
 import { texts } from "../../texts";
 import { Mark } from "./icons";
@@ -16,6 +16,8 @@ interface SignInProps {
 
 export function SignIn({ reason, onToken }: SignInProps) {
   const [token, setToken] = useState("");
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => field.current?.focus(), []);
   const [title, help] = WORDS[reason];
   const submit = (event: Event) => {
     event.preventDefault();
@@ -33,6 +35,7 @@ export function SignIn({ reason, onToken }: SignInProps) {
         <label class="field">
           <span>{texts.signIn.token}</span>
           <input
+            ref={field}
             type="password"
             name="token"
             autocomplete="off"
