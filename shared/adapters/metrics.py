@@ -3,16 +3,19 @@
 Kept until the invocation ends, or while a long one goes on for some seconds, and written as one line of the log.
 """
 
+import sys
 from collections import defaultdict
 from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import orjson
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools.metrics import EphemeralMetrics
+    from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 
 NAMESPACE = "Switchboard"
-MANY = 99  # values of one metric at a time: at 100 the library writes them by itself, and has none left to write
+MANY = 100  # values of one metric in a line, at most, says the format
 
 
 class Metric(StrEnum):
@@ -67,21 +70,24 @@ def observe(metric: Metric, value: float) -> None:
 
 def flush() -> None:
     while _counts or _values:
-        sink = _sink(_service)
-        for metric, total in _counts.items():
-            sink.add_metric(metric.value, metric.unit, total)
-        for metric, values in _values.items():
-            for value in values[:MANY]:
-                sink.add_metric(metric.value, metric.unit, value)
-        _counts.clear()
+        found = {metric.value: _of(metric, [total]) for metric, total in _counts.items()}
+        found |= {metric.value: _of(metric, values[:MANY]) for metric, values in _values.items()}
         rest = {metric: values[MANY:] for metric, values in _values.items() if len(values) > MANY}
+        _counts.clear()
         _values.clear()
         _values.update(rest)
-        sink.flush_metrics()
+        # The library's `add_metric` would check again, for each request, what a `Metric` is by its type.
+        words = _format(_service).serialize_metric_set(found, {"service": _service}, {})  # pyright: ignore[reportUnknownMemberType] - partly typed upstream
+        sys.stdout.write(orjson.dumps(words).decode() + "\n")
+
+
+def _of(metric: Metric, values: list[float]) -> dict[str, Any]:
+    return {"Unit": metric.unit, "Value": values}
 
 
 @cache
-def _sink(service: str) -> "EphemeralMetrics":
-    from aws_lambda_powertools.metrics import EphemeralMetrics  # not before there is something to write
+def _format(service: str) -> "AmazonCloudWatchEMFProvider":
+    from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 
-    return EphemeralMetrics(namespace=NAMESPACE, service=service)
+    # None of the library's own stores: what it is given to write is all that it knows.
+    return AmazonCloudWatchEMFProvider(metric_set={}, dimension_set={}, namespace=NAMESPACE, service=service)
