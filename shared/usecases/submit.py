@@ -119,6 +119,9 @@ def submit(
         if not permits(event):
             results[index] = _refused(problem(403, "This token does not permit its bearer to say this."))
             continue
+        keyed = key if not event.event_id else None
+        if keyed:
+            retold[index] = _of_the_key
         item_key = key and (f"{key}.{index}" if index else key)
         received_at = now + timedelta(microseconds=index)  # so that undated events of one batch keep the order sent
         arrival = _arrival(event, received_at, item_key, queued[index] if queued else None, ids)
@@ -130,12 +133,9 @@ def submit(
             results[index] = _failed()
             with noted(desk.failed), trace.under(own_trace or trace.current()):
                 results[index] = _change_agent(desk, event, arrival, fingerprint(body))
-        elif is_reused and not event.event_id:
-            results[index], retold[index] = result_of(KeyReused(arrival.id), None), _of_the_key
+        elif is_reused and keyed:
+            results[index] = result_of(KeyReused(arrival.id), None)
         else:
-            keyed = key if not event.event_id else None
-            if keyed:
-                retold[index] = _of_the_key
             words = request_words if keyed else fingerprint(body)
             submissions[index] = _submission(event, arrival, words, history, keyed)
             if own_trace:

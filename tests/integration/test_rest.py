@@ -167,6 +167,8 @@ def test_a_key_is_of_one_request_whatever_an_agent_says_in_between(api: Api) -> 
     another = {"event": "call_hold", "callId": "call-1", "holdDuration": 20}
     answer = api.post([INITIATED, away, another], headers=headers)[1]
     assert [result["status"] for result in answer["results"]] == [422, 200, 422]
+    back = api.post([INITIATED, away | {"status": "available"}], headers=headers)[1]["results"][1]
+    assert (back["status"], back["problem"]["errors"][0]["field"]) == (422, "Idempotency-Key")
 
 
 def test_the_idempotency_key_makes_a_request_repeatable(api: Api) -> None:
