@@ -1,6 +1,7 @@
 """Reading what was sent, before anybody looks at what it means: size, text, JSON, shape."""
 
 import json
+from codecs import BOM_UTF8
 from typing import Any, NoReturn
 
 from shared.contracts.problems import refuse
@@ -14,7 +15,7 @@ def parse_json(raw: bytes) -> Any:  # noqa: ANN401 - JSON is anything until a co
     if len(raw) > MAX_BYTES:
         raise refuse(413, f"The body is {len(raw)} bytes long, {MAX_BYTES} at most.", ("body", "is too long"))
     try:
-        return json.loads(raw, object_pairs_hook=_unique, parse_constant=_not_a_number)
+        return _DECODER.decode(raw.removeprefix(BOM_UTF8).decode())
     except UnicodeDecodeError:
         raise refuse(400, "The body is not UTF-8.", ("body", "is not UTF-8")) from None
     except json.JSONDecodeError as error:
@@ -51,3 +52,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _not_a_number(name: str) -> NoReturn:
     raise refuse(400, f"{name} is not JSON.", ("body", f"contains {name}"))
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_not_a_number)

@@ -106,7 +106,8 @@ def test_it_says_what_is_allowed(api: Api, body: Any, allowed: str) -> None:  # 
 
 
 @pytest.mark.parametrize(
-    "raw", [b"\xff\xfe\x00rubbish", b'{"event": "\xe9"}', b"\x00" * 64, b"\xed\xa0\x80", b"PK\x03\x04"]
+    "raw",
+    [b"\xff\xfe\x00rubbish", b'{"event": "\xe9"}', b"\x00" * 64, b"\xed\xa0\x80", b"PK\x03\x04", "{}".encode("utf-16")],
 )
 def test_what_is_no_text_is_no_body(api: Api, raw: bytes) -> None:  # noqa: F811 - a fixture
     status, problem, _ = api.post(base64.b64encode(raw).decode(), is_base64=True)
@@ -114,8 +115,9 @@ def test_what_is_no_text_is_no_body(api: Api, raw: bytes) -> None:  # noqa: F811
     assert nothing_recorded()
 
 
-def test_a_body_in_base64_is_read_like_any_other(api: Api) -> None:  # noqa: F811 - a fixture
-    text = base64.b64encode(json.dumps(INITIATED).encode()).decode()
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_body_in_base64_is_read_like_any_other(api: Api, mark: bytes) -> None:  # noqa: F811 - a fixture
+    text = base64.b64encode(mark + json.dumps(INITIATED).encode()).decode()
     assert api.post(text, is_base64=True)[0] == 201
 
 
