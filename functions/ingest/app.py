@@ -20,7 +20,8 @@ from shared.usecases.agents import set_up_agent
 from shared.usecases.journal import UnavailableError
 from shared.usecases.narrow import permits
 from shared.usecases.redrive import redrive
-from shared.usecases.submit import Result, item_of, submit
+from shared.usecases.results import Result, item_of
+from shared.usecases.submit import submit
 from shared.usecases.submit_messages import Message, submit_messages
 
 app = rest.rest_app("ingest")

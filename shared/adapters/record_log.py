@@ -14,7 +14,7 @@ from shared.contracts.wire import Json
 from shared.domain.facts import Source
 from shared.usecases.failures import noted
 from shared.usecases.news import Announcer, News
-from shared.usecases.submit import Result
+from shared.usecases.results import Result
 
 _log = logging.getLogger(__name__)
 _COUNTED = {201: Metric.EVENTS_APPLIED, 202: Metric.EVENTS_PARKED, 200: Metric.EVENTS_REPLAYED}

@@ -18,7 +18,8 @@ from shared.usecases.record_events import (
     Parked,
     status_at,
 )
-from shared.usecases.submit import Desk, Result, item_of, result_of
+from shared.usecases.results import Result, item_of, result_of
+from shared.usecases.submit import Desk
 from shared.usecases.writing import commit, load_logs
 
 A_TRANSACTION = 50  # letters whose calls are locked together

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,9 +11,7 @@ import orjson
 
 from shared.contracts.cloudevents import is_cloudevent, opened, traceparent_of
 from shared.contracts.events import AgentStatusChanged, CallEvent, parse_event
-from shared.contracts.problems import Problem, ProblemError, problem
-from shared.contracts.wire import call_words
-from shared.domain.call import Call
+from shared.contracts.problems import Problem, ProblemError, refuse
 from shared.domain.facts import Event, NoAnswer, Source
 from shared.domain.value import value
 from shared.usecases import trace
@@ -22,27 +20,10 @@ from shared.usecases.failures import Failed, noted, passed_on
 from shared.usecases.journal import Journal, UnavailableError
 from shared.usecases.narrow import Permits, everything
 from shared.usecases.news import Announcer
-from shared.usecases.record_events import (
-    Applied,
-    Impossible,
-    KeyReused,
-    Outcome,
-    Parked,
-    Replayed,
-    Submission,
-    UnknownQueue,
-    record_events,
-)
+from shared.usecases.record_events import KeyReused, Submission, record_events
+from shared.usecases.results import Result, failed, refused, result_of
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
-
-
-@value
-class Result:
-    """What the sender of one event is told: an HTTP status, and the answer or the problem."""
-
-    status: int
-    body: dict[str, Any] | Problem
 
 
 @value
@@ -100,72 +81,108 @@ def submit(
     Raises `UnavailableError` when the whole must be sent again: nothing was recorded, or what stood before an agent's
     event.
     """
-    results: dict[int, Result] = {}
-    submissions: dict[int, Submission] = {}
-    retold: dict[int, Callable[[Problem], Problem]] = {}
-    traces: dict[str, str] = {}
-    ids = desk.new_ids(len(bodies))
-    request_words, is_reused = fingerprint(list(bodies)) if key else "", False
-    for index, sent in enumerate(bodies):
-        body, own_trace = sent, queued[index].traceparent if queued else None
+    request = _Request(desk, now, desk.new_ids(len(bodies)), history, key, fingerprint(list(bodies)) if key else "")
+    for index, body in enumerate(bodies):
+        request.take(index, body, queued[index] if queued else None, permits)
+    results = request.results()
+    desk.note(bodies, results)
+    return results
+
+
+@dataclass(slots=True)
+class _Request:
+    """Events that came together. They are recorded together too, as far as no agent's own word stands between them."""
+
+    _desk: Desk
+    _now: datetime
+    _new_ids: Iterator[str]
+    _history: bool
+    _key: str | None
+    _words: str  # of the whole, which its key stands for
+    _is_reused: bool = False  # the key, for other words
+    _found: dict[int, Result] = field(default_factory=dict[int, Result])
+    _waiting: dict[int, Submission] = field(default_factory=dict[int, Submission])
+    _traces: dict[str, str] = field(default_factory=dict[str, str])
+    _retold: dict[int, Callable[[Problem], Problem]] = field(default_factory=dict[int, Callable[[Problem], Problem]])
+
+    def take(self, index: int, body: object, queued: Queued | None, permits: Permits) -> None:
+        """Read an event, and keep it to be recorded with the others."""
+        own_trace = queued.traceparent if queued else None
         try:
             if is_cloudevent(body):
                 own_trace = traceparent_of(body) or own_trace
-                body, retold[index] = opened(body)
-            event = parse_event(body, now)
+                body, self._retold[index] = opened(body)
+            event = parse_event(body, self._now)
+            if not permits(event):
+                raise refuse(403, "This token does not permit its bearer to say this.")
         except ProblemError as error:
-            results[index] = Result(error.problem.status, error.problem)
-            continue
-        if not permits(event):
-            results[index] = _refused(problem(403, "This token does not permit its bearer to say this."))
-            continue
-        keyed = key if not event.event_id else None
+            self._found[index] = refused(error.problem)
+            return
+        keyed = self._key if not event.event_id else None
         if keyed:
-            retold[index] = _of_the_key
-        item_key = key and (f"{key}.{index}" if index else key)
-        received_at = now + timedelta(microseconds=index)  # so that undated events of one batch keep the order sent
-        arrival = _arrival(event, received_at, item_key, queued[index] if queued else None, ids)
+            self._retold[index] = _of_the_key
+        arrival = self._arrival(index, event, queued)
         if isinstance(event, AgentStatusChanged):
-            # The calls told of before have this agent or let the agent go, whomever they name.
-            results |= _recorded(desk, submissions, now, traces)
-            is_reused |= any(said.key and results[place].status == 422 for place, said in submissions.items())
-            submissions, traces = {}, {}
-            results[index] = _failed()
-            with noted(desk.failed), trace.under(own_trace or trace.current()):
-                results[index] = _change_agent(desk, event, arrival, fingerprint(body))
-        elif is_reused and keyed:
-            results[index] = result_of(KeyReused(arrival.id), None)
+            self._change_agent(index, event, arrival, fingerprint(body), own_trace)
+        elif self._is_reused and keyed:
+            self._found[index] = result_of(KeyReused(arrival.id), None)
         else:
-            words = request_words if keyed else fingerprint(body)
-            submissions[index] = _submission(event, arrival, words, history, keyed)
+            words = self._words if keyed else fingerprint(body)
+            self._waiting[index] = _submission(event, arrival, words, self._history, keyed)
             if own_trace:
-                traces[submissions[index].event.id] = own_trace
-    results |= _recorded(desk, submissions, now, traces)
-    answers = [_retold(results[index], retold.get(index)) for index in range(len(bodies))]
-    desk.note(bodies, answers)
-    return answers
+                self._traces[arrival.id] = own_trace
+
+    def results(self) -> list[Result]:
+        """Of all that was taken, in its order, in its sender's terms."""
+        self._record()
+        return [_retold(self._found[index], self._retold.get(index)) for index in range(len(self._found))]
+
+    def _arrival(self, index: int, event: CallEvent | AgentStatusChanged, queued: Queued | None) -> Arrival:
+        received_at = self._now + timedelta(microseconds=index)  # undated events of a batch keep the order sent
+        key = self._key and (f"{self._key}.{index}" if index else self._key)
+        named = event.event_id or key
+        known = named or (queued.id if queued else None)
+        return Arrival(
+            id=known or next(self._new_ids),
+            named=named is not None,
+            known=known is not None,
+            at=event.occurred_at or (queued.sent_at if queued else received_at),
+            dated=event.occurred_at is not None or queued is not None,
+            received_at=received_at,
+        )
+
+    def _change_agent(
+        self, index: int, event: AgentStatusChanged, arrival: Arrival, words: str, own_trace: str | None
+    ) -> None:
+        """After the calls told of before: they have this agent or let the agent go, whomever they name."""
+        self._record()
+        self._found[index] = failed()
+        with noted(self._desk.failed), trace.under(own_trace or trace.current()):
+            self._found[index] = _change_agent(self._desk, event, arrival, words)
+
+    def _record(self) -> None:
+        if not self._waiting:
+            return
+        told = _recorded(self._desk, list(self._waiting.values()), self._now, self._traces)
+        self._found |= zip(self._waiting, told, strict=True)
+        self._is_reused |= any(said.key and self._found[index].status == 422 for index, said in self._waiting.items())
+        self._waiting, self._traces = {}, {}
 
 
-def _recorded(
-    desk: Desk, sent: Mapping[int, Submission], now: datetime, traces: Mapping[str, str]
-) -> dict[int, Result]:
+def _recorded(desk: Desk, submissions: Sequence[Submission], now: datetime, traces: Mapping[str, str]) -> list[Result]:
     """An event that fails for a reason that nobody foresaw takes none of its batch along."""
-    if not sent:
-        return {}
-    all_sent = list(sent.values())
     try:
-        told = record_events(desk.journal, desk.announcer, all_sent, now, desk.grace, result_of, traces)
+        return record_events(desk.journal, desk.announcer, submissions, now, desk.grace, result_of, traces)
     except UnavailableError:
         raise
     except Exception:  # whose it is, each of them alone will tell
-        told = [_recorded_alone(desk, submission, now, traces) for submission in all_sent]
-    return dict(zip(sent, told, strict=True))
+        return [_recorded_alone(desk, submission, now, traces) for submission in submissions]
 
 
 def _recorded_alone(desk: Desk, submission: Submission, now: datetime, traces: Mapping[str, str]) -> Result:
     with noted(desk.failed, submission.event.call_id):
         return record_events(desk.journal, desk.announcer, [submission], now, desk.grace, result_of, traces)[0]
-    return _failed()
+    return failed()
 
 
 def _retold(result: Result, retell: Callable[[Problem], Problem] | None) -> Result:
@@ -193,25 +210,6 @@ def fingerprint(body: object) -> str:
     except orjson.JSONEncodeError:  # a number beyond 64 bits, in a field that nobody reads
         words = _CANONICAL.encode(said).encode()
     return hashlib.blake2b(words, digest_size=16).hexdigest()
-
-
-def _arrival(
-    event: CallEvent | AgentStatusChanged,
-    received_at: datetime,
-    key: str | None,
-    queued: Queued | None,
-    new_ids: Iterator[str],
-) -> Arrival:
-    named = event.event_id or key
-    known = named or (queued.id if queued else None)
-    return Arrival(
-        id=known or next(new_ids),
-        named=named is not None,
-        known=known is not None,
-        at=event.occurred_at or (queued.sent_at if queued else received_at),
-        dated=event.occurred_at is not None or queued is not None,
-        received_at=received_at,
-    )
 
 
 def _submission(event: CallEvent, arrival: Arrival, words: str, history: bool, key: str | None) -> Submission:
@@ -248,7 +246,7 @@ def _change_agent(desk: Desk, event: AgentStatusChanged, arrival: Arrival, words
     )
     outcome = change_status(desk.agents, desk.announcer, change)
     if isinstance(outcome, Problem):
-        return _refused(outcome)
+        return refused(outcome)
     if outcome.declined:
         _decline(desk, outcome.declined, change)
     answer: dict[str, Any] = {"eventId": outcome.event_id, "agentId": event.agent_id, "outcome": outcome.outcome}
@@ -260,46 +258,3 @@ def _decline(desk: Desk, call_id: str, change: StatusChange) -> None:
     fact, at = NoAnswer(change.agent_id), change.received_at
     declined = Event(next(desk.new_ids(1)), call_id, fact, at, at, source=Source.TELEPHONY)
     record_events(desk.journal, desk.announcer, [Submission(declined, change.fingerprint)], at, desk.grace, result_of)
-
-
-def result_of(outcome: Outcome, call: Call | None) -> Result:
-    """`call` is the call as all that came together left it: what a reader finds now, and what a replay is told."""
-    match outcome:
-        case Applied(event_id=event_id, call_id=call_id):
-            return Result(201, _answer(event_id, call_id, "applied", call))
-        case Parked(event_id=event_id, call_id=call_id):
-            return Result(202, _answer(event_id, call_id, "parked", call))
-        case Replayed(event_id=event_id, call_id=call_id):
-            return Result(200, _answer(event_id, call_id, "replayed", call))
-        case UnknownQueue(queue_id=queue_id):
-            return _refused(problem(400, f"There is no queue {queue_id}.", ("queueId", "is not a queue known here")))
-        case KeyReused(event_id=event_id):
-            detail = f"The id {event_id} was used before, for something else."
-            return _refused(problem(422, detail, ("eventId", "was used before with another body")))
-        case Impossible(event=event, status=status):
-            detail = f"{event.name} is not possible: call {event.call_id} is {status} at that time."
-            return _refused(problem(409, detail, ("event", f"is not possible while the call is {status}")))
-
-
-def item_of(result: Result) -> dict[str, Any]:
-    """A result among others, which has its HTTP status inside."""
-    if isinstance(result.body, Problem):
-        return {"status": result.status, "problem": result.body.model_dump()}
-    return {"status": result.status, **result.body}
-
-
-def _failed() -> Result:
-    return _refused(problem(500, "The failure is in the log of this function, with its cause."))
-
-
-def _refused(found: Problem) -> Result:
-    return Result(found.status, found)
-
-
-def _answer(event_id: str, call_id: str, outcome: str, call: Call | None) -> dict[str, Any]:
-    return {
-        "eventId": event_id,
-        "callId": call_id,
-        "outcome": outcome,
-        "call": call and orjson.Fragment(call_words(call)),
-    }

@@ -19,8 +19,9 @@ from shared.adapters.postgres.time_book import PostgresTimeBook
 from shared.usecases.dispatch import Dispatcher
 from shared.usecases.keep_time import A_TURN, keep_time
 from shared.usecases.news import News
+from shared.usecases.results import Result
 from shared.usecases.shelve import shelve
-from shared.usecases.submit import Desk, Result, submit
+from shared.usecases.submit import Desk, submit
 from shared.usecases.sweep_timers import Sweeper, offer_waiting_calls, sweep_timers
 from tests.conftest import Clock
 from tests.integration.stage import Stage, staged
