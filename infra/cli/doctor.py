@@ -43,6 +43,7 @@ def doctor(
         address.websocket,
         dashboard or state.get("dashboard"),
         database_url or state.get("database"),
+        is_local=not database_url,
     )
     ill = 0
     for finding in examine(patient, clock.now):

@@ -47,3 +47,11 @@ def test_a_token_s_end_is_told_and_the_token_is_not(clock: Clock, seconds: float
 def test_a_wrong_clock_is_told(clock: Clock, seconds: float, said: str) -> None:
     now = clock.now() + timedelta(seconds=seconds)
     assert said in doctor._clock("Sat, 31 Jan 2026 12:00:00 GMT", now).said
+
+
+@pytest.mark.parametrize(("is_local", "health"), [(True, Health.ILL), (False, Health.UNKNOWN)], ids=["local", "far"])
+def test_a_database_that_lets_nobody_in_is_ill_where_it_should_be_in_reach(
+    clock: Clock, is_local: bool, health: Health
+) -> None:
+    patient = Patient(NOWHERE, "", "ws://127.0.0.1:1", database="postgresql://127.0.0.1:1/", is_local=is_local)
+    assert list(doctor.examine(patient, clock.now))[-1].health is health
