@@ -18,6 +18,7 @@ FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
 # What a gateway or a busy service says when the request may well succeed a moment later.
 PASSING = frozenset({429, 502, 503, 504})
+PROBLEM_TYPE = "application/problem+json"
 
 
 class Problem(Exception):
@@ -75,6 +76,7 @@ class Api:
             transport=transport,
         )
         self.repeats = 0
+        self._was_met = False
         self._told: tuple[str, Json] | None = None  # the last poll's entity tag and answer
 
     async def __aenter__(self) -> Self:
@@ -172,9 +174,15 @@ class Api:
 
     async def _attempt(self, method: str, path: str, **parts: Any) -> Outcome:  # noqa: ANN401 - httpx's own
         try:
-            return await self._http.request(method, self.base + path, **parts)
+            answer = await self._http.request(method, self.base + path, **parts)
         except httpx.TransportError as error:
             return error
+        is_ours = answer.is_success or answer.headers.get("Content-Type", "").startswith(PROBLEM_TYPE)
+        if self._was_met and not is_ours and answer.status_code == httpx.codes.NOT_FOUND:
+            # A gateway whose Switchboard is being put up again. To whoever met none here, the address is wrong.
+            return httpx.ConnectError("404, the gateway knows of no Switchboard there any more", request=answer.request)
+        self._was_met |= is_ours
+        return answer
 
     def _given_up(self, outcome: Outcome) -> httpx.Response:
         if isinstance(outcome, httpx.Response):

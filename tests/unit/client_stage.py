@@ -42,7 +42,8 @@ def api(*answers, patience_seconds=5.0):
 
 
 def problem(status, **fields):
-    return httpx.Response(status, json={"type": "about:blank", "status": status, **fields})
+    document = {"type": "about:blank", "status": status, **fields}
+    return httpx.Response(status, json=document, headers={"Content-Type": "application/problem+json"})
 
 
 NO_CHANGES = {"reset": False, "calls": [], "left": [], "agents": []}

@@ -81,6 +81,21 @@ async def test_a_refusal_that_is_no_document_is_a_problem_too(body):
         await client.queues()
 
 
+async def test_who_has_met_switchboard_waits_where_its_gateway_no_longer_knows_of_it():
+    gone = httpx.Response(404, json={"message": "Not Found"})
+    client, _ = api(APPLIED, gone, gone, APPLIED)
+    for _ in range(2):
+        assert (await client.record(EVENT)).outcome == "applied"
+    assert client.repeats == 2
+
+
+async def test_what_switchboard_itself_does_not_know_is_told_at_once():
+    client, _ = api(APPLIED, problem(404, title="No such call"))
+    await client.record(EVENT)
+    with pytest.raises(Problem, match="404 No such call"):
+        await client.call("c")
+
+
 async def test_many_events_get_an_answer_each():
     results = [
         {"status": 201, "outcome": "applied", "eventId": "e1", "callId": "c", "call": None},
