@@ -2,20 +2,24 @@
 
 import re
 import secrets
+from collections.abc import Collection
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
 
+import httpx
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from infra.cli.address import fail
+from infra.cli.address import errors, fail
+from infra.local.home import Home
 from infra.operation.keys import KeyHolder, holder
 from shared.adapters import tokens
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 KEY_BYTES = 48
+ASK_SECONDS = 2.0  # a token is worth no longer wait
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -62,8 +66,25 @@ def token(
             queues = tuple(queue or ["*"])
             minted = tokens.mint(keys.read(), role=role.value, queues=queues, ttl_seconds=_seconds(expires))
             typer.echo(minted)
+            if not key_name and (unknown := unknown_here(queue or ())):
+                # To stderr: what is printed goes into a variable. A token may well be older than its queue.
+                errors.print(f"The local run has no queue {', '.join(unknown)} so far.", style="yellow", markup=False)
     except (BotoCoreError, ClientError, tokens.WeakKeyError, LookupError) as error:
         fail(str(error))
+
+
+def unknown_here(queues: Collection[str]) -> list[str]:
+    """Those that the local run does not have; none where none runs, or it does not say at once."""
+    state = Home.current().read_state()
+    if not queues or not state.get("ready"):
+        return []
+    bearer = {"Authorization": f"Bearer {state['token']}"}
+    try:
+        answer = httpx.get(f"{state['api']}/api/queues", headers=bearer, timeout=ASK_SECONDS, trust_env=False)
+        known = {there["id"] for there in answer.raise_for_status().json()["data"]}
+    except (httpx.HTTPError, ValueError):
+        return []
+    return [name for name in queues if name not in known | {"*"}]
 
 
 def rotated(keys: str, new: str, drop_others: bool = False) -> str:
