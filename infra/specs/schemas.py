@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
-from shared.contracts import dead_letters, events, feed, metrics, problems, setup, views
+from shared.contracts import answers, dead_letters, events, feed, metrics, problems, setup, views
 
 Mode = Literal["validation", "serialization"]
 
@@ -21,6 +21,8 @@ TAKEN: dict[str, Any] = {
 }
 # What they are answered.
 GIVEN: dict[str, Any] = {
+    "Answer": answers.CallAnswer | answers.AgentAnswer,
+    "BatchAnswer": answers.BatchAnswer,
     "Call": views.CallView,
     "CallPage": views.CallPage,
     "Changes": views.Changes,

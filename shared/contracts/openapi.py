@@ -7,7 +7,7 @@ import orjson
 from pydantic import BaseModel, Field, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
-from shared.contracts import dead_letters, events, metrics, problems, queries, setup, views
+from shared.contracts import answers, dead_letters, events, metrics, problems, queries, setup, views
 from shared.contracts.base import Id
 
 Json = dict[str, Any]
@@ -18,6 +18,8 @@ _MODELS: dict[str, tuple[Any, Mode]] = {
     "QueueSetup": (setup.QueueSetup, "validation"),
     "AgentSetup": (setup.AgentSetup, "validation"),
     "Redrive": (dead_letters.Redrive, "validation"),
+    "Answer": (answers.CallAnswer | answers.AgentAnswer, "serialization"),
+    "BatchAnswer": (answers.BatchAnswer, "serialization"),
     "CallPage": (views.CallPage, "serialization"),
     "Changes": (views.Changes, "serialization"),
     "Call": (views.CallView, "serialization"),
@@ -38,9 +40,8 @@ _POLLING = (
 )
 _EVENTS = (
     "One event, or up to 500. An `Idempotency-Key` header makes a whole request repeatable whose events have no "
-    "`eventId`. CloudEvents 1.0 are taken as well: structured, batched or binary. One event's answer has `eventId`, "
-    "the `outcome` (`applied`, `replayed`, `parked`, or `deferred` of an agent's status), `callId` and `call`, or "
-    "`agentId`; the answer to an array has `results`, each with a `status` and such an answer or a `problem`."
+    "`eventId`. CloudEvents 1.0 are taken as well: structured, batched or binary. An array, however short, is answered "
+    "with a `BatchAnswer`."
 )
 
 
@@ -127,32 +128,26 @@ def _get(
 
 
 def _send(summary: str, body: str, answer: str | None, *, path: tuple[str, ...] = ()) -> Json:
-    described = {
-        "description": "done",
-        "content": {"application/json": {"schema": _ref(answer) if answer else _ANYTHING}},
-    }
     return {
         "summary": summary,
         "parameters": _path(path),
         "requestBody": {"required": True, "content": {"application/json": {"schema": _ref(body)}}},
-        "responses": _answers({"200": described}),
+        "responses": _answers({"200": _told("done", _ref(answer) if answer else _ANYTHING)}),
     }
 
 
 def _post_events() -> Json:
-    recorded = {"content": {"application/json": {"schema": _ANYTHING}}}
-    answers = {
-        "200": {
-            "description": "a copy of what is on record, or one outcome for each of many, with its call as all left it",
-            **recorded,
-        },
-        "201": {"description": "recorded", **recorded},
-        "202": {
-            "description": "parked until its predecessor comes, or kept until the agent's call is over",
-            **recorded,
-        },
+    one, many = _ref("Answer"), _ref("BatchAnswer")
+    good = {
+        "200": _told("a copy of what is on record, or what became of each of many", {"anyOf": [one, many]}),
+        "201": _told("recorded", one),
+        "202": _told("parked until its predecessor comes, or kept until the agent's call is over", one),
     }
-    return _send("Send events", "Events", None) | {"description": _EVENTS, "responses": _answers(answers)}
+    return _send("Send events", "Events", None) | {"description": _EVENTS, "responses": _answers(good)}
+
+
+def _told(words: str, schema: Json) -> Json:
+    return {"description": words, "content": {"application/json": {"schema": schema}}}
 
 
 def _answers(good: Json) -> Json:

@@ -10,11 +10,12 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
+from pydantic import TypeAdapter
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi import checks
 
 from shared.adapters import tokens
-from shared.contracts import openapi
+from shared.contracts import answers, openapi
 from tests.integration.test_reads import tell
 from tests.integration.test_rest import KEY, Api, api  # noqa: F401 - the fixture
 
@@ -90,6 +91,25 @@ def test_schemathesis_finds_no_failure(api: Api, path: str, method: str, mode: G
 
     with suppress(Unsatisfiable):  # where nothing can be wrong
         explore()
+
+
+CALL = {"event": "call_initiated", "callId": "call-1", "type": "voice", "queueId": "medical_spanish", "eventId": "e-1"}
+AGENT = {"event": "agent_status_changed", "agentId": "interpreter-01", "status": "away", "eventId": "e-2"}
+EARLY = {"event": "call_resumed", "callId": "call-2", "eventId": "e-3"}
+
+
+def test_what_senders_are_answered_is_told_to_the_last_field(api: Api) -> None:  # noqa: F811
+    one = TypeAdapter[Any](answers.CallAnswer | answers.AgentAnswer)
+    many = TypeAdapter(answers.BatchAnswer)
+    batch = [{**CALL, "eventId": "e-4"}, {**AGENT, "eventId": "e-5"}, {**EARLY, "callId": "call-3"}, {"event": "none"}]
+    sent = [(201, one, CALL), (200, one, CALL), (201, one, AGENT), (200, one, AGENT), (202, one, EARLY)]
+    for status, described, body in [*sent, (200, many, batch)]:
+        answer = api.raw("POST", "/api/events", body)
+        told = described.validate_json(answer["body"])
+        assert (answer["statusCode"], described.dump_python(told, mode="json")) == (
+            status,
+            orjson.loads(answer["body"]),
+        )
 
 
 def test_the_description_is_served_and_names_every_route(api: Api) -> None:  # noqa: F811
