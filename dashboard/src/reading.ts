@@ -50,13 +50,15 @@ export class Reading<T> {
   }
 
   private fail(error: unknown): void {
-    const status = error instanceof ApiError ? error.status : null;
+    const { status, problem } = error instanceof ApiError ? error : { status: null, problem: null };
     if (status === 401) {
       this.options.onHalt("session_ended");
       return;
     }
-    const isRefused = status !== null && status < 500 && status !== 429;
-    this.state.value = status === 403 ? "forbidden" : isRefused ? "refused" : "failed";
+    const isForbidden = status === 403;
+    // A gateway refuses too while the API behind it is put up anew, but not by a problem document.
+    const isRefused = isForbidden || (problem !== null && problem.status < 500 && problem.status !== 429);
+    this.state.value = isForbidden ? "forbidden" : isRefused ? "refused" : "failed";
     this.trouble.value = error instanceof Error ? error.message : String(error);
     this.plan(isRefused ? null : RETRY_MS);
   }

@@ -274,8 +274,13 @@ describe("a reading", () => {
     [429, "failed"],
     [500, "failed"],
   ])("that is answered %i is %s", async (status, state) =>
-    expect(await stateAfter(new ApiError(status, null))).toBe(state),
+    expect(
+      await stateAfter(new ApiError(status, { type: "", title: "", status, detail: "", errors: [] })),
+    ).toBe(state),
   );
+
+  it("that a gateway answers in place of the API has failed, and is tried again", async () =>
+    expect(await stateAfter(new ApiError(404, null))).toBe("failed"));
 
   it("that is not answered has failed", async () =>
     expect(await stateAfter(new TypeError("no network"))).toBe("failed"));

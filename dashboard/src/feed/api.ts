@@ -141,10 +141,12 @@ function withQuery(path: string, parameters: Record<string, string | null>): str
   return text === "" ? path : `${path}?${text}`;
 }
 
+/** Null where it is not the API that answered: of a proxy's own error the status says enough. */
 async function readProblem(answer: Response): Promise<Problem | null> {
+  if (!answer.headers.get("content-type")?.startsWith("application/problem+json")) return null;
   try {
     return (await answer.json()) as Problem;
   } catch {
-    return null; // A proxy's own error page: the status says enough.
+    return null;
   }
 }

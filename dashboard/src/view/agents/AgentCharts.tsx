@@ -24,7 +24,7 @@ export function AgentCharts({ store, queue }: { store: Store; queue: string | nu
         <DayChoice store={store} day={day} />
       </header>
       <ReadAt store={store} reading={reading} />
-      <Read reading={reading}>
+      <Read store={store} reading={reading}>
         {({ data }) => (
           <>
             <Bars

@@ -66,7 +66,9 @@ function DayFigures({ store, day, queueId, formula }: DayFiguresProps) {
   const nameOf = (row: MetricsRow) =>
     store.feed.directory.queues.get(row.queueId ?? "")?.name ?? row.queueId ?? "";
   const tiles = (
-    <Read reading={whole}>{(metrics) => <FigureTiles {...{ store, metrics, day, formula, queueId }} />}</Read>
+    <Read store={store} reading={whole}>
+      {(metrics) => <FigureTiles {...{ store, metrics, day, formula, queueId }} />}
+    </Read>
   );
   // What has never been read is said once, not by each part.
   if (whole.value.value === null) return tiles;
@@ -75,7 +77,7 @@ function DayFigures({ store, day, queueId, formula }: DayFiguresProps) {
       {tiles}
       <ReadAt store={store} reading={whole} />
       <div class="chart-place">
-        <Read reading={quarters}>
+        <Read store={store} reading={quarters}>
           {({ data }) =>
             data.every((row) => row.offered === 0) ? (
               <Notice title={texts.figures.noCalls} help={texts.figures.noCallsHelp} testId="empty" />
@@ -85,7 +87,7 @@ function DayFigures({ store, day, queueId, formula }: DayFiguresProps) {
           }
         </Read>
       </div>
-      <Read reading={byQueue}>
+      <Read store={store} reading={byQueue}>
         {({ data }) => (
           <Groups
             title={texts.figures.byQueue}
@@ -94,7 +96,7 @@ function DayFigures({ store, day, queueId, formula }: DayFiguresProps) {
           />
         )}
       </Read>
-      <Read reading={byLanguage}>
+      <Read store={store} reading={byLanguage}>
         {({ data }) => (
           <Groups
             title={texts.figures.byLanguage}

@@ -114,7 +114,7 @@ interface ListProps {
 
 function List({ store, reading, isBusy, onAgain }: ListProps) {
   return (
-    <Read reading={reading}>
+    <Read store={store} reading={reading}>
       {({ data }) =>
         data.length === 0 ? (
           <Notice title={texts.letters.empty} help={texts.letters.emptyHelp} testId="empty" />

@@ -16,12 +16,13 @@ export function useReading<T>(store: Store, path: string, everyMs: number | null
 }
 
 interface ReadProps<T> {
+  store: Store;
   reading: Reading<T>;
   children: (value: T) => ComponentChildren;
 }
 
 /** What was read, or why it is not there; what could not be read again says its age. */
-export function Read<T>({ reading, children }: ReadProps<T>) {
+export function Read<T>({ store, reading, children }: ReadProps<T>) {
   const value = reading.value.value;
   const state = reading.state.value;
   const isOld = state === "failed" || state === "refused";
@@ -31,7 +32,7 @@ export function Read<T>({ reading, children }: ReadProps<T>) {
   if (value !== null) {
     return (
       <div class="read" data-stale={isOld}>
-        {isOld ? <Stale reading={reading} /> : null}
+        {isOld ? <Stale store={store} reading={reading} /> : null}
         {children(value)}
       </div>
     );
@@ -73,7 +74,8 @@ function isGood(state: ReadingState): boolean {
   return state === "ready" || state === "loading";
 }
 
-function Stale<T>({ reading }: { reading: Reading<T> }) {
+function Stale<T>({ store, reading }: { store: Store; reading: Reading<T> }) {
+  store.now.value; // steps with the clock
   return (
     <p class="stale" role="alert" data-testid="stale">
       {texts.stale(roughAge(Date.now() - (reading.readAt.value ?? 0)))}
