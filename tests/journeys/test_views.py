@@ -89,6 +89,14 @@ def test_a_short_call_raises_an_alert_until_somebody_has_seen_to_it(page: Page, 
     expect(alert).to_be_visible()
 
 
+def test_a_queue_s_long_name_leaves_its_thresholds_in_sight(page: Page, cloud: Cloud) -> None:
+    named = [{**queue, "name": "Donaudampfschifffahrt" * 6} for queue in cloud.get("/api/queues")["data"]]
+    page.route(re.compile("/api/queues$"), lambda route: route.fulfill(json={"data": named}))
+    page.reload()
+    show(page, "alerts")
+    expect(page.get_by_test_id("threshold-wait-legal_spanish")).to_be_in_viewport(ratio=1)
+
+
 def test_a_queue_beyond_its_threshold_alarms(page: Page, cloud: Cloud) -> None:
     call_id = cloud.new_call_id()
     show(page, "alerts?queue=legal_spanish")

@@ -1,5 +1,6 @@
 /** A call's history, oldest first; each event opens to what was recorded. */
 
+import { Fragment } from "preact";
 import { useState } from "preact/hooks";
 import type { Agent, Event } from "../../contracts";
 import { eventMs } from "../../floor/course";
@@ -68,7 +69,16 @@ function Entry({ event, agents, sinceStartMs }: EntryProps) {
             </span>
           ) : null}
           {event.source === "telephony" ? null : <span class="tag">{texts.panel.source[event.source]}</span>}
-          {details.length === 0 ? null : <span class="entry-details">{details.join(" · ")}</span>}
+          {details.length === 0 ? null : (
+            <span class="entry-details">
+              {details.map((detail, index) => (
+                <Fragment key={index}>
+                  {index === 0 ? "" : " · "}
+                  <bdi>{detail}</bdi>
+                </Fragment>
+              ))}
+            </span>
+          )}
         </span>
       </button>
       {isOpen ? (
