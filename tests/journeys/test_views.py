@@ -109,6 +109,21 @@ def test_a_queue_beyond_its_threshold_alarms(page: Page, cloud: Cloud) -> None:
     expect(alarm).to_have_attribute("data-open", "false")
 
 
+def test_forced_colours_leave_the_cursor_a_line_and_a_state_its_colour(browser: Browser, cloud: Cloud) -> None:  # noqa: F811
+    call_id = cloud.new_call_id()
+    cloud.post("call_initiated", call_id, type="voice", queueId="legal_spanish")
+    page = browser.new_page(forced_colors="active")
+    page.goto(cloud.status["dashboard"])
+    row = page.locator(f"[data-call-id={call_id}]")
+    expect(row).to_be_visible()
+    page.get_by_test_id("call-list").press("Home")
+    expect(page.locator("[data-cursor=true]")).to_have_css("outline-style", "solid")
+    show(page, "agents")
+    expect(page.locator(".agent-mark[data-status=away]").first).to_have_css("forced-color-adjust", "none")
+    page.close()
+    cloud.post("call_ended", call_id, endReason="abandoned", duration=0)
+
+
 def test_an_api_that_answers_500_leaves_no_number_that_looks_fresh(page: Page) -> None:
     page.route(re.compile("/api/metrics"), lambda route: route.fulfill(status=500, body="{}"))
     show(page, "figures")
