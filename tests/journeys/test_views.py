@@ -89,6 +89,23 @@ def test_a_short_call_raises_an_alert_until_somebody_has_seen_to_it(page: Page, 
     expect(alert).to_be_visible()
 
 
+def test_who_acknowledges_by_keys_goes_on_with_the_next_alert(page: Page, cloud: Cloud) -> None:
+    for _ in range(2):
+        call_id = cloud.new_call_id()
+        cloud.post("call_initiated", call_id, type="voice", queueId="legal_english")
+        cloud.post("call_routed", call_id, agentId="interpreter-10", routingTime=1)
+        cloud.post("call_answered", call_id, waitTime=2)
+        cloud.post("call_ended", call_id, endReason="completed", duration=3)
+    show(page, "alerts?queue=legal_english&kind=short_call")
+    buttons = page.get_by_test_id("acknowledge")
+    expect(buttons).to_have_count(2)
+    buttons.first.press("Enter")
+    expect(buttons).to_have_count(1)
+    expect(buttons).to_be_focused()
+    buttons.press("Enter")
+    expect(page.locator("#content")).to_be_focused()
+
+
 def test_a_queue_s_long_name_leaves_its_thresholds_in_sight(page: Page, cloud: Cloud) -> None:
     named = [{**queue, "name": "Donaudampfschifffahrt" * 6} for queue in cloud.get("/api/queues")["data"]]
     page.route(re.compile("/api/queues$"), lambda route: route.fulfill(json={"data": named}))

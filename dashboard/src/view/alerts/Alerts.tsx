@@ -1,5 +1,6 @@
 /** Broken promises and crowded queues as they happen, until somebody says that they have been seen to. */
 
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { type Alarm, type AlertKind, OVER_KEPT, type Thresholds } from "../../floor/alerts";
 import { clockTime, roughAge } from "../../floor/durations";
 import { shortId } from "../../floor/filters";
@@ -25,6 +26,7 @@ export function Alerts({ store }: { store: Store }) {
   const unseen = asked.filter((alarm) => !isAcknowledged(alarm));
   const wanted = showsSeen ? asked : unseen;
   const [shown, more] = useFirst(wanted);
+  const seeTo = useSeeTo();
   return (
     <>
       <section class="filters" aria-label={texts.alerts.filters}>
@@ -54,7 +56,7 @@ export function Alerts({ store }: { store: Store }) {
             class="primary"
             disabled={unseen.length === 0}
             data-testid="acknowledge-all"
-            onClick={() => acknowledge(unseen)}
+            onClick={() => seeTo(unseen)}
           >
             {texts.alerts.acknowledgeAll(unseen.length)}
           </button>
@@ -72,7 +74,7 @@ export function Alerts({ store }: { store: Store }) {
             <>
               <ol>
                 {shown.map((alarm) => (
-                  <AlarmRow key={alarm.key} store={store} alarm={alarm} />
+                  <AlarmRow key={alarm.key} store={store} alarm={alarm} onSeen={() => seeTo([alarm])} />
                 ))}
               </ol>
               {more}
@@ -86,7 +88,30 @@ export function Alerts({ store }: { store: Store }) {
   );
 }
 
-function AlarmRow({ store, alarm }: { store: Store; alarm: Alarm }) {
+/** Acknowledges. The button that was pressed goes with its alarm: the one that takes its place has the focus, else the view. */
+function useSeeTo(): (alarms: readonly Alarm[]) => void {
+  const left = useRef<number | null>(null);
+  const buttons = () => [...document.querySelectorAll<HTMLElement>("[data-testid=acknowledge]")];
+  useLayoutEffect(() => {
+    if (left.current === null) return;
+    const heir = buttons()[left.current] ?? buttons().at(-1) ?? document.getElementById("content");
+    left.current = null;
+    heir?.focus();
+  });
+  return (alarms) => {
+    const pressed = document.activeElement; // the body, where a browser gives a button that is clicked no focus
+    left.current = pressed === document.body ? null : Math.max(0, buttons().indexOf(pressed as HTMLElement));
+    acknowledge(alarms);
+  };
+}
+
+interface AlarmRowProps {
+  store: Store;
+  alarm: Alarm;
+  onSeen: () => void;
+}
+
+function AlarmRow({ store, alarm, onSeen }: AlarmRowProps) {
   const { kind, queueId, callId, raisedAt, isOpen } = alarm;
   const isSeen = isAcknowledged(alarm);
   const queue = store.feed.directory.queues.get(queueId)?.name ?? queueId;
@@ -122,12 +147,7 @@ function AlarmRow({ store, alarm }: { store: Store; alarm: Alarm }) {
       {isSeen ? (
         <span class="alarm-seen">{texts.alerts.acknowledged}</span>
       ) : (
-        <button
-          type="button"
-          class="secondary"
-          data-testid="acknowledge"
-          onClick={() => acknowledge([alarm])}
-        >
+        <button type="button" class="secondary" data-testid="acknowledge" onClick={onSeen}>
           {texts.alerts.acknowledge}
           <span class="hidden"> {texts.alerts.line(kind, queue)}</span>
         </button>

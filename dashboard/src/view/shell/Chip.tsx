@@ -10,12 +10,16 @@ interface ChipProps {
 }
 
 export function Chip({ testId, label, value, onRemove }: ChipProps) {
+  const remove = () => {
+    onRemove();
+    document.getElementById("content")?.focus(); // the button goes with its chip
+  };
   return (
     <span class="chip" data-testid={testId}>
       <span class="chip-text" title={value}>
         {label} {value === undefined ? null : <b>{value}</b>}
       </span>
-      <button type="button" aria-label={`${texts.without}: ${label}`} onClick={onRemove}>
+      <button type="button" aria-label={`${texts.without}: ${label}`} onClick={remove}>
         ×
       </button>
     </span>
