@@ -429,6 +429,8 @@ export const texts = {
     kept: (most: number) => `Of those that are over, the last ${count.format(most)} are kept.`,
     showAcknowledged: "Show those seen to",
     ago: (age: string) => `${age} ago`,
+    earlier: "earlier",
+    earlierHelp: "Before this page was opened",
     waitingMost: (measure: number, limit: number | null) =>
       limit === null ? `${measure} waited` : `up to ${measure} waited, limit ${limit}`,
     waitMost: (measure: number, limit: number | null) =>

@@ -83,8 +83,20 @@ describe("alarms", () => {
     const alarms = new Alarms();
     alarms.look(live(), queues, at(100));
     expect(alarms.all).toMatchObject([
-      { callId: call.id, kind: "sla_breached", raisedAt: at(30), isOpen: true },
+      { callId: call.id, kind: "sla_breached", raisedAt: at(30), isDated: true, isOpen: true },
     ]);
+  });
+
+  it("from before then have no date where the call does not tell it, until the feed does", () => {
+    const { world, queues, live } = floor();
+    const call = world.exceedHold(
+      world.hold(world.answer(world.offer(world.initiate("legal_spanish"), "agent-01"))),
+    );
+    const alarms = new Alarms();
+    alarms.look(live(), queues, at(600));
+    expect(alarms.all).toMatchObject([{ kind: "hold_exceeded", isDated: false, isOpen: true }]);
+    alarms.hear([alertOn(call, { flag: "hold_exceeded" })]);
+    expect(alarms.all).toMatchObject([{ kind: "hold_exceeded", raisedAt: at(30), isDated: true }]);
   });
 
   it("tell a queue beyond its threshold once an episode, with the most that it came to", () => {

@@ -13,6 +13,8 @@ export interface Alarm {
   /** Null where a queue raised it. */
   callId: string | null;
   raisedAt: number;
+  /** False where a call carries the flag and nobody told since when: it was raised at some time after `raisedAt`. */
+  isDated: boolean;
   /** True as long as what raised it goes on. */
   isOpen: boolean;
   /** How many wait or, in seconds, how long; null for calls. */
@@ -46,9 +48,8 @@ export class Alarms {
       const known = this.byKey.get(key);
       if (alert.withdrawn || (known !== undefined && known.raisedAt >= raisedAt)) return [];
       const { queueId, callId, flag: kind } = alert;
-      return [
-        this.put({ key, kind, queueId, callId, raisedAt, isOpen: kind !== "short_call", measure: null }),
-      ];
+      const isOpen = kind !== "short_call";
+      return [this.put({ key, kind, queueId, callId, raisedAt, isDated: true, isOpen, measure: null })];
     });
   }
 
@@ -74,10 +75,11 @@ export class Alarms {
   private infer(call: Call, kind: Flag, queues: ReadonlyMap<string, Queue>, now: number): void {
     if (!goesOn(kind, call, queues, now)) return;
     const queue = queues.get(call.queueId);
-    const raisedAt =
-      kind === "sla_breached" ? startMs(call) + (queue?.slaSeconds ?? 30) * 1_000 : startMs(call);
+    const isDated = kind === "sla_breached";
+    const raisedAt = startMs(call) + (isDated ? (queue?.slaSeconds ?? 30) * 1_000 : 0);
     const { id: callId, queueId } = call;
-    this.put({ key: `${callId} ${kind}`, kind, queueId, callId, raisedAt, isOpen: true, measure: null });
+    const key = `${callId} ${kind}`;
+    this.put({ key, kind, queueId, callId, raisedAt, isDated, isOpen: true, measure: null });
   }
 
   /** Queues beyond their thresholds; answers those that went beyond just now. */
@@ -124,8 +126,9 @@ export class Alarms {
     if (!isBeyond) this.since.delete(name);
     if (!isBeyond || began !== undefined) return [];
     this.since.set(name, now);
+    const key = `${name} ${now}`;
     return [
-      this.put({ key: `${name} ${now}`, kind, queueId, callId: null, raisedAt: now, isOpen: true, measure }),
+      this.put({ key, kind, queueId, callId: null, raisedAt: now, isDated: true, isOpen: true, measure }),
     ];
   }
 

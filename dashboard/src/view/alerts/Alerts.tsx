@@ -26,7 +26,7 @@ export function Alerts({ store }: { store: Store }) {
   const unseen = asked.filter((alarm) => !isAcknowledged(alarm));
   const wanted = showsSeen ? asked : unseen;
   const [shown, more] = useFirst(wanted);
-  const seeTo = useSeeTo();
+  const seeTo = useSeeTo(store);
   return (
     <>
       <section class="filters" aria-label={texts.alerts.filters}>
@@ -89,7 +89,7 @@ export function Alerts({ store }: { store: Store }) {
 }
 
 /** Acknowledges. The button that was pressed goes with its alarm: the one that takes its place has the focus, else the view. */
-function useSeeTo(): (alarms: readonly Alarm[]) => void {
+function useSeeTo(store: Store): (alarms: readonly Alarm[]) => void {
   const left = useRef<number | null>(null);
   const buttons = () => [...document.querySelectorAll<HTMLElement>("[data-testid=acknowledge]")];
   useLayoutEffect(() => {
@@ -101,7 +101,7 @@ function useSeeTo(): (alarms: readonly Alarm[]) => void {
   return (alarms) => {
     const pressed = document.activeElement; // the body, where a browser gives a button that is clicked no focus
     left.current = pressed === document.body ? null : Math.max(0, buttons().indexOf(pressed as HTMLElement));
-    acknowledge(alarms);
+    acknowledge(alarms, store.now.peek());
   };
 }
 
@@ -112,7 +112,7 @@ interface AlarmRowProps {
 }
 
 function AlarmRow({ store, alarm, onSeen }: AlarmRowProps) {
-  const { kind, queueId, callId, raisedAt, isOpen } = alarm;
+  const { kind, queueId, callId, raisedAt, isDated, isOpen } = alarm;
   const isSeen = isAcknowledged(alarm);
   const queue = store.feed.directory.queues.get(queueId)?.name ?? queueId;
   return (
@@ -124,8 +124,14 @@ function AlarmRow({ store, alarm, onSeen }: AlarmRowProps) {
       data-open={isOpen && !isSeen}
     >
       <span class="alarm-when">
-        <time dateTime={new Date(raisedAt).toISOString()}>{clockTime(raisedAt)}</time>
-        <span>{texts.alerts.ago(roughAge(Math.max(0, store.shownNow.value - raisedAt)))}</span>
+        {isDated ? (
+          <>
+            <time dateTime={new Date(raisedAt).toISOString()}>{clockTime(raisedAt)}</time>
+            <span>{texts.alerts.ago(roughAge(Math.max(0, store.shownNow.value - raisedAt)))}</span>
+          </>
+        ) : (
+          <span title={texts.alerts.earlierHelp}>{texts.alerts.earlier}</span>
+        )}
       </span>
       <span class="alarm-what">
         <b>{texts.alerts.kinds[kind]}</b>

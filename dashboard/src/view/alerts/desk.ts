@@ -54,9 +54,12 @@ export function isAcknowledged(alarm: Alarm): boolean {
   return said !== undefined && said.raisedAt >= alarm.raisedAt;
 }
 
-export function acknowledge(alarms: readonly Alarm[]): void {
+/** `now` by the server: of an alarm without a date whatever was raised until then has been seen, in the page's other tabs too. */
+export function acknowledge(alarms: readonly Alarm[], now: number): void {
   const at = Date.now();
   const kept = Object.entries(preferences.acknowledged.peek()).filter(([, said]) => at - said.at < FORGET_MS);
-  const added = alarms.map(({ key, raisedAt }) => [key, { raisedAt, at }] as const);
+  const added = alarms.map(
+    ({ key, raisedAt, isDated }) => [key, { raisedAt: isDated ? raisedAt : now, at }] as const,
+  );
   preferences.acknowledged.value = Object.fromEntries([...kept, ...added]);
 }
