@@ -157,11 +157,15 @@ def test_an_api_that_answers_500_leaves_no_number_that_looks_fresh(page: Page) -
     expect(page.get_by_test_id("read-at")).to_have_count(0)
 
 
-def test_a_token_that_is_refused_ends_the_session(page: Page) -> None:
+def test_a_token_that_is_refused_ends_the_session_until_it_is_given_again(page: Page, cloud: Cloud) -> None:
     page.route(re.compile("/api/dead-letters"), lambda route: route.fulfill(status=401, body="{}"))
     show_letters = page.get_by_test_id("nav-letters")
     show_letters.click()
     expect(page.get_by_test_id("sign-in")).to_have_attribute("data-reason", "session_ended")
+    page.unroute(re.compile("/api/dead-letters"))
+    page.get_by_label("Token").fill(cloud.status["token"])
+    page.get_by_label("Token").press("Enter")
+    expect(page.locator("[data-connection=live]").first).to_be_visible()
 
 
 def test_a_call_s_course_shows_who_was_rung_and_what_came_of_it(page: Page, cloud: Cloud) -> None:

@@ -13,16 +13,18 @@ interface AppProps {
 
 export function App({ config, clock }: AppProps) {
   const [token, setToken] = useState(savedToken);
+  const [session, setSession] = useState(0);
   const signIn = (given: string) => {
     saveToken(given);
     setToken(savedToken());
+    setSession(session + 1); // also with the same token: it may be let in now, and if not, that is told again
   };
   const signOut = () => {
     forgetToken();
     setToken(null);
   };
   if (token === null) return <SignIn reason="none" onToken={signIn} />;
-  return <Session key={token} {...{ config, clock, token, signIn, signOut }} />;
+  return <Session key={session} {...{ config, clock, token, signIn, signOut }} />;
 }
 
 interface SessionProps extends AppProps {
