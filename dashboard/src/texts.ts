@@ -343,6 +343,8 @@ export const texts = {
     noTime: (isWhole: boolean) => (isWhole ? "agents' times are not known" : "only over all queues"),
     byQueue: "By queue",
     byLanguage: "By language",
+    /** The floor knows such a call's language by its queue; figures count what was said of the call. */
+    languageUntold: "Not told with the call",
     allQueues: "All queues",
     start: "From",
     charts: {

@@ -101,7 +101,7 @@ function DayFigures({ store, day, queueId, formula }: DayFiguresProps) {
           <Groups
             title={texts.figures.byLanguage}
             name={texts.columns.language}
-            nameOf={(row) => languageName(row.language) ?? texts.board.none}
+            nameOf={(row) => languageName(row.language) ?? texts.figures.languageUntold}
             {...{ rows: data, formula }}
           />
         )}
