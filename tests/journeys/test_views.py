@@ -141,6 +141,31 @@ def test_forced_colours_leave_the_cursor_a_line_and_a_state_its_colour(browser: 
     cloud.post("call_ended", call_id, endReason="abandoned", duration=0)
 
 
+def test_a_phone_that_lets_no_page_notify_leaves_the_page_at_work(browser: Browser, cloud: Cloud) -> None:  # noqa: F811
+    page = browser.new_page()
+    page.add_init_script(
+        """Notification = class {
+             static permission = "granted";
+             static requestPermission = async () => "granted";
+             constructor() { throw new TypeError("Illegal constructor"); }
+           };"""
+    )
+    page.goto(cloud.status["dashboard"])
+    expect(page.locator("[data-connection=live]").first).to_be_visible()
+    show(page, "alerts?queue=legal_english")
+    page.get_by_test_id("notifications").check()
+    page.get_by_test_id("threshold-waiting-legal_english").fill("0")
+    page.get_by_test_id("threshold-waiting-legal_english").blur()
+    call_id = cloud.new_call_id()
+    cloud.post("call_initiated", call_id, type="voice", queueId="legal_english")
+    expect(page.locator("[data-testid=alert][data-kind=queue_waiting]")).to_be_visible()
+    expect(page.get_by_test_id("notifications")).not_to_be_checked()
+    clock = page.locator(".server-time")
+    expect(clock).not_to_have_text(clock.inner_text())
+    page.close()
+    cloud.post("call_ended", call_id, endReason="abandoned", duration=0)
+
+
 def test_an_api_that_answers_500_leaves_no_number_that_looks_fresh(page: Page) -> None:
     page.route(re.compile("/api/metrics"), lambda route: route.fulfill(status=500, body="{}"))
     show(page, "figures")

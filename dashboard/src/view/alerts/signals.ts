@@ -41,13 +41,17 @@ export function sayAlarms(alarms: readonly Alarm[], queues: ReadonlyMap<string, 
   const lines = alarms.map(({ kind, queueId }) =>
     texts.alerts.line(kind, queues.get(queueId)?.name ?? queueId),
   );
-  // One tag: a burst replaces itself on the screen rather than pile up.
-  const notice = new Notification(texts.alerts.notice(alarms.length), {
-    body: lines.slice(0, 4).join("\n"),
-    tag: "switchboard-alerts",
-  });
-  notice.onclick = () => {
-    window.focus();
-    location.hash = "#/alerts";
-  };
+  try {
+    // One tag: a burst replaces itself on the screen rather than pile up.
+    const notice = new Notification(texts.alerts.notice(alarms.length), {
+      body: lines.slice(0, 4).join("\n"),
+      tag: "switchboard-alerts",
+    });
+    notice.onclick = () => {
+      window.focus();
+      location.hash = "#/alerts";
+    };
+  } catch {
+    preferences.notifications.value = false; // Phones permit it and then let no page do it: the setting says so.
+  }
 }
