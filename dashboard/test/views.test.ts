@@ -1,14 +1,15 @@
 /** What the views beside the floor make of what they are told: alerts, groups, roster, a call's course, readings. */
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { Agent, AgentStatus, Alert, Call, Event } from "../src/contracts";
-import { ApiError } from "../src/feed/api";
+import { type Api, ApiError } from "../src/feed/api";
 import { Alarms, OVER_KEPT } from "../src/floor/alerts";
 import { Attempts } from "../src/floor/attempts";
 import { courseOf, flagsOf, holdsOf, offersOf } from "../src/floor/course";
 import { entriesOf } from "../src/floor/groups";
 import { countByStatus, membersOf, parseRoster, rosterOf } from "../src/floor/roster";
 import { Reading } from "../src/reading";
+import { CallHistory } from "../src/view/call/history";
 import { World } from "./fake/world";
 
 const START = Date.parse("2026-01-01T12:00:00.000Z");
@@ -112,6 +113,22 @@ describe("alarms", () => {
     expect(alarms.all).toMatchObject([{ kind: "queue_waiting", measure: 3, isOpen: false }]);
     for (const _ of calls) world.initiate("medical_spanish");
     expect(watch(4)).toHaveLength(1);
+  });
+});
+
+describe("an open call's history", () => {
+  it("is read again by itself when it could not be read", async () => {
+    vi.useFakeTimers();
+    const call = new World().initiate("medical_spanish");
+    const read = vi.fn<() => Promise<Call>>().mockRejectedValueOnce(new TypeError("no network"));
+    const api = { call: read.mockResolvedValue(call), callEvents: async () => [] } as unknown as Api;
+    const history = new CallHistory(call.id, api, null);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(history.state.value).toBe("failed");
+    await vi.runAllTimersAsync();
+    expect(history.state.value).toBe("ready");
+    history.close();
+    vi.useRealTimers();
   });
 });
 

@@ -8,6 +8,7 @@ export type HistoryState = "loading" | "ready" | "failed" | "gone";
 
 /** A burst of updates leads to one read. */
 const REREAD_AFTER_MS = 400;
+const RETRY_MS = 5_000;
 
 export class CallHistory {
   readonly state = signal<HistoryState>("loading");
@@ -45,8 +46,8 @@ export class CallHistory {
   }
 
   /** Also where the floor no longer shows the call, though no frame said why. */
-  rereadSoon(): void {
-    this.rereadTimer ??= setTimeout(() => void this.read(), REREAD_AFTER_MS);
+  rereadSoon(afterMs = REREAD_AFTER_MS): void {
+    this.rereadTimer ??= setTimeout(() => void this.read(), afterMs);
   }
 
   async read(): Promise<void> {
@@ -63,8 +64,9 @@ export class CallHistory {
       this.state.value = "ready";
     } catch (error) {
       if (stopped.aborted) return;
-      const isGone = error instanceof ApiError && error.status === 404;
+      const isGone = error instanceof ApiError && error.problem?.status === 404;
       if (this.state.value !== "ready") this.state.value = isGone ? "gone" : "failed";
+      if (!isGone) this.rereadSoon(RETRY_MS); // What it would have told, no later frame may tell.
     }
   }
 }
