@@ -150,31 +150,35 @@ def follow(standing: Standing, word: Word) -> Standing:
 
 
 def _spoken(standing: Standing, status: AgentStatus) -> Standing:
-    """What is said during a call holds after it; otherwise at once, and nothing is wrapped up any more."""
+    """What is said during a call holds after it; otherwise at once. Nothing is wrapped up any more."""
     if standing.status in ENGAGED:
-        return replace(standing, said=status)
+        return replace(_wrapped_up(standing), said=status)
     return Standing(status)
 
 
 def _taken(standing: Standing, word: Word) -> Standing:
-    """Who does not say otherwise meanwhile is available afterwards."""
-    engaged = tuple(claim for claim in standing.held if claim[1] in ENGAGED and claim[0] != word.source)
-    return Standing(
-        standing.said if standing.held else AVAILABLE,
-        (*engaged, (word.source, word.status)),
-        0 if word.status is AgentStatus.ON_CALL else standing.misses,
-    )
+    """Who does not say otherwise meanwhile is available afterwards. A wrap-up waits behind a ring, but not a talk."""
+    said, own = standing.said if standing.held else AVAILABLE, (word.source, word.status)
+    if word.status is AgentStatus.OFFERED:
+        return replace(standing, said=said, held=_without(standing, word.source, own))
+    return Standing(said, _without(_wrapped_up(standing), word.source, own))
 
 
 def _missed(standing: Standing, word: Word) -> Standing:
+    misses = standing.misses + 1
+    if misses >= word.forgives:
+        standing = _wrapped_up(standing)  # who is away wraps up no more
     if standing.said is not AVAILABLE:
         return _freed(standing)
-    misses = standing.misses + 1
     return replace(standing, misses=misses, said=AWAY if misses >= word.forgives else AVAILABLE)
 
 
 def _freed(standing: Standing) -> Standing:
     return standing if standing.held or standing.said is AVAILABLE else replace(standing, misses=0)
+
+
+def _wrapped_up(standing: Standing) -> Standing:
+    return replace(standing, held=tuple(claim for claim in standing.held if claim[1] in ENGAGED))
 
 
 def _without(standing: Standing, call_id: str, *more: tuple[str, AgentStatus]) -> tuple[tuple[str, AgentStatus], ...]:

@@ -91,7 +91,9 @@ def assert_of_one_mind(floor: Floor, run: int) -> None:
     """Each call is what its events make of it and owes what it should; each agent is where the calls say."""
     held = calls_of(floor, run)
     rows = floor.rows(
-        "select id, status, call_id, also_call_id from agents where id = any(%s)", [f"{a}{run}" for a in AGENTS]
+        "select id, status, call_id, case when also_status <> 'wrap_up' then also_call_id end as also_call_id"
+        " from agents where id = any(%s)",
+        [f"{a}{run}" for a in AGENTS],
     )
     for agent in rows:
         having = {call.id for call in held if agent_of(call) == agent["id"] and call.status is not Status.ENDED}

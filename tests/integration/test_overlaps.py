@@ -252,3 +252,76 @@ def test_who_says_to_be_back_after_a_miss_is_back_though_it_is_concluded_later(d
     day.clock.go_to(15.4)
     day.sweep()
     assert day.agent("ana")[0] != "away"
+
+
+@pytest.fixture
+def rung(day: Floor) -> Floor:
+    """Wraps up from 10 s to 40 s, and telephony rings at 12 s."""
+    set_up(day, "day", wrapUpSeconds=30, missesBeforeAway=2)
+    set_up(day, "other", missesBeforeAway=1)
+    arrive(day, "ana", "night")
+    tell(day, "call_initiated", at=1)
+    tell(day, "call_routed", at=2, agentId="ana")
+    tell(day, "call_answered", at=3)
+    return day
+
+
+def ring_of(floor: Floor, queue_id: str = "day", *, first: bool = False) -> None:
+    floor.clock.go_to(12)
+    tell(floor, "call_initiated", "c2", at=11, queueId=queue_id)
+    if not first:
+        tell(floor, "call_ended", at=10)
+    tell(floor, "call_routed", "c2", at=12, agentId="ana")
+    if first:
+        tell(floor, "call_ended", at=10)
+    assert floor.agent("ana") == ("offered", "c2")
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["in order", "the ring is heard of first"])
+@pytest.mark.parametrize("event", ["call_ended", "call_no_answer"])
+def test_a_ring_that_comes_to_nothing_leaves_the_rest_of_a_wrap_up(rung: Floor, event: str, *, first: bool) -> None:
+    ring_of(rung, first=first)
+    rung.clock.go_to(15)
+    tell(rung, event, "c2", agentId="ana")
+    assert rung.agent("ana") == ("wrap_up", "c1")
+    tell(rung, "call_initiated", "c3", queueId="night")
+    rung.clock.go_to(39)
+    rung.sweep()
+    assert (rung.agent("ana"), rung.call("c3")["offer"]) == (("wrap_up", "c1"), None)
+    rung.clock.go_to(40)
+    rung.sweep()
+    rung.offer_waiting()
+    assert rung.agent("ana") == ("offered", "c3")
+    rung.keep_time()
+    assert spans(rung) == [
+        (0, "available"), (2, "offered"), (3, "on_call"), (10, "wrap_up"), (12, "offered"), (15, "wrap_up"),
+        (40, "offered"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("event", ["call_answered", "call_no_answer", "a word"])
+def test_who_takes_another_call_or_is_away_by_it_wraps_up_no_more(rung: Floor, event: str) -> None:
+    ring_of(rung, "other")
+    rung.clock.go_to(15)
+    if event == "a word":
+        report(rung, "ana", "available")
+    else:
+        tell(rung, event, "c2", agentId="ana")
+    rung.clock.go_to(20)
+    tell(rung, "call_ended", "c2")
+    expected = "away" if event == "call_no_answer" else "available"
+    assert rung.agent("ana")[0] == expected
+    rung.keep_time()
+    assert spans(rung)[-1][1] == expected
+    rung.clock.go_to(40)
+    rung.sweep()
+    assert rung.agent("ana")[0] == expected
+
+
+def spans(floor: Floor) -> list[tuple[float, str]]:
+    """Without those that lasted no time."""
+    rows = floor.rows(
+        "select began, status from agent_spans where agent_id = 'ana' and ended is distinct from began"
+        " order by began, of_call, source, step"
+    )
+    return [((row["began"] - floor.clock.at(0)).total_seconds(), row["status"]) for row in rows]

@@ -37,6 +37,7 @@ agents = st.fixed_dictionaries({
     "next_reason": st.sampled_from([None, "home"]),
     "engaged_since": st.one_of(st.none(), seconds),
     "also_call_id": st.one_of(st.none(), calls),
+    "also_status": st.sampled_from(["offered", "on_call", "wrap_up"]),
     "said_at": st.one_of(st.none(), seconds),
 }).filter(lambda agent: agent["call_id"] or not (agent["status"] in ENGAGED or agent["also_call_id"]))  # fmt: skip
 releases = st.lists(
@@ -119,7 +120,7 @@ def begin(floor: Floor, run: int) -> None:
 
 
 def introduce(floor: Floor, agent: dict[str, Any], agent_id: str) -> None:
-    also = {"also_status": "on_call", "also_since": BEGIN} if agent["also_call_id"] else {}
+    also = {"also_since": BEGIN} if agent["also_call_id"] else {"also_status": None}
     own = {name: f"{agent[name]}-{agent_id}" for name in ("call_id", "also_call_id") if agent[name]}
     told = {"id": agent_id, "name": agent_id} | agent | also | own
     columns, places = ", ".join(told), ", ".join(["%s"] * len(told))

@@ -89,19 +89,15 @@ def model(calls: list[Life], reports: list[tuple[int, AgentStatus]], ms: int) ->
 
 
 def _wraps_up(call: Life, calls: list[Life], reports: list[tuple[int, AgentStatus]], ms: int) -> bool:
-    """Until its time is over, or another call rings, or the agent says anything while on no call."""
+    """Until its time is over, or the agent talks again, misses another call or says anything."""
     if call.answered is None or not call.over <= ms < call.wrapped:
         return False
-    rung = any(call.over <= other.rung <= ms for other in calls if other is not call)
     answered = any(
         call.over <= other.answered <= ms for other in calls if other is not call and other.answered is not None
     )
-    spoken = any(call.over <= m <= ms and not _busy(calls, m) for m, _ in reports)
-    return not (rung or answered or spoken)
-
-
-def _busy(calls: list[Life], ms: int) -> bool:
-    return any(call.engaged(ms) for call in calls)
+    missed = any(call.over <= other.over <= ms for other in calls if other.missed)
+    spoken = any(call.over <= m <= ms for m, _ in reports)
+    return not (answered or missed or spoken)
 
 
 def _said(calls: list[Life], reports: list[tuple[int, AgentStatus]], ms: int) -> AgentStatus:

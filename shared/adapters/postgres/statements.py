@@ -106,7 +106,8 @@ on conflict (call_id, kind) do update set due_at = excluded.due_at
 # that is taken back counts no more, and one that is known counts once. What an agent said during the call holds when
 # there is nothing to wrap up any more, what was said after the release at once, and the call has no say in it then. To
 # be available goes without saying: it is heard only where it was said after the release. Where another call has the
-# agent as well, the agent is that one's now.
+# agent as well, the agent is that one's now. A wrap-up goes on behind another call's ring that came to nothing, unless
+# the agent is away by it or has said something meanwhile.
 ENGAGED: Columns = {"agent_id": "text", "call_id": "text", "status": "text", "since": "timestamptz"}
 RELEASED: Columns = {**ENGAGED, "reason": "text", "engaged_since": "timestamptz", "known": "bool", "place": "int"}
 _SAID_MEANWHILE = "a.call_id is null and a.status not in ('offered', 'on_call') and a.said_at > r.engaged_since"
@@ -138,21 +139,28 @@ with recursive said as (
             or (r.status <> 'available' or r.engaged_since is not null) and not r.known
                 and a.status not in ('offered', 'on_call') and a.status_since <= r.since as applies,
             coalesce(a.also_call_id = r.call_id, false) as is_second,
-            a.status in ('offered', 'on_call') and a.also_call_id is not null as hands_on,
+            a.status in ('offered', 'on_call') and a.also_call_id is not null and a.also_status <> 'wrap_up'
+                as hands_on,
+            a.also_call_id <> r.call_id and a.also_status = 'offered' and r.status = 'wrap_up' as rings_on,
+            a.status = 'offered' and a.also_call_id is not null and a.also_status = 'wrap_up'
+                and coalesce(a.said_at <= a.status_since, true) as interrupts,
             case when {_SAID_MEANWHILE} then a.status else a.next_status end as next_status,
-            case when {_SAID_MEANWHILE} then a.reason else a.next_reason end as next_reason
-    ) n, lateral (
-        select
-            case when a.said_at > r.since or n.next_status <> 'available' and r.status <> 'wrap_up'
-            then n.next_status end as said,
+            case when {_SAID_MEANWHILE} then a.reason else a.next_reason end as next_reason,
             r.status = 'away' and a.status <> 'away' and (r.known or a.misses + 1 < (
                 select q.misses_before_away from calls_live c join queues q on q.id = c.queue_id where c.id = r.call_id
             )) as forgiven
+    ) n, lateral (
+        select n.interrupts and (n.forgiven or r.status = 'available' and r.engaged_since is null) as resumes
+    ) w, lateral (
+        select
+            case when a.said_at > r.since or n.next_status <> 'available' and r.status <> 'wrap_up' and not w.resumes
+            then n.next_status end as said
     ) s, lateral (
         select true as moved, a.id, case
             when n.is_second then a.status
             when n.hands_on then a.also_status
-            else coalesce(s.said, case when s.forgiven then 'available' else r.status end)
+            when w.resumes then 'wrap_up'
+            else coalesce(s.said, case when n.forgiven then 'available' else r.status end)
         end as status, case
             when n.is_second then a.status_since
             when n.hands_on then a.also_since
@@ -162,7 +170,7 @@ with recursive said as (
             when n.is_second then a.reason
             when n.hands_on then null
             when s.said is not null then n.next_reason
-            when not s.forgiven then r.reason
+            when not n.forgiven then r.reason
         end as reason, case
             when n.is_second then a.misses
             when n.hands_on and a.also_status = 'on_call' or s.said is not null then 0
@@ -172,16 +180,20 @@ with recursive said as (
             else a.misses
         end as misses, case
             when n.is_second then a.call_id
-            when n.hands_on then a.also_call_id
+            when n.hands_on or w.resumes then a.also_call_id
             when s.said is null then r.call_id
         end as call_id, case
-            when n.is_second or n.hands_on then a.next_status
+            when n.is_second or n.hands_on or w.resumes then a.next_status
             when s.said is null and r.status in ('wrap_up', 'away') then n.next_status
         end as next_status, n.next_reason, case
             when n.hands_on then a.also_since
             when n.is_second or a.call_id = r.call_id then a.engaged_since
             else coalesce(r.engaged_since, r.since)
-        end as engaged_since, null as also_call_id, a.also_status, a.also_since, a.said_at
+        end as engaged_since, case
+            when n.rings_on then a.call_id
+        end as also_call_id, case
+            when n.rings_on then 'wrap_up' else a.also_status
+        end as also_status, a.also_since, a.said_at
         where n.applies
         union all
         select a.moved, {_SAME} where not n.applies
@@ -191,16 +203,18 @@ with recursive said as (
 update agents a set
     status = r.status, status_since = r.status_since, reason = r.reason, misses = r.misses, call_id = r.call_id,
     next_status = r.next_status, next_reason = r.next_reason, engaged_since = r.engaged_since,
-    also_call_id = r.also_call_id
+    also_call_id = r.also_call_id, also_status = r.also_status
 from released r
 where a.id = r.id and r.place = cardinality(r.told_call_id) and r.moved
 returning {_AGENT}
 """
 
 # As telephony tells it, but never away from another call: then the call has the agent when that one lets go. An agent
-# whom nobody introduced gets a record. What an agent said after the engagement began holds when it is over.
+# whom nobody introduced gets a record. What an agent said after the engagement began holds when it is over. A wrap-up
+# waits behind a ring, and is over when the agent talks.
 _TAKES = "(a.call_id = excluded.call_id or a.status not in ('offered', 'on_call'))"
 _SAID_SINCE = "a.call_id is null and a.said_at > excluded.status_since"
+_INTERRUPTS = "a.status = 'wrap_up' and excluded.status = 'offered' and a.call_id <> excluded.call_id"
 ENGAGE_AGENTS: LiteralString = f"""
 insert into agents as a (id, name, status, status_since, call_id, engaged_since)
 select r.agent_id, r.agent_id, r.status, r.since, r.call_id, r.since
@@ -216,9 +230,13 @@ on conflict (id) do update set
     next_reason = case when {_SAID_SINCE} then a.reason else a.next_reason end,
     also_call_id = case
         when not {_TAKES} then excluded.call_id
-        when a.also_call_id <> excluded.call_id then a.also_call_id
+        when {_INTERRUPTS} then a.call_id
+        when a.also_call_id <> excluded.call_id and (a.also_status, excluded.status) <> ('wrap_up', 'on_call')
+        then a.also_call_id
     end,
-    also_status = case when not {_TAKES} then excluded.status else a.also_status end,
+    also_status = case
+        when not {_TAKES} then excluded.status when {_INTERRUPTS} then a.status else a.also_status
+    end,
     also_since = case when not {_TAKES} then excluded.status_since else a.also_since end
 returning {_AGENT}
 """
