@@ -38,9 +38,14 @@ class Consignment:
 
 
 def strange_calls(heard: Collection[Published]) -> set[str]:
-    """Calls that agents are on of whom this tells, and of whose queue it does not."""
-    told = {change.call.id for published in heard for change in published.changes}
-    return {agent.call_id for published in heard for agent in published.agents if agent.call_id} - told
+    """Calls that agents are on of whom a transaction tells, and of whose queue it does not: another one may have, of
+    another time.
+    """
+    strange: set[str] = set()
+    for published in heard:
+        on = {agent.call_id for agent in published.agents if agent.call_id}
+        strange |= on - {change.call.id for change in published.changes}
+    return strange
 
 
 def entries_of(published: Published, queues_of_calls: Mapping[str, str]) -> list[Entry]:

@@ -149,6 +149,22 @@ async def test_who_works_for_two_queues_is_on_a_call_that_only_one_of_them_may_s
     assert ("on_call", None) in told("english") and ("on_call", "c2") not in told("english")
 
 
+async def test_an_agents_call_is_named_though_another_transaction_tells_of_it_at_the_same_time(stage: Stage):
+    def put(name: str) -> None:
+        setup = AgentSetup(name=name, languages=["es"], queues=["spanish"])
+        set_up_agent(stage.desk.agents, stage.desk.announcer, "ana", setup, clock.now())
+
+    stage.listen("spanish", "queue:spanish", queues=["spanish"])
+    put("Ana")
+    told = [await stage.begin("c1"), *await stage.send(routed("c1"), answered("c1"))]
+    put("Anna")
+    async with stage.relay() as running:
+        await running.floor.until_cleared(*told)
+        await stage.gateway.until(lambda: stage.gateway.frames["spanish"])
+    agents = [agent for frame in stage.gateway.frames["spanish"] for agent in frame["agents"]]
+    assert {(agent["name"], agent["callId"]) for agent in agents} == {("Anna", "c1")}
+
+
 @pytest.mark.parametrize("live", [True, False], ids=["live", "from the outbox"])
 async def test_who_follows_a_queue_reads_anew_when_an_agent_is_taken_out_of_it(stage: Stage, live: bool):
     def put(*queues: str) -> None:
