@@ -2,6 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { WebSocket } from "ws";
+import type { Agent } from "../src/contracts";
 import { Api } from "../src/feed/api";
 import { Feed } from "../src/feed/feed";
 import { systemTimers } from "../src/feed/timers";
@@ -78,6 +79,22 @@ describe("the feed", () => {
     expect(server.heard[0]).not.toHaveProperty("since");
   });
 
+  it.each(["live", "polling"])(
+    "lets go of an agent who is in none of its queues any more: %s",
+    async (state) => {
+      server.faults.refuseSockets = state === "polling";
+      startFeed();
+      await connectionIs(state);
+      const gone = world.agents.pop();
+      server.faults.canReplay = false;
+      server.send({ type: "reset", topics: feed.directory.topics, position: world.position });
+      await vi.waitFor(() =>
+        expect([...feed.directory.agents.keys()]).toEqual(world.agents.map(({ id }) => id)),
+      );
+      expect(gone).toBeDefined();
+    },
+  );
+
   it("follows a call through its life", async () => {
     startFeed();
     await connectionIs("live");
@@ -147,6 +164,20 @@ describe("the feed", () => {
     server.send({ type: "reset", topics: [], position: world.position });
     await connectionIs("live");
     expectEqualToApi();
+  });
+
+  it("keeps an agent of whom it is told while the list is read that lacks the agent", async () => {
+    startFeed();
+    await connectionIs("live");
+    const [gone, kept] = world.agents.splice(0, 2) as [Agent, Agent];
+    server.faults.readDelayMs = 50;
+    server.send({ type: "reset", topics: [], position: world.position });
+    const told = { ...kept, version: kept.version + 1 };
+    const { position } = world;
+    const nothing = { calls: [], events: [], alerts: [], eventsOmitted: 0, traces: [] };
+    server.send({ type: "update", position, ...nothing, agents: [told] });
+    await vi.waitFor(() => expect(feed.directory.agents.has(gone.id)).toBe(false));
+    expect(feed.directory.agents.get(kept.id)).toEqual(told);
   });
 
   it("does not call itself live while the snapshot after a reset fails, and recovers", async () => {

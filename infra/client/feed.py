@@ -223,7 +223,7 @@ class Feed:
 
     async def _read_snapshot(self, frame: Json) -> News:
         """Read the floor anew. The frames that come meanwhile wait in the socket, and are sorted out by version."""
-        asked_with = self.picture.known()
+        asked_with, agents_before = self.picture.known(), self.picture.known_agents()
         pages = [page async for page in self._api.pages("/api/calls", status=LIVE)]
         agents = await self._api.agents()
         live = [call for page in pages for call in page["data"]]
@@ -232,7 +232,8 @@ class Feed:
         change = self.picture.take_snapshot(asked_with, live, position)
         self._resume.whole(position)
         self._is_whole = True
-        return News("snapshot", Change(change.calls, (), self.picture.take_agents(agents).agents), frame)
+        people = self.picture.take_all_agents(agents_before, agents)
+        return News("snapshot", Change(change.calls, (), people.agents), frame)
 
     def _is_ours(self, call: Json) -> bool:
         return not topics_of(call).isdisjoint(self._topics)

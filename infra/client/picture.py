@@ -36,7 +36,7 @@ class Picture:
     agents: dict[str, Json] = field(default_factory=dict)
     ended: OrderedDict[str, Json] = field(default_factory=OrderedDict)
     position: int | None = None
-    # A frame told a call that the last snapshot did not, without proof of being newer. Another snapshot decides.
+    # A frame told a call or an agent that the last snapshot did not, without proof of being newer. Another one decides.
     has_doubt: bool = False
     _left: OrderedDict[str, int] = field(default_factory=OrderedDict)
     _whole_at: int = -1  # the last snapshot's position: what it did not name was not live then
@@ -45,14 +45,17 @@ class Picture:
     def apply(self, frame: Mapping[str, Any]) -> Change:
         """Take an `update` frame in."""
         calls = frame.get("calls") or ()
+        agents = frame.get("agents") or ()
         unknown = {call["id"] for call in calls} - self.calls.keys()
+        has_strangers = not {agent["id"] for agent in agents} <= self.agents.keys()
         change = Change(
             tuple(call for call in calls if self._take_call(call)),
             tuple(event for event in frame.get("events") or () if self._take_event(event)),
-            self.take_agents(frame.get("agents") or ()).agents,
+            self.take_agents(agents).agents,
         )
         # A frame's position is where to resume from, which may be older than what it tells.
-        self.has_doubt |= frame["position"] <= self._whole_at and not unknown.isdisjoint(self.calls)
+        is_told_late = frame["position"] <= self._whole_at
+        self.has_doubt |= is_told_late and (has_strangers or not unknown.isdisjoint(self.calls))
         self.reached(frame["position"])
         return change
 
@@ -87,6 +90,21 @@ class Picture:
 
     def take_agents(self, agents: Iterable[Json]) -> Change:
         return Change(agents=tuple(agent for agent in agents if self._take_agent(agent)))
+
+    def known_agents(self) -> dict[str, int]:
+        """As `known`, to be handed to `take_all_agents`."""
+        return {agent_id: agent["version"] for agent_id, agent in self.agents.items()}
+
+    def take_all_agents(self, asked_with: Mapping[str, int], agents: Iterable[Json]) -> Change:
+        """Take in the agents as REST told them. Who was there as we asked and is not in the answer left our queues."""
+        told = list(agents)
+        change = self.take_agents(told)
+        for agent_id in self.agents.keys() - {agent["id"] for agent in told}:
+            if asked_with.get(agent_id) == self.agents[agent_id]["version"]:
+                del self.agents[agent_id]
+            else:
+                self.has_doubt = True
+        return change
 
     def reached(self, position: int | None) -> None:
         if position is not None and (self.position is None or position > self.position):

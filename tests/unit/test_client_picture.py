@@ -95,6 +95,21 @@ def test_an_event_found_void_is_news_and_an_agents_older_status_is_none():
     assert (len(change.events), len(change.agents)) == (1, 0)
 
 
+def test_an_agent_whom_the_snapshot_lacks_works_for_none_of_our_queues():
+    picture = Picture()
+    picture.apply(update(agents=[{"id": "gone", "version": 4}, {"id": "back", "version": 4}]))
+    asked_with = picture.known_agents()
+    picture.apply(update(agents=[{"id": "back", "version": 5}]))  # while the snapshot is on its way
+    picture.take_snapshot({}, [], position=9)
+    picture.take_all_agents(asked_with, [{"id": "new", "version": 1}])
+    assert set(picture.agents) == {"back", "new"} and picture.has_doubt
+    picture.take_snapshot({}, [], position=9)
+    picture.take_all_agents(picture.known_agents(), [{"id": "new", "version": 1}])
+    assert set(picture.agents) == {"new"} and not picture.has_doubt
+    picture.apply(update(agents=[{"id": "gone", "version": 5}], position=8))  # sent before, come after
+    assert picture.has_doubt
+
+
 def test_a_poll_is_taken_by_version_and_a_call_that_left_is_gone():
     picture = Picture()
     picture.apply(update(call("a", 3), call("b", 5), position=4))

@@ -20,11 +20,13 @@ export class Directory {
   async refresh(): Promise<string[] | null> {
     if (this.isBusy) return null;
     this.isBusy = true;
+    const askedWith = new Map([...this.agents.values()].map(({ id, version }) => [id, version]));
     try {
       const [queues, agents] = await Promise.all([this.api.queues(), this.api.agents()]);
       const added = queues.filter(({ id }) => !this.queues.has(id)).map(({ id }) => topicOf(id));
       for (const queue of queues) this.queues.set(queue.id, queue);
       this.putAgents(agents);
+      this.dropAgents(askedWith, agents);
       return added;
     } finally {
       this.isBusy = false;
@@ -37,6 +39,14 @@ export class Directory {
       if ((this.agents.get(agent.id)?.version ?? -1) <= agent.version) this.agents.set(agent.id, agent);
     }
     this.revision++;
+  }
+
+  /** Who stood here as was asked, and is not in the answer, works for none of our queues any more. */
+  private dropAgents(askedWith: ReadonlyMap<string, number>, told: readonly Agent[]): void {
+    const named = new Set(told.map(({ id }) => id));
+    for (const [id, version] of askedWith) {
+      if (!named.has(id) && this.agents.get(id)?.version === version) this.agents.delete(id);
+    }
   }
 }
 

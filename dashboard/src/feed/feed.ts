@@ -145,8 +145,12 @@ export class Feed {
     this.nextDirectoryAt = this.now + this.options.times.directoryMs;
     try {
       const added = await this.directory.refresh();
+      if (added === null) {
+        this.nextDirectoryAt = this.now; // What is under way began before we were told to read.
+        return;
+      }
       this.directoryFailed = false;
-      if (added !== null && added.length > 0 && this.isSubscribed) {
+      if (added.length > 0 && this.isSubscribed) {
         this.lines.send({ action: "subscribe", topics: added });
       }
       this.options.onChange();
@@ -178,11 +182,12 @@ export class Feed {
   }
 
   private hearSubscribed(frame: SubscribedFrame): void {
-    this.isSubscribed = this.wasSubscribed = true;
+    this.isSubscribed = true;
     this.resume.saw(frame.position, this.now);
     this.updatedAt = this.now;
     if (!frame.replayed) this.hearGap(frame.position);
     else this.prove();
+    this.wasSubscribed = true;
     this.readFailed = false;
   }
 
@@ -200,6 +205,7 @@ export class Feed {
     this.floor.markGap();
     this.resume.saw(position, this.now);
     this.settleAt = NEVER;
+    if (this.wasSubscribed) this.nextDirectoryAt = 0; // An agent may have left our queues: no later frame tells of it.
     this.tick();
   }
 
@@ -230,8 +236,10 @@ export class Feed {
   /** Where no feed keeps the floor up, only what changed is read. */
   private async refresh(): Promise<void> {
     const isFed = this.isSubscribed && !this.isBehind;
-    if (isFed || this.floor.needsSnapshot) await this.reader.read();
-    else this.directory.putAgents(await this.reader.poll());
+    if (isFed || this.floor.needsSnapshot) return this.reader.read();
+    const agents = await this.reader.poll();
+    if (agents === null) this.nextDirectoryAt = 0;
+    else this.directory.putAgents(agents);
   }
 
   /** What the audit found and the feed has still not told means that the feed lags: say so, and read instead. */

@@ -35,15 +35,15 @@ export class SnapshotReader {
     }
   }
 
-  /** Settles with the agents that changed. Where the server cannot tell, a whole snapshot is read in place of it. */
-  async poll(): Promise<Agent[]> {
+  /** Settles with the agents that changed. Where the server cannot tell, with null: a whole snapshot is read instead. */
+  async poll(): Promise<Agent[] | null> {
     const since = this.position;
     if (since === null) return this.read().then(() => []);
     const changes = await this.alone((signal) => this.api.changes(since, signal));
     if (changes.reset) await this.read();
     else this.floor.applyChanges(changes);
     this.position = changes.position; // Of a reset too: it was told before the snapshot was read.
-    return changes.agents;
+    return changes.reset ? null : changes.agents;
   }
 
   private async alone<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> {
