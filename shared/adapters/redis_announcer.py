@@ -100,7 +100,7 @@ class RedisAnnouncer:
                 "agents": [agent_json(agent) for agent in news.agents if agent.id in agents],
                 "traceparent": news.traceparent,
                 "traces": news.traces,
-                "left": {agent_id: queues for agent_id, queues in news.left.items() if agent_id in agents},
+                "left": {one: queues for one, queues in news.left.items() if one in agents or news.shard is not None},
             }
             yield shard % self._shards, orjson.dumps(told)
 

@@ -103,7 +103,7 @@ class Published(Contract):
     where there were more shards than there are, a relay may owe several shares of one transaction.
 
     `traceparent` is the trace in which it was made, `traces` those of events, by their ids, that came with their own.
-    `left` are, by agent, the queues out of which somebody took the agent.
+    `left` are, by agent, the queues out of which somebody took the agent, or by call, what no event says that it left.
     """
 
     transaction: int

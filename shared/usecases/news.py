@@ -46,7 +46,8 @@ def announcements(rows: Sequence[EventRow], call: Call, left: Left) -> Iterator[
 @value
 class News:
     """What one transaction has to tell the floor. `traces` are the traceparents of events that brought their own, and
-    `left`, by agent, the queues out of which somebody took the agent. What is told again is the share of one `shard`.
+    `left`, by agent, the queues out of which somebody took the agent, or by call, what no event says that it left. What
+    is told again is the share of one `shard`.
     """
 
     changes: Sequence[Announcement] = ()

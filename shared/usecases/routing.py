@@ -76,12 +76,12 @@ def entries_of(published: Published, queues_of_calls: Mapping[str, str]) -> list
     gone = [
         Entry(
             (),
-            frozenset({f"agent:{agent_id}", *(f"queue:{queue_id}" for queue_id in left)}),
+            frozenset({f"agent:{gone_id}", *(f"queue:{queue_id}" for queue_id in left)}),
             left,
             published.debt,
             published.traceparent,
         )
-        for agent_id, left in published.left.items()
+        for gone_id, left in published.left.items()
     ]
     return changes + moves + gone
 

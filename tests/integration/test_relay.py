@@ -1,10 +1,13 @@
 """The relay between a real Redis, a real Postgres and a gateway that takes posts: who is told what."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
 from shared.adapters import clock
+from shared.adapters.postgres.upkeep import PostgresUpkeep
+from shared.adapters.redis_announcer import RedisAnnouncer
 from shared.contracts.setup import AgentSetup
 from shared.usecases.agents import set_up_agent
 from tests.integration.stage import Stage, answered, initiated, routed
@@ -196,6 +199,32 @@ async def test_who_follows_a_queue_reads_anew_when_an_agent_is_taken_out_of_it(s
         agents = [agent for frame in frames[name] if frame["type"] == "update" for agent in frame["agents"]]
         assert agents[-1]["queues"] == ["french", "english"]
     assert {frame["type"] for name in ("english", "foreign") for frame in frames[name]} == {"update"}
+
+
+@pytest.mark.parametrize("by_the_sweep", [False, True], ids=["by the relay", "by the sweep"])
+async def test_a_queue_is_told_of_a_call_that_left_by_an_event_which_was_parked_since(stage: Stage, by_the_sweep: bool):
+    """A transfer that comes late moves the call elsewhere, and takes its place from the one that nobody was told of."""
+    stage.database.connection().execute("insert into queues (id, name) values ('french', 'French')")
+    stage.listen("c", "queue:english", queues=["english"])
+    moved = {"event": "call_transferred", "callId": "c1"}
+    talking = [initiated("c1", "english", occurredAt=ago(90)), routed("c1") | {"occurredAt": ago(89)}]
+    told = await stage.send(*talking, answered("c1") | {"occurredAt": ago(88)})
+    async with stage.relay() as running:
+        await running.floor.until_cleared(*told)
+    await stage.send(moved | {"queueId": "spanish"})
+    await stage.send(moved | {"queueId": "french", "occurredAt": ago(50)})
+    connection = stage.database.connection()
+    connection.execute("update outbox set failed_at = now() where %s", [by_the_sweep])
+    async with stage.relay() as running:
+        await running.ready()
+        connection.execute("update outbox set failed_at = null")
+        upkeep = PostgresUpkeep(
+            stage.database, RedisAnnouncer(stage.redis_url, 1, stage.woken.append), "", lambda: None
+        )
+        await asyncio.to_thread(upkeep.republish, clock.now() + timedelta(minutes=1))
+        await stage.gateway.until(lambda: any(frame["type"] == "reset" for frame in stage.gateway.frames["c"]))
+    resets = [frame["topics"] for frame in stage.gateway.frames["c"] if frame["type"] == "reset"]
+    assert resets[0] == ["queue:english"]
 
 
 async def test_who_follows_an_agent_hears_that_the_call_left(stage: Stage):

@@ -78,7 +78,7 @@ def news(rows: Sequence[Row], events: Iterable[Row], calls: Iterable[Row], agent
             row["txid"],
             row["traceparent"],
             row["traces"] or {},
-            {} if row["calls"] else _moved(row),
+            _left(row, events_of),
             row["shard"],
         )
         for row in rows
@@ -88,6 +88,14 @@ def news(rows: Sequence[Row], events: Iterable[Row], calls: Iterable[Row], agent
 def _announcements(events: Sequence[Row], call: Call, row: Row) -> Iterator[Announcement]:
     left = Left(*_moved(row).get(call.id, ()))
     return announcements([codec.event_from_row(event) for event in events], call, left)
+
+
+def _left(row: Row, events_of: Mapping[tuple[int, str], Sequence[Row]]) -> Mapping[str, Sequence[str]]:
+    """Where all of a call's events have been told anew or given up since, no event says any more what queue it left."""
+    if not row["calls"]:
+        return _moved(row)
+    lefts = {call_id: Left(*left) for call_id, left in _moved(row).items() if not events_of[row["txid"], call_id]}
+    return {call_id: [left.queue_id] for call_id, left in lefts.items() if left.queue_id}
 
 
 def _moved(row: Row) -> Mapping[str, Sequence[Any]]:
