@@ -82,12 +82,12 @@ class RedisAnnouncer:
         return (time.perf_counter() - begun) * 1000
 
     def _messages(self, news: News) -> Iterator[tuple[int, bytes]]:
-        """As `contracts.feed.Published`, one for each relay that has a share. What is told again stays the share that
-        it was: there may be more shards by now, or fewer.
+        """As `contracts.feed.Published`, one for each relay that has a share, which is what it owes. What is told again
+        stays the share that it was: there may be more shards by now, or fewer.
         """
         queues = {change.call.id: change.call.queue_id for change in news.changes}
         if news.shard is None:
-            shares = shared_out(queues, [(agent.id, agent.call_id) for agent in news.agents], self._shards)
+            shares = shared_out(queues, news.moves or [(agent.id, None) for agent in news.agents], self._shards)
         else:
             shares = {news.shard: Share(list(queues), [agent.id for agent in news.agents])}
         for shard, share in shares.items():

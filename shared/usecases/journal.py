@@ -157,6 +157,13 @@ class Drawn:
     positions: Sequence[int]
 
 
+class Moved(NamedTuple):
+    """Agents as a transaction left them, and which call moved which of them, or tried to."""
+
+    agents: Sequence[AgentRecord]
+    moves: Sequence[tuple[str, str]]
+
+
 class Ledger(Protocol):
     """One open transaction."""
 
@@ -218,10 +225,8 @@ class Ledger(Protocol):
         """
         ...
 
-    def commit(self, telling: Telling, now: datetime, meanwhile: Callable[[], None]) -> Sequence[AgentRecord]:
-        """All that was sent, with work to do while the system of record is at it; the agents as the effects left them.
-        Raises `ConflictError`.
-        """
+    def commit(self, telling: Telling, now: datetime, meanwhile: Callable[[], None]) -> Moved:
+        """All that was sent, with work to do while the system of record is at it. Raises `ConflictError`."""
         ...
 
 

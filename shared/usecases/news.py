@@ -47,7 +47,7 @@ def announcements(rows: Sequence[EventRow], call: Call, left: Left) -> Iterator[
 class News:
     """What one transaction has to tell the floor. `traces` are the traceparents of events that brought their own, and
     `left`, by agent, the queues out of which somebody took the agent, or by call, what no event says that it left. What
-    is told again is the share of one `shard`.
+    is told again is the share of one `shard`. `moves` says which call moved which agent, who may be another's by now.
     """
 
     changes: Sequence[Announcement] = ()
@@ -57,6 +57,7 @@ class News:
     traces: Mapping[str, str] = field(default_factory=dict[str, str])
     left: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     shard: int | None = None
+    moves: Sequence[tuple[str, str]] = ()
 
 
 class Announcer(Protocol):

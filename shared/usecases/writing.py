@@ -57,8 +57,8 @@ class Writing:
             news.extend(self._announcements())
             meanwhile()
 
-        agents = self._ledger.commit(self._telling, self._now, put_into_words)
-        return News(news, agents, self._transaction, self._telling.traceparent, self._telling.traces)
+        agents, moves = self._ledger.commit(self._telling, self._now, put_into_words)
+        return News(news, agents, self._transaction, self._telling.traceparent, self._telling.traces, moves=moves)
 
     def _announcements(self) -> Iterator[Announcement]:
         for call, rows in self._told:

@@ -14,8 +14,9 @@ from shared.adapters.postgres.upkeep import PostgresUpkeep
 from shared.adapters.redis_announcer import RedisAnnouncer
 from shared.usecases import tenure
 from shared.usecases.news import News
+from shared.usecases.submit import submit
 from shared.usecases.tenure import LEASE_SECONDS, find_vacancies
-from tests.integration.stage import PATIENCE_SECONDS, Stage, initiated
+from tests.integration.stage import PATIENCE_SECONDS, Stage, initiated, routed
 
 pytestmark = pytest.mark.anyio
 
@@ -223,6 +224,23 @@ async def test_shares_that_one_relay_owes_of_one_transaction_are_all_told(stage:
     await stage.send(initiated("e", "english"), initiated("s", "spanish"))
     async with stage.relay(shard=0, shards=1):
         await stage.gateway.until(lambda: stage.gateway.calls("c") == {"e": 1, "s": 1})
+
+
+async def test_an_agent_whom_a_call_has_let_go_is_told_of_by_the_relay_that_owes_it(stage: Stage):
+    """What the agent said while the phone rang makes it nobody's call by the time it is told."""
+    stage.listen("c", "queue:spanish")
+    stage.desk = stage.desk_on(stage.database, SHARDS)
+    stage.database.connection().execute(
+        "insert into agents (id, name, queues, status, status_since)"
+        " values ('ana', 'Ana', '{spanish}', 'available', now() - interval '1h')"
+    )
+    await stage.send(initiated("s"), routed("s"))
+    async with stage.relay(shard=SPANISH, shards=SHARDS) as running:
+        await running.ready()
+        leaving = {"event": "agent_status_changed", "agentId": "ana", "status": "away"}
+        await asyncio.to_thread(submit, stage.desk, [leaving], clock.now())
+        told = stage.gateway.frames["c"]
+        await stage.gateway.until(lambda: any(agent["status"] == "away" for frame in told for agent in frame["agents"]))
 
 
 class Unheard:

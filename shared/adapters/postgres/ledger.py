@@ -31,6 +31,7 @@ from shared.usecases.journal import (
     Known,
     Ledger,
     Loaded,
+    Moved,
     Telling,
     UnavailableError,
 )
@@ -244,12 +245,13 @@ class PostgresLedger:
         self._met += changes.met
         self._run(_written(changes, now), wait=False)
 
-    def commit(self, telling: Telling, now: datetime, meanwhile: Callable[[], None]) -> Sequence[AgentRecord]:
-        moved = [*self._settled, *self._met, *self._effects]
-        told = list(outbox.tell(telling, moved, now, self._shards))
+    def commit(self, telling: Telling, now: datetime, meanwhile: Callable[[], None]) -> Moved:
+        effects = *self._settled, *self._met, *self._effects
+        moves = list(dict.fromkeys((effect.agent_id, effect.call_id) for effect in effects))
+        told = list(outbox.tell(telling, moves, now, self._shards))
         results = self._run([*told, *_met(self._met), *_effects(self._effects)], commit=True, meanwhile=meanwhile)
         self._note_agents(results[len(told) :])
-        return list(self._agents.values())
+        return Moved(list(self._agents.values()), moves)
 
 
 def _records(found: Cursor) -> dict[str, CallRecord]:

@@ -11,7 +11,6 @@ from shared.adapters.postgres import codec
 from shared.adapters.postgres.columns import array
 from shared.contracts.feed import Change, Published
 from shared.contracts.views import CallView
-from shared.domain.agents import Effect
 from shared.domain.call import Call
 from shared.usecases.journal import Left, Telling
 from shared.usecases.news import Announcement, News, announcements
@@ -38,11 +37,10 @@ CONTENTS: tuple[LiteralString, ...] = (EVENTS, CALLS, AGENTS)
 
 
 def tell(
-    telling: Telling, effects: Iterable[Effect], now: datetime, shards: int
+    telling: Telling, moves: Iterable[tuple[str, str]], now: datetime, shards: int
 ) -> Iterator[tuple[LiteralString, Any]]:
     """The rows to write, a shard each. Agents are named where something was tried: one told in vain is no harm."""
     queues = {call_id: told.queue_id for call_id, told in telling.told.items()}
-    moves = dict.fromkeys((effect.agent_id, effect.call_id) for effect in effects)
     traces = telling.traceparent, Jsonb(telling.traces) if telling.traces else None
     for shard, share in shared_out(queues, moves, shards).items():
         moved = {call_id: left for call_id in share.calls if any(left := telling.told[call_id].left)}
