@@ -23,6 +23,7 @@ TAKEN: dict[str, Any] = {
 GIVEN: dict[str, Any] = {
     "Answer": answers.CallAnswer | answers.AgentAnswer,
     "BatchAnswer": answers.BatchAnswer,
+    "RedriveAnswer": answers.RedriveAnswer,
     "Call": views.CallView,
     "CallPage": views.CallPage,
     "Changes": views.Changes,

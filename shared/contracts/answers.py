@@ -1,10 +1,11 @@
-"""What senders are answered: what became of each event."""
+"""What senders are answered: what became of each event, and who redrives dead letters of each letter."""
 
 from typing import Literal
 
 from pydantic import Field
 
 from shared.contracts.base import Contract
+from shared.contracts.dead_letters import Kind
 from shared.contracts.problems import Problem
 from shared.contracts.views import CallView
 
@@ -50,3 +51,29 @@ class BatchAnswer(Contract):
     """In the order sent."""
 
     results: list[CallItem | AgentItem | RefusedItem]
+
+
+class _Letter(Contract):
+    id: str
+    kind: Kind | None = Field(description="null where there is no such dead letter")
+
+
+class EventTried(_Letter, CallItem):
+    """Of an event that was given another attempt."""
+
+
+class AnnouncementTried(_Letter, _Item):
+    """Of an announcement that will be told again."""
+
+    event_id: str
+    call_id: str | None
+    outcome: Literal["requeued"]
+
+
+class LetterRefused(_Letter, RefusedItem):
+    """Of what is dead still, or was not dead."""
+
+
+class RedriveAnswer(Contract):
+    results: list[EventTried | AnnouncementTried | LetterRefused]
+    remaining: int = Field(description="dead letters that were not tried: those of one request are limited")

@@ -20,6 +20,7 @@ _MODELS: dict[str, tuple[Any, Mode]] = {
     "Redrive": (dead_letters.Redrive, "validation"),
     "Answer": (answers.CallAnswer | answers.AgentAnswer, "serialization"),
     "BatchAnswer": (answers.BatchAnswer, "serialization"),
+    "RedriveAnswer": (answers.RedriveAnswer, "serialization"),
     "CallPage": (views.CallPage, "serialization"),
     "Changes": (views.Changes, "serialization"),
     "Call": (views.CallView, "serialization"),
@@ -106,7 +107,7 @@ def _paths() -> Json:
         },
         "/api/metrics": {"get": _get("Figures by bucket and group", queries.MetricsQuery, "Metrics")},
         "/api/dead-letters": {"get": _get("What was given up", queries.Paged, "DeadLetterPage")},
-        "/api/dead-letters/redrive": {"post": _send("Try dead letters again", "Redrive", None)},
+        "/api/dead-letters/redrive": {"post": _send("Try dead letters again", "Redrive", "RedriveAnswer")},
     }
 
 
@@ -127,12 +128,12 @@ def _get(
     return {"summary": summary, "parameters": parameters, "responses": _answers({"200": described})}
 
 
-def _send(summary: str, body: str, answer: str | None, *, path: tuple[str, ...] = ()) -> Json:
+def _send(summary: str, body: str, answer: str, *, path: tuple[str, ...] = ()) -> Json:
     return {
         "summary": summary,
         "parameters": _path(path),
         "requestBody": {"required": True, "content": {"application/json": {"schema": _ref(body)}}},
-        "responses": _answers({"200": _told("done", _ref(answer) if answer else _ANYTHING)}),
+        "responses": _answers({"200": _told("done", _ref(answer))}),
     }
 
 
@@ -143,7 +144,7 @@ def _post_events() -> Json:
         "201": _told("recorded", one),
         "202": _told("parked until its predecessor comes, or kept until the agent's call is over", one),
     }
-    return _send("Send events", "Events", None) | {"description": _EVENTS, "responses": _answers(good)}
+    return _send("Send events", "Events", "Answer") | {"description": _EVENTS, "responses": _answers(good)}
 
 
 def _told(words: str, schema: Json) -> Json:

@@ -58,7 +58,7 @@ def redrive(desk: Desk, letters: DeadLetters, wanted: Redrive, now: datetime) ->
     results |= {letter: _requeued(letter) for letter in announcements if letter.id in requeued}
     missing = dict.fromkeys(wanted.ids or ()).keys() - {letter.id for letter in found}
     told = [{"id": letter.id, "kind": letter.kind, **item_of(result)} for letter, result in results.items()]
-    told += [{"id": letter_id, **item_of(_unknown(letter_id))} for letter_id in sorted(missing)]
+    told += [{"id": letter_id, "kind": None, **item_of(_unknown(letter_id))} for letter_id in sorted(missing)]
     return {"results": told, "remaining": letters.count(now)}
 
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pytest
 
 from shared import wiring
@@ -10,6 +11,7 @@ from shared.adapters import tokens
 from shared.adapters.postgres.dead_letters import PostgresDeadLetters
 from shared.adapters.postgres.upkeep import PostgresUpkeep
 from shared.adapters.postgres.vitals import read_vitals
+from shared.contracts.answers import RedriveAnswer
 from shared.contracts.dead_letters import parse_redrive
 from shared.usecases.redrive import redrive
 from shared.usecases.shelve import SHELVE_AFTER
@@ -28,7 +30,9 @@ def letters_of(floor: Floor, queues: list[str] | None = None) -> list[dict[str, 
 
 def redriven(floor: Floor, **wanted: Any) -> list[tuple[str, int, str | None]]:
     letters = PostgresDeadLetters(floor.database)
-    answer = redrive(floor.desk, letters, parse_redrive(wanted), floor.clock.now())
+    words = orjson.dumps(redrive(floor.desk, letters, parse_redrive(wanted), floor.clock.now()))
+    answer = orjson.loads(words)
+    assert RedriveAnswer.model_validate_json(words).model_dump(mode="json") == answer  # as it is described
     return [(result["id"], result["status"], result.get("outcome")) for result in answer["results"]]
 
 
