@@ -22,10 +22,12 @@ let world: World;
 let server: FakeServer;
 let feed: Feed;
 let opened: number;
+let said: Set<string>;
 
 beforeEach(async () => {
   world = new World();
   opened = 0;
+  said = new Set();
   server = await new FakeServer(world, 3).listen();
 });
 
@@ -51,7 +53,7 @@ function startFeed(times: Partial<FeedTimes> = {}, token = "token"): Feed {
     timers: systemTimers,
     random: () => 0,
     times: { ...QUICK, ...times },
-    onChange: () => {},
+    onChange: () => said.add(feed.connection),
     onUpdate: () => {},
   });
   feed.start();
@@ -105,6 +107,12 @@ describe("the feed", () => {
     world.end(world.resume(world.hold(active)));
     await vi.waitFor(() => expect(feed.floor.live.size).toBe(0));
     expect(feed.floor.versionOf(call.id)).toBe(6);
+  });
+
+  it("is connecting until it is live for the first time: nothing was cut", async () => {
+    startFeed();
+    await connectionIs("live");
+    expect(said).toEqual(new Set(["connecting", "live"]));
   });
 
   it("keeps what comes while the snapshot is on its way", async () => {

@@ -4,7 +4,7 @@ export type Connection = "connecting" | "live" | "resuming" | "polling" | "offli
 
 export interface Signs {
   isSubscribed: boolean;
-  wasSubscribed: boolean;
+  wasLive: boolean;
   /** Sockets are refused, or there is nothing to subscribe to. */
   isPolling: boolean;
   /** A whole snapshot stands in the floor, with no gap since. */
@@ -19,7 +19,7 @@ export interface Signs {
 export function connectionOf(signs: Signs): Connection {
   if (signs.isSubscribed && signs.isWhole) return signs.isBehind ? "polling" : "live";
   if (signs.isFailing) return "offline";
-  const isFirst = !signs.wasSubscribed && !signs.isPolling;
+  const isFirst = !signs.wasLive && !signs.isPolling;
   if (isFirst || !signs.hasPicture) return "connecting";
   return signs.isPolling && signs.isWhole ? "polling" : "resuming";
 }

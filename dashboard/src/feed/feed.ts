@@ -43,7 +43,7 @@ export class Feed {
   private readonly lines: Lines;
   private readonly readBackoff: Backoff;
   private isSubscribed = false;
-  private wasSubscribed = false;
+  private wasLive = false;
   private isBehind = false;
   private readFailed = false;
   private directoryFailed = false;
@@ -70,7 +70,7 @@ export class Feed {
   get connection(): Connection {
     return connectionOf({
       isSubscribed: this.isSubscribed,
-      wasSubscribed: this.wasSubscribed,
+      wasLive: this.wasLive,
       isPolling: this.isPolling,
       isWhole: !this.floor.needsSnapshot,
       isBehind: this.isBehind,
@@ -187,7 +187,6 @@ export class Feed {
     this.updatedAt = this.now;
     if (!frame.replayed) this.hearGap(frame.position);
     else this.prove();
-    this.wasSubscribed = true;
     this.readFailed = false;
   }
 
@@ -205,7 +204,7 @@ export class Feed {
     this.floor.markGap();
     this.resume.saw(position, this.now);
     this.settleAt = NEVER;
-    if (this.wasSubscribed) this.nextDirectoryAt = 0; // An agent may have left our queues: no later frame tells of it.
+    if (this.wasLive) this.nextDirectoryAt = 0; // An agent may have left our queues: no later frame tells of it.
     this.tick();
   }
 
@@ -250,7 +249,9 @@ export class Feed {
   }
 
   private prove(): void {
-    if (!this.floor.needsSnapshot) this.provenAt = this.now;
+    if (this.floor.needsSnapshot) return;
+    this.provenAt = this.now;
+    this.wasLive ||= this.isSubscribed;
   }
 
   private fail(error: unknown): void {
