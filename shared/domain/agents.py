@@ -47,16 +47,16 @@ def assignments(call: Call | None) -> dict[str, Effect]:
         claims[miss.agent_id] = Effect(miss.agent_id, call.id, AgentStatus.AWAY, miss.at, NO_ANSWER, miss.offered_at)
     if offer := call.offer:
         claims[offer.agent_id] = Effect(offer.agent_id, call.id, AgentStatus.OFFERED, offer.offered_at)
-    if call.agent_id and call.answered_at:
-        claims[call.agent_id] = _served(call, call.agent_id, call.answered_at)
+    if call.agent_id and call.talking_since:
+        claims[call.agent_id] = _served(call, call.agent_id, call.talking_since)
     return claims
 
 
-def _served(call: Call, agent_id: str, answered_at: datetime) -> Effect:
+def _served(call: Call, agent_id: str, talking_since: datetime) -> Effect:
     if call.status is not Status.ENDED or call.ended_at is None:
-        return Effect(agent_id, call.id, AgentStatus.ON_CALL, answered_at)
+        return Effect(agent_id, call.id, AgentStatus.ON_CALL, talking_since)
     after = AgentStatus.WRAP_UP if call.limits.wrap_up_seconds else AgentStatus.AVAILABLE
-    return Effect(agent_id, call.id, after, call.ended_at, engaged_since=answered_at)
+    return Effect(agent_id, call.id, after, call.ended_at, engaged_since=talking_since)
 
 
 def agent_effects(before: Call | None, after: Call | None, at: datetime) -> tuple[Effect, ...]:

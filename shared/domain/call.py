@@ -90,6 +90,7 @@ class Call(_Concluded):
     rerouted: bool = False
     agent_id: str | None = None
     answered_at: datetime | None = None
+    answered_again_at: datetime | None = None
     wait_seconds: float | None = None
     holds: int = 0
     held_at: datetime | None = None
@@ -127,6 +128,11 @@ class Call(_Concluded):
     def waiting_since(self) -> datetime | None:
         """Since the call began, or since its last transfer; None while nobody waits."""
         return (self.transferred_at or self.initiated_at) if self.status is Status.WAITING else None
+
+    @property
+    def talking_since(self) -> datetime | None:
+        """Since when the agent who has the call talks, or the last one did."""
+        return self.answered_again_at or self.answered_at
 
     @property
     def sla_due_at(self) -> datetime:
@@ -247,9 +253,9 @@ def _answered(call: Call, fact: Answered, at: datetime) -> dict[str, Any]:
         "offer": None,
         "missed": _missed_by_others(call, agent_id),
     }
-    if call.answered_at is None:  # after a transfer the caller's wait is already known
-        changes |= {"answered_at": at, "wait_seconds": fact.wait_seconds}
-    return changes
+    if call.answered_at is None:
+        return changes | {"answered_at": at, "wait_seconds": fact.wait_seconds}
+    return changes | {"answered_again_at": at}  # after a transfer the caller's wait is already known
 
 
 def _transferred(call: Call, fact: Transferred, at: datetime) -> dict[str, Any]:

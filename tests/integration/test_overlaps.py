@@ -254,6 +254,28 @@ def test_who_says_to_be_back_after_a_miss_is_back_though_it_is_concluded_later(d
     assert day.agent("ana")[0] != "away"
 
 
+@pytest.mark.parametrize("at_once", [False, True], ids=["one by one", "in one batch"])
+def test_whom_a_call_is_transferred_to_has_it_since_then(day: Floor, *, at_once: bool) -> None:
+    arrive(day, "bea", "night")
+    day.clock.go_to(200)
+    report(day, "bea", "away", at=50)
+    told = [
+        said(day, "call_initiated", at=1),
+        said(day, "call_routed", at=2, agentId="ana"),
+        said(day, "call_answered", at=3),
+        said(day, "call_transferred", at=90, agentId="bea"),
+        said(day, "call_answered", at=100),
+    ]
+    for batch in [told] if at_once else [[event] for event in told]:
+        day.send(*batch)
+    since = "select status_since from agents where id = 'bea'"
+    assert (day.agent("bea"), day.rows(since)) == (("on_call", "c1"), [{"status_since": day.clock.at(100)}])
+    tell(day, "call_ended", at=150)
+    seconds = "select occupied_seconds from agents where id = 'bea'"
+    assert day.agent("bea")[0] == "available", "what was said before the phone rang is over"
+    assert day.rows(seconds) == [{"occupied_seconds": 50 if at_once else 60}]
+
+
 @pytest.fixture
 def rung(day: Floor) -> Floor:
     """Wraps up from 10 s to 40 s, and telephony rings at 12 s."""

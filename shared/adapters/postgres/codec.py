@@ -59,6 +59,7 @@ RESTATED_COLUMNS: Columns = {
 _SELDOM: Json = {
     "offer": None, "tried": (), "missed": (), "rerouted": False, "hold_reported_seconds": 0, "metadata": {},
     "held_at": None, "sla_breached_at": None, "hold_exceeded_at": None, "transferred_at": None,
+    "answered_again_at": None,
 }  # fmt: skip
 # An agent's columns, in the order of `AgentRecord`.
 AGENT: tuple[LiteralString, ...] = (
@@ -155,6 +156,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "sla_breached_at": _moment,
     "hold_exceeded_at": _moment,
     "transferred_at": _moment,
+    "answered_again_at": _moment,
 }
 
 
