@@ -55,10 +55,9 @@ export class Reading<T> {
       this.options.onHalt("session_ended");
       return;
     }
-    const isForbidden = status === 403;
     // A gateway refuses too while the API behind it is put up anew, but not by a problem document.
-    const isRefused = isForbidden || (problem !== null && problem.status < 500 && problem.status !== 429);
-    this.state.value = isForbidden ? "forbidden" : isRefused ? "refused" : "failed";
+    const isRefused = problem !== null && problem.status < 500 && problem.status !== 429;
+    this.state.value = !isRefused ? "failed" : problem.status === 403 ? "forbidden" : "refused";
     this.trouble.value = error instanceof Error ? error.message : String(error);
     this.plan(isRefused ? null : RETRY_MS);
   }

@@ -188,6 +188,20 @@ describe("the feed", () => {
     expect(feed.directory.agents.get(kept.id)).toEqual(told);
   });
 
+  it("lets go again of an agent who has left and of whom it is told late", async () => {
+    startFeed({ doubtMs: 20 });
+    await connectionIs("live");
+    const late = world.agents.pop() as Agent;
+    server.send({ type: "reset", topics: [], position: world.position });
+    await vi.waitFor(() => expect(feed.directory.agents.has(late.id)).toBe(false));
+    server.faults.readDelayMs = 150;
+    const { position } = world;
+    const nothing = { calls: [], events: [], alerts: [], eventsOmitted: 0, traces: [] };
+    server.send({ type: "update", position, ...nothing, agents: [late] });
+    await vi.waitFor(() => expect(feed.directory.agents.has(late.id)).toBe(true));
+    await vi.waitFor(() => expect(feed.directory.agents.has(late.id)).toBe(false));
+  });
+
   it("does not call itself live while the snapshot after a reset fails, and recovers", async () => {
     world.initiate("medical_spanish");
     startFeed();

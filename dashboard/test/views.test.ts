@@ -308,8 +308,10 @@ describe("a reading", () => {
     ).toBe(state),
   );
 
-  it("that a gateway answers in place of the API has failed, and is tried again", async () =>
-    expect(await stateAfter(new ApiError(404, null))).toBe("failed"));
+  it.each([403, 404])(
+    "that a gateway answers %i in place of the API has failed, and is tried again",
+    async (status) => expect(await stateAfter(new ApiError(status, null))).toBe("failed"),
+  );
 
   it("that is not answered has failed", async () =>
     expect(await stateAfter(new TypeError("no network"))).toBe("failed"));

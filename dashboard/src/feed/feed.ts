@@ -3,7 +3,7 @@
  * poll where sockets are not to be had, and check a silent feed by reading.
  */
 
-import type { ClientFrame, ServerFrame, SubscribedFrame, UpdateFrame } from "../contracts";
+import type { Agent, ClientFrame, ServerFrame, SubscribedFrame, UpdateFrame } from "../contracts";
 import { type Api, ApiError, type Halt } from "./api";
 import { Backoff } from "./backoff";
 import { type Connection, connectionOf } from "./connection";
@@ -192,11 +192,20 @@ export class Feed {
 
   private hearUpdate(frame: UpdateFrame): void {
     this.floor.applyUpdate(frame);
-    this.directory.putAgents(frame.agents ?? []);
+    this.hearAgents(frame.agents ?? []);
     this.resume.saw(frame.position, this.now);
     this.updatedAt = this.now;
     if (this.isSubscribed) this.prove(); // Else it is part of a replay, whose end `subscribed` tells.
     this.options.onUpdate(frame);
+  }
+
+  private hearAgents(agents: readonly Agent[]): void {
+    const hasStrangers = agents.some(({ id }) => !this.directory.agents.has(id));
+    this.directory.putAgents(agents);
+    // New to our queues, or one who has just left them and is told of late: the next list says which.
+    if (hasStrangers) {
+      this.nextDirectoryAt = Math.min(this.nextDirectoryAt, this.now + this.options.times.doubtMs);
+    }
   }
 
   /** Something was missed: only a snapshot that begins after this moment heals it. */
