@@ -17,6 +17,7 @@ FUTURE_TOLERANCE = timedelta(minutes=5)  # a sender's clock may be ahead by this
 MAX_DEPTH, MAX_ENTRIES, MAX_TEXT = 5, 100, 4000
 MAX_NUMBER = 2**63
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]")
 MAX_METADATA = 8_000  # travels with every view of its call, in frames of 32 KB
 
 
@@ -70,7 +71,7 @@ def _check_text(value: object) -> None:
 
 
 def _only_text(value: object) -> object:
-    if isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\d[Tt]", value):
+    if isinstance(value, str) and _DATE_AND_TIME.match(value):
         return value
     raise ValueError("must be an RFC 3339 time with its offset, such as 2026-01-31T12:00:00.000Z")
 

@@ -78,7 +78,7 @@ _CONFLICTS = (errors.UniqueViolation, errors.DeadlockDetected, errors.Serializat
 
 def _leave_nothing_open(connection: psycopg.Connection[Any]) -> None:
     with suppress(psycopg.Error):
-        if not connection.closed and connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+        if not connection.closed and connection.pgconn.transaction_status != psycopg.pq.TransactionStatus.IDLE:
             connection.execute("rollback")
 
 
