@@ -6,18 +6,19 @@ from bench.stage import Figure, stage
 
 
 def main() -> None:
+    # The spinner first: it takes over what its process writes, and a stage lets nothing of that come to it.
     figures: list[Figure] = []
     with console.status("Import times …"):
         figures += imports.measure()
-    with stage() as ground, console.status("Ingest …"):
+    with console.status("Ingest …"), stage() as ground:
         figures += ingest.measure(ground)
-    with stage() as ground, console.status("Timers …"):
+    with console.status("Timers …"), stage() as ground:
         figures += timers.measure(ground)
-    with stage() as ground, console.status("Routing …"):
+    with console.status("Routing …"), stage() as ground:
         figures += routing.measure(ground)
-    with stage(settings=reads.SETTINGS) as ground, console.status(f"Reads of {reads.CALLS:,} calls …"):
+    with console.status(f"Reads of {reads.CALLS:,} calls …"), stage(settings=reads.SETTINGS) as ground:
         figures += reads.measure(ground)
-    with stage() as ground, console.status("Feed …"):
+    with console.status("Feed …"), stage() as ground:
         figures += feed.measure(ground)
     with console.status("POST to socket …"):
         figures += live.measure()

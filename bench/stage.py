@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -62,7 +62,7 @@ class Stage:
         os.environ.update(DATABASE_URL=database_url, REDIS_URL=self.redis.url, TOKEN_KEY=KEY, LOG_LEVEL="ERROR")  # noqa: TID251 - as Lambda does
         for cached in (settings.settings, *(v for v in vars(wiring).values() if hasattr(v, "cache_clear"))):
             cached.cache_clear()
-        logging.getLogger().setLevel(logging.ERROR)  # a terminal that scrolls is not what is measured
+        logging.getLogger().setLevel(logging.ERROR)
 
 
 @contextmanager
@@ -70,10 +70,11 @@ def stage(kept: Path | None = None, settings: Mapping[str, str] | None = None) -
     """Postgres as it runs in production: every commit is on disk before it is answered.
 
     `kept` is a folder whose databases outlive the run; without it they go with it. Whoever ends this process ends them
-    too: its servers would outlive a process that is told to go and takes no notice.
+    too: its servers would outlive a process that is told to go and takes no notice. What functions write for CloudWatch
+    goes nowhere meanwhile: a terminal that scrolls is not what is measured.
     """
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
         home = kept or Path(folder)
         home.mkdir(exist_ok=True)
         home.chmod(0o755)
