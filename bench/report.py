@@ -11,6 +11,11 @@ from bench.stage import Figure
 console = Console(file=sys.stdout)  # the terminal's own: a stage takes the name for what nobody reads
 
 
+def brief(figure: Figure) -> str:
+    ratio = f", {figure.ratio:.2f} of {_shown(figure.ceiling or 0)}" if figure.ratio else ""
+    return f"{figure.name}: {_shown(figure.value)} {figure.unit}{ratio}"
+
+
 def table(figures: list[Figure]) -> Table:
     title = f"Switchboard beside this machine's ceilings, one run on Python {python_version()}"
     shown = Table(title=title, title_justify="left")
