@@ -96,6 +96,46 @@ def test_days_that_begin_half_an_hour_later_for_some_months_are_told_apart(floor
     assert figures(floor, rolled=True, **asked) == figures(floor, rolled=False, **asked)
 
 
+@pytest.mark.parametrize("bucket", ["30m", "1h", "1d"])
+@pytest.mark.parametrize(
+    ("zone", "begin", "hours"),
+    [
+        ("Europe/Madrid", "2025-03-28T23:00:00Z", 23),
+        ("Europe/Madrid", "2025-10-24T22:00:00Z", 25),
+        ("Africa/Cairo", "2025-04-23T22:00:00Z", 23),  # from 0 to 1 at midnight
+        ("America/Havana", "2025-11-01T04:00:00Z", 25),  # from 1 to 0: two midnights
+        ("Australia/Lord_Howe", "2025-04-04T13:00:00Z", 24.5),
+    ],
+)
+def test_a_bucket_ends_where_the_next_begins_although_clocks_are_changed(
+    floor: Floor, zone: str, begin: str, hours: float, bucket: str
+) -> None:
+    """The second of three days is shorter or longer: each bucket counts what lies between its ends."""
+    since = datetime.fromisoformat(begin)
+    until = since + timedelta(hours=48 + hours)
+    here = [since + timedelta(minutes=25 * n) for n in range((until - since) // timedelta(minutes=25))]
+    told = [{"occurredAt": at.isoformat(), "callId": f"call-{n}"} for n, at in enumerate(here)]
+    call = {"event": "call_initiated", "type": "voice", "queueId": "medical_spanish"}
+    floor.send(*(call | at for at in told), history=True)
+    signed_in = {
+        "event": "agent_status_changed",
+        "agentId": "interpreter-01",
+        "status": "available",
+        "occurredAt": begin,
+    }
+    floor.send(signed_in, signed_in | {"status": "offline", "occurredAt": until.isoformat()})
+    floor.keep_time()
+    for rolled in (True, False):
+        asked = {"from": begin, "to": until.isoformat(), "zone": zone, "bucket": bucket}
+        rows = figures(floor, rolled=rolled, **asked)
+        parts = [(datetime.fromisoformat(row["start"]), datetime.fromisoformat(row["end"])) for row in rows]
+        assert [start for start, _ in parts] == [since, *(end for _, end in parts[:-1])]
+        if bucket == "1d":
+            assert [end - start for start, end in parts] == [timedelta(hours=h) for h in (24, hours, 24)]
+        assert [row["offered"] for row in rows] == [sum(start <= at < end for at in here) for start, end in parts]
+        assert [row["agentTime"]["staffed"] for row in rows] == [(end - start).total_seconds() for start, end in parts]
+
+
 def test_a_rebuild_mends_what_differs(floor: Floor) -> None:
     floor.send(*(event for number in range(10) for event in story(number)))
     shelve_all(floor)

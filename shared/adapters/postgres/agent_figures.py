@@ -44,7 +44,7 @@ def statement(span: Span) -> LiteralString:
     key: LiteralString = "agent_id" if "agent" in span.group_by else "null::text"
     totals: LiteralString = ", ".join([f"sum({name})::bigint as {name}" for name in agent_time.NAMES])
     return f"""
-        select found.*, {buckets.ending("found.start")} as ends from (
+        select found.*, {buckets.ending(span, "found.start")} as ends from (
             select start, agent_id, {totals} from (
                 select {buckets.begin(span, "rolled.start")} as start, {key} as agent_id,
                     {", ".join(agent_time.NAMES)} from ({_ROLLED}) rolled

@@ -14,22 +14,52 @@ def begin(span: Span, moment: LiteralString) -> LiteralString:
     """Of the bucket in which a moment lies."""
     if span.bucket is None:
         return "%(start)s::timestamptz"
-    day: LiteralString = f"date_trunc('day', {moment}, %(zone)s)"
-    return day if span.bucket == "1d" else f"date_bin(%(width)s::interval, {moment}, {day})"
+    if span.bucket == "1d":
+        return day(span.zone, moment)
+    return f"date_bin(%(width)s::interval, {moment}, {_midnight(moment)})"
 
 
-def ending(start: LiteralString) -> LiteralString:
-    """Of the bucket that begins at `start`, or of the range where that is earlier."""
-    return f"""case when %(bucket)s::text is null then %(end)s::timestamptz
-        else least(({start} at time zone %(zone)s + %(width)s::interval) at time zone %(zone)s, %(end)s) end"""
+def ending(span: Span, start: LiteralString) -> LiteralString:
+    """Of the bucket that begins at `start`, or of the range where that is earlier. Hours last an hour on the day, too,
+    on which a clock shows one of them twice.
+    """
+    if span.bucket is None:
+        return "%(end)s::timestamptz"
+    following = _following(span.zone, _midnight(start))
+    if span.bucket == "1d":
+        return f"least({following}, %(end)s)"
+    return f"least({start} + %(width)s::interval, {following}, %(end)s)"
+
+
+def day(zone: str, moment: LiteralString) -> LiteralString:
+    """The beginning of the day in which a moment lies. Where clocks go back over midnight, as in Havana, a day has two
+    midnights, of which Postgres takes the second.
+    """
+    midnight = _midnight(moment)
+    if "/" not in zone:
+        return midnight
+    return f"""case when date_trunc('day', {midnight} - interval '1 hour', %(zone)s) = {midnight}
+        then {midnight} - interval '1 hour' else {midnight} end"""
+
+
+def _midnight(moment: LiteralString) -> LiteralString:
+    return f"date_trunc('day', {moment}, %(zone)s)"
+
+
+def _following(zone: str, moment: LiteralString) -> LiteralString:
+    """The day behind the one that begins at `moment`: not a day later, where clocks go on at midnight, as in Cairo."""
+    return day(zone, f"({moment} + interval '30 hours')")
 
 
 def touched(span: Span, since: LiteralString, until: LiteralString) -> LiteralString:
     """The buckets that a stretch of time reaches into, each with its `following`: for a lateral."""
     if span.bucket is None:
         return "select %(start)s::timestamptz as bucket, %(end)s::timestamptz as following"
-    days: LiteralString = f"""select day, date_add(day, interval '1 day', %(zone)s) as following
-        from generate_series(date_trunc('day', {since}, %(zone)s), {until}, interval '1 day', %(zone)s) day
+    days: LiteralString = f"""select day, following from generate_series(
+            date_trunc('day', {since}, %(zone)s), {until} + interval '1 day', interval '1 day', %(zone)s
+        ) moment, lateral (
+            select {day(span.zone, "moment")} as day, {_following(span.zone, "moment")} as following
+        ) days
         where day < {until}"""
     if span.bucket == "1d":
         return f"select day as bucket, following from ({days}) days"

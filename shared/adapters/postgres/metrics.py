@@ -61,8 +61,8 @@ class PostgresFigures:
     def day_begin(self, now: datetime, zone: str) -> datetime:
         if zone == "UTC":
             return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        asked = "select date_trunc('day', %s::timestamptz, %s) as begin", [now, buckets.zone(zone)]
-        return self._rows(*asked)[0]["begin"]
+        begin: LiteralString = "select " + buckets.day(zone, "%(now)s::timestamptz") + " as begin"
+        return self._rows(begin, {"now": now, "zone": buckets.zone(zone)})[0]["begin"]
 
     def groups(self, span: Span, limit: int) -> list[Group]:
         if not span.bucket and not span.group_by:
@@ -137,7 +137,7 @@ def _statement(span: Span, cover: Mapping[str, Any]) -> LiteralString:
     )
     parts += (" group by " + grouped) if span.bucket or keys else " having count(*) > 0"
     ordered: LiteralString = ", ".join(["part.start", *("part." + key + ' collate "C" nulls last' for key in keys)])
-    ends: LiteralString = buckets.ending("part.start") + " as ends"
+    ends: LiteralString = buckets.ending(span, "part.start") + " as ends"
     return "select part.*, " + ends + " from (" + parts + ") part order by " + ordered + " limit %(limit)s"
 
 
