@@ -316,6 +316,13 @@ def test_who_was_transferred_waits_since_then_whoever_rings_meanwhile(api: Api) 
     assert waits_since(200)
 
 
+def test_who_called_by_a_clock_that_is_ahead_has_not_waited_yet(api: Api) -> None:
+    ahead = (datetime.now(UTC) + timedelta(seconds=200)).isoformat()
+    api.post([story(5)[0] | {"occurredAt": ahead}])
+    now = api.call("GET", "/api/metrics")[1]["now"]
+    assert (now["waiting"], now["longestCurrentWait"]) == (1, 0)
+
+
 def test_a_narrow_token_is_shown_the_figures_of_its_queues(api: Api) -> None:
     tell(api, range(60))
     narrow = tokens.mint(KEY, role="supervisor", queues=("legal_english",))

@@ -35,7 +35,8 @@ _NOW_OF_AGENT: LiteralString = (
 )
 _GAUGES = """
 select count(*) filter (where call.status = 'waiting') as waiting,
-    coalesce(max(extract(epoch from
+    -- a sender's clock may be ahead of ours
+    greatest(max(extract(epoch from
         %(now)s - coalesce((call.state->>'transferred_at')::timestamptz, call.initiated_at)))
         filter (where call.status = 'waiting'), 0)::float as longest_current_wait,
     count(*) filter (where call.status = 'active') as active,
