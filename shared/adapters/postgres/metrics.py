@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from math import gcd
 from typing import Any, LiteralString
 
 from psycopg import errors
@@ -43,9 +44,9 @@ select count(*) filter (where call.status = 'waiting') as waiting,
     count(*) filter (where call.status = 'on_hold') as on_hold
 from calls_live call where call.ended_at is null and call.initiated_at is not null
 """
-# Whether all days of a range do. Lord Howe's move by half an hour twice a year: looked at in between as well.
-_ON_THE_HOUR = """
-select bool_and(extract(minute from date_trunc('day', moment, %(zone)s)) = 0) as always
+# Of all days of a range. Lord Howe's move by half an hour twice a year: looked at in between as well.
+_MINUTES = """
+select distinct extract(minute from date_trunc('day', moment, %(zone)s))::int as past_the_hour
 from (select generate_series(%(start)s::timestamptz, %(end)s, '30 days') union select %(end)s) looked_at (moment)
 """
 _AGENTS = """
@@ -93,14 +94,15 @@ class PostgresFigures:
             span.bucket,
             by_agent=span.by_agent,
             utc=span.zone == "UTC",
-            whole_hours=self._begins_on_the_hour(span),
+            minutes=self._days_begin(span),
         )
         return rollups.cover(span.start, span.end, grains if self._rolled else [])
 
-    def _begins_on_the_hour(self, span: Span) -> bool:
+    def _days_begin(self, span: Span) -> int:
+        """After a full hour, in minutes, or some multiple of what this gives."""
         if span.zone == "UTC":
-            return True
-        return self._rows(_ON_THE_HOUR, buckets.parameters(span))[0]["always"]
+            return 60
+        return gcd(60, *(row["past_the_hour"] for row in self._rows(_MINUTES, buckets.parameters(span))))
 
     def _cover(self, span: Span) -> dict[str, Any]:
         found = self._covered(span)

@@ -139,15 +139,19 @@ def _take(found: Cover, start: datetime, end: datetime, grains: Sequence[str]) -
     _take(found, last, end, grains[1:])
 
 
-def grains(bucket: str | None, *, by_agent: bool, utc: bool, whole_hours: bool) -> list[str]:
-    """Those of which no row lies across the border of two buckets. `whole_hours` and `utc` say where days begin."""
-    wide = [name for name in ("1d", "1h") if _fits(name, bucket, utc=utc, whole_hours=whole_hours)]
-    return [f"{name} agent" for name in wide] if by_agent else [*wide, "5m"]
+def grains(bucket: str | None, *, by_agent: bool, utc: bool, minutes: int) -> list[str]:
+    """Those of which no row lies across the border of two buckets. `minutes` and `utc` say where days begin: so many
+    minutes after a full hour, or a multiple of them.
+    """
+    fitting = [name for name in ("1d", "1h", "5m") if _fits(name, bucket, utc=utc, minutes=minutes)]
+    return [f"{name} agent" for name in fitting if name != "5m"] if by_agent else fitting
 
 
-def _fits(grain: str, bucket: str | None, *, utc: bool, whole_hours: bool) -> bool:
+def _fits(grain: str, bucket: str | None, *, utc: bool, minutes: int) -> bool:
     if bucket is None:
         return True
+    if grain == "5m":
+        return minutes % 5 == 0
     if grain == "1h":
-        return bucket in ("1h", "1d") and whole_hours
+        return bucket in ("1h", "1d") and minutes % 60 == 0
     return bucket == "1d" and utc
