@@ -20,6 +20,10 @@ select id from calls c where id > %s and not history and not exists (
     select from events e where e.call_id = c.id and e.txid >= (select through from agent_time_kept)
 ) order by id limit %s
 """
+# Of calls that somebody wrote to since they were chosen: a statement sees what was committed before it.
+_WRITTEN_TO = """
+select call_id from events where call_id = any(%s) and txid >= (select through from agent_time_kept)
+"""
 _AGENTS = "select id from agents order by id"
 _MONTHS = """
 select greatest(month, kept_since), month + interval '1 month' from agent_time_kept, (
@@ -38,7 +42,9 @@ def compare(database: Database, *, mend: bool) -> Iterator[list[str]]:
     while call_ids := _column(database, _CALLS, [after, A_BATCH]):
         after = call_ids[-1]
         with _turn(book, mend=mend) as turn:
-            yield [agent_id for agent_id, _ in settle(turn, call_ids)]
+            found = settle(turn, call_ids)
+            written_to = _column(database, _WRITTEN_TO, [call_ids]) if found else ()
+            yield [agent_id for agent_id, word in found if word.source not in written_to]
     for agent_id in _column(database, _AGENTS):
         with _turn(book, mend=mend) as turn:
             change = settle_agent(turn, agent_id)

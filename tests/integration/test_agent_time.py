@@ -222,6 +222,23 @@ def test_what_was_spoilt_is_found_and_mended(floor: Floor, begin: datetime) -> N
     assert floor.rows("select * from agent_spans order by began, source, step") == whole
 
 
+def test_what_is_written_while_it_is_looked_for_is_no_difference(
+    floor: Floor, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    floor.one("call_initiated", type="voice", queueId="medical_spanish")
+    floor.one("call_routed", agentId="interpreter-01", routingTime=1)
+    floor.keep_time()
+    settle = agent_time.settle
+    with closing(Floor(database_url, floor.clock)) as other:
+
+        def settle_beside(*turn: Any) -> Any:
+            assert other.one("call_answered", waitTime=2).status == 201
+            return settle(*turn)
+
+        monkeypatch.setattr(agent_time, "settle", settle_beside)
+        assert wrong(floor) == (set(), 0)
+
+
 def test_what_lasted_no_millisecond_is_no_difference(floor: Floor) -> None:
     """Of undated events of one batch, each comes a microsecond after the one before."""
     call = {"callId": "call-1"}
