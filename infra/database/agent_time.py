@@ -74,8 +74,12 @@ def differing(database: Database, month: Month) -> int:
 
 
 def rebuild(database: Database, month: Month) -> None:
-    """Make this month's sums anew, in one transaction that the sweep's following does not come between."""
-    with PostgresTimeBook(database).alone():
+    """Make this month's sums anew, in one transaction that the sweep's following does not come between, if it was not
+    forgotten.
+    """
+    with PostgresTimeBook(database).alone() as turn:
+        if month.beginning < turn.kept_since:
+            return
         database.connection().execute("set local statement_timeout = 0")
         database.connection().execute(agent_time.EMPTY_MONTH, _asked(month))
         database.connection().execute(agent_time.COUNT_MONTH, _asked(month))

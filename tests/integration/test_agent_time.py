@@ -386,12 +386,16 @@ def test_a_month_is_forgotten_but_what_goes_on_and_the_sums(floor: Floor, begin:
     february = {"from": "2026-02-01T00:00:00Z", "to": floor.clock.at(LONG).isoformat(), "bucket": "1h"}
     january = {"from": begin.isoformat(), "to": "2026-02-01T00:00:00Z", "groupBy": "agent"}
     before = [known(figures(floor, asked)) for asked in (february, january)]
+    was_known, *_ = agent_time.months(floor.database)
     PostgresUpkeep(floor.database, floor.told, "this-one", lambda: None, keep_months=1).tidy(floor.clock.now())
     assert [month.beginning for month in agent_time.months(floor.database)] == [datetime(2026, 2, 1, tzinfo=UTC)]
     assert floor.rows("select count(*) as n from agent_spans where word = 'carried'")[0]["n"] == len(AGENTS)
     assert [known(figures(floor, asked)) for asked in (february, january)] == before
     assert [known(figures(floor, asked, rolled=False)) for asked in (february,)] == before[:1]
     assert wrong(floor) == (set(), 0)
+    assert agent_time.differing(floor.database, was_known) == 0
+    agent_time.rebuild(floor.database, was_known)  # which knew of the month before it was forgotten
+    assert known(figures(floor, january)) == before[1]
     late = {"event": "agent_status_changed", "agentId": "ana", "status": "away"}
     floor.send(late | {"occurredAt": "2026-01-31T12:00:01Z"})
     floor.keep_time()
