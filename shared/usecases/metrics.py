@@ -97,7 +97,7 @@ def show_metrics(figures: Figures, bearer: Bearer, parameters: dict[str, Any], n
         groups = _beside(span, groups, figures.times(span, MAX_ROWS + 1))
     if len(groups) > MAX_ROWS:
         detail = f"These are more than {MAX_ROWS} rows: ask for a shorter range, longer buckets or fewer groups."
-        raise refuse(400, detail, ("bucket", f"would give more than {MAX_ROWS} rows"))
+        raise refuse(400, detail, ("bucket" if span.bucket else "groupBy", f"would give more than {MAX_ROWS} rows"))
     narrowed = _narrowed(query)
     return {
         "from": rfc3339(span.start),
@@ -147,8 +147,12 @@ def _span(figures: Figures, bearer: Bearer, query: MetricsQuery, now: datetime) 
     day_began = figures.day_begin(min(end, now), query.zone)
     start = _sayable(query.since or day_began)
     if not timedelta(0) <= end - start <= LONGEST_RANGE:
-        problem = "is before `from`" if end < start else f"is more than {LONGEST_RANGE.days} days after `from`"
-        raise refuse(400, "Not valid: to", ("to", problem))
+        too_long = f"is more than {LONGEST_RANGE.days} days"
+        if query.until:
+            raise refuse(
+                400, "Not valid: to", ("to", "is before `from`" if end < start else f"{too_long} after `from`")
+            )
+        raise refuse(400, "Not valid: from", ("from", "is in the future" if end < start else f"{too_long} ago"))
     return Span(
         start=start,
         end=end,

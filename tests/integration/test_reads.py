@@ -347,6 +347,26 @@ def test_figures_of_the_edge_of_the_calendar_are_refused(api: Api, asked: dict[s
 
 
 @pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        ({"from": "2200-01-01T00:00:00Z"}, "from"),
+        ({"from": "2020-01-01T00:00:00Z"}, "from"),
+        ({"from": "2020-01-01T00:00:00Z", "to": "2022-01-01T00:00:00Z"}, "to"),
+        ({"to": "2200-01-01T00:00:00Z"}, "to"),
+        ({"groupBy": "language"}, "groupBy"),
+        ({"groupBy": "language", "bucket": "1d"}, "bucket"),
+    ],
+)
+def test_a_range_that_cannot_be_answered_names_a_parameter_that_was_sent(
+    api: Api, asked: dict[str, str], named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell(api, range(4))
+    monkeypatch.setattr("shared.usecases.metrics.MAX_ROWS", 1)
+    status, problem, _ = api.call("GET", "/api/metrics", query=asked)
+    assert (status, [error["field"] for error in problem["errors"]]) == (400, [named])
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [("zone", "Mars/Base"), ("zone", "x;y"), ("bucket", "2m"), ("groupBy", "sex"), ("to", "1999-01-01T00:00:00Z")],
 )
