@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from shared.domain.agents import ENGAGED, AgentStatus
 from shared.domain.call import Call, Status, as_met_by
-from shared.domain.facts import Event, Initiated, Source
+from shared.domain.facts import Event, Initiated
 from shared.domain.rules import IN_CONVERSATION, append, in_order
 from shared.domain.value import value
 
@@ -68,7 +68,7 @@ class Span:
 def words(events: Iterable[Event]) -> Iterator[tuple[str, str, Word]]:
     """What a call says of agents, by its applied events: the agent, the queue the call was in, the word.
 
-    History moves nobody.
+    A call that began as history moves nobody.
     """
     call: Call | None = None
     step = 0
@@ -76,7 +76,7 @@ def words(events: Iterable[Event]) -> Iterator[tuple[str, str, Word]]:
         if call is None and not isinstance(event.fact, Initiated):
             continue  # its beginning was forgotten
         before, call = call, append(call, event)
-        if event.source is Source.HISTORY or call.history:
+        if call.history:
             return
         for agent_id, at, status in _course(before, call, event):
             if event.received_at - at < A_YEAR:

@@ -279,6 +279,24 @@ def test_agents_are_at_each_moment_what_the_live_record_says_where_all_comes_in_
     assert seen == {"offline", "available", "offered", "on_call", "wrap_up", "away"}
 
 
+def test_a_call_that_began_live_lets_go_of_its_agent_also_where_its_end_is_told_as_history(floor: Floor) -> None:
+    """As when a log fills what an outage has left out."""
+    floor.rows("update queues set wrap_up_seconds = 0")
+    floor.one("call_initiated", type="voice", queueId="medical_spanish")
+    floor.one("call_routed", agentId="interpreter-01", routingTime=0)
+    floor.one("call_answered", waitTime=0)
+    floor.keep_time()
+    ended = {"event": "call_ended", "callId": "call-1", "endReason": "completed", "duration": 60}
+    floor.clock.go_to(600)
+    assert floor.send(ended | {"occurredAt": floor.clock.at(60).isoformat()}, history=True)[0].status == 201
+    floor.keep_time()
+    assert floor.agent("interpreter-01")[0] == "available"
+    (row,) = figures(floor, {"agentId": "interpreter-01", "from": floor.clock.at(0).isoformat()})
+    assert row.agent_time is not None
+    assert (round(row.agent_time.on_call), round(row.agent_time.available)) == (60, 540)
+    assert wrong(floor) == (set(), 0)
+
+
 def test_who_is_set_up_as_available_is_signed_in_from_then_on(floor: Floor) -> None:
     setup = AgentSetup(name="Dora", languages=[], queues=[], status="available")
     floor.desk.agents.put_agent("dora", setup, floor.clock.now())

@@ -20,16 +20,21 @@ from shared.usecases.keep_time import Change, OfAgent, Timeline, Turn
 CARRIED = "carried"
 # Whoever has this row keeps the time. All below the horizon is there to be seen, in whatever order it was committed.
 _TAKE = "select through, kept_since, horizon_position() as horizon from agent_time_kept for update"
-# History moves no agent, however much of it there is: so many events are looked at, and so many of the others taken.
+# A call that began as history moves no agent, however much of it there is: so many events are looked at, and so many of
+# the others taken. What is told as history of a call that began otherwise does; such a call is live for an hour yet.
 LOOKED_AT = 20_000
-_NEW_EVENTS = """
-select count(*) as seen, max(txid) as last, count(*) filter (where source <> 'history') as found,
-    (array_agg(txid order by txid) filter (where source <> 'history'))[%(limit)s] as full_at
+_MOVES: LiteralString = """
+(source <> 'history' or exists (select from calls_live c where c.id = e.call_id and not c.history))
+"""
+_NEW_EVENTS: LiteralString = f"""
+select count(*) as seen, max(txid) as last, count(*) filter (where moves) as found,
+    (array_agg(txid order by txid) filter (where moves))[%(limit)s] as full_at
 from (
-    select txid, source from events where txid >= %(through)s and txid < %(horizon)s order by txid limit %(looked_at)s
+    select txid, {_MOVES} as moves from events e
+    where txid >= %(through)s and txid < %(horizon)s order by txid limit %(looked_at)s
 ) new
 """
-_CALLS = "select distinct call_id from events where txid >= %s and txid < %s and source <> 'history'"
+_CALLS: LiteralString = f"select distinct call_id from events e where txid >= %s and txid < %s and {_MOVES}"
 # As `StatusChange.source` has it.
 _REPORT: LiteralString = """
     agent_id, status, at,
