@@ -28,6 +28,9 @@ _OPTIONS: dict[str, Any] = {
     "tcp_user_timeout": 5_000,  # ms: a server that vanished without a word is left then, not after a quarter of an hour
     "prepare_threshold": 1,
 }
+# Behind a failover a name may lead to a standby for a while, and a full disk makes a server read-only: who would write
+# there waits for another connection. Postgres says with the first word what it is, so this costs no round trip.
+_WRITING: dict[str, Any] = {**_OPTIONS, "target_session_attrs": "read-write"}
 
 # Every statement's bound on the server. Said after the connection is made, in one round trip, for RDS Proxy refuses a
 # connection that brings `options`; it keeps the connection for us from then on, as each of ours lasts a process anyway.
@@ -55,6 +58,9 @@ set enable_mergejoin = off
 # that, and short enough that a function which is ended after 15 s can try a new connection and still answer.
 # `statement_timeout` ends nothing where Postgres is frozen, and TCP notices nothing where its machine lives on.
 PATIENCE_SECONDS = 8.0
+
+# Every way in which Postgres can be away. One that has become read-only is there and of no use until it is not.
+AWAY = (psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction)
 
 RV = TypeVar("RV")
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -87,13 +93,14 @@ class Database:
     def __init__(self, url: str, *, read_only: bool = False, patience_seconds: float | None = PATIENCE_SECONDS) -> None:
         self._url, self._patience_seconds = url, patience_seconds
         self._settings: LiteralString = _SETTINGS + (_READ_ONLY if read_only else _BY_KEY)
+        self._options = _OPTIONS if read_only else _WRITING
         self._connection: psycopg.Connection[TupleRow] | None = None
 
     def connection(self) -> psycopg.Connection[TupleRow]:
         """Raises `UnavailableError` when Postgres cannot be reached."""
         if self._connection is None or not _is_alive(self._connection):
             with available():
-                self._connection = _connect(self._url, self._settings, self._patience_seconds)
+                self._connection = _connect(self._url, self._options, self._settings, self._patience_seconds)
         return self._connection
 
     def close(self) -> None:
@@ -103,9 +110,9 @@ class Database:
 
 
 def _connect(
-    url: str, settings: LiteralString, patience_seconds: float | None = PATIENCE_SECONDS
+    url: str, options: dict[str, Any], settings: LiteralString, patience_seconds: float | None
 ) -> psycopg.Connection[TupleRow]:
-    connection = ImpatientConnection.connect(url, **_OPTIONS)
+    connection = ImpatientConnection.connect(url, **options)
     connection.patience_seconds = patience_seconds
     try:
         connection.execute(settings, prepare=False)
@@ -144,13 +151,13 @@ def available(pipelined: Database | None = None) -> Generator[None]:
     except psycopg.Error as error:
         if pipelined:
             pipelined.close()
-        if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        if isinstance(error, AWAY):
             raise UnavailableError(str(error)) from error
         raise
 
 
 async def connect_async(url: str) -> psycopg.AsyncConnection[TupleRow]:
-    connection = await psycopg.AsyncConnection.connect(url, **_OPTIONS)
+    connection = await psycopg.AsyncConnection.connect(url, **_WRITING)
     try:
         await connection.execute(_SETTINGS, prepare=False)
     except psycopg.Error:

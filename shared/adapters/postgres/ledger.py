@@ -14,7 +14,7 @@ from psycopg.rows import TupleRow
 
 from shared.adapters.postgres import claims, codec, outbox, shelf, statements
 from shared.adapters.postgres.columns import array, by_column
-from shared.adapters.postgres.connection import Database, SilentError
+from shared.adapters.postgres.connection import AWAY, Database, SilentError
 from shared.domain.agents import ENGAGED, Effect
 from shared.domain.call import Call
 from shared.domain.facts import Limits
@@ -65,7 +65,7 @@ class PostgresJournal:
             self._database.close()
             if again:
                 raise ConflictError(str(error)) from error
-            if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+            if isinstance(error, AWAY):
                 raise UnavailableError(str(error)) from error
             raise
         finally:
