@@ -1,6 +1,7 @@
 """A minute of sweeping: a loop that sleeps until the next promise falls due, a second at most."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -80,7 +81,8 @@ def run_sweep(
             due_at = None
         wake_at = min(due_at or until, moment + LONGEST_SLEEP, until)
         sleep((wake_at - now()).total_seconds())
-    upkeep.resign(now())
+    with suppress(UnavailableError):  # the schedule starts the next one, too
+        upkeep.resign(now())
     return tally
 
 

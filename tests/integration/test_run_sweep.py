@@ -2,9 +2,12 @@
 
 from datetime import datetime, timedelta
 
+import pytest
+
 from shared.adapters.postgres.upkeep import PostgresUpkeep
 from shared.usecases import run_sweep as run_sweep_module
-from shared.usecases.run_sweep import run_sweep
+from shared.usecases.journal import UnavailableError
+from shared.usecases.run_sweep import Tally, run_sweep
 from shared.usecases.sweep_timers import Sweeper
 from tests.integration.conftest import Floor
 
@@ -107,3 +110,15 @@ def test_a_load_that_never_ends_keeps_no_sweep_beyond_its_minute(floor: Floor, m
     assert floor.clock.now() - begun < timedelta(seconds=12.5)
     assert ("call-1", "call_initiated") in floor.told.events()
     assert woken == ["sweep"]
+
+
+def test_a_sweep_that_ends_in_an_outage_of_postgres_has_waited_it_out(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise UnavailableError("away")
+
+    monkeypatch.setattr(floor.database, "connection", away)
+    upkeep = PostgresUpkeep(floor.database, floor.told, "this-one", lambda: None)
+    tally = run_sweep(floor.sweeper, upkeep, floor.clock.at(3), floor.clock.now, floor.clock.sleep)
+    assert tally == Tally(outages=3)
