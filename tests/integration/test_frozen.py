@@ -1,6 +1,7 @@
 """A server that is frozen takes what is sent to it and says nothing: whoever asks is answered all the same."""
 
 import os
+import select
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ import pytest
 from infra.local.postgres import Postgres
 from infra.local.redis import Redis
 from shared import wiring
+from shared.adapters.postgres import codec
 from shared.adapters.postgres.ledger import PostgresLedger
 from tests.integration.test_bad_input import nothing_recorded
 from tests.integration.test_rest import INITIATED, Api, api  # noqa: F401 - a fixture
@@ -114,3 +116,22 @@ def test_no_sender_waits_for_a_frozen_redis(api: Api, redis_server: Redis) -> No
         freeze()
         assert in_time(lambda: api.post(INITIATED | {"callId": "call-2"}))[0] == 201
     assert api.post(INITIATED | {"callId": "call-3"})[0] == 201
+
+
+def test_who_was_frozen_in_the_middle_of_a_transaction_is_told_to_try_again(
+    api: Api,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Postgres waits for nobody with the agent's row locked: it ends the session."""
+    away = {"event": "agent_status_changed", "agentId": "interpreter-01", "status": "away", "eventId": "away"}
+    connection, read = wiring.database().connection(), codec.agent_from_row
+    connection.execute("set idle_in_transaction_session_timeout = '1ms'")
+
+    def read_late(row: Any) -> Any:
+        assert select.select([connection], [], [], ENDED_AFTER_SECONDS)[0], "its last word"
+        return read(row)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(codec, "agent_from_row", read_late)
+        assert_unavailable(api.post(away))
+    assert api.post(away)[0] == 201

@@ -59,8 +59,14 @@ set enable_mergejoin = off
 # `statement_timeout` ends nothing where Postgres is frozen, and TCP notices nothing where its machine lives on.
 PATIENCE_SECONDS = 8.0
 
-# Every way in which Postgres can be away. One that has become read-only is there and of no use until it is not.
-AWAY = (psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction)
+# Every way in which Postgres can be away. One that has become read-only is there and of no use until it is not; and it
+# ends the session of a function that was itself frozen in the middle of a transaction.
+AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    errors.ReadOnlySqlTransaction,
+    errors.IdleInTransactionSessionTimeout,
+)
 
 RV = TypeVar("RV")
 NEVER = datetime.max.replace(tzinfo=UTC)
