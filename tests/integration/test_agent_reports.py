@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from shared.adapters.postgres import agents
 from shared.adapters.postgres.agent_time import LAST_FIRST
 from tests.integration.conftest import Floor
 from tests.integration.test_routing import set_up
@@ -138,3 +139,19 @@ def test_what_is_said_around_a_call_holds_whatever_came_last(
 def of_agent(floor: Floor, agent_id: str, second: int, event: dict[str, Any]) -> dict[str, Any]:
     own = {"callId": f"{agent_id}-talk", "occurredAt": floor.clock.at(second).isoformat()}
     return event | own | ({"agentId": agent_id} if event["event"] in ("call_routed", "call_no_answer") else {})
+
+
+def test_an_id_that_two_agents_use_at_one_moment_is_refused_the_second(
+    floor: Floor, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {"event": "agent_status_changed", "status": "away", "eventId": "one"}
+    other, placed = Floor(database_url, floor.clock), agents._placed
+
+    def placed_late(*told: Any) -> Any:
+        monkeypatch.undo()
+        assert other.send(said | {"agentId": "interpreter-02"})[0].status == 201
+        return placed(*told)
+
+    monkeypatch.setattr(agents, "_placed", placed_late)
+    assert floor.send(said | {"agentId": "interpreter-01"})[0].status == 422
+    other.close()

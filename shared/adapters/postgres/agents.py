@@ -99,6 +99,12 @@ class PostgresAgents:
         self._database = database
 
     def change(self, change: StatusChange) -> AgentChange:
+        try:
+            return self._change(change)
+        except errors.UniqueViolation:  # another agent's word took its id at this moment, and is known by now
+            return self._change(change)
+
+    def _change(self, change: StatusChange) -> AgentChange:
         connection = self._database.connection()
         with available(), connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
             row = cursor.execute(_LOCK, [change.agent_id]).fetchone()
