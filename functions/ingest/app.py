@@ -14,7 +14,15 @@ from shared.contracts import cloudevents
 from shared.contracts.body import items
 from shared.contracts.dead_letters import parse_redrive
 from shared.contracts.problems import Problem
-from shared.contracts.setup import AgentSetup, QueueSetup, parse_id, parse_key, parse_new_agent, parse_setup
+from shared.contracts.setup import (
+    AgentSetup,
+    QueueSetup,
+    parse_history,
+    parse_id,
+    parse_key,
+    parse_new_agent,
+    parse_setup,
+)
 from shared.contracts.trace import from_xray, parsed
 from shared.usecases.agents import set_up_agent
 from shared.usecases.journal import UnavailableError
@@ -32,7 +40,7 @@ log = wiring.logger("ingest")
 def post_events() -> Response:
     bearer = rest.authenticate(app)
     rest.require(bearer.may_send, "send events")
-    history = rest.query(app).get("history") == "true"
+    history = parse_history(rest.query(app).get("history", "false"))
     rest.require(bearer.may_administer or not history, "send history")
     body = _events()
     key = parse_key(rest.header(app, "idempotency-key"))

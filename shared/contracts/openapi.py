@@ -45,6 +45,13 @@ _EVENTS = (
     "with a `BatchAnswer`."
 )
 
+_HISTORY: Json = {
+    "name": "history",
+    "in": "query",
+    "description": "`true` for what is over: it moves no agent and arms no timer. For administrators.",
+    "schema": {"type": "string", "enum": ["true", "false"], "default": "false"},
+}
+
 
 class _Plain(GenerateJsonSchema):
     """Without a title for each field, which would only say its name again."""
@@ -144,7 +151,8 @@ def _post_events() -> Json:
         "201": _told("recorded", one),
         "202": _told("parked until its predecessor comes, or kept until the agent's call is over", one),
     }
-    return _send("Send events", "Events", "Answer") | {"description": _EVENTS, "responses": _answers(good)}
+    told = {"description": _EVENTS, "parameters": [_HISTORY], "responses": _answers(good)}
+    return _send("Send events", "Events", "Answer") | told
 
 
 def _told(words: str, schema: Json) -> Json:

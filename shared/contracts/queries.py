@@ -22,7 +22,8 @@ YesOrNo = Literal["true", "false"]
 
 
 def _several(value: object) -> object:
-    return [part for part in value.split(",") if part] if isinstance(value, str) else value
+    """None at all is not understood: a filter that was left empty by mistake must not show everything."""
+    return value.split(",") if isinstance(value, str) else value
 
 
 def _moment(value: object) -> object:
@@ -44,7 +45,9 @@ def _whole(value: object) -> object:
     return int(value)
 
 
-Several = BeforeValidator(_several)
+T = TypeVar("T")
+SEVERAL = BeforeValidator(_several)
+Several = Annotated[tuple[T, ...], Field(min_length=1, max_length=200), SEVERAL]
 QueryMoment = Annotated[datetime, BeforeValidator(_moment)]
 IdOrNobody = Id | Literal["-"]
 LanguageOrNobody = Language | Literal["-"]
@@ -72,10 +75,10 @@ class Query(BaseModel):
 class Narrowed(Query):
     """Which calls, by what they have. Without `queueId`, all that the token permits."""
 
-    queue_id: Annotated[tuple[Id, ...], Several, Field(max_length=200)] = ()
-    agent_id: Annotated[tuple[IdOrNobody, ...], Several, Field(max_length=200)] = ()
-    language: Annotated[tuple[LanguageOrNobody, ...], Several, Field(max_length=50)] = ()
-    type: Annotated[tuple[Literal["voice", "video"], ...], Several] = ()
+    queue_id: Several[Id] = ()
+    agent_id: Several[IdOrNobody] = ()
+    language: Annotated[tuple[LanguageOrNobody, ...], Field(min_length=1, max_length=50), SEVERAL] = ()
+    type: Several[Literal["voice", "video"]] = ()
     since: Annotated[QueryMoment | None, Field(alias="from", description="the earliest start")] = None
     until: Annotated[QueryMoment | None, Field(alias="to", description="starts before this time")] = None
 
@@ -88,20 +91,16 @@ class Paged(Query):
 class CallsQuery(Narrowed, Paged):
     """All that is given must hold; of several values of one parameter, any."""
 
-    status: Annotated[tuple[StatusName, ...], Several] = ()
-    flag: Annotated[tuple[FlagName, ...], Several] = ()
-    no_flag: Annotated[tuple[FlagName, ...], Several, Field(description="none of these")] = ()
-    end_reason: Annotated[tuple[Literal["completed", "abandoned", "failed"], ...], Several] = ()
+    status: Several[StatusName] = ()
+    flag: Several[FlagName] = ()
+    no_flag: Annotated[Several[FlagName], Field(description="none of these")] = ()
+    end_reason: Several[Literal["completed", "abandoned", "failed"]] = ()
     id: Annotated[Id | None, Field(description="how the call's id begins; then sorted by id")] = None
     answered: YesOrNo | None = None
     waited: Annotated[YesOrNo | None, Field(description="whether the wait is over and known")] = None
     held: YesOrNo | None = None
     missed: Annotated[YesOrNo | None, Field(description="whether an offer rang out")] = None
-    missed_by: Annotated[
-        tuple[Id, ...],
-        Several,
-        Field(max_length=200, description="whose phone rang in vain, whoever had the call then"),
-    ] = ()
+    missed_by: Annotated[Several[Id], Field(description="whose phone rang in vain, whoever had the call then")] = ()
     transferred: YesOrNo | None = None
     sort: Annotated[
         SortName | None,
@@ -110,7 +109,7 @@ class CallsQuery(Narrowed, Paged):
             "only, the next deadline first; by id where `id` is given"
         ),
     ] = None
-    fields: Annotated[tuple[Annotated[str, Field(json_schema_extra={"enum": [*CALL_FIELDS]})], ...], Several] = ()
+    fields: Several[Annotated[str, Field(json_schema_extra={"enum": [*CALL_FIELDS]})]] = ()
     format: Annotated[FormatName | None, Field(description="stands before the Accept header")] = None
 
     @field_validator("fields")
@@ -138,7 +137,7 @@ class EventsQuery(Paged):
 class MetricsQuery(Narrowed):
     """Without `from` since the day began, without `to` until now."""
 
-    group_by: Annotated[tuple[GroupName, ...], Several, Field(max_length=4)] = ()
+    group_by: Annotated[tuple[GroupName, ...], Field(min_length=1, max_length=4), SEVERAL] = ()
     bucket: BucketName | None = None
     zone: Zone = "UTC"
 

@@ -88,3 +88,10 @@ def parse_key(header: str) -> str | None:
     if len(key) > MAX_KEY:
         raise refuse(400, "Not valid: Idempotency-Key", ("Idempotency-Key", f"is longer than {MAX_KEY} characters"))
     return key
+
+
+def parse_history(told: str) -> bool:
+    """Whether what is sent is history. What is misspelt must not move the floor. Raises `ProblemError` (400)."""
+    if told not in ("true", "false"):
+        raise refuse(400, "Not valid: history", ("history", "is neither true nor false"))
+    return told == "true"

@@ -135,6 +135,13 @@ def test_an_idempotency_key_is_an_id_like_any_other(api: Api, key: str) -> None:
     assert nothing_recorded()
 
 
+@pytest.mark.parametrize("told", ["", "1", "True", "yes", "true "])
+def test_what_is_not_clearly_history_moves_nothing(api: Api, told: str) -> None:  # noqa: F811 - a fixture
+    status, problem, _ = api.post(INITIATED, query={"history": told})
+    assert (status, problem["errors"][0]["field"]) == (400, "history")
+    assert nothing_recorded()
+
+
 @pytest.mark.parametrize(
     ("bad", "state"),
     [

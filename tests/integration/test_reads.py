@@ -143,6 +143,9 @@ def test_a_cursor_opens_for_its_own_list_and_for_nobody_who_changed_it(api: Api)
         ("endReason", "bored"),
         ("limit", "5.0"),
         ("format", "xml"),
+        ("queueId", ""),
+        ("status", "ended,"),
+        ("fields", ""),
     ],
 )
 def test_what_is_not_understood_is_named(api: Api, name: str, value: str) -> None:
