@@ -14,6 +14,7 @@ from infra.database import rebuild as folding
 from shared.adapters import clock
 from shared.adapters.postgres.connection import Database
 from shared.adapters.postgres.ledger import PostgresJournal
+from shared.usecases.journal import UnavailableError
 from shared.usecases.rebuild import Difference, repair
 
 SHOWN = 50
@@ -37,7 +38,7 @@ def rebuild(
         if mend and found:
             console.print(f"{_repair(url, found)} calls repaired.")
         wrong = _sums(url, mend=mend) + _agents(url, mend=mend)
-    except DatabaseError as error:
+    except (DatabaseError, UnavailableError) as error:
         fail(str(error))
     raise typer.Exit(1 if found or wrong else 0)
 

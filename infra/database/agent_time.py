@@ -1,7 +1,7 @@
 """Agents' time held against the log: each call's words, each agent's spans, each month's sums; and mended."""
 
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import LiteralString
 
@@ -53,7 +53,7 @@ def compare(database: Database, *, mend: bool) -> Iterator[list[str]]:
 
 @contextmanager
 def _turn(book: PostgresTimeBook, *, mend: bool) -> Generator[Turn]:
-    with book.alone() as turn:
+    with suppress(psycopg.Rollback), book.alone() as turn:  # a session that dies first has undone it as well
         yield turn
         if not mend:
             raise psycopg.Rollback

@@ -239,6 +239,16 @@ def test_what_is_written_while_it_is_looked_for_is_no_difference(
         assert wrong(floor) == (set(), 0)
 
 
+def test_a_session_that_dies_while_it_is_looked_for_is_followed_by_another(floor: Floor, database_url: str) -> None:
+    floor.one("call_initiated", type="voice", queueId="medical_spanish")
+    floor.keep_time()
+    compared = agent_time.compare(floor.database, mend=False)
+    assert next(compared) == []
+    with psycopg.connect(database_url) as other:
+        other.execute("select pg_terminate_backend(%s, 5000)", [floor.database.connection().info.backend_pid])
+    assert len(list(compared)) == floor.rows("select count(*) as agents from agents")[0]["agents"]
+
+
 def test_what_lasted_no_millisecond_is_no_difference(floor: Floor) -> None:
     """Of undated events of one batch, each comes a microsecond after the one before."""
     call = {"callId": "call-1"}
