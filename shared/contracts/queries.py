@@ -22,7 +22,7 @@ YesOrNo = Literal["true", "false"]
 
 
 def _several(value: object) -> object:
-    """None at all is not understood: a filter that was left empty by mistake must not show everything."""
+    """An empty text is one value, which none allows: a filter left empty by mistake must not show everything."""
     return value.split(",") if isinstance(value, str) else value
 
 
@@ -46,8 +46,8 @@ def _whole(value: object) -> object:
 
 
 T = TypeVar("T")
-SEVERAL = BeforeValidator(_several)
-Several = Annotated[tuple[T, ...], Field(min_length=1, max_length=200), SEVERAL]
+BY_COMMAS = BeforeValidator(_several)
+Several = Annotated[tuple[T, ...], Field(min_length=1, max_length=200), BY_COMMAS]
 QueryMoment = Annotated[datetime, BeforeValidator(_moment)]
 IdOrNobody = Id | Literal["-"]
 LanguageOrNobody = Language | Literal["-"]
@@ -77,7 +77,7 @@ class Narrowed(Query):
 
     queue_id: Several[Id] = ()
     agent_id: Several[IdOrNobody] = ()
-    language: Annotated[tuple[LanguageOrNobody, ...], Field(min_length=1, max_length=50), SEVERAL] = ()
+    language: Annotated[tuple[LanguageOrNobody, ...], Field(min_length=1, max_length=50), BY_COMMAS] = ()
     type: Several[Literal["voice", "video"]] = ()
     since: Annotated[QueryMoment | None, Field(alias="from", description="the earliest start")] = None
     until: Annotated[QueryMoment | None, Field(alias="to", description="starts before this time")] = None
@@ -137,7 +137,7 @@ class EventsQuery(Paged):
 class MetricsQuery(Narrowed):
     """Without `from` since the day began, without `to` until now."""
 
-    group_by: Annotated[tuple[GroupName, ...], Field(min_length=1, max_length=4), SEVERAL] = ()
+    group_by: Annotated[tuple[GroupName, ...], Field(min_length=1, max_length=4), BY_COMMAS] = ()
     bucket: BucketName | None = None
     zone: Zone = "UTC"
 

@@ -147,12 +147,12 @@ def _span(figures: Figures, bearer: Bearer, query: MetricsQuery, now: datetime) 
     day_began = figures.day_begin(min(end, now), query.zone)
     start = _sayable(query.since or day_began)
     if not timedelta(0) <= end - start <= LONGEST_RANGE:
-        too_long = f"is more than {LONGEST_RANGE.days} days"
+        days = f"is more than {LONGEST_RANGE.days} days"
         if query.until:
-            raise refuse(
-                400, "Not valid: to", ("to", "is before `from`" if end < start else f"{too_long} after `from`")
-            )
-        raise refuse(400, "Not valid: from", ("from", "is in the future" if end < start else f"{too_long} ago"))
+            problem = "is before `from`" if end < start else f"{days} after `from`"
+            raise refuse(400, "Not valid: to", ("to", problem))
+        problem = "is in the future" if end < start else f"{days} ago"
+        raise refuse(400, "Not valid: from", ("from", problem))
     return Span(
         start=start,
         end=end,
