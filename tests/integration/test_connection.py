@@ -1,14 +1,17 @@
 """What every connection of a function brings with it, whoever stands between it and Postgres."""
 
 import asyncio
+import gc
 import os
 import socket
+import warnings
 from contextlib import closing
 
 import psycopg
 import pytest
 
 from shared.adapters.postgres.connection import Database, connect_async
+from shared.adapters.postgres.floor import PostgresFloor
 
 BOUNDS = {
     "TimeZone": "UTC",
@@ -55,3 +58,48 @@ def test_nothing_is_asked_at_the_start_that_rds_proxy_refuses(database_url, read
     database = Database(database_url, read_only=read_only)
     assert "options" not in database.connection().info.get_parameters()
     database.close()
+
+
+def test_a_relay_that_stops_while_it_connects_leaves_no_session_behind(database_url):
+    """Cancelled after one turn of the loop, after two, and so on until it is through."""
+
+    async def stopped_after(turns: int) -> bool:
+        connecting = asyncio.create_task(connect_async(database_url))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        connecting.cancel()
+        try:
+            await (await connecting).close()
+        except asyncio.CancelledError:
+            return True
+        return False
+
+    async def body() -> int:
+        turns = 0
+        while await stopped_after(turns):
+            turns += 1
+        return turns
+
+    with warnings.catch_warnings(record=True) as left:
+        warnings.simplefilter("always", ResourceWarning)
+        assert asyncio.run(body()) > 3
+        gc.collect()
+    assert [str(warning.message) for warning in left] == []
+
+
+def test_those_who_need_a_line_at_once_share_it(database_url):
+    """After an outage all that a relay does at once finds the line broken."""
+
+    async def sessions() -> int:
+        floor = PostgresFloor(database_url)
+        try:
+            await asyncio.gather(*(floor.expired() for _ in range(5)))
+            with psycopg.connect(database_url) as other:
+                there = "select count(*) from pg_stat_activity where datname = current_database() and pid <> %s"
+                row = other.execute(there, [other.info.backend_pid]).fetchone()
+                assert row
+                return row[0]
+        finally:
+            await floor.close()
+
+    assert asyncio.run(sessions()) == 1

@@ -166,7 +166,7 @@ async def connect_async(url: str) -> psycopg.AsyncConnection[TupleRow]:
     connection = await psycopg.AsyncConnection.connect(url, **_WRITING)
     try:
         await connection.execute(_SETTINGS, prepare=False)
-    except psycopg.Error:
+    except BaseException:  # who is cancelled meanwhile has no other hand to close it
         await connection.close()
         raise
     connection.adapters.register_loader("timestamptz", Moments)

@@ -1,5 +1,6 @@
 """The relay's side of the system of record: who listens, what is owed, and whose shard it is."""
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, LiteralString
 
@@ -117,16 +118,18 @@ class PostgresFloor:
 
 
 class _Line:
-    """A connection, opened at first use and again when it broke."""
+    """A connection, opened at first use and again when it broke, once for all who need it then."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._connecting = asyncio.Lock()
 
     async def connection(self) -> psycopg.AsyncConnection[Any]:
-        if self._connection is None or self._connection.closed or self._connection.broken:
-            self._connection = await connect_async(self._url)
-        return self._connection
+        async with self._connecting:
+            if self._connection is None or self._connection.closed or self._connection.broken:
+                self._connection = await connect_async(self._url)
+            return self._connection
 
     async def rows(self, query: LiteralString, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[DictRow]:
         """Raises `UnavailableError`."""
