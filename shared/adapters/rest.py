@@ -50,6 +50,7 @@ View = Callable[..., Response]
 def rest_app(name: str) -> Chalice:
     app = Chalice(app_name=f"switchboard-{name}")
     app.api.cors = CORS
+    app.api.binary_types = []  # nothing of ours is: Chalice would look for each of its own in every answer
     return app
 
 
