@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+import orjson
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
 from shared.contracts.trace import trace_id
@@ -52,8 +53,13 @@ class _Formatter(LambdaPowertoolsFormatter):
     def format(self, record: logging.LogRecord) -> str:
         for key, value in current().items():
             setattr(record, key, value)
-        line = super().format(record)
-        return line if line.isascii() else line.encode(errors="backslashreplace").decode()  # a lone surrogate, in an id
+        return super().format(record)
+
+    def serialize(self, log: Any) -> str:  # noqa: ANN401 - the interface of the library
+        try:
+            return orjson.dumps(log, default=str, option=orjson.OPT_PASSTHROUGH_DATACLASS).decode()
+        except orjson.JSONEncodeError:  # a lone surrogate, in an id
+            return super().serialize(log).encode(errors="backslashreplace").decode()
 
     def formatException(self, ei: Any) -> str:  # noqa: ANN401 - the interface of logging
         return "\n".join(_told(ei[1]))

@@ -51,6 +51,11 @@ def test_an_id_that_no_text_can_carry_costs_no_line(lines: Lines) -> None:
     assert lines.read()[0]["call_id"] == "\ud800 é"
 
 
+def test_a_number_that_no_other_language_holds_costs_no_line(lines: Lines) -> None:
+    logging.getLogger("somewhere").info("seen", extra={"found": 2**70})
+    assert lines.read()[0]["found"] == 2**70
+
+
 def test_an_error_says_where_it_was_and_quotes_nobody(lines: Lines) -> None:
     class Strict(BaseModel):
         number: int
