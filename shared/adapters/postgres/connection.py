@@ -14,7 +14,8 @@ from psycopg import errors
 from psycopg.abc import Buffer, PQGen
 from psycopg.adapt import Loader
 from psycopg.pq import Format
-from psycopg.rows import TupleRow
+from psycopg.pq.abc import PGconn
+from psycopg.rows import RowFactory, TupleRow, tuple_row
 from psycopg.types.json import set_json_loads
 
 from shared.usecases.journal import UnavailableError
@@ -83,6 +84,18 @@ class ImpatientConnection(psycopg.Connection[TupleRow]):
 
     patience_seconds: float | None = PATIENCE_SECONDS
 
+    def __init__(self, pgconn: PGconn, row_factory: RowFactory[TupleRow] = tuple_row) -> None:
+        super().__init__(pgconn, row_factory)
+        self._cursors: dict[LiteralString, psycopg.Cursor[TupleRow]] = {}
+
+    def cursor_of(self, query: LiteralString) -> psycopg.Cursor[TupleRow]:
+        """The one that ran it the last time, whose rows are gone with the next: it knows the query's types already, and
+        to find these out, for each execution anew, takes longer than to send it.
+        """
+        if (cursor := self._cursors.get(query)) is None:
+            cursor = self._cursors[query] = self.cursor(binary=True)
+        return cursor
+
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         try:
             return super().wait(gen, interval, timeout or self.patience_seconds)
@@ -100,9 +113,9 @@ class Database:
         self._url, self._patience_seconds = url, patience_seconds
         self._settings: LiteralString = _SETTINGS + (_READ_ONLY if read_only else _BY_KEY)
         self._options = _OPTIONS if read_only else _WRITING
-        self._connection: psycopg.Connection[TupleRow] | None = None
+        self._connection: ImpatientConnection | None = None
 
-    def connection(self) -> psycopg.Connection[TupleRow]:
+    def connection(self) -> ImpatientConnection:
         """Raises `UnavailableError` when Postgres cannot be reached."""
         if self._connection is None or not _is_alive(self._connection):
             with available():
@@ -117,7 +130,7 @@ class Database:
 
 def _connect(
     url: str, options: dict[str, Any], settings: LiteralString, patience_seconds: float | None
-) -> psycopg.Connection[TupleRow]:
+) -> ImpatientConnection:
     connection = ImpatientConnection.connect(url, **options)
     connection.patience_seconds = patience_seconds
     try:

@@ -14,7 +14,7 @@ from psycopg.rows import TupleRow
 
 from shared.adapters.postgres import claims, codec, outbox, shelf, statements
 from shared.adapters.postgres.columns import array, by_column
-from shared.adapters.postgres.connection import AWAY, Database, SilentError
+from shared.adapters.postgres.connection import AWAY, Database, ImpatientConnection, SilentError
 from shared.domain.agents import ENGAGED, Effect
 from shared.domain.call import Call
 from shared.domain.facts import Limits
@@ -83,15 +83,15 @@ def _leave_nothing_open(connection: psycopg.Connection[Any]) -> None:
 
 
 class PostgresLedger:
-    def __init__(self, connection: psycopg.Connection[Any], shards: int) -> None:
+    def __init__(self, connection: ImpatientConnection, shards: int) -> None:
         self._connection, self._shards = connection, shards
         self._agents: dict[str, AgentRecord] = {}
         self._settled: list[Effect] = []
         self._effects: list[Effect] = []
         self._met: list[Effect] = []
         self._drawn = Drawn(0, ())
-        self._pipeline = ExitStack()
-        self._is_sending = self._begun = False
+        self._open = ExitStack()
+        self._pipeline: psycopg.Pipeline | None = None
         self.committing = False
 
     def _run(
@@ -106,28 +106,28 @@ class PostgresLedger:
         anybody waits.
         """
         cursors: list[Cursor] = []
-        if not self._is_sending:
-            self._pipeline.enter_context(self._connection.pipeline())
-            self._is_sending = True
-        if not self._begun:
-            self._connection.execute("begin")
-            self._begun = True
+        if not self._pipeline:
+            self._pipeline = self._open.enter_context(self._connection.pipeline())
+            self._connection.cursor_of("begin").execute("begin")
         for query, parameters in queries:
-            cursor = self._connection.cursor(binary=True)
+            cursor = self._connection.cursor_of(query)
+            if cursor in cursors:
+                cursor = self._connection.cursor(binary=True)
             cursors.append(cursor.execute(query, parameters))
         if commit:
             self.committing = True
-            self._connection.execute("commit")
-        if wait:
-            with self._pipeline:
+            self._connection.cursor_of("commit").execute("commit")
+            with self._open:
                 meanwhile()
-            self._is_sending = False
+        elif wait:
+            self._pipeline.sync()
         return cursors
 
     def abandon(self) -> None:
-        """Wait for what was sent and is of no use any more."""
-        with suppress(psycopg.Error):
-            self._pipeline.close()
+        """Take back what was sent, unless all of it was."""
+        with suppress(psycopg.Error), self._open:
+            if self._pipeline and not self.committing:
+                self._connection.execute("rollback")
 
     def load(
         self,
