@@ -8,8 +8,9 @@ import time
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -139,7 +140,7 @@ class Floor:
         spawn = multiprocessing.get_context("spawn")
         calls = spawn.SimpleQueue()
         variables = {"DATABASE_URL": self.url, "REDIS_URL": self.stage.redis.url, "CONNECTIONS_URL": self.gateway.url,
-                     "AWS_ENDPOINT_URL": "emulated", "LOG_LEVEL": "ERROR"}  # fmt: skip
+                     "AWS_ENDPOINT_URL": "emulated"}  # fmt: skip
         started: list[Any] = []
 
         def start() -> None:
@@ -180,11 +181,12 @@ class Floor:
 
 def _relay(variables: dict[str, str], calls: Any, seconds: float, after: int | None) -> None:  # noqa: ANN401 - a queue
     os.environ.update(variables)  # noqa: TID251 - as Lambda does
-    wiring.logger("broadcast")
     wiring.wake_relay = lambda _shard, after=None: calls.put(after)  # as a function is invoked
 
     async def run() -> None:
         async with wiring.relay(0) as relay:
             await relay.run(seconds, after)
 
-    asyncio.run(run())
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        wiring.logger("broadcast")
+        asyncio.run(run())

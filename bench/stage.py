@@ -1,6 +1,5 @@
 """What a measurement stands on: a Postgres and a Redis of its own, settings as a function has them, a clock."""
 
-import logging
 import os
 import signal
 import sys
@@ -59,10 +58,9 @@ class Stage:
 
     def become_function(self, database_url: str) -> None:
         """Give this process the environment of a function, as from a cold start."""
-        os.environ.update(DATABASE_URL=database_url, REDIS_URL=self.redis.url, TOKEN_KEY=KEY, LOG_LEVEL="ERROR")  # noqa: TID251 - as Lambda does
+        os.environ.update(DATABASE_URL=database_url, REDIS_URL=self.redis.url, TOKEN_KEY=KEY)  # noqa: TID251 - as Lambda does
         for cached in (settings.settings, *(v for v in vars(wiring).values() if hasattr(v, "cache_clear"))):
             cached.cache_clear()
-        logging.getLogger().setLevel(logging.ERROR)
 
 
 @contextmanager
@@ -70,11 +68,12 @@ def stage(kept: Path | None = None, settings: Mapping[str, str] | None = None) -
     """Postgres as it runs in production: every commit is on disk before it is answered.
 
     `kept` is a folder whose databases outlive the run; without it they go with it. Whoever ends this process ends them
-    too: its servers would outlive a process that is told to go and takes no notice. What functions write for CloudWatch
-    goes nowhere meanwhile: a terminal that scrolls is not what is measured.
+    too: its servers would outlive a process that is told to go and takes no notice. Functions log as they do where they
+    are deployed, though to nowhere: a terminal that scrolls is not what is measured.
     """
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        wiring.logger("bench")
         home = kept or Path(folder)
         home.mkdir(exist_ok=True)
         home.chmod(0o755)
