@@ -23,7 +23,7 @@ LONGEST_ID = 128
 
 
 class RecordLog:
-    """An announcer that notes what was recorded, a line a transaction, and hands it on.
+    """An announcer that hands on what was recorded, and notes it, a line a transaction, while it is being told.
 
     It never fails: what was recorded is, and what is not told now the outbox has.
     """
@@ -33,9 +33,11 @@ class RecordLog:
 
     def announce(self, news: News) -> None:
         with noted(invocation.failed):
-            if news.changes:
-                _note(news)
-            self._announcer.announce(news)
+            try:
+                self._announcer.announce(news)
+            finally:
+                if news.changes:
+                    _note(news)
 
 
 def note_results(bodies: Sequence[object], results: Sequence[Result]) -> None:

@@ -2,8 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -52,18 +51,22 @@ class RedisAnnouncer:
             return
         statuses = b"\n".join([change.status for news in several for change in news.changes])
         pairs = (part for shard, message in floor for part in (floor_channel(shard), message))
-        with _not_announced():
+        try:
             self._line.send("EVAL", _PUBLISH, 0, STATUS_UPDATES, statuses, *pairs)
             self._told = [shard for shard, _ in floor]
+        except redis.RedisError as error:
+            _not_announced(error)
 
     def settle(self) -> None:
         told, self._told = self._told, []
         if not told:
             return
         heard: list[int] = []
-        with _not_announced():
+        try:
             heard = self._line.answer()
             metrics.observe(Metric.LISTENERS, min(heard))
+        except redis.RedisError as error:
+            _not_announced(error)
         for shard in {shard for shard, listeners in zip(told, heard, strict=False) if not listeners}:
             self._wake_relay(shard)
 
@@ -143,9 +146,5 @@ class _Line:
         self._connection.disconnect()
 
 
-@contextmanager
-def _not_announced() -> Generator[None]:
-    try:
-        yield
-    except redis.RedisError as error:
-        _log.warning("Not announced, the sweep will: %s", type(error).__name__)
+def _not_announced(error: redis.RedisError) -> None:
+    _log.warning("Not announced, the sweep will: %s", type(error).__name__)
