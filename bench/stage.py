@@ -1,5 +1,6 @@
 """What a measurement stands on: a Postgres and a Redis of its own, settings as a function has them, a clock."""
 
+import logging
 import os
 import signal
 import sys
@@ -73,6 +74,8 @@ def stage(kept: Path | None = None, settings: Mapping[str, str] | None = None) -
     """
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        log = logging.getLogger()
+        before = log.handlers[:], log.level
         wiring.logger("bench")
         home = kept or Path(folder)
         home.mkdir(exist_ok=True)
@@ -86,6 +89,7 @@ def stage(kept: Path | None = None, settings: Mapping[str, str] | None = None) -
         finally:
             redis.stop()
             postgres.stop()
+            log.handlers[:], log.level = before
 
 
 def per_second(work: Callable[[], Any], items: int) -> float:
