@@ -33,4 +33,5 @@ def strangers(key: str) -> dict[str, str]:
         "without an end": made(key, exp=None),
         "no role": made(key, role="owner"),
         "no list of queues": made(key, queues="*"),
+        "an end that is no number": made(key, exp=str(int(claims["exp"].timestamp()))),
     }

@@ -78,4 +78,6 @@ def _proven(keys: str, token: str) -> Bearer:
     role, queues = claims["role"], claims["queues"]
     if role not in get_args(Role) or not isinstance(queues, list):
         raise TokenError("The token names no role that is known here.")
-    return Bearer(role, frozenset(str(queue) for queue in queues), claims["exp"])  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - claims are JSON, checked one by one
+    if not isinstance(claims["exp"], int | float):
+        raise TokenError("The token's expiry is not a number.")
+    return Bearer(role, frozenset(str(queue) for queue in queues), int(claims["exp"]))  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - claims are JSON, checked one by one

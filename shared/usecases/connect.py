@@ -9,7 +9,8 @@ LONGEST = timedelta(hours=2)  # API Gateway closes every connection by then
 
 
 def connect(registry: Registry, connection_id: str, bearer: Bearer, now: datetime) -> Listener:
-    expires_at = min(now + LONGEST, datetime.fromtimestamp(bearer.expires_at, UTC))
+    # As numbers: a token may last beyond the last year that a date can name.
+    expires_at = datetime.fromtimestamp(min((now + LONGEST).timestamp(), bearer.expires_at), UTC)
     listener = Listener(connection_id, bearer, now, expires_at)
     registry.add(listener)
     return listener

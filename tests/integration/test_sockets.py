@@ -3,6 +3,7 @@
 import asyncio
 import json
 
+import jwt
 import pytest
 
 from functions.broadcast import app as broadcast
@@ -92,6 +93,19 @@ def test_only_a_valid_token_gets_in(play):
         assert await sockets.disconnect("c") == 200
         assert sockets.stage.registry.find("c") is None
         assert await sockets.disconnect("c") == 200
+
+    play(body)
+
+
+def test_a_token_that_lasts_longer_than_a_date_can_say_gets_in_as_anywhere_else(play):
+    """As one whose maker took milliseconds for seconds does."""
+
+    async def body(sockets: Sockets):
+        for seconds in (clock.now().timestamp() * 1000, 10**18, 10**30):
+            claims = {"role": "supervisor", "queues": ["*"], "exp": int(seconds)}
+            token = jwt.encode(claims, KEY, headers={"kid": next(iter(tokens.ring(KEY)))})
+            assert await sockets.connect("c", token) == 200
+            assert await sockets.say("c", {"action": "ping"}) == [{"type": "pong"}]
 
     play(body)
 
