@@ -1,17 +1,23 @@
 """One call fails in a way that nobody foresaw: every promise to every other call is kept."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
-from typing import NoReturn
+from typing import Any, NoReturn
 
+import psycopg
 import pytest
 
 from infra.database import rebuild
 from shared.adapters import metrics
+from shared.adapters.postgres.connection import Database
+from shared.adapters.postgres.ledger import PostgresJournal
 from shared.adapters.postgres.upkeep import PostgresUpkeep
 from shared.adapters.record_log import RecordLog
+from shared.domain.rules import TimerKind
 from shared.usecases import run_sweep as run_sweep_module
+from shared.usecases.journal import CallRecord, Changes
 from shared.usecases.rebuild import repair
 from shared.usecases.run_sweep import run_sweep
 from shared.usecases.submit import submit
@@ -162,3 +168,26 @@ def test_an_agents_event_that_fails_takes_no_calls_event_along(
     changed = {"event": "agent_status_changed", "agentId": "interpreter-01", "status": "away"}
     assert [result.status for result in floor.send(initiated("call-1"), changed, routed("call-1"))] == [201, 500, 201]
     assert noted == [None]
+
+
+def test_what_fails_while_postgres_is_at_a_transaction_leaves_the_next_one_alone(
+    floor: Floor, other_connection: psycopg.Connection[Any], database_url: str
+) -> None:
+    """What was sent behind a statement that failed is known to nobody but psycopg, which takes it for prepared."""
+    begin = "insert into calls_live (id, recorded_since) values ('call-1', now())"
+    other_connection.execute(begin)
+    now, disarmed = floor.clock.now(), {("call-1", TimerKind.ANSWER)}
+    with closing(Database(database_url)) as database:
+        journal = PostgresJournal(database)
+        for _ in range(2):  # a `rollback` that is prepared itself makes psycopg forget nothing any more
+            with journal.transaction() as ledger:
+                ledger.load((), (), ["medical_spanish"])
+        with journal.transaction() as ledger:
+            ledger.write(Changes(disarmed=disarmed), now)
+        with pytest.raises(RuntimeError), journal.transaction() as ledger:
+            ledger.write(Changes([CallRecord("call-1")], disarmed=disarmed), now)  # waits for the other, and fails
+            other_connection.commit()
+            broken()
+        with journal.transaction() as ledger:
+            ledger.write(Changes(disarmed=disarmed), now)
+            assert ledger.draw(1).positions

@@ -68,6 +68,10 @@ class PostgresJournal:
             if isinstance(error, AWAY):
                 raise UnavailableError(str(error)) from error
             raise
+        except BaseException:  # whatever it was, the pipeline may have broken off meanwhile
+            ledger.abandon()
+            self._database.close()
+            raise
         finally:
             ledger.abandon()
             _leave_nothing_open(connection)
