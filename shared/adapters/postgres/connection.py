@@ -60,6 +60,10 @@ set enable_mergejoin = off
 # `statement_timeout` ends nothing where Postgres is frozen, and TCP notices nothing where its machine lives on.
 PATIENCE_SECONDS = 8.0
 
+# What Postgres says of a prepared statement once a migration has added a column to what it selects: that session is of
+# no use any more, and the next one is.
+OUTGROWN = errors.FeatureNotSupported
+
 # Every way in which Postgres can be away. One that has become read-only is there and of no use until it is not; and it
 # ends the session of a function that was itself frozen in the middle of a transaction.
 AWAY = (
@@ -67,6 +71,7 @@ AWAY = (
     psycopg.InterfaceError,
     errors.ReadOnlySqlTransaction,
     errors.IdleInTransactionSessionTimeout,
+    OUTGROWN,
 )
 
 RV = TypeVar("RV")
@@ -79,7 +84,7 @@ class SilentError(psycopg.OperationalError):
 
 class ImpatientConnection(psycopg.Connection[TupleRow]):
     """Closed by the first round trip that takes longer than its patience: an answer that comes later would be taken
-    for the next one's.
+    for the next one's. And by the first statement that is outgrown.
     """
 
     patience_seconds: float | None = PATIENCE_SECONDS
@@ -104,6 +109,9 @@ class ImpatientConnection(psycopg.Connection[TupleRow]):
             with suppress(psycopg.Error):
                 gen.close()
             raise SilentError(f"Postgres has said nothing for {self.patience_seconds} s.") from error
+        except OUTGROWN:
+            self.close()
+            raise
 
 
 class Database:

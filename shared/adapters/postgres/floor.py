@@ -8,7 +8,7 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 
 from shared.adapters.postgres import outbox
-from shared.adapters.postgres.connection import available, connect_async
+from shared.adapters.postgres.connection import OUTGROWN, available, connect_async
 from shared.adapters.postgres.horizon import HORIZON
 from shared.contracts.feed import Debt, Published
 from shared.usecases.floor import Audience, Group
@@ -136,7 +136,11 @@ class _Line:
         with available():
             connection = await self.connection()
             async with connection.cursor(row_factory=dict_row) as cursor:
-                await cursor.execute(query, parameters)
+                try:
+                    await cursor.execute(query, parameters)
+                except OUTGROWN:
+                    await connection.close()
+                    raise
                 return await cursor.fetchall() if cursor.description else []
 
     async def close(self) -> None:
