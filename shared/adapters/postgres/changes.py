@@ -14,7 +14,7 @@ from shared.usecases.changes import Found
 # Who polls reads the truth itself, so what the floor has not been told yet does not hold this position back. A log that
 # never forgot a month reaches back to before its first event.
 _HERE: LiteralString = f"""
-select horizon_position() as position, next_position() as next, epoch_start() as epoch,
+select {horizon.OVER} as position, next_position() as next, epoch_start() as epoch,
     {seen.GONE} as gone,
     (select min(txid) from events where (select kept_since > '-infinity' from calls_kept)) as earliest
 """

@@ -6,16 +6,20 @@ is committed and, where the floor had to be told, has been told.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 
-# A position from `next` on was another database's; one before `epoch` was this one's, before it was restored.
-HORIZON = """
-select least(
+# Below which every transaction is over, as long as there is a transaction that a crash cannot undo: what is committed
+# is on the disk, but an id that was only given out is forgotten with the crash, and then it is another's.
+OVER: LiteralString = """least(
     horizon_position(),
-    (select min(txid) from outbox where failed_at is null)
-) as position, next_position() as next, epoch_start() as epoch
+    greatest(epoch_start(), (select max(txid) + 1 from events), (select max(moved_at_position) + 1 from agents))
+)"""
+# A position from `next` on was another database's; one before `epoch` was this one's, before it was restored.
+HORIZON: LiteralString = f"""
+select least({OVER}, (select min(txid) from outbox where failed_at is null)) as position,
+    next_position() as next, epoch_start() as epoch
 """
 
 
