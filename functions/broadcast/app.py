@@ -1,6 +1,7 @@
 """The sockets: who connects, what they say, and the relay that tells them what happens."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from chalice.app import Chalice
@@ -46,13 +47,16 @@ def connect(event: Json, _context: object) -> Json:
 @app.lambda_function(name="disconnect")
 @watched
 def disconnect(event: Json, _context: object) -> Json:
-    connection_id = _connection_id(event)
+    _strike_off(_connection_id(event))
+    return {"statusCode": 200}
+
+
+def _strike_off(connection_id: str) -> None:
     try:
         close_connection(wiring.registry(), connection_id)
         log.info("%s disconnected", connection_id)
     except UnavailableError as error:  # a 410 or the expiry will remove it
         log.warning("%s disconnected, and is listed still: %s", connection_id, error)
-    return {"statusCode": 200}
 
 
 @app.lambda_function(name="message")
@@ -64,12 +68,21 @@ def message(event: Json, _context: object) -> Json:
         for frame in answer_message(wiring.registry(), connection_id, event.get("body") or ""):
             frames += 1
             if not connections.post(connection_id, frame):
-                close_connection(wiring.registry(), connection_id)
+                _strike_off(connection_id)
                 break
     except UnknownConnectionError:
-        connections.close(connection_id)
+        _cut_off(connection_id)
+    except OSError as error:
+        log.warning("%s is not answered: %s", connection_id, error)
+        _cut_off(connection_id)
     log.info("%s answered with %d frames", connection_id, frames)
     return {"statusCode": 200}
+
+
+def _cut_off(connection_id: str) -> None:
+    """Its client comes back and asks again. A gateway that does not hear of it now will when the connection expires."""
+    with suppress(OSError):
+        wiring.connections().close(connection_id)
 
 
 @app.lambda_function(name="relay")

@@ -11,7 +11,7 @@ Sign = Callable[[str, str, bytes], dict[str, str]]
 TIMEOUT_SECONDS = 5.0
 
 
-class PostRefusedError(Exception):
+class PostRefusedError(OSError):
     """The gateway would not take a frame. The status says why."""
 
 

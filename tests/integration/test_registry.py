@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 
+import psycopg
 import pytest
 
 from shared.adapters import clock
@@ -54,6 +55,24 @@ def test_subscribing_twice_is_once_and_without_a_connection_nothing(play):
         stage.registry.unsubscribe("c", ["queue:spanish"])
         rows = stage.database.connection().execute("select topic, connection_id from subscriptions").fetchall()
         assert rows == [("ops", "c")]
+
+    play(body)
+
+
+def test_who_goes_while_it_subscribes_is_subscribed_to_nothing(play, other_connection):
+    """As a page does that is closed as soon as it is open: each word has an invocation of its own."""
+
+    async def body(stage: Stage):
+        stage.listen("c")
+        session = stage.database.connection().info.backend_pid
+        other_connection.execute("delete from connections where id = 'c'")
+        subscribing = asyncio.create_task(asyncio.to_thread(stage.registry.subscribe, "c", ["ops"]))
+        with psycopg.connect(stage.postgres_url, autocommit=True) as watching:
+            while watching.execute("select pg_blocking_pids(%s) = '{}'", [session]).fetchone() == (True,):
+                await asyncio.sleep(0)
+        other_connection.commit()
+        await subscribing
+        assert stage.database.connection().execute("select from subscriptions").fetchall() == []
 
     play(body)
 

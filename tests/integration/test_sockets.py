@@ -296,6 +296,32 @@ def test_a_connection_that_went_while_it_was_answered_is_struck_off(play):
     play(body)
 
 
+def test_a_connection_that_went_is_no_failure_while_postgres_is_away(play, monkeypatch):
+    async def body(sockets: Sockets):
+        await sockets.enter("c")
+        sockets.stage.gateway.closed.add("c")
+        with monkeypatch.context() as patched:
+            patched.setattr(wiring.database(), "_url", "postgresql://nobody@127.0.0.1:1/nowhere")
+            wiring.database().close()
+            assert await sockets.say("c", subscribe("ops")) == []
+        assert sockets.stage.registry.find("c")
+
+    play(body)
+
+
+@pytest.mark.parametrize("status", [403, 429, 500])
+def test_one_whose_answer_the_gateway_refuses_is_cut_off_so_that_it_asks_again(play, status):
+    """In place of waiting for what it was never told; where its buffer is full, this is how API Gateway says so."""
+
+    async def body(sockets: Sockets):
+        await sockets.enter("c")
+        sockets.stage.gateway.refuse = lambda _: status
+        assert await sockets.say("c", subscribe("queue:spanish")) == []
+        assert sockets.stage.gateway.closed == {"c"}
+
+    play(body)
+
+
 @pytest.mark.parametrize("said", [said for each in asyncapi.SAID.values() for said in each], ids=lambda said: said.name)
 def test_the_document_s_examples_are_answered_as_it_says(play, said):
     async def body(sockets: Sockets):

@@ -20,9 +20,11 @@ on conflict (id) do update set (role, queues, connected_at, expires_at) =
     (excluded.role, excluded.queues, excluded.connected_at, excluded.expires_at)
 """
 _FIND = "select * from connections where id = %s and expires_at > now()"
+# Locked first: one that goes at this moment is gone, and no subscription is refused for the want of it.
 _SUBSCRIBE = """
 insert into subscriptions (topic, connection_id)
 select topic, c.id from unnest(%s::text[]) as wanted (topic), connections c where c.id = %s
+for key share of c
 on conflict do nothing
 """
 _UNSUBSCRIBE = "delete from subscriptions where topic = any(%s) and connection_id = %s"
