@@ -118,18 +118,23 @@ def _progress() -> Progress:
 
 
 def _tell_found(file: Path, found: Survey) -> None:
-    if not found.figures.calls:
-        fail(f"{file} holds no call.")
-    span = f"{found.first_at:%Y-%m-%d %H:%M} to {found.last_at:%Y-%m-%d %H:%M}"
-    queues = ", ".join(f"{queue_id} {count:,}" for queue_id, count in found.queues.most_common())
-    text = f"{file.name}: {found.figures.calls:,} calls, {span} UTC ({queues}); {found.no_calls:,} rows are no calls."
-    console.print(text, highlight=False, soft_wrap=True)
+    if found.figures.calls:
+        _tell_calls(file, found)
     for row in found.reasons:
         console.print(
             f"{file}, line {row.line}, cannot be read: {row.reason}.", style="yellow", markup=False, highlight=False
         )
     if found.unreadable:
         console.print(f"{found.unreadable:,} rows in all are left out.", style="yellow", highlight=False)
+    if not found.figures.calls:
+        fail(f"{file} holds no call" + (" that can be read." if found.unreadable else "."))
+
+
+def _tell_calls(file: Path, found: Survey) -> None:
+    span = f"{found.first_at:%Y-%m-%d %H:%M} to {found.last_at:%Y-%m-%d %H:%M}"
+    queues = ", ".join(f"{queue_id} {count:,}" for queue_id, count in found.queues.most_common())
+    text = f"{file.name}: {found.figures.calls:,} calls, {span} UTC ({queues}); {found.no_calls:,} rows are no calls."
+    console.print(text, highlight=False, soft_wrap=True)
 
 
 def _tell_played(expected: Figures, played: Played) -> None:

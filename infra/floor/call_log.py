@@ -23,9 +23,11 @@ NEEDED_COLUMNS = set(SHORT_COLUMNS) - {"vru_time", "q_exit", "ser_start", "ser_e
 DAY_SECONDS = 86_400
 HALF_DAY_SECONDS = 43_200
 SEPARATORS = "\t,;"
+HOUR_SECONDS = 3_600
 NO_SERVER = "NO_SERVER"  # the log's word for a server whom it does not name
 T = TypeVar("T")
 UNSAFE_IN_PATHS = re.compile(r"[^A-Za-z0-9_.-]+")
+ID_LETTERS = 128
 
 
 class CallLogError(Exception):
@@ -120,13 +122,15 @@ def _rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
     """Numbered rows in cells, blank ones left out; parted by what the first line has most of."""
     numbered = iter(lines)
     first = next(numbered, "")
-    parse = csv.reader(chain([first], numbered), delimiter=max(SEPARATORS, key=first.count))
-    try:
-        for cells in parse:
-            if any(cell.strip() for cell in cells):
-                yield parse.line_num, cells
-    except csv.Error as error:
-        raise CallLogError(f"Line {parse.line_num} cannot be read: {error}.") from error
+    separator = max(SEPARATORS, key=first.count)
+    for number, line in enumerate(chain([first], numbered), 1):
+        try:
+            # Each line by itself: a quote that nobody closes takes no other row with it.
+            cells = next(csv.reader([line], delimiter=separator), [])
+        except csv.Error as error:
+            raise CallLogError(f"Line {number} cannot be read: {error}.") from error
+        if any(cell.strip() for cell in cells):
+            yield number, cells
 
 
 def _columns(first_row: list[str]) -> tuple[list[str], bool]:
@@ -172,7 +176,7 @@ def _call(row: Mapping[str, str], day: date | None) -> LoggedCall | None:
         initiated_at=datetime(called_on.year, called_on.month, called_on.day, tzinfo=UTC)
         + timedelta(seconds=_initiated_seconds(row, wait_seconds)),
         wait_seconds=wait_seconds,
-        agent_id=_id(_cell(row, "server", str) or NO_SERVER) if served else None,
+        agent_id=_cell(row, "server", lambda name: _id(name or NO_SERVER)) if served else None,
         service_seconds=_cell(row, "ser_time", _duration) if served else 0,
     )
 
@@ -203,8 +207,12 @@ def _initiated_seconds(row: Mapping[str, str], wait_seconds: int) -> int:
     """When the caller reached the queue, in seconds of the day of entry; beyond 24 h where midnight came between."""
     entered = _cell(row, "vru_entry", _clock)
     reached = _cell(row, "q_start" if wait_seconds else "vru_exit", _clock)
+    if wait_seconds and reached == 0 and HOUR_SECONDS < entered < DAY_SECONDS - HOUR_SECONDS:
+        reached = _cell(row, "vru_exit", _clock)  # the log's word for no time: it is no midnight's queue
     if reached < entered - HALF_DAY_SECONDS:
-        return reached + DAY_SECONDS
+        reached += DAY_SECONDS
+    elif reached > entered + HALF_DAY_SECONDS and reached < DAY_SECONDS:
+        reached -= DAY_SECONDS
     # The log's clocks disagree by a minute at times: a queue's start is believed, a menu left before its entry is not.
     return reached if wait_seconds else max(reached, entered)
 
@@ -229,6 +237,8 @@ def _duration(text: str) -> int:
         seconds = int(float(text))
     except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is no number of seconds") from None
+    if abs(seconds) > DAY_SECONDS:
+        raise ValueError(f"{text!r} is longer than a day")
     return max(0, seconds + DAY_SECONDS if seconds < -HALF_DAY_SECONDS else seconds)
 
 
@@ -241,6 +251,10 @@ def _day(text: str) -> date:
 
 
 def _id(text: str) -> str:
-    if cleaned := UNSAFE_IN_PATHS.sub("-", text):
-        return cleaned
-    raise ValueError("is blank")
+    cleaned = UNSAFE_IN_PATHS.sub("-", text)
+    if not cleaned:
+        raise ValueError("is blank")
+    # Anything else would be refused when some of the call's events are on record already.
+    if not any(map(str.isalnum, cleaned)) or len(cleaned) > ID_LETTERS:
+        raise ValueError(f"{text[:ID_LETTERS]!r} makes no id: 1 to {ID_LETTERS} letters, a to z, or digits")
+    return cleaned

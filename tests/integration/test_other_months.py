@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+import typer
 
 from infra.cli import replay
 from infra.client import Api as Client
@@ -283,6 +284,17 @@ def test_what_cannot_be_read_is_told_by_file_line_and_column(tmp_path: Path, cap
         assert f"line {line}, cannot be read: {problem}." in told
     assert file.name in told
     assert "4 rows in all are left out." in told
+
+
+def test_a_log_of_which_nothing_can_be_read_says_why(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    caller = next(caller for caller in callers(seed=1, days=1) if caller.counts)
+    file = Written().file(tmp_path, [caller])
+    file.write_text(file.read_text().replace("991001", "1 October"))
+    with pytest.raises(typer.Exit):
+        replay._tell_found(file, survey(replay.Log(file, None).entries()))
+    told = capsys.readouterr()
+    assert "line 2, cannot be read: date '1 October' is no date (yymmdd)." in " ".join(told.out.split())
+    assert "holds no call that can be read." in " ".join(told.err.split())
 
 
 def test_files_joined_into_one_and_calls_with_one_id_are_counted_row_by_row(tmp_path: Path) -> None:

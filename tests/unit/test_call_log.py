@@ -103,6 +103,25 @@ def test_midnight_may_come_between_entry_and_queue(row, initiated_at):
     assert (call.initiated_at, call.call_id[:10]) == (initiated_at, "2001-03-04")
 
 
+@pytest.mark.parametrize("cells", [{}, {"q_time": "0"}], ids=["queued", "straight through"])
+def test_a_menu_left_before_a_midnight_at_which_it_was_entered_takes_no_day(cells):
+    behind = {"vru_entry": "0:00:10", "vru_exit": "23:59:30", "vru_time": "-40", "q_start": "23:59:30"}
+    call = the_call(changed(SERVED, **behind | cells))
+    assert call.initiated_at == (at(0, 0, 10) if cells else at(23, 59, 30, day=3))
+
+
+@pytest.mark.parametrize("hour", [9, 15])
+def test_a_queue_whose_start_was_not_written_down_begins_where_the_menu_was_left(hour):
+    call = the_call(changed(SERVED, vru_entry=f"{hour}:00:00", vru_exit=f"{hour}:00:10", q_start="0:00:00"))
+    assert call.initiated_at == at(hour, 0, 10)
+
+
+def test_a_quote_that_nobody_closes_takes_no_other_row_with_it():
+    told = entries(changed(SERVED, call_id='"7'), SERVED, changed(SERVED, server='"agent-01'), GAVE_UP)
+    assert isinstance(told[0], UnreadableRow)
+    assert [call.initiated_at for call in told[1:] if isinstance(call, LoggedCall)] == [at(9, 0, 10)] * 3
+
+
 def test_durations_that_midnight_made_negative_are_mended():
     call = the_call(changed(SERVED, vru_entry="23:59:00", q_start="23:59:30", q_time="-86355", ser_time="-86300"))
     assert (call.wait_seconds, call.service_seconds) == (45, 100)
@@ -140,6 +159,21 @@ def test_the_logs_own_ids_come_again_on_other_lines_and_at_other_times():
         pytest.param(changed(SERVED, vru_entry=""), "vru_entry '' is no time of day (h:mm:ss)", id="no time"),
         pytest.param(changed(SERVED, q_time="long"), "q_time 'long' is no number of seconds", id="duration"),
         pytest.param(changed(SERVED, ser_time=""), "ser_time '' is no number of seconds", id="no duration"),
+        pytest.param(changed(SERVED, ser_time="1e12"), "ser_time '1e12' is longer than a day", id="endless"),
+        pytest.param(changed(SERVED, q_time="-1e15"), "q_time '-1e15' is longer than a day", id="endless, negative"),
+        pytest.param(
+            changed(SERVED, server="אבי"),
+            "server 'אבי' makes no id: 1 to 128 letters, a to z, or digits",
+            id="a name that no id can have",
+        ),
+        pytest.param(
+            changed(SERVED, type=".."), "type '..' makes no id: 1 to 128 letters, a to z, or digits", id="a path"
+        ),
+        pytest.param(
+            changed(SERVED, type="A" * 129),
+            f"type '{'A' * 128}' makes no id: 1 to 128 letters, a to z, or digits",
+            id="too long for an id",
+        ),
         pytest.param(changed(SERVED, outcome="LOST"), "outcome 'LOST' is none of AGENT, HANG, PHANTOM", id="outcome"),
         pytest.param(changed(SERVED, type=" "), "type is blank", id="no type"),
         pytest.param("AA0101,7,PS,9:00:00", "outcome is missing: the row is cut off", id="cut off"),
