@@ -1,9 +1,10 @@
 """Where the commands find Switchboard: as told by options or the environment, else the local run's own state."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any, NoReturn
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -46,11 +47,31 @@ def locate(api: str | None, token: str | None, websocket: str | None = None) -> 
     if api:
         if not token:
             fail("An --api needs its --token (or SWITCHBOARD_TOKEN).")
-        return Address(api, websocket, token)
+        return _checked(Address(api, websocket, token))
     state = Home.current().read_state()
     if not state.get("api"):
         fail("No Switchboard runs here. Start one with `switchboard up`, or name one with --api and --token.")
-    return Address(state["api"], websocket or state.get("websocket"), token or state["token"])
+    return _checked(Address(state["api"], websocket or state.get("websocket"), token or state["token"]))
+
+
+def _checked(told: Address) -> Address:
+    """What nobody can ever connect with is refused at once: trying again would not help."""
+    token = told.token.strip()
+    if not (token.isascii() and token.isprintable()):
+        fail("The token has characters that no token has. Mint one with `switchboard token --role …`.")
+    if not _is_address(told.api, {"http", "https"}):
+        fail(f"--api {told.api} is no address such as https://example.org/live.")
+    if told.websocket and not _is_address(told.websocket, {"ws", "wss"}):
+        fail(f"--websocket {told.websocket} is no address such as wss://example.org/live.")
+    return Address(told.api, told.websocket, token)
+
+
+def _is_address(text: str, schemes: Collection[str]) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0  # of a port, it raises as well
+    except ValueError:
+        return False
 
 
 def database(url: str | None) -> str:

@@ -92,7 +92,8 @@ def _text(told: str) -> str | None:
     if told.lstrip().startswith(("{", "[")):
         return told
     try:
-        return Path(told).read_text() if Path(told).is_file() else None
+        # A pipe is as good as a file: `send <(…)`, `send /dev/stdin`.
+        return Path(told).read_text() if Path(told).exists() and not Path(told).is_dir() else None
     except (OSError, UnicodeDecodeError) as error:
         fail(f"{told} cannot be read: {error}.")
 

@@ -32,6 +32,10 @@ def back_up(database_url: str, file: Path, progress: Callable[[int], None]) -> i
 
     Raises `InfraError`, and leaves no file, where the copy is not whole.
     """
+    if file.is_dir():  # said before anything is copied
+        raise InfraError(f"{file} is a folder: name a file in it.")
+    if not file.parent.is_dir():
+        raise InfraError(f"There is no folder {file.parent}.")
     draft = file.with_name(f"{file.name}.part")
     draft.touch(mode=0o600)
     try:

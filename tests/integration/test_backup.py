@@ -139,3 +139,11 @@ def test_a_copy_that_fails_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(InfraError, match="pg_dump failed"):
         backup.back_up("postgresql://nobody@127.0.0.1:1/nothing", tmp_path / "floor.dump", lambda _: None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_copy_that_has_no_place_is_not_begun(database_url: str, tmp_path: Path) -> None:
+    with pytest.raises(InfraError, match="is a folder: name a file in it"):
+        backup.back_up(database_url, tmp_path, print)
+    with pytest.raises(InfraError, match="There is no folder"):
+        backup.back_up(database_url, tmp_path / "nowhere" / "floor.dump", print)
+    assert list(tmp_path.parent.glob("*.part")) == []
