@@ -10,6 +10,7 @@ import { entriesOf } from "../src/floor/groups";
 import { countByStatus, membersOf, parseRoster, rosterOf } from "../src/floor/roster";
 import { Reading } from "../src/reading";
 import { CallHistory } from "../src/view/call/history";
+import { duration, mean } from "../src/view/figures/metrics";
 import { World } from "./fake/world";
 
 const START = Date.parse("2026-01-01T12:00:00.000Z");
@@ -315,4 +316,11 @@ describe("a reading", () => {
 
   it("that is not answered has failed", async () =>
     expect(await stateAfter(new TypeError("no network"))).toBe("failed"));
+});
+
+describe("figures", () => {
+  it("tell a mean to the nearest second, and a wait by its whole seconds", () => {
+    expect([40.97, 134.846, 59.5, 0.4, null].map(mean)).toEqual(["0:41", "2:15", "1:00", "0:00", "–"]);
+    expect(duration(30.9)).toBe("0:30");
+  });
 });

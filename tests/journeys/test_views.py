@@ -282,6 +282,45 @@ def failings(page: Page) -> list[str]:
     return wide + [f"{each['id']}: {json.dumps(each['nodes'][0]['target'])}" for each in told]
 
 
+def test_a_narrow_phone_shows_whole_what_has_no_place_to_break(browser: Browser, cloud: Cloud) -> None:  # noqa: F811
+    page = browser.new_page(viewport={"width": 360, "height": 740})
+    call_id = "c" * 128
+    letter = {
+        "id": "event-1", "kind": "event", "callId": call_id, "queueId": None, "type": "call_answered",
+        "reason": "Its predecessor never came.", "failedAt": "2026-01-31T12:00:00.000Z", "attempts": 1, "body": {},
+    }  # fmt: skip
+    told = json.dumps({"data": [letter], "nextCursor": None})
+    page.route(re.compile("/api/dead-letters"), lambda route: route.fulfill(body=told, content_type="application/json"))
+    page.goto(cloud.status["dashboard"])
+    show(page, "letters")
+    link = page.get_by_test_id("letter").get_by_role("button", name=call_id)
+    expect(link).to_be_visible()
+    card, box = page.get_by_test_id("letter").bounding_box(), link.bounding_box()
+    assert card and box and box["x"] + box["width"] <= card["x"] + card["width"]
+
+    navigation = page.locator(".nav").bounding_box()
+    assert navigation and (navigation["x"], navigation["width"]) == (0, 360)
+
+    show(page, "figures")
+    expect(page.get_by_test_id("figure-asa")).to_be_visible()
+    cut = "labels => labels.filter(label => label.scrollWidth > label.clientWidth).map(label => label.textContent)"
+    assert page.locator(".tile-label:visible").evaluate_all(cut) == []
+    page.close()
+
+
+def test_a_phone_tells_the_day_of_a_call_of_another_one(browser: Browser, cloud: Cloud) -> None:  # noqa: F811
+    call_id, began = cloud.new_call_id(), {"type": "voice", "queueId": "legal_english"}
+    told = {"event": "call_initiated", "callId": call_id, "occurredAt": "1999-08-01T10:00:00Z", **began}
+    ended = {"event": "call_ended", "callId": call_id, "occurredAt": "1999-08-01T10:00:05Z"}
+    history = [told, {**ended, "endReason": "abandoned", "duration": 0}]
+    cloud.http.post(f"{cloud.status['api']}/api/events", params={"history": "true"}, json=history).raise_for_status()
+    page = browser.new_page(viewport={"width": 360, "height": 740})
+    page.goto(cloud.status["dashboard"])
+    show(page, f"calls?id={call_id}")
+    expect(page.locator(f"[data-call-id={call_id}]").get_by_text("1 Aug 1999")).to_be_visible()
+    page.close()
+
+
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_on_any_view_in_any_state(

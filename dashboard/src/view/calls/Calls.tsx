@@ -159,7 +159,7 @@ function Row({ store, call }: { store: Store; call: Call }) {
     <tr data-testid="found-call" data-call-id={call.id} aria-selected={call.id === store.openId.value}>
       <td title={moment(call.startTime)}>
         {clockTime(Date.parse(call.startTime))}
-        <span class="start-day optional">{dayUnlessToday(Date.parse(call.startTime), store.now.value)}</span>
+        <span class="start-day">{dayUnlessToday(Date.parse(call.startTime), store.now.value)}</span>
       </td>
       <th scope="row">
         <button type="button" class="link mono" title={call.id} onClick={() => store.open(call.id)}>

@@ -5,7 +5,7 @@ import type { FormulaName } from "../../preferences";
 import { texts } from "../../texts";
 import type { Day } from "../shell/DayChoice";
 import type { Store } from "../store";
-import { callsAddress, duration, percent, work } from "./metrics";
+import { callsAddress, duration, mean, percent, work } from "./metrics";
 
 interface FigureTilesProps {
   store: Store;
@@ -64,11 +64,7 @@ interface DayTilesProps {
 function DayTiles({ row, formula, isWhole }: DayTilesProps) {
   const { names } = texts.figures;
   const { handleTime } = row;
-  const parts = texts.figures.parts(
-    duration(handleTime.talk),
-    duration(handleTime.hold),
-    duration(handleTime.acw),
-  );
+  const parts = texts.figures.parts(mean(handleTime.talk), mean(handleTime.hold), mean(handleTime.acw));
   const noTime = texts.figures.noTime(isWhole);
   const time = row.agentTime;
   const to = (link: string) => callsAddress(row.links[link]);
@@ -92,12 +88,12 @@ function DayTiles({ row, formula, isWhole }: DayTilesProps) {
         note={texts.figures.ofCalls(row.abandoned, row.answered + row.abandoned)}
         href={to("abandoned")}
       />
-      <Tile id="asa" name={names.asa} value={duration(row.asa)} href={to("asa")} />
-      <Tile id="aht" name={names.aht} value={duration(handleTime.aht)} note={parts} href={to("handled")} />
+      <Tile id="asa" name={names.asa} value={mean(row.asa)} href={to("asa")} />
+      <Tile id="aht" name={names.aht} value={mean(handleTime.aht)} note={parts} href={to("handled")} />
       <Tile
         id="acw"
         name={names.acw}
-        value={duration(handleTime.acw)}
+        value={mean(handleTime.acw)}
         note={time === null ? noTime : texts.figures.aCall}
         href={to("handled")}
       />

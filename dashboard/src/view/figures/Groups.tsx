@@ -3,7 +3,7 @@
 import type { MetricsRow } from "../../contracts";
 import type { FormulaName } from "../../preferences";
 import { texts } from "../../texts";
-import { callsAddress, duration, percent } from "./metrics";
+import { callsAddress, duration, mean, percent } from "./metrics";
 
 interface GroupsProps {
   title: string;
@@ -70,8 +70,8 @@ function GroupRow({ row, formula, name }: { row: MetricsRow; formula: FormulaNam
       ))}
       <Counted row={row} link="answeredInTime" text={withUnit(percent(row.serviceLevel[formula]))} />
       <Counted row={row} link="abandoned" text={withUnit(percent(row.abandonRate))} />
-      <Counted row={row} link="asa" text={duration(row.asa)} />
-      <Counted row={row} link="handled" text={duration(row.handleTime.aht)} />
+      <Counted row={row} link="asa" text={mean(row.asa)} />
+      <Counted row={row} link="handled" text={mean(row.handleTime.aht)} />
       <Counted row={row} link="longestWait" text={duration(row.longestWait)} />
     </tr>
   );

@@ -33,6 +33,11 @@ export function duration(seconds: number | null): string {
   return seconds === null ? texts.nothing : clockDuration(seconds * 1_000);
 }
 
+/** A mean, to the nearest second: cut off, it would be half a second short as a rule. */
+export function mean(seconds: number | null): string {
+  return duration(seconds === null ? null : Math.round(seconds));
+}
+
 export function work(seconds: number): string {
   return workDuration(seconds * 1_000);
 }
