@@ -268,6 +268,25 @@ def test_a_call_is_found_opened_and_closed_by_keys_alone(page: Page, cloud: Clou
         cloud.post("call_ended", call_id, endReason="abandoned", duration=0)
 
 
+@pytest.mark.parametrize("width", [1280, 360])
+def test_who_closes_a_call_by_keys_stands_where_it_was_opened(browser: Browser, cloud: Cloud, width: int) -> None:  # noqa: F811
+    call_ids = [cloud.new_call_id() for _ in range(3)]
+    for call_id in call_ids:
+        cloud.post("call_initiated", call_id, type="voice", queueId="legal_spanish")
+        cloud.post("call_ended", call_id, endReason="abandoned", duration=0)
+    page = browser.new_page(viewport={"width": width, "height": 740})
+    page.goto(cloud.status["dashboard"])
+    show(page, "calls?queueId=legal_spanish")
+    opener = page.locator(f"[data-call-id={call_ids[1]}] button")
+    opener.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("call-panel")).to_contain_text(call_ids[1])
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("call-panel")).to_have_count(0)
+    expect(opener).to_be_focused()
+    page.close()
+
+
 DESK: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 

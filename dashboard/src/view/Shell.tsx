@@ -11,6 +11,7 @@ import { Calls } from "./calls/Calls";
 import { Figures } from "./figures/Figures";
 import { Floor } from "./floor/Floor";
 import { Letters } from "./letters/Letters";
+import { focusContent, focusOpener } from "./shell/focus";
 import { Header, NAVIGATION } from "./shell/Header";
 import { Help } from "./shell/Help";
 import type { Store } from "./store";
@@ -62,10 +63,6 @@ export function Shell({ store, onSignOut }: ShellProps) {
   );
 }
 
-export function focusContent(): void {
-  (document.getElementById("calls") ?? document.getElementById("content"))?.focus();
-}
-
 function useTitle(store: Store, view: View): void {
   const { waiting, breached } = store.figures.value;
   const isFloor = view === "floor" && store.picture.value.provenAt !== null;
@@ -87,7 +84,7 @@ function useShortcuts(store: Store, help: () => void): void {
         document.querySelector("dialog") === null
       ) {
         store.open(null);
-        focusContent();
+        focusOpener();
       } else if (preferences.shortcuts.value && !isTyping(event)) {
         pressSingle(event, store, help);
       }

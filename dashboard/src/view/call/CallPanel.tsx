@@ -7,6 +7,7 @@ import { clockDuration, clockTime, dayUnlessToday } from "../../floor/durations"
 import { startMs, stateOf, totalMs, waitedMs } from "../../floor/facts";
 import { languageName, languageOf } from "../../floor/filters";
 import { texts } from "../../texts";
+import { focusOpener, rememberOpener } from "../shell/focus";
 import { CloseIcon, StateIcon, VideoIcon } from "../shell/icons";
 import { Notice } from "../shell/Notice";
 import type { Store } from "../store";
@@ -24,12 +25,13 @@ export function CallPanel({ store, history }: CallPanelProps) {
   const state = history.state.value;
   const closeButton = useRef<HTMLButtonElement>(null);
   useEffect(() => {
+    rememberOpener();
     // Where the panel covers the list, the list cannot keep the focus.
     if (matchMedia("(max-width: 1080px)").matches) closeButton.current?.focus();
   }, []);
   const close = () => {
     store.open(null);
-    (document.getElementById("calls") ?? document.getElementById("content"))?.focus();
+    focusOpener();
   };
   return (
     <aside
