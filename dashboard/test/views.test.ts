@@ -2,7 +2,7 @@
 
 import { describe, expect, it, vi } from "vitest";
 import type { Agent, AgentStatus, Alert, Call, Event } from "../src/contracts";
-import { type Api, ApiError } from "../src/feed/api";
+import { Api, ApiError } from "../src/feed/api";
 import { Alarms, OVER_KEPT } from "../src/floor/alerts";
 import { Attempts } from "../src/floor/attempts";
 import { courseOf, flagsOf, holdsOf, offersOf } from "../src/floor/course";
@@ -322,5 +322,18 @@ describe("figures", () => {
   it("tell a mean to the nearest second, and a wait by its whole seconds", () => {
     expect([40.97, 134.846, 59.5, 0.4, null].map(mean)).toEqual(["0:41", "2:15", "1:00", "0:00", "–"]);
     expect(duration(30.9)).toBe("0:30");
+  });
+});
+
+describe("the API", () => {
+  it("is told of in words where it does not answer, or not in JSON", async () => {
+    const ask = (answer: () => Promise<Response>) => {
+      const options = { base: "http://floor", token: "t", localNow: () => START, onDate: () => undefined };
+      return new Api({ ...options, fetch: answer }).get("/api/metrics");
+    };
+    const late = () => Promise.reject(new DOMException("signal timed out", "TimeoutError"));
+    await expect(ask(late)).rejects.toThrow("The API does not answer.");
+    const cut = () => Promise.resolve(new Response('{"data":'));
+    await expect(ask(cut)).rejects.toThrow("What the API answered cannot be read.");
   });
 });

@@ -50,6 +50,16 @@ interface Told {
 }
 
 const NOT_MODIFIED = 304;
+const UNREADABLE = "What the API answered cannot be read.";
+
+/** What browsers say themselves ("signal timed out", "Failed to fetch") differs, and tells nobody what it is about. */
+async function inWords<T>(work: Promise<T>, words: string, signal?: AbortSignal): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw signal?.aborted === true ? error : new Error(words, { cause: error });
+  }
+}
 
 export class Api {
   /** The last poll's answer, which the server need not repeat while it holds. */
@@ -83,7 +93,7 @@ export class Api {
     const headers: Record<string, string> = this.told === null ? {} : { "if-none-match": this.told.tag };
     const answer = await this.ask(`/api/calls?since=${since}`, { headers }, signal);
     if (answer.status === NOT_MODIFIED && this.told !== null) return this.told.changes;
-    const changes = (await answer.json()) as Changes;
+    const changes = (await inWords(answer.json(), UNREADABLE, signal)) as Changes;
     const tag = answer.headers.get("etag");
     this.told = tag === null ? null : { tag, changes };
     return changes;
@@ -115,19 +125,21 @@ export class Api {
   }
 
   private async send<T>(path: string, request: RequestInit, signal?: AbortSignal): Promise<T> {
-    return (await (await this.ask(path, request, signal)).json()) as T;
+    const answer = await this.ask(path, request, signal);
+    return (await inWords(answer.json(), UNREADABLE, signal)) as T;
   }
 
   private async ask(path: string, request: RequestInit, signal?: AbortSignal): Promise<Response> {
     const { base, token, localNow, onDate } = this.options;
     const sentAt = localNow();
     const timeout = AbortSignal.timeout(TIMEOUT_MS);
-    const answer = await this.options.fetch(`${base.replace(/\/$/, "")}${path}`, {
+    const asked = this.options.fetch(`${base.replace(/\/$/, "")}${path}`, {
       ...request,
       headers: { ...request.headers, authorization: `Bearer ${token}` },
       cache: "no-store",
       signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
     });
+    const answer = await inWords(asked, "The API does not answer.", signal);
     onDate(answer.headers.get("date"), sentAt, localNow());
     if (answer.ok || answer.status === NOT_MODIFIED) return answer;
     throw new ApiError(answer.status, await readProblem(answer));
