@@ -19,6 +19,8 @@ _context: ContextVar[dict[str, Any]] = ContextVar("log_context")
 
 def configure(service: str, level: str) -> logging.Logger:
     """Every logger of the process writes to stdout in one form, whoever made it."""
+    # What no line of ours tells is not looked up for it.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_Formatter(service=service, utc=True, use_rfc3339=True, serialize_stacktrace=False))
     root = logging.getLogger()

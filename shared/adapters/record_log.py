@@ -77,9 +77,9 @@ def _note_replays(replayed: Sequence[tuple[object, Json]]) -> None:
 def _note(news: News) -> None:
     rows = [change.row for change in news.changes]
     told = {
-        "call_id": ids(change.call.id for change in news.changes),
-        "event_id": ids(row.event.id for row in rows),
-        "event": ids(row.event.name for row in rows),
+        "call_id": ids([row.event.call_id for row in rows]),
+        "event_id": ids([row.event.id for row in rows]),
+        "event": ids([row.event.name for row in rows]),
     }
     _log.info("recorded %d events", len(rows), extra=told | log.traces(news.traceparent, *news.traces.values()))
     for row in rows:

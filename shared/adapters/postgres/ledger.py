@@ -316,6 +316,8 @@ def _effects(effects: Sequence[Effect]) -> list[Query]:
     that it ends as if they had come one by one.
     """
     queries: list[Query] = []
+    if not effects:
+        return queries
     released = list(_placed(effect for effect in effects if effect.status not in ENGAGED))
     if released:
         releases = [
