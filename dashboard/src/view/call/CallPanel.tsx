@@ -1,7 +1,7 @@
 /** One call: what it is now, and how it came to that. */
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Call } from "../../contracts";
 import { clockDuration, clockTime, dayUnlessToday } from "../../floor/durations";
 import { startMs, stateOf, totalMs, waitedMs } from "../../floor/facts";
@@ -24,7 +24,8 @@ export function CallPanel({ store, history }: CallPanelProps) {
   const call = history.call.value;
   const state = history.state.value;
   const closeButton = useRef<HTMLButtonElement>(null);
-  useEffect(() => {
+  // Before it is painted: who is quick closes what is there to be seen.
+  useLayoutEffect(() => {
     rememberOpener();
     // Where the panel covers the list, the list cannot keep the focus.
     if (matchMedia("(max-width: 1080px)").matches) closeButton.current?.focus();
