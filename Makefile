@@ -12,7 +12,7 @@ MINUTES ?= 60
 PARALLEL ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: test-localstack audit help up demo down status clean test check bench soak dashboard
+.PHONY: test-contract test-deep audit help up demo down status clean test check bench soak dashboard
 
 help:
 	@echo "make up         start everything on this machine; Ctrl-C stops it"
@@ -20,8 +20,9 @@ help:
 	@echo "make down       stop what runs in the background"
 	@echo "make status     where everything is, and whether it answers"
 	@echo "make clean      stop, and drop the data and what was built"
-	@echo "make test       all tests: unit, integration, end to end, browser"
-	@echo "make test-localstack  what is expected of the cloud, on moto, MiniStack and LocalStack"
+	@echo "make test       all kinds of tests: unit, integration, end to end, browser (minutes)"
+	@echo "make test-contract  cloud suites (moto, MiniStack, LocalStack), generated clients, all views of the dashboard"
+	@echo "make test-deep  searches: random examples, a kill at every round trip, long hand-overs, soak tests"
 	@echo "make audit      what is known against the dependencies and the template"
 	@echo "make check      format, lint, types, import rules, template, dashboard"
 	@echo "make bench      this project's figures beside the machine's ceilings"
@@ -47,6 +48,14 @@ test: $(READY)
 	@$(BIN)/python -m infra.toolchain.chromium
 	$(BIN)/pytest -n $(PARALLEL) --dist loadfile $(TESTS)
 
+test-contract: $(READY)
+	@$(BIN)/python -m infra.toolchain.chromium
+	$(BIN)/pytest -n $(PARALLEL) --dist loadfile -m contract $(TESTS)
+
+test-deep: $(READY)
+	@$(BIN)/python -m infra.toolchain.chromium
+	$(BIN)/pytest -n $(PARALLEL) --dist loadfile -m deep $(TESTS)
+
 check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -56,9 +65,6 @@ check: $(READY)
 	$(BIN)/python -m infra.database.locks
 	$(BIN)/python -m infra.specs.generate --check
 	$(BIN)/python -m infra.toolchain.dashboard check
-
-test-localstack: $(READY)
-	$(BIN)/pytest tests/cloud
 
 # Tools with dependencies of their own, pinned: uvx keeps each in an environment of its own, and trusts whom the machine trusts.
 audit: $(READY)

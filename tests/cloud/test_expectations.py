@@ -13,6 +13,7 @@ from shared import settings, wiring
 from shared.adapters import secrets
 from tests.cloud.conftest import Client
 
+pytestmark = pytest.mark.contract
 PATIENCE_SECONDS = 20
 
 
