@@ -10,6 +10,7 @@ RATE ?= 8
 MINUTES ?= 60
 # Two at a time, a file on one of them: what a file shares is made once. Beyond two, clouds compete for the machine.
 PARALLEL ?= 2
+SEED := $(or $(SEED),$(shell date +%s))
 
 .DEFAULT_GOAL := help
 .PHONY: test-contract test-deep audit help up demo down status clean test check bench soak dashboard
@@ -54,7 +55,8 @@ test-contract: $(READY)
 
 test-deep: $(READY)
 	@$(BIN)/python -m infra.toolchain.chromium
-	$(BIN)/pytest -n $(PARALLEL) --dist loadfile -m deep $(TESTS)
+	@echo "Random examples with seed $(SEED): make test-deep SEED=$(SEED) repeats them."
+	$(BIN)/pytest -n $(PARALLEL) -m "deep or hypothesis" --hypothesis-profile deep --hypothesis-seed $(SEED) $(TESTS)
 
 check: $(READY)
 	$(BIN)/ruff format --check .

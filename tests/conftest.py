@@ -1,6 +1,5 @@
 """Real Postgres and Redis for every test that wants them: own ports, own folders, gone at the end."""
 
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -8,21 +7,19 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from hypothesis import settings as hypothesis_settings
 
 from infra.database import migrate
 from infra.local.ports import claim
 from infra.local.postgres import Postgres
 from infra.local.redis import Redis
+from tests.support.examples import register_profiles
 
 REPOSITORY = Path(__file__).parent.parent
 # A test database may lose its last second: no test pulls the plug of the machine.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
 _numbers = count()
 
-hypothesis_settings.register_profile("dev", max_examples=200, deadline=None)
-hypothesis_settings.register_profile("ci", max_examples=2000, deadline=None, print_blob=True)
-hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "dev")
+register_profiles()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -57,7 +54,7 @@ def template_database(postgres_server: Postgres) -> str:
 def database_url(postgres_server: Postgres, template_database: str) -> Iterator[str]:
     name = f"test_{next(_numbers)}"
     with psycopg.connect(postgres_server.url_of("postgres"), autocommit=True) as connection:
-        connection.execute(f"create database {name} template {template_database}")  # type: ignore[arg-type]  # our name
+        connection.execute(f"create database {name} template {template_database} strategy file_copy")  # type: ignore[arg-type]  # our name
         yield postgres_server.url_of(name)
         connection.execute(f"drop database {name} with (force)")  # type: ignore[arg-type]  # our name
 

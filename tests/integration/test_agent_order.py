@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.adapters.postgres.ledger import PostgresJournal
@@ -13,9 +13,9 @@ from shared.domain.facts import Limits
 from shared.domain.routing import Candidate, Search, Strategy, rank
 from tests.conftest import Clock
 from tests.integration.conftest import Floor
+from tests.support.examples import examples
 
 NOW = Clock().now()
-FEW = {"max_examples": 60, "suppress_health_check": [HealthCheck.function_scoped_fixture]}  # each asks the database
 # Whole seconds, and few of each, so that there are ties of every kind.
 seconds_ago = st.one_of(st.integers(0, 4), st.integers(0, 60_000)).map(lambda seconds: NOW - timedelta(seconds=seconds))
 
@@ -39,7 +39,7 @@ floors = st.integers(0, 25).flatmap(lambda many: st.tuples(*(agents(number) for 
 
 
 @pytest.mark.parametrize("strategy", Strategy)
-@settings(**FEW)  # type: ignore[arg-type]  # as keywords
+@examples(quick=15, deep=200)  # each asks the database
 @given(
     floor_of=floors,
     language=st.sampled_from([None, "es"]),

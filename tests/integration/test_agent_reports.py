@@ -4,7 +4,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from shared.adapters.postgres import agents
@@ -56,7 +56,6 @@ def standing(floor: Floor, agent_id: str) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("on_call", [False, True], ids=["free", "on a call"])
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(said=reports, data=st.data())
 def test_the_last_thing_said_holds_whatever_came_last(
     floor: Floor, on_call: bool, said: list[tuple[int, str]], data: st.DataObject
@@ -108,7 +107,6 @@ def talks(draw: st.DrawFn) -> list[tuple[int, list[dict[str, Any]]]]:
     return [(begun, begins), (over, [{"event": "call_no_answer"}])]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(said=st.lists(st.tuples(st.integers(1, 9), SAID), max_size=4), talked=talks(), data=st.data())
 def test_what_is_said_around_a_call_holds_whatever_came_last(
     floor: Floor, said: list[tuple[int, str]], talked: list[tuple[int, list[dict[str, Any]]]], data: st.DataObject

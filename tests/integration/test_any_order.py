@@ -6,7 +6,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from shared.contracts.base import rfc3339
@@ -14,6 +14,7 @@ from shared.usecases import record_events
 from shared.usecases.sweep_timers import sweep_timers
 from tests.conftest import Clock
 from tests.integration.conftest import Floor
+from tests.support.examples import examples
 
 Json = dict[str, Any]
 _numbers = count()
@@ -132,7 +133,6 @@ def outcome(floor: Floor, call_id: str) -> Json:
     return json.loads(json.dumps(told, default=str).replace(call_id, "CALL"))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(life=lives(), data=st.data())
 def test_any_order_any_copies_any_channel_ends_the_same(
     shared_floor: Floor, life: list[tuple[float, Json]], data: st.DataObject
@@ -163,7 +163,7 @@ def test_any_order_any_copies_any_channel_ends_the_same(
     floor.assert_no_orphans()
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])  # of up to five calls each
+@examples(quick=25, deep=500)  # of up to five calls each
 @given(told=st.lists(lives(), min_size=2, max_size=5), data=st.data())
 def test_a_batch_that_is_written_in_parts_ends_as_one_event_after_the_other(
     shared_floor: Floor, told: list[list[tuple[float, Json]]], data: st.DataObject

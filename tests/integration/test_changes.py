@@ -4,7 +4,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.adapters.postgres.changes import PostgresChanges
@@ -19,6 +19,7 @@ from shared.usecases.permissions import Bearer
 from shared.usecases.reads import Page, get_agent, list_agents, list_calls
 from tests.integration.conftest import Floor
 from tests.integration.stage import open_transaction
+from tests.support.examples import examples
 
 QUEUES = ("medical_spanish", "legal_spanish", "legal_english")
 ALL = Bearer("supervisor", frozenset({"*"}), 0)
@@ -88,7 +89,7 @@ Step = st.one_of(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@examples(quick=15, deep=300)
 @given(
     steps=st.lists(Step, min_size=5, max_size=40), queues=st.lists(st.sampled_from(QUEUES), min_size=40, max_size=40)
 )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.agents import ENGAGED
@@ -14,6 +14,7 @@ from shared.usecases.draft import agent_of
 from shared.usecases.rebuild import differences
 from tests.integration.conftest import Floor
 from tests.integration.test_routing import set_up
+from tests.support.examples import examples
 
 Json = dict[str, Any]
 _numbers = count()
@@ -43,7 +44,7 @@ batches = st.lists(st.tuples(st.one_of(events, events, reports), ages), min_size
 steps = st.lists(st.tuples(batches, st.integers(0, 20), st.booleans()), min_size=3, max_size=14)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])  # each of up to 14 steps
+@examples(quick=15, deep=400)  # each of up to 14 steps
 @given(taken=steps)
 def test_calls_and_agents_are_of_one_mind_whatever_is_told_of_them(
     floor: Floor, taken: list[tuple[list[tuple[Json, int | None]], int, bool]]

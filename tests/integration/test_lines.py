@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.integration.conftest import Floor
@@ -74,7 +74,6 @@ def heads(queues: Sequence[Line], waiting: Sequence[Waiting], free: Sequence[Fre
     return [call_id for _, call_id in sorted(takables)[:LIMIT]]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # each example clears the floor itself
 @given(queues=lines, waiting=st.lists(calls, max_size=12), free=st.lists(agents, max_size=3))
 @example(  # the line has an answered caller before the one who may overflow
     (Line(0, 60, (1, 30)), Line(0, 60, None), Line(0, 60, None)),

@@ -7,13 +7,14 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.agents import ENGAGED, AgentStatus, Effect
 from shared.usecases.journal import Telling
 from tests.integration.conftest import Floor
 from tests.integration.test_rollups import figures
+from tests.support.examples import examples
 
 BEGIN = datetime(2026, 1, 31, 12, tzinfo=UTC)
 CALLS, AGENTS, WAYS = ("a", "b", "c"), ("x", "y"), ("one", "all")
@@ -56,7 +57,7 @@ releases = st.lists(
 )
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(quick=30, deep=500)
 @given(agent=agents, effects=releases)
 def test_a_batch_lets_go_of_agents_as_if_each_call_had_come_alone(
     floor: Floor, agent: dict[str, Any], effects: list[Effect]

@@ -7,13 +7,14 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trustme
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.adapters import gateway as gateway_module
 from shared.adapters import warm_line
 from shared.adapters.gateway import HttpGateway
 from shared.usecases.floor import Sent
+from tests.support.examples import examples
 
 pytestmark = pytest.mark.anyio
 
@@ -101,7 +102,7 @@ async def test_what_an_answer_means_and_that_the_next_post_gets_its_own(answer, 
         assert await gateway.post("c", b"frame") is Sent.GONE
 
 
-@settings(max_examples=100)  # each with a server of its own
+@examples(quick=20, deep=200)  # each with a server of its own
 @given(st.integers(1, 200), st.permutations([OK, LONG, CHUNKED]))
 def test_however_an_answer_is_cut_into_pieces(pieces, answers):
     async def post_all():
