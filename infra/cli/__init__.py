@@ -1,7 +1,7 @@
 """The switchboard command. Each subcommand's module is imported when it is called, so that each starts fast."""
 
-from importlib import import_module
-from typing import Any
+from importlib import import_module, metadata
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -51,9 +51,20 @@ def _function(command: str) -> Any:  # noqa: ANN401 - whatever the command's opt
     return getattr(import_module(f"infra.cli.{MODULES[command]}"), command.replace("-", "_"))
 
 
+def _print_version(wanted: bool) -> None:
+    """Print the version of the installed package and exit, if `--version` is given."""
+    if wanted:
+        typer.echo(f"switchboard {metadata.version('switchboard')}")
+        raise typer.Exit
+
+
 app = typer.Typer(cls=Lazy, no_args_is_help=True)
 
 
 @app.callback()
-def switchboard() -> None:
+def switchboard(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
     """Call-centre events in safely, promises kept, the floor shown live."""
