@@ -1,9 +1,10 @@
-"""Real Postgres and Redis for every test that wants them: own ports, own folders, gone at the end."""
+"""Real Postgres, Redis and clouds for the tests that need them: own ports, own folders, stopped at the end."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from typing import TextIO
 
 import psycopg
 import pytest
@@ -12,18 +13,63 @@ from infra.database import migrate
 from infra.local.ports import claim
 from infra.local.postgres import Postgres
 from infra.local.redis import Redis
+from tests.support import shared
+from tests.support.cloud import Cloud
 from tests.support.examples import register_profiles
 
 REPOSITORY = Path(__file__).parent.parent
 # A test database may lose its last second: no test pulls the plug of the machine.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
 _numbers = count()
+_alive = pytest.StashKey[TextIO]()
 
 register_profiles()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--simulate-seconds", type=int, default=12, help="for about how long a floor is played")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist starts the workers
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if shared.is_main(session.config):
+        session.config.stash[_alive] = shared.hold(_clouds(session.config))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """All workers have ended by now: nothing uses the clouds any more."""
+    if alive := config.stash.get(_alive, None):
+        left = shared.stop_all(_clouds(config))
+        alive.close()
+        if left:
+            raise RuntimeError(f"These processes of the tests' clouds still run: {left}")
+
+
+def _clouds(config: pytest.Config) -> Path:
+    # pytest has no public way to its temporary folder outside fixtures. pytest-xdist takes the same one.
+    return shared.folder_of(config, config._tmp_path_factory)  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="session")
+def clouds_folder(request: pytest.FixtureRequest) -> Path:
+    return _clouds(request.config)
+
+
+@pytest.fixture(scope="session")
+def cloud(clouds_folder: Path) -> Iterator[Cloud]:
+    """The run's running cloud, shared by all tests of all workers.
+
+    A test makes its own queues, agents and call ids, looks only at those, and neither stops nor changes what runs.
+    """
+    with shared.running(clouds_folder, "cloud") as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def exclusive_cloud(clouds_folder: Path) -> Iterator[Cloud]:
+    """A second cloud that one test at a time has alone, and may damage. The next test finds it running again."""
+    with shared.locked(clouds_folder / "exclusive.lock"), shared.running(clouds_folder, "exclusive") as cloud:
+        yield cloud
 
 
 @pytest.fixture

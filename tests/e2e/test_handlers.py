@@ -15,7 +15,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from infra.deployment import deploy, template
 from infra.deployment.runtime import Runtime
-from tests.e2e.conftest import Run
+from tests.support.cloud import Cloud
 
 HANDLERS = template.functions(template.load())
 NAMES = dict(zip(HANDLERS, template.function_names(template.load(), deploy.STACK), strict=True))
@@ -26,12 +26,12 @@ MINUTE_LONG = {"SweepFunction": 8, "RelayFunction": 43}
 class Deployed:
     """The local cloud's functions, by Lambda's API."""
 
-    def __init__(self, cloud: Run) -> None:
+    def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
         self.client: Any = boto3.client(
             "lambda",
             region_name="us-east-1",
-            endpoint_url=cloud.home.read_state()["aws"],
+            endpoint_url=cloud.status["aws"],
             aws_access_key_id="test",
             aws_secret_access_key="test",
         )
@@ -46,7 +46,7 @@ class Deployed:
 class Emulated:
     """The same functions from their packages, each with the variables that the template gave it."""
 
-    def __init__(self, cloud: Run, folder: Path) -> None:
+    def __init__(self, cloud: Cloud, folder: Path) -> None:
         self.cloud, self.folder = cloud, folder
         self.deployed = Deployed(cloud)
         self.running: dict[str, Runtime] = {}
@@ -55,7 +55,7 @@ class Emulated:
     def invoke(self, name: str, event: object) -> Any:
         if name not in self.running:
             # MiniStack puts it into every function's environment; on AWS it is absent.
-            variables = self.deployed.variables(name) | {"AWS_ENDPOINT_URL": self.cloud.home.read_state()["aws"]}
+            variables = self.deployed.variables(name) | {"AWS_ENDPOINT_URL": self.cloud.status["aws"]}
             seconds = MINUTE_LONG.get(name, 30)
             runtime = Runtime(HANDLERS[name], variables, self.folder / f"{name}.log", seconds)
             self.running[name] = self.stack.enter_context(runtime)
@@ -63,20 +63,20 @@ class Emulated:
 
 
 @pytest.fixture(scope="module")
-def emulated(cloud: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulated]:
+def emulated(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulated]:
     emulated = Emulated(cloud, tmp_path_factory.mktemp("runtime"))
     with emulated.stack:
         yield emulated
 
 
 @pytest.fixture(params=["ministack", "emulator"])
-def functions(request: pytest.FixtureRequest, cloud: Run) -> Any:
+def functions(request: pytest.FixtureRequest, cloud: Cloud) -> Any:
     return Deployed(cloud) if request.param == "ministack" else request.getfixturevalue("emulated")
 
 
-def rest(cloud: Run, method: str, route: str, body: object = None, query: dict | None = None, **path: str) -> dict:
+def rest(cloud: Cloud, method: str, route: str, body: object = None, query: dict | None = None, **path: str) -> dict:
     """As API Gateway's REST proxy asks. `route` as in template.yaml."""
-    headers = {"authorization": f"Bearer {cloud.home.read_state()['token']}", "content-type": "application/json"}
+    headers = {"authorization": f"Bearer {cloud.status['token']}", "content-type": "application/json"}
     return {
         "resource": route,
         "path": route.format(**path),
@@ -124,7 +124,7 @@ def initiated(call_id: str) -> dict:
     return {"event": "call_initiated", "callId": call_id, "type": "voice", "queueId": "medical_spanish"}
 
 
-def test_an_event_is_taken_in_and_read_back(functions, cloud: Run):
+def test_an_event_is_taken_in_and_read_back(functions, cloud: Cloud):
     call_id = f"call-{uuid4()}"
     taken = functions.invoke("IngestFunction", rest(cloud, "POST", "/api/events", initiated(call_id)))
     assert taken["statusCode"] == 201, taken
@@ -135,14 +135,14 @@ def test_an_event_is_taken_in_and_read_back(functions, cloud: Run):
     assert len(json.loads(page["body"])["data"]) == 1
 
 
-def test_a_bad_event_is_a_problem_that_names_the_field(functions, cloud: Run):
+def test_a_bad_event_is_a_problem_that_names_the_field(functions, cloud: Cloud):
     refused = functions.invoke("IngestFunction", rest(cloud, "POST", "/api/events", {"event": "call_initiated"}))
     assert refused["statusCode"] == 400
     assert refused["headers"]["Content-Type"] == "application/problem+json"
     assert "callId" in refused["body"]
 
 
-def test_nobody_reads_without_a_token(functions, cloud: Run):
+def test_nobody_reads_without_a_token(functions, cloud: Cloud):
     event = rest(cloud, "GET", "/api/calls")
     for headers in (event["headers"], event["multiValueHeaders"]):
         del headers["authorization"]
@@ -155,8 +155,8 @@ def test_the_queue_gets_only_the_bad_message_back(functions):
     assert answer == {"batchItemFailures": [{"itemIdentifier": bad["messageId"]}]}
 
 
-def test_a_socket_is_opened_answered_and_closed(functions, cloud: Run):
-    state = cloud.home.read_state()
+def test_a_socket_is_opened_answered_and_closed(functions, cloud: Cloud):
+    state = cloud.status
     with connect(f"{state['websocket']}?token={state['token']}") as client:
         real = _newest_connection(state["database"])
         assert functions.invoke("MessageFunction", socket(real, "ping", body='{"action": "ping"}'))["statusCode"] == 200
@@ -173,12 +173,12 @@ def test_a_socket_without_a_token_is_refused(functions):
     assert functions.invoke("ConnectFunction", socket(f"made-up-{uuid4()}", "$connect"))["statusCode"] == 401
 
 
-def test_the_door_opens_to_a_token_and_to_no_other(functions, cloud: Run):
+def test_the_door_opens_to_a_token_and_to_no_other(functions, cloud: Cloud):
     arn = "arn:aws:execute-api:us-east-1:000000000000:api/live/GET/api/calls"
     at_the_door = {
         "type": "TOKEN",
         "methodArn": arn,
-        "authorizationToken": f"Bearer {cloud.home.read_state()['token']}",
+        "authorizationToken": f"Bearer {cloud.status['token']}",
     }
     opened = functions.invoke("AuthorizerFunction", at_the_door)
     assert opened["policyDocument"]["Statement"][0]["Effect"] == "Allow"
@@ -191,7 +191,7 @@ def test_the_minute_long_ones_come_and_go(emulated: Emulated):
     scheduled = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": {}}
     assert set(emulated.invoke("SweepFunction", scheduled)) >= {"timers", "offers", "republished"}
     assert emulated.invoke("RelayFunction", scheduled) == {}, "the shard has its relay"
-    with psycopg.connect(emulated.cloud.home.read_state()["database"]) as connection:
+    with psycopg.connect(emulated.cloud.status["database"]) as connection:
         fence = connection.execute("select fence from leases").fetchone()
     assert fence
     called = {"shard": 0, "after": fence[0]}

@@ -12,7 +12,7 @@ import psutil
 import psycopg
 
 from infra.local import ports
-from tests.e2e.conftest import Run
+from tests.support.cloud import Cloud
 
 BACK_SECONDS = 90  # far beyond what it takes: a loaded machine must not fail what is right
 HEARTBEAT = """
@@ -27,21 +27,21 @@ def alive_until(connection: psycopg.Connection, name: str) -> datetime:
     return row[0] if row and row[0] else datetime.min.replace(tzinfo=UTC)
 
 
-def test_killed_functions_are_at_work_again_in_a_moment(cloud: Run):
-    with psycopg.connect(cloud.home.read_state()["database"], autocommit=True) as connection:
+def test_killed_functions_are_at_work_again_in_a_moment(exclusive_cloud: Cloud):
+    cloud = exclusive_cloud
+    with psycopg.connect(cloud.status["database"], autocommit=True) as connection:
         cloud.kill_functions()
         before = {name: alive_until(connection, name) for name in ("sweep", "relay")}
         deadline = time.monotonic() + BACK_SECONDS
         while any(alive_until(connection, name) <= then for name, then in before.items()):
-            assert time.monotonic() < deadline, cloud.home.function_log.read_text()[-2000:]
+            assert time.monotonic() < deadline, cloud.files.function_log.read_text()[-2000:]
             time.sleep(0.02)
-    with cloud.client() as client:
-        assert client.get("/api/health").status_code == 200
+    assert cloud.http.get("/api/health").status_code == 200
 
 
-def test_a_burst_is_served_in_turn_by_few_processes(cloud: Run):
-    with cloud.client() as client, ThreadPoolExecutor(40) as pool:
-        answers = list(pool.map(lambda _: client.get("/api/health").status_code, range(120)))
+def test_a_burst_is_served_in_turn_by_few_processes(cloud: Cloud):
+    with ThreadPoolExecutor(40) as pool:
+        answers = list(pool.map(lambda _: cloud.http.get("/api/health").status_code, range(120)))
     assert answers == [200] * 120
     assert len(cloud.functions()) < 40
 
@@ -61,18 +61,19 @@ def test_only_the_newest_invocations_logs_are_kept_in_memory():
     subprocess.run([sys.executable, "-c", MANY_INVOCATIONS], check=True)
 
 
-def test_a_killed_redis_comes_back_at_its_address(cloud: Run):
-    assert cloud.command("token", "rotate").returncode == 0
-    before = cloud.home.read_state()
+def test_a_killed_redis_comes_back_at_its_address(exclusive_cloud: Cloud):
+    cloud = exclusive_cloud
+    assert cloud.run("token", "rotate").returncode == 0
+    before = cloud.files.read_state()
     killed = before["processes"]["redis"]["pid"]
     os.kill(killed, signal.SIGKILL)
     assert ports.claim(before["ports"]["redis"]) != before["ports"]["redis"], "nobody takes its place meanwhile"
     deadline = time.monotonic() + BACK_SECONDS
-    while psutil.pid_exists(killed) or cloud.home.read_state()["processes"]["redis"]["pid"] == killed:
+    while psutil.pid_exists(killed) or cloud.files.read_state()["processes"]["redis"]["pid"] == killed:
         assert time.monotonic() < deadline, "its end is noted, and another one runs"
         time.sleep(0.02)
-    assert cloud.status()["parts"]["redis"] == "ok"
-    after = cloud.home.read_state()
+    assert cloud.read_status()["parts"]["redis"] == "ok"
+    after = cloud.files.read_state()
     assert after["redis"] == before["redis"]
     assert after["token"] == before["token"], "what another command wrote meanwhile is kept"
     assert after["processes"]["redis"] != before["processes"]["redis"]

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from infra.client import Api, Feed
-from tests.journeys.conftest import Cloud, Json
+from tests.support.cloud import Cloud, Json
 
 QUEUES = ("medical_spanish", "legal_english")
 SENDERS = 3

@@ -17,9 +17,8 @@ import pytest
 import redis
 
 from infra.local import processes
-from tests.journeys.conftest import Cloud
 from tests.journeys.load import life, loaded
-from tests.journeys.test_one_call import kill_functions
+from tests.support.cloud import Cloud
 
 BACK_SECONDS = 90.0  # far beyond what it takes: a loaded machine must not fail what is right
 NO_LOG = Path(os.devnull)
@@ -42,6 +41,12 @@ def kill(cloud: Cloud, name: str) -> None:
     wait_for(lambda: cloud.server(name) != before, f"{name} is started again", log=keeper)
 
 
+@pytest.fixture
+def cloud(exclusive_cloud: Cloud) -> Cloud:
+    """What fails here fails for this test alone."""
+    return exclusive_cloud
+
+
 @pytest.mark.parametrize("server", ["postgres", "redis"])
 def test_a_server_is_killed_and_comes_back(cloud: Cloud, server: str) -> None:
     with loaded(cloud) as load:
@@ -53,7 +58,7 @@ def test_a_server_is_killed_and_comes_back(cloud: Cloud, server: str) -> None:
 def test_functions_are_killed_mid_flight(cloud: Cloud) -> None:
     with loaded(cloud) as load:
         for _ in range(2):
-            kill_functions(cloud)
+            cloud.kill_functions()
             load.live_on(3)
 
 

@@ -8,7 +8,6 @@ import time
 from datetime import datetime
 from typing import Any
 
-import psutil
 import pytest
 import redis
 from websockets.exceptions import InvalidStatus
@@ -16,7 +15,7 @@ from websockets.sync.client import connect
 
 from infra.local import processes
 from shared.contracts.trace import begun, trace_id
-from tests.journeys.conftest import Cloud, Json, receive
+from tests.support.cloud import Cloud, Json, receive
 
 LIFE: list[tuple[str, Json, str]] = [
     ("call_initiated", {"type": "voice", "queueId": "medical_spanish"}, "waiting"),
@@ -107,12 +106,13 @@ def test_without_a_token_the_socket_stays_shut(cloud: Cloud, token: str) -> None
     assert refused.value.response.status_code in (401, 403)
 
 
-def test_timers_fire_on_time_although_every_function_was_killed_in_between(cloud: Cloud) -> None:
+def test_timers_fire_on_time_although_every_function_was_killed_in_between(exclusive_cloud: Cloud) -> None:
+    cloud = exclusive_cloud
     call_id = cloud.new_call_id()
     with cloud.socket(f"call:{call_id}") as socket:
         cloud.post("call_initiated", call_id, type="voice", queueId="medical_spanish")
         routed = cloud.post("call_routed", call_id, agentId="interpreter-13", routingTime=1).json()["call"]
-        kill_functions(cloud)
+        cloud.kill_functions()
 
         def told(name: str) -> Json:
             frame = receive(socket, lambda frame: name in types(frame), seconds=40)
@@ -131,19 +131,14 @@ def test_timers_fire_on_time_although_every_function_was_killed_in_between(cloud
     cloud.post("call_ended", call_id, endReason="abandoned", duration=0)
 
 
-def kill_functions(cloud: Cloud) -> None:
-    workers = psutil.Process(cloud.status["processes"]["aws"]["pid"]).children(recursive=True)
-    assert workers, "functions run in processes of their own"
-    processes.stop(workers, how=signal.SIGKILL)
-
-
 def lateness(event: Json, due: str) -> float:
     """Seconds from a due time to the moment at which the system recorded the event."""
     return (datetime.fromisoformat(event["receivedAt"]) - datetime.fromisoformat(due)).total_seconds()
 
 
-def test_an_outage_of_redis_loses_nothing(cloud: Cloud) -> None:
+def test_an_outage_of_redis_loses_nothing(exclusive_cloud: Cloud) -> None:
     """Redis is killed over and over for ten seconds while a floor is played; a client ends with what REST says."""
+    cloud = exclusive_cloud
     floor = subprocess.Popen(
         cloud.command("simulate", "--calls-per-minute", "240", "--duration", "20", "--leave-open", "--seed", "7"),
         env=cloud.environment,

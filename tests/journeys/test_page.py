@@ -14,8 +14,8 @@ from websockets.sync.client import ClientConnection
 
 from infra.toolchain.chromium import find
 from shared.adapters import tokens
-from tests.journeys.conftest import Cloud, receive
 from tests.journeys.test_one_call import LIFE
+from tests.support.cloud import Cloud, receive
 
 PATIENCE_MS = 60_000  # a signal is waited for; a busy machine is no failure
 expect.set_options(timeout=PATIENCE_MS)

@@ -18,8 +18,8 @@ from websockets.sync.server import ServerConnection, serve
 
 from infra.toolchain import dashboard
 from infra.toolchain.chromium import find
-from tests.journeys.conftest import Json
 from tests.journeys.test_page import ARGUMENTS, PATIENCE_MS
+from tests.support.cloud import Json
 
 CALLS, ENDING = 200, 110  # live at any time, and those of them that end with each frame
 FRAMES = 100  # in them far more end than the page remembers, so that what has a bound is at it

@@ -17,8 +17,8 @@ from websockets.client import ClientProtocol
 from websockets.uri import parse_uri
 
 from infra.client import Api, Feed
-from tests.journeys.conftest import Cloud, Json
 from tests.journeys.test_faults import wait_for
+from tests.support.cloud import Cloud, Json
 
 OTHERS, AT_ONCE = 199, 20
 SMALL_BUFFER_BYTES = 2048

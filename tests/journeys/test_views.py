@@ -9,8 +9,8 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from tests.journeys.conftest import Cloud
 from tests.journeys.test_page import browser  # noqa: F401 - a fixture
+from tests.support.cloud import Cloud
 
 AXE = Path(__file__).parents[2] / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
 VIEWS = ("floor", "floor?group=language", "agents", "figures", "alerts", "letters", "calls?flag=short_call")
