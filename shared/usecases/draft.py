@@ -39,7 +39,7 @@ class Draft:
 
     def needs_log(self, event: Event) -> bool:
         """Whether this event needs the whole log folded, rather than to be added to the end."""
-        return self.log is None and not self._comes_next(self._placed(event))
+        return self.log is None and not self._comes_next(self.placed(event))
 
     def may_need_log(self, at: datetime) -> bool:
         """Whether an event at this time, whichever, may need it."""
@@ -52,8 +52,11 @@ class Draft:
             return False
         if record.call is None:
             return not record.exists and not self.recorded
-        # Many clocks know seconds only: what shares its instant with the event before may be the next all the same.
-        return event.at > record.call.last_at or (newest is not None and event.order > newest.order)
+        if event.at > record.call.last_at:
+            return True
+        # Many clocks report whole seconds. An event of the same instant as the one before is appended only if it is
+        # legal at the end: the order that the fold finds is then this one. Otherwise the fold may find another order.
+        return newest is not None and event.order > newest.order and judge(record.call, event) is Verdict.LEGAL
 
     def _is_past_all_others(self, at: datetime) -> bool:
         """Nothing waits for what comes, and nothing that is void will follow it."""
@@ -62,7 +65,7 @@ class Draft:
 
     def admit(self, event: Event, fingerprint: str) -> Verdict:
         """Take the event in, unless it is illegal or void: then nothing changes."""
-        event = self._placed(event)
+        event = self.placed(event)
         if self._comes_next(event):
             call = self.record.call
             verdict = judge(call, event)
@@ -74,7 +77,7 @@ class Draft:
             self._record(event, fingerprint, verdict)
         return verdict
 
-    def _placed(self, event: Event) -> Event:
+    def placed(self, event: Event) -> Event:
         """An undated event comes after all that was known at its receipt, even if a dated sender's clock is ahead."""
         call = self.record.call
         if event.dated or event.is_system or call is None or event.at > call.last_at:
@@ -83,7 +86,7 @@ class Draft:
 
     def _admit_among(self, event: Event) -> tuple[Verdict, Event]:
         """Fold all that is known with the new event in its place."""
-        rows = self._living_rows()
+        rows = self.living_rows()
         folded = fold([*(row.event for row in rows), event])
         self._newest = None
         verdict, event = folded.verdicts[event.id], folded.moved.get(event.id, event)
@@ -97,8 +100,9 @@ class Draft:
                 row.version = version
         return verdict, event
 
-    def _living_rows(self) -> list[EventRow]:
-        assert self.log is not None, "whoever admits an event out of order loads the log first"
+    def living_rows(self) -> list[EventRow]:
+        """The events on record that are not dead. The log must have been read."""
+        assert self.log is not None, "read the log before an event is admitted out of order"
         return [row for row in self._rows() if row.state is not EventState.DEAD]
 
     def _restate(self, rows: Sequence[EventRow], folded: Folded, newcomer: Event) -> list[EventRow]:
@@ -134,7 +138,7 @@ class Draft:
 
     def bury(self, at: datetime, grace: timedelta, reason: str) -> None:
         """Give up parked events whose grace is over and whose predecessor never came."""
-        for row in self._living_rows():
+        for row in self.living_rows():
             if row.state is EventState.PARKED and row.parked_since + grace <= at:
                 row.state, row.reason, row.failed_at = EventState.DEAD, reason, at
                 self.record.parked -= 1

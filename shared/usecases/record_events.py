@@ -173,7 +173,7 @@ class _Recorder:
             load_logs(ledger, [draft])
         verdict = draft.admit(event, submission.fingerprint)
         if verdict in (Verdict.ILLEGAL, Verdict.VOID):
-            return Impossible(event, status_at(draft, event))
+            return Impossible(event, status_at(draft, draft.placed(event)))
         if submission.known:
             self._known[event.id] = Known(event.call_id, submission.fingerprint)
         if verdict is Verdict.EARLY or draft.call is None:
@@ -202,11 +202,10 @@ def _queue_of(event: Event) -> str | None:
 
 
 def status_at(draft: Draft, event: Event) -> str:
-    """The call's status at the event's place in time, as far as it has been read."""
+    """The call's status at the event's place in time. An event that is not the last needs the log."""
     if draft.call is None:
         return "unknown"
-    if event.at > draft.call.last_at or draft.log is None:
+    if event.at > draft.call.last_at:
         return draft.call.status.value
-    earlier = [row.event for row in (*draft.log, *draft.recorded) if row.event.order < event.order]
-    call = fold(earlier).call
+    call = fold(row.event for row in draft.living_rows() if row.event.order < event.order).call
     return call.status.value if call else "not begun"

@@ -53,6 +53,41 @@ def test_the_five_seed_events_are_recorded_as_they_are(floor: Floor) -> None:
     assert len(floor.rows("select * from outbox")) == 5
 
 
+def life_at_two_instants(floor: Floor, call_id: str) -> list[dict[str, Any]]:
+    """Eight events that a phone system with whole seconds and no sequence may send, in the order of their arrival."""
+    told: list[tuple[float, str, dict[str, Any]]] = [
+        (0, "call_initiated", {"type": "voice", "queueId": "medical_spanish"}),
+        (0, "call_routed", {"agentId": "interpreter-01", "routingTime": 1}),
+        (0, "call_answered", {"waitTime": 0}),
+        (1, "call_transferred", {"queueId": "medical_spanish"}),
+        (1, "call_hold", {"holdDuration": 0}),
+        (1, "call_routed", {"agentId": "interpreter-02", "routingTime": 1}),
+        (1, "call_answered", {"waitTime": 0}),
+        (0, "call_hold", {"holdDuration": 0}),
+    ]
+    return [
+        {
+            "event": name,
+            "callId": call_id,
+            "eventId": f"{call_id}.{number}",
+            "occurredAt": rfc3339(floor.clock.at(second)),
+        }
+        | fields
+        for number, (second, name, fields) in enumerate(told)
+    ]
+
+
+def test_a_batch_has_the_results_of_its_events_sent_alone(floor: Floor) -> None:
+    floor.clock.go_to(60)
+    alone = [floor.send(event)[0] for event in life_at_two_instants(floor, "alone")]
+    batch = floor.send(*life_at_two_instants(floor, "batch"))
+    assert [result.status for result in batch] == [result.status for result in alone] == [201] * 8
+    assert [answer_of(result)["outcome"] for result in batch] == [answer_of(result)["outcome"] for result in alone]
+    without_id = [{**floor.call(call_id), "id": None} for call_id in ("alone", "batch")]
+    assert without_id[0] == without_id[1]
+    assert floor.history("alone") == floor.history("batch")
+
+
 def test_a_batch_is_answered_with_the_calls_as_it_left_them_and_so_is_its_replay(floor: Floor) -> None:
     batch = [event | {"eventId": str(number)} for number, event in enumerate(SEED)]
     first, again = floor.send(*batch), floor.send(*batch)
