@@ -111,10 +111,10 @@ export interface Deadline {
   dueAt: string;
 }
 
-/** A call that was moved to a queue beyond what was asked for, or permitted: it is of no concern any more. */
+/** A call that moved to a queue that the reader did not ask for or may not see. Remove it. Ignore the departure if a view of the call with a higher version is known: the call has returned. */
 export interface Departure {
   id: string;
-  /** a view of the call with a lower version is older than its departure */
+  /** views of the call with a lower version are older than the departure */
   version: number;
 }
 
@@ -330,7 +330,7 @@ export interface Unsubscribe {
   topics: string[];
 }
 
-/** The latest view of each call and agent that changed; each event since the last frame, and what it raised. */
+/** The latest view of each call and agent that changed, the events since the last frame, and their alerts. `position` is where to resume. It may be older than the changes in the frame. */
 export interface UpdateFrame {
   type: "update";
   position: number;
@@ -338,6 +338,8 @@ export interface UpdateFrame {
   events: Event[];
   agents: Agent[];
   alerts: Alert[];
+  /** calls that moved to a queue which the token does not permit; nothing else is sent about the move */
+  left: Departure[];
   /** events left out where the relay fell behind: the calls are as those left them */
   eventsOmitted: number;
   /** `traceparent` (W3C Trace Context) of each request that this tells of, the newest last; of more than 16 in one frame those of the newest */

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from shared.contracts.base import Contract
 from shared.contracts.problems import Problem
-from shared.contracts.views import AgentView, AlertView, CallView, EventView
+from shared.contracts.views import AgentView, AlertView, CallView, Departure, EventView
 
 # Of one thing, which it names, or of the whole floor.
 TopicKind = Literal["queue", "call", "agent", "alerts"]
@@ -46,7 +46,10 @@ class Subscribed(Contract):
 
 
 class Update(Contract):
-    """The latest view of each call and agent that changed; each event since the last frame, and what it raised."""
+    """The latest view of each call and agent that changed, the events since the last frame, and their alerts.
+
+    `position` is where to resume. It may be older than the changes in the frame.
+    """
 
     type: Literal["update"] = "update"
     position: int
@@ -54,6 +57,10 @@ class Update(Contract):
     events: list[EventView] = Field(default_factory=list[EventView])
     agents: list[AgentView] = Field(default_factory=list[AgentView])
     alerts: list[AlertView] = Field(default_factory=list[AlertView])
+    left: list[Departure] = Field(
+        default_factory=list[Departure],
+        description="calls that moved to a queue which the token does not permit; nothing else is sent about the move",
+    )
     events_omitted: Annotated[
         int,
         Field(ge=0, description="events left out where the relay fell behind: the calls are as those left them"),

@@ -233,10 +233,13 @@ class CallPage(Contract):
 
 
 class Departure(Contract):
-    """A call that was moved to a queue beyond what was asked for, or permitted: it is of no concern any more."""
+    """A call that moved to a queue that the reader did not ask for or may not see. Remove it.
+
+    Ignore the departure if a view of the call with a higher version is known: the call has returned.
+    """
 
     id: str
-    version: int = Field(description="a view of the call with a lower version is older than its departure")
+    version: int = Field(description="views of the call with a lower version are older than the departure")
 
 
 class Changes(Contract):

@@ -5,14 +5,14 @@ from itertools import chain, repeat
 from typing import Literal, NamedTuple, get_args
 
 from shared.contracts.feed import TRACES_AT_MOST
-from shared.contracts.views import AgentView, AlertView, CallView, EventView
+from shared.contracts.views import AgentView, AlertView, CallView, Departure, EventView
 
 # Frames stay under 32 KB, by which API Gateway meters; with a margin for the brackets and the traces.
 FRAME_BYTES = 32 * 1024
 _ROOM = FRAME_BYTES - 256 - 64 * TRACES_AT_MOST
 SHED_BYTES = 2 * FRAME_BYTES  # what came together and is larger than that is told without its events
 
-Kind = Literal["calls", "events", "agents", "alerts"]
+Kind = Literal["calls", "events", "agents", "alerts", "left"]
 _KINDS: tuple[Kind, ...] = get_args(Kind)
 Rank = tuple[int, str]
 
@@ -27,11 +27,18 @@ class Item(NamedTuple):
 
     @property
     def key(self) -> tuple[Kind, str]:
-        return self.kind, self.id
+        """A call's view and its departure exclude each other: the one with the higher version is sent."""
+        return ("calls" if self.kind == "left" else self.kind), self.id
 
 
 def call_item(call: CallView) -> Item:
     return Item("calls", call.id, (call.version, ""), call.model_dump_json().encode())
+
+
+def departure_item(call: CallView) -> Item:
+    """That the call left, for readers who may not see the queue where it is now: the id and the version, no more."""
+    departure = Departure.trusted(id=call.id, version=call.version)
+    return Item("left", call.id, (call.version, ""), departure.model_dump_json().encode())
 
 
 def event_item(event: EventView) -> Item:

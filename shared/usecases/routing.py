@@ -4,17 +4,19 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from shared.contracts.feed import Debt, Published
+from shared.contracts.feed import Change, Debt, Published
 from shared.contracts.views import AgentView
 from shared.usecases.audience import queues_of_change, sees_any, topics_of_agent, topics_of_change
-from shared.usecases.bundle import Bundle, Item, agent_item, alert_items, call_item, event_item
+from shared.usecases.bundle import Bundle, Item, agent_item, alert_items, call_item, departure_item, event_item
 from shared.usecases.floor import Group
 from shared.usecases.permissions import Bearer
 
 
 class Entry(NamedTuple):
-    """What is told together, on which topics, and for which queues a token must be to see it; `partly` instead to a
-    token that is not for the queue `whole_of`. Without items: somebody is gone, and the topics must be read anew.
+    """Items that are sent together to the subscribers of `topics` whose token permits one of `queues`.
+
+    A token that does not permit the queue `whole_of` gets `partly` instead of `items`, if there is any, and no trace.
+    An entry without items asks the subscribers to read the snapshot again, because something left their queues.
     """
 
     items: tuple[Item, ...]
@@ -25,9 +27,11 @@ class Entry(NamedTuple):
     partly: tuple[Item, ...] = ()
     whole_of: str | None = None
 
+    def is_whole_for(self, bearer: Bearer) -> bool:
+        return not self.partly or bearer.sees_all or self.whole_of in bearer.queues
+
     def items_for(self, bearer: Bearer) -> tuple[Item, ...]:
-        is_whole = not self.partly or bearer.sees_all or self.whole_of in bearer.queues
-        return self.items if is_whole else self.partly
+        return self.items if self.is_whole_for(bearer) else self.partly
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,7 @@ def entries_of(published: Published, queues_of_calls: Mapping[str, str]) -> list
             queues_of_change(change),
             published.debt,
             published.trace_of(change.event.id),
+            *_departure(change),
         )
         for change in published.changes
     ]
@@ -73,10 +78,11 @@ def entries_of(published: Published, queues_of_calls: Mapping[str, str]) -> list
         )
         for agent in agents
     ]
+    agent_ids = {agent.id for agent in agents}
     gone = [
         Entry(
             (),
-            frozenset({f"agent:{gone_id}", *(f"queue:{queue_id}" for queue_id in left)}),
+            _topics_left(gone_id, left, is_agent=gone_id in agent_ids),
             left,
             published.debt,
             published.traceparent,
@@ -84,6 +90,17 @@ def entries_of(published: Published, queues_of_calls: Mapping[str, str]) -> list
         for gone_id, left in published.left.items()
     ]
     return changes + moves + gone
+
+
+def _topics_left(gone_id: str, queues: Collection[str], *, is_agent: bool) -> frozenset[str]:
+    kinds = ("queue",) if is_agent else ("queue", "alerts")
+    named = f"agent:{gone_id}" if is_agent else f"call:{gone_id}"
+    return frozenset({named, *(f"{kind}:{queue_id}" for kind in kinds for queue_id in queues)})
+
+
+def _departure(change: Change) -> tuple[tuple[Item, ...], str | None]:
+    """For the queue that lost the call. The call's view and the event would tell what the next queue does with it."""
+    return ((departure_item(change.call),), change.call.queue_id) if change.previous_queue_id else ((), None)
 
 
 def _part_of(agent: AgentView, queues_of: Mapping[str, str]) -> tuple[tuple[Item, ...], str | None]:
@@ -103,7 +120,7 @@ def consignments(entries: Sequence[Entry], groups: Iterable[Group]) -> Iterator[
         ]
         if owed:
             debts = {entry.debt for entry in owed}
-            traces = [entry.trace for entry in owed if entry.trace]
+            traces = [entry.trace for entry in owed if entry.trace and entry.is_whole_for(group.bearer)]
             gone = {topic for entry in owed if not entry.items for topic in entry.topics & group.topics}
             items = (item for entry in owed for item in entry.items_for(group.bearer))
             bundle = Bundle(items, group.topics, traces=traces, gone=gone)

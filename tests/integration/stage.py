@@ -90,6 +90,10 @@ class PlayedGateway:
                 seen[call["id"]] = max(seen.get(call["id"], 0), call["version"])
         return seen
 
+    def left(self, connection_id: str) -> list[dict]:
+        """The departures that a client has seen."""
+        return [gone for frame in self.frames[connection_id] for gone in frame.get("left", ())]
+
     def events(self, connection_id: str) -> list[str]:
         return [event["id"] for frame in self.frames[connection_id] for event in frame.get("events", ())]
 

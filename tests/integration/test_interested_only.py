@@ -46,6 +46,10 @@ def subscriptions(chance: random.Random) -> dict[str, tuple[set[str], set[str]]]
     }
 
 
+def without(versions: dict[str, int], calls: set[str]) -> dict[str, int]:
+    return {call: version for call, version in versions.items() if call not in calls}
+
+
 def test_every_socket_gets_exactly_what_it_was_owed(database_url, redis_server):
     chance = random.Random(4)
     events, sockets = lives(chance), subscriptions(chance)
@@ -56,23 +60,30 @@ def test_every_socket_gets_exactly_what_it_was_owed(database_url, redis_server):
             owed, views = await told(stage)
         for socket, (topics, permitted) in sockets.items():
             may_see = set(QUEUES) if "*" in permitted else permitted
-            expected = Counter(event for event, queues in owed.items() if queues & topics and queues & may_see)
+            expected = Counter(event for event, (queues, at) in owed.items() if queues & topics and at in may_see)
             latest: dict[str, int] = {}
-            for call, version, queues in views:
-                if queues & topics and queues & may_see:
+            left: set[tuple[str, int]] = set()
+            for call, version, queues, at in views:
+                if queues & topics and at in may_see:
                     latest[call] = max(latest.get(call, 0), version)
+                elif queues & topics and queues & may_see:
+                    left.add((call, version))
             assert Counter(stage.gateway.events(socket)) == expected, socket
-            assert stage.gateway.calls(socket) == latest, socket
+            assert {(gone["id"], gone["version"]) for gone in stage.gateway.left(socket)} == left, socket
+            gone = {call for call, _ in left}  # a departure replaces the view that waited in the same frame
+            seen = stage.gateway.calls(socket)
+            assert all(seen.get(call, 0) <= latest.get(call, 0) for call in gone), socket
+            assert without(seen, gone) == without(latest, gone), socket
         assert sum(bool(stage.gateway.frames[socket]) for socket in sockets) > SOCKETS / 2
 
     async def told(stage: Stage):
-        """Record all; for each event the queues that are owed it, and for each view as well."""
+        """Record all. Returns for each event, and for each view, the queues concerned and where the call is then."""
         connection = stage.database.connection()
         connection.execute("insert into queues (id, name) select id, id from unnest(%s::text[]) as q (id)", [QUEUES])
         for socket, (topics, permitted) in sockets.items():
             stage.listen(socket, *(f"queue:{queue}" for queue in topics), queues=permitted)
-        owed: dict[str, set[str]] = {}
-        views: list[tuple[str, int, set[str]]] = []
+        owed: dict[str, tuple[set[str], str]] = {}
+        views: list[tuple[str, int, set[str], str]] = []
         at: dict[str, str] = {}
         async with stage.relay() as running:
             await running.ready()
@@ -86,13 +97,14 @@ def test_every_socket_gets_exactly_what_it_was_owed(database_url, redis_server):
                 at |= {call: queue for call, queue, _ in batch}
                 versions, moved = dict.fromkeys(touched, 0), set[str]()
                 for (call, _, event), result in zip(batch, results, strict=True):
-                    owed[event["eventId"]] = {at[call]} if call in moved else touched[call] | {at[call]}
+                    queues = {at[call]} if call in moved else touched[call] | {at[call]}
+                    owed[event["eventId"]] = queues, at[call]
                     moved |= {call} if event["event"] == "call_transferred" else set()
                     assert isinstance(result.body, dict)
                     versions[call] = max(versions[call], answer_of(result)["call"]["version"])
                 if start % (5 * BATCH) == 0:  # a relay that falls far behind may leave events out, and would say so
                     await running.floor.until_cleared(*owed)
-                views.extend((call, version, touched[call] | {at[call]}) for call, version in versions.items())
+                views.extend((call, number, touched[call] | {at[call]}, at[call]) for call, number in versions.items())
             await running.floor.until_cleared(*owed)
             assert stage.owed() == set()
         return owed, views

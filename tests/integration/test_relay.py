@@ -1,6 +1,7 @@
 """The relay between a real Redis, a real Postgres and a gateway that takes posts: who is told what."""
 
 import asyncio
+import json
 from datetime import timedelta
 
 import pytest
@@ -54,6 +55,10 @@ async def test_what_nobody_listens_to_is_cleared_as_well(stage: Stage):
 
 
 async def test_a_transfer_is_told_to_both_queues_live_and_from_the_outbox(stage: Stage):
+    def left(name: str) -> list[tuple[str, int]]:
+        """Departures, without copies: what the outbox still holds may be sent twice."""
+        return list(dict.fromkeys((gone["id"], gone["version"]) for gone in stage.gateway.left(name)))
+
     for name, queue in (("s", "spanish"), ("e", "english")):
         stage.listen(name, f"queue:{queue}", queues=[queue])
     moved = {"event": "call_transferred", "callId": "c1", "queueId": "english"}
@@ -63,33 +68,47 @@ async def test_a_transfer_is_told_to_both_queues_live_and_from_the_outbox(stage:
         (transfer,) = await stage.send(moved)
         (after,) = await stage.send(routed("c1", "bea"))
         await running.floor.until_cleared(*before, transfer, after)
-    assert stage.gateway.events("s") == [*before, transfer]
+    assert (stage.gateway.events("s"), left("s")) == (before, [("c1", 4)])
     assert stage.gateway.events("e") == [transfer, after]
     moved["callId"] = "c2"
     quiet = [await stage.begin("c2"), *await stage.send(routed("c2"), answered("c2"), moved)]
     async with stage.relay() as running:
         await running.floor.until_cleared(*quiet)
-    assert (
-        stage.gateway.events("s")[len(before) + 1 :] == quiet[1:]
-    )  # the transaction that moved it; the first event's call is english by now
+    assert (stage.gateway.events("s"), left("s")) == (before, [("c1", 4), ("c2", 4)])
     assert stage.gateway.events("e")[2:] == quiet
 
 
 @pytest.mark.parametrize("live", [True, False], ids=["live", "from the outbox"])
-async def test_what_came_after_a_transfer_is_told_to_the_next_queue_alone(stage: Stage, live: bool):
-    """Though it came with the transfer."""
-    await stage.send(initiated("c1"), routed("c1"), answered("c1"))
-    stage.listen("left", "queue:spanish", queues=["spanish"])
+async def test_only_the_next_queue_learns_what_follows_a_transfer(stage: Stage, live: bool):
+    """The transfer, the next answer and the end are recorded together, so one frame carries their result."""
+    began = await stage.send(initiated("c1"), routed("c1"), answered("c1", 40))
+    topics = "queue:spanish", "alerts:spanish", "call:c1", "agent:ana"
+    connection = stage.database.connection()
+    connection.execute("update agents set queues = '{spanish}' where id = 'ana'")
+    for topic in topics:
+        stage.listen(f"left {topic}", topic, queues=["spanish"])
+        stage.listen(f"both {topic}", topic, queues=["spanish", "english"])
     stage.listen("next", "queue:english", queues=["english"])
-    transfer = {"event": "call_transferred", "callId": "c1", "queueId": "english"}
-    secret = routed("c1", "ben") | {"metadata": {"line": "theirs"}}
-    told = [] if live else await stage.send(transfer, secret)
+    end = {"event": "call_ended", "callId": "c1", "endReason": "failed", "duration": 60}
+    secrets = [
+        {"event": "call_transferred", "callId": "c1", "queueId": "english", "metadata": {"line": "theirs"}},
+        routed("c1", "ben") | {"metadata": {"line": "theirs"}}, answered("c1"), end,
+    ]  # fmt: skip
+    told = [] if live else await stage.send(*secrets)
     async with stage.relay() as running:
-        await running.ready()
-        moved, followed = told or await stage.send(transfer, secret)
-        await running.floor.until_cleared(moved, followed)
-    assert (stage.gateway.events("left")[-1], stage.gateway.events("next")[-2:]) == (moved, [moved, followed])
-    assert followed not in stage.gateway.events("left")
+        await running.floor.until_cleared(*began)
+        told = told or await stage.send(*secrets)
+        await running.floor.until_cleared(*told)
+    assert stage.gateway.events("next")[-4:] == told
+    for topic in topics:
+        frames = [frame for frame in stage.gateway.frames[f"left {topic}"] if frame["left"]]
+        assert [frame["left"] for frame in frames] == [[{"id": "c1", "version": 7}]], topic
+        assert all(not frame[kind] for frame in frames for kind in ("calls", "events", "alerts")), topic
+        assert all(frame["agents"] or not frame["traces"] for frame in frames), topic
+        every_frame = json.dumps(stage.gateway.frames[f"left {topic}"])
+        assert not {"ben", "english", "theirs", "failed"} & set(every_frame.split('"')), topic
+        seen = [frame for frame in stage.gateway.frames[f"both {topic}"] if frame["calls"]][-1]
+        assert (seen["left"], seen["calls"][0]["endReason"]) == ([], "failed"), topic
 
 
 async def test_frames_stay_below_32_kb(stage: Stage):

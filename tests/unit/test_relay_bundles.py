@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from shared.contracts.feed import TRACES_AT_MOST, Update
 from shared.contracts.trace import begun
-from shared.contracts.views import AgentView, CallView, EventView
-from shared.usecases.bundle import FRAME_BYTES, Bundle, agent_item, alert_items, call_item, event_item
+from shared.contracts.views import AgentView, CallView, Departure, EventView
+from shared.usecases.bundle import FRAME_BYTES, Bundle, agent_item, alert_items, call_item, departure_item, event_item
 
 AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -41,8 +41,10 @@ def read(bundle: Bundle) -> list[Update]:
 
 
 def test_a_frame_is_what_the_contract_says():
-    bundle = Bundle([call_item(call("c", 1)), event_item(event("e", 1)), agent_item(agent("a", 1))], ["queue:q"])
-    expected = Update(position=7, calls=[call("c", 1)], events=[event("e", 1)], agents=[agent("a", 1)])
+    items = call_item(call("c", 1)), event_item(event("e", 1)), agent_item(agent("a", 1)), departure_item(call("d", 2))
+    bundle = Bundle(items, ["queue:q"])
+    left = [Departure(id="d", version=2)]
+    expected = Update(position=7, calls=[call("c", 1)], events=[event("e", 1)], agents=[agent("a", 1)], left=left)
     assert read(bundle) == [expected]
     assert bundle.frames(7) == [expected.model_dump_json().encode()]
 
@@ -56,6 +58,17 @@ def test_the_latest_wins_whatever_comes_last():
         assert frame.events[0].void
         assert frame.agents[0].status_since.second == 5
         assert merged.topics == {"x", "y"}
+
+
+def test_of_a_view_and_a_departure_only_the_newer_is_sent():
+    seen, left = Bundle([call_item(call("c", 3))], ["x"]), Bundle([departure_item(call("c", 4))], ["x"])
+    for merged in (seen.followed_by(left), left.followed_by(seen)):
+        (frame,) = read(merged)
+        assert (frame.calls, [(gone.id, gone.version) for gone in frame.left]) == ([], [("c", 4)])
+    back = Bundle([call_item(call("c", 5))], ["x"])
+    for merged in (back.followed_by(left), left.followed_by(back)):
+        (frame,) = read(merged)
+        assert ([view.version for view in frame.calls], frame.left) == ([5], [])
 
 
 def test_all_who_are_alike_share_one_merged_bundle_and_its_frames():
