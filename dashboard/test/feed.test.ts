@@ -182,7 +182,7 @@ describe("the feed", () => {
     server.send({ type: "reset", topics: [], position: world.position });
     const told = { ...kept, version: kept.version + 1 };
     const { position } = world;
-    const nothing = { calls: [], events: [], alerts: [], eventsOmitted: 0, traces: [] };
+    const nothing = { calls: [], events: [], alerts: [], left: [], eventsOmitted: 0, traces: [] };
     server.send({ type: "update", position, ...nothing, agents: [told] });
     await vi.waitFor(() => expect(feed.directory.agents.has(gone.id)).toBe(false));
     expect(feed.directory.agents.get(kept.id)).toEqual(told);
@@ -196,7 +196,7 @@ describe("the feed", () => {
     await vi.waitFor(() => expect(feed.directory.agents.has(late.id)).toBe(false));
     server.faults.readDelayMs = 150;
     const { position } = world;
-    const nothing = { calls: [], events: [], alerts: [], eventsOmitted: 0, traces: [] };
+    const nothing = { calls: [], events: [], alerts: [], left: [], eventsOmitted: 0, traces: [] };
     server.send({ type: "update", position, ...nothing, agents: [late] });
     await vi.waitFor(() => expect(feed.directory.agents.has(late.id)).toBe(true));
     await vi.waitFor(() => expect(feed.directory.agents.has(late.id)).toBe(false));

@@ -37,6 +37,7 @@ function update(position: number, ...calls: Call[]): UpdateFrame {
     events: [],
     agents: [],
     alerts: [],
+    left: [],
     eventsOmitted: 0,
     traces: [],
   };
@@ -118,7 +119,7 @@ describe("what a poll told", () => {
 
   it("and what a frame told agree that a call has gone to a queue which is not ours", () => {
     const floor = new Floor();
-    floor.concerns = (queueId) => queueId === "q";
+    floor.follows = ({ queueId }) => queueId === "q";
     readSnapshot(floor, [view("a", 3)], 10);
     floor.applyUpdate(update(12, { ...view("a", 4), queueId: "foreign" }));
     expect(pictureOf(floor)).toEqual({});

@@ -82,9 +82,9 @@ async def _tail(address: Address, websocket: str, wanted: Wanted, as_json: bool)
 
 def _print_json(item: News) -> None:
     change = item.change
-    told = {"kind": item.kind, "calls": change.calls, "events": change.events, "agents": change.agents}
+    told = {"calls": change.calls, "events": change.events, "agents": change.agents, "left": change.left}
     # Not console.print: a line for a program is never wrapped, and leaves at once.
-    print(json.dumps({**told, "detail": item.detail}), flush=True)  # noqa: T201 - output for programs
+    print(json.dumps({"kind": item.kind, **told, "detail": item.detail}), flush=True)  # noqa: T201 - output for programs
 
 
 @dataclass
@@ -137,6 +137,8 @@ def lines(item: News, picture: Picture) -> Iterator[Text]:
     for call in item.change.calls:
         if call["id"] not in told:
             yield _call_line(call["endTime"] or call["startTime"], "", call, {})
+    for gone in item.change.left:
+        yield Text.assemble(("            ", "dim"), f"  {gone['id']:<28}  left for another queue", style="dim")
     for agent in item.change.agents:
         reason = f" ({agent['reason']})" if agent.get("reason") else ""
         yield Text.assemble(_clock(agent["statusSince"]), f"  {agent['id']} is {agent['status']}{reason}", style="blue")

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 
 from infra.client.picture import NOTHING, Change, Picture
 from infra.client.rest import LIVE, Api, Problem, Unreachable
-from infra.client.resume import ResumePoint
+from infra.client.state import FeedState
 
 Json = dict[str, Any]
 
@@ -64,18 +64,19 @@ class Feed:
         silence_seconds: float = SILENCE_SECONDS,
         answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
-        self.picture = Picture(self._is_ours)
         self.live = asyncio.Event()
         self.is_polling = False
         self.connections = 0
         self._api = api
         self._address = f"{websocket}?{urlencode({'token': token})}"
-        self._topics = list(topics)
-        self._resume = ResumePoint()
+        self._state = FeedState(list(topics))
         self._untold: dict[str, int] = {}  # versions that an audit has shown and no frame has told
-        self._is_whole = False  # no snapshot was read to its end since the last gap: until then nothing is resumed
         self._silence_seconds = silence_seconds
         self._answer_seconds = answer_seconds
+
+    @property
+    def picture(self) -> Picture:
+        return self._state.picture
 
     async def news(self) -> AsyncGenerator[News, None]:
         """Everything new, across reconnects. Ends only with a Problem: a token once refused stays refused."""
@@ -115,30 +116,29 @@ class Feed:
                 return
 
     async def _poll(self) -> News:
-        since = self._resume.since()
-        if since is None or not self._is_whole:
+        since = self._state.since
+        if since is None or self._state.needs_snapshot:
             return await self._read_snapshot({})
         told = await self._api.changes(since)
         if told["reset"]:
-            return await self._heal(told)
-        change = self.picture.take_changes(told["calls"], told["left"], told["agents"], told["position"])
-        self._resume.whole(told["position"])
-        return News("polled", change, told)
+            self._state.reset()
+            return await self._read_snapshot(told)
+        return News("polled", self._state.take_poll(told), told)
 
     async def _audit(self) -> list[News]:
         """Take in what REST knows. What it knew the last time and the feed has still not told shows that it lags."""
         if self._untold:
             raise Lost(f"the feed has not told of {len(self._untold)} calls in {AUDIT_SECONDS:g} s")
         try:
-            told = await self._api.changes(since := self._resume.since() or 0)
+            told = await self._api.changes(since := self._state.since or 0)
         except (Problem, Unreachable) as error:
             await self._raise_if_refused(error)
             return []
         if told["reset"]:
-            return [await self._heal(told)]
-        # Not its position: whoever resumes there would not be told the events that are still on their way.
-        change = self.picture.take_changes(told["calls"], told["left"], told["agents"], since)
-        self._untold = {call["id"]: call["version"] for call in change.calls if self._is_ours(call)}
+            self._state.reset()
+            return [await self._read_snapshot(told)]
+        change = self._state.take_audit(told, since)
+        self._untold = {call["id"]: call["version"] for call in change.calls if self._state.follows(call)}
         return [] if change == NOTHING else [News("polled", change, told)]
 
     async def _raise_if_refused(self, error: Exception) -> None:
@@ -169,13 +169,12 @@ class Feed:
                             yield item
             finally:
                 self.live.clear()
+                self._state.lost()
                 self._untold.clear()
                 pinging.cancel()
 
     async def _subscribe(self, socket: ClientConnection) -> None:
-        since = self._resume.since()
-        resuming = {} if since is None else {"since": since}
-        await socket.send(json.dumps({"action": "subscribe", "topics": self._topics, **resuming}))
+        await socket.send(json.dumps(self._state.subscribe()))
 
     async def _receive(self, socket: ClientConnection, answer_by: float) -> Json:
         silent_at = _now() + self._silence_seconds
@@ -195,20 +194,20 @@ class Feed:
     async def _take(self, frame: Json) -> list[News]:
         match frame.get("type"):
             case "update":
-                self._resume.saw(frame["position"], _now())
-                for call in frame["calls"]:
-                    if call["version"] >= self._untold.get(call["id"], 0):
-                        self._untold.pop(call["id"], None)
-                told = News("update", self.picture.apply(frame), frame)
-                return [told, await self._read_snapshot(frame)] if self.picture.has_doubt else [told]
+                for view in (*frame["calls"], *frame.get("left", ())):
+                    if view["version"] >= self._untold.get(view["id"], 0):
+                        self._untold.pop(view["id"], None)
+                told = News("update", self._state.hear(frame, _now()), frame)
+                return [told, *await self._heal(frame)] if self._state.is_subscribed else [told]
             case "subscribed":
-                snapshot = [] if frame["replayed"] and self._is_whole else [await self._heal(frame)]
-                self._resume.saw(frame["position"], _now())
-                self.picture.reached(frame["position"])
+                self._state.hear(frame, _now())
+                snapshot = await self._heal(frame)
                 self.live.set()
                 return [*snapshot, News("live", frame=frame)]
             case "reset":
-                return [await self._heal(frame)]
+                self._state.hear(frame, _now())
+                # Before `subscribed`, another reason to read may follow: one snapshot serves for both.
+                return await self._heal(frame) if self._state.is_subscribed else []
             case "error":
                 if not self.live.is_set():  # what was refused is the subscription: nothing would ever come
                     raise _error(frame)
@@ -216,34 +215,15 @@ class Feed:
             case _:
                 return []
 
-    async def _heal(self, frame: Json) -> News:
-        """Something was missed: only a snapshot that begins after this moment, and is read to its end, heals it."""
-        self._is_whole = False
-        return await self._read_snapshot(frame)
+    async def _heal(self, frame: Json) -> list[News]:
+        return [await self._read_snapshot(frame)] if self._state.needs_snapshot else []
 
     async def _read_snapshot(self, frame: Json) -> News:
-        """Read the floor anew. The frames that come meanwhile wait in the socket, and are sorted out by version."""
-        asked_with, agents_before = self.picture.known(), self.picture.known_agents()
+        """Read all live calls and agents. Frames that come meanwhile wait in the socket; versions put them in order."""
+        read = self._state.ask()
         pages = [page async for page in self._api.pages("/api/calls", status=LIVE)]
         agents = await self._api.agents()
-        live = [call for page in pages for call in page["data"]]
-        # The first page is the oldest: to resume from there misses nothing.
-        position = pages[0].get("position")
-        change = self.picture.take_snapshot(asked_with, live, position)
-        self._resume.whole(position)
-        self._is_whole = True
-        people = self.picture.take_all_agents(agents_before, agents)
-        return News("snapshot", Change(change.calls, (), people.agents), frame)
-
-    def _is_ours(self, call: Json) -> bool:
-        return not topics_of(call).isdisjoint(self._topics)
-
-
-def topics_of(call: Json) -> set[str]:
-    """The topics under which a call is sent."""
-    offered_to = (call.get("offer") or {}).get("agentId")
-    topics = {f"queue:{call['queueId']}", f"call:{call['id']}", f"agent:{call.get('agentId') or offered_to}"}
-    return topics | ({f"alerts:{call['queueId']}"} if call.get("flags") else set())
+        return News("snapshot", self._state.take_snapshot(read, pages, agents), frame)
 
 
 def _now() -> float:

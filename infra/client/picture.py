@@ -1,34 +1,50 @@
-"""The floor as a client knows it: a fold over snapshots and frames, the same in any order and with any copies. Pure."""
+"""The live calls and agents as a client knows them: the same for any order and any number of copies of frames. Pure."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 Json = dict[str, Any]
 Value = TypeVar("Value")
 
-# How many ended calls and seen events are remembered. A copy later than this many others is not known as one.
+# How many ended calls and seen events are remembered. A copy later than this many others is not recognised as one.
 REMEMBERED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a frame told that was not known before."""
+    """What a frame or a read changed in the picture.
+
+    calls: views that were new, among them views of calls that ended or moved to a queue that is not followed
+    events: events that were new, or that are void since
+    agents: views that were new
+    left: departures of calls that were in the picture (`id` and `version`)
+    """
 
     calls: tuple[Json, ...] = ()
     events: tuple[Json, ...] = ()
     agents: tuple[Json, ...] = ()
+    left: tuple[Json, ...] = ()
 
 
 NOTHING = Change()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the picture held when a snapshot was asked for: versions by the ids of calls and of agents."""
+
+    calls: Mapping[str, int]
+    agents: Mapping[str, int]
 
 
 @dataclass
 class Picture:
     """Live calls and agents by id, the last calls that ended, and the highest position seen.
 
-    `concerns` says which calls are ours: a call that moves on is told to the topic that loses it, and then no more.
+    concerns: whether a call belongs to the topics that the client follows
+    has_doubt: a call or an agent may be out of date, and another snapshot is needed to decide
     """
 
     concerns: Callable[[Json], bool] = lambda _: True
@@ -36,81 +52,89 @@ class Picture:
     agents: dict[str, Json] = field(default_factory=dict)
     ended: OrderedDict[str, Json] = field(default_factory=OrderedDict)
     position: int | None = None
-    # A frame told a call or an agent that the last snapshot did not, without proof of being newer. Another one decides.
     has_doubt: bool = False
     _left: OrderedDict[str, int] = field(default_factory=OrderedDict)
-    _whole_at: int = -1  # the last snapshot's position: what it did not name was not live then
+    _whole_at: int = -1  # the last snapshot's position: calls that it did not name were not live then
+    _told_at: dict[str, int] = field(default_factory=dict)  # by call, the position of the frame that brought the view
     _events: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
     def apply(self, frame: Mapping[str, Any]) -> Change:
         """Take an `update` frame in."""
-        calls = frame.get("calls") or ()
-        agents = frame.get("agents") or ()
+        calls: Collection[Json] = frame.get("calls") or ()
+        agents: Collection[Json] = frame.get("agents") or ()
+        position = frame["position"]
         unknown = {call["id"] for call in calls} - self.calls.keys()
-        has_strangers = not {agent["id"] for agent in agents} <= self.agents.keys()
+        has_unknown_agent = not {agent["id"] for agent in agents} <= self.agents.keys()
         change = Change(
-            tuple(call for call in calls if self._take_call(call)),
+            tuple(call for call in calls if self._take_call(call, position)),
             tuple(event for event in frame.get("events") or () if self._take_event(event)),
             self.take_agents(agents).agents,
+            self._take_departures(frame.get("left") or ()),
         )
-        # A frame's position is where to resume from, which may be older than what it tells.
-        is_told_late = frame["position"] <= self._whole_at
-        self.has_doubt |= is_told_late and (has_strangers or not unknown.isdisjoint(self.calls))
-        self.reached(frame["position"])
+        # A frame's position is where to resume. It may be older than the changes in the frame.
+        is_late = position <= self._whole_at
+        self.has_doubt |= is_late and (has_unknown_agent or not unknown.isdisjoint(self.calls))
+        self.reached(position)
         return change
 
-    def known(self) -> dict[str, int]:
-        """What stands in the picture as a snapshot is asked for, to be handed to `take_snapshot` with the answer."""
-        return {call_id: call["version"] for call_id, call in self.calls.items()}
+    def ask(self) -> Asked:
+        """To be called when a snapshot is asked for. Hand the result to `take_snapshot` with the answer."""
+        versions = ({key: view["version"] for key, view in views.items()} for views in (self.calls, self.agents))
+        return Asked(*versions)
 
-    def take_snapshot(self, asked_with: Mapping[str, int], live: Iterable[Json], position: int | None = None) -> Change:
-        """Take in the live floor as REST told it. A call that was live as we asked, and is not in the answer, ended."""
-        told = list(live)
+    def take_facts(self, calls: Iterable[Json], position: int | None = None) -> Change:
+        """Take in single views that REST returned, and conclude nothing from the absence of others."""
+        return Change(tuple(call for call in calls if self._take_call(call, -1 if position is None else position)))
+
+    def take_snapshot(self, asked: Asked, calls: Iterable[Json], position: int | None = None) -> Change:
+        """Take in all live calls as REST returned them, from the first page's position.
+
+        A call that is not among them has ended, if the picture has held the same view since the snapshot was asked for.
+        """
+        told = list(calls)
         self.has_doubt = False
-        changed = tuple(call for call in told if self._take_call(call))
+        change = self.take_facts(told, position)
+        whole_at = -1 if position is None else position
         for call_id in self.calls.keys() - {call["id"] for call in told}:
             call = self.calls[call_id]
-            if asked_with.get(call_id) == call["version"]:
+            if self._told_at.get(call_id, -1) > whole_at:
+                continue  # it began after the snapshot's position, and a later frame will say if it has ended
+            if asked.calls.get(call_id) == call["version"]:
                 self._end({**call, "status": "ended"})
             else:
-                self.has_doubt = True  # told while we read, of before or after: kept until another snapshot says
-        self._whole_at = max(self._whole_at, -1 if position is None else position)
+                self.has_doubt = True  # a frame brought it meanwhile, from before the snapshot or from after it
+        self._whole_at = max(self._whole_at, whole_at)
         self.reached(position)
-        return Change(calls=changed)
+        return change
+
+    def take_all_agents(self, asked: Asked, agents: Iterable[Json]) -> Change:
+        """Take in all agents as REST returned them. An agent who is not among them has left the reader's queues."""
+        told = list(agents)
+        change = self.take_agents(told)
+        for agent_id in self.agents.keys() - {agent["id"] for agent in told}:
+            if asked.agents.get(agent_id) == self.agents[agent_id]["version"]:
+                del self.agents[agent_id]
+            else:
+                self.has_doubt = True
+        return change
 
     def take_changes(
         self, calls: Iterable[Json], left: Iterable[Json], agents: Iterable[Json], position: int
     ) -> Change:
-        """Take in what changed since a position, as a poll told it."""
-        change = Change(tuple(call for call in calls if self._take_call(call)), (), self.take_agents(agents).agents)
-        for gone in left:
-            self._depart(gone["id"], gone["version"])
+        """Take in what changed since a position, as a poll returned it."""
+        facts = self.take_facts(calls)
+        change = Change(facts.calls, (), self.take_agents(agents).agents, self._take_departures(left))
         self.reached(position)
         return change
 
     def take_agents(self, agents: Iterable[Json]) -> Change:
         return Change(agents=tuple(agent for agent in agents if self._take_agent(agent)))
 
-    def known_agents(self) -> dict[str, int]:
-        """As `known`, to be handed to `take_all_agents`."""
-        return {agent_id: agent["version"] for agent_id, agent in self.agents.items()}
-
-    def take_all_agents(self, asked_with: Mapping[str, int], agents: Iterable[Json]) -> Change:
-        """Take in the agents as REST told them. Who was there as we asked and is not in the answer left our queues."""
-        told = list(agents)
-        change = self.take_agents(told)
-        for agent_id in self.agents.keys() - {agent["id"] for agent in told}:
-            if asked_with.get(agent_id) == self.agents[agent_id]["version"]:
-                del self.agents[agent_id]
-            else:
-                self.has_doubt = True
-        return change
-
     def reached(self, position: int | None) -> None:
         if position is not None and (self.position is None or position > self.position):
             self.position = position
 
-    def _take_call(self, call: Json) -> bool:
+    def _take_call(self, call: Json, position: int) -> bool:
         """Keep the highest version."""
         if not self.concerns(call):
             return self._depart(call["id"], call["version"])
@@ -121,33 +145,45 @@ class Picture:
         else:
             self.ended.pop(call["id"], None)
             self.calls[call["id"]] = call
+            self._told_at[call["id"]] = position
         return True
 
     def _version_of(self, call_id: str) -> int:
         held = self.calls.get(call_id) or self.ended.get(call_id) or {"version": -1}
         return max(held["version"], self._left.get(call_id, -1))
 
+    def _take_departures(self, left: Iterable[Json]) -> tuple[Json, ...]:
+        return tuple(gone for gone in left if self._depart(gone["id"], gone["version"]))
+
     def _depart(self, call_id: str, version: int) -> bool:
-        """It went on beyond our topics. Should it come back, the view that left may be the one that returns."""
+        """Remove a call that moved to a queue that is not followed. Whether the picture had it.
+
+        A view of this very version may bring it back, because a topic may be added that follows its queue.
+        """
         if self._version_of(call_id) > version:
             return False
         _remember(self._left, call_id, version - 1)
-        return self.calls.pop(call_id, None) is not None
+        return self._remove(call_id)
 
     def _end(self, call: Json) -> None:
-        self.calls.pop(call["id"], None)
+        self._remove(call["id"])
         _remember(self.ended, call["id"], call)
 
+    def _remove(self, call_id: str) -> bool:
+        self._told_at.pop(call_id, None)
+        return self.calls.pop(call_id, None) is not None
+
     def _take_event(self, event: Json) -> bool:
-        # A void event is the same event told anew: it is news once more.
+        # An event that became void is sent again, and is new once more.
         key = f"{event['id']}/{event.get('void', False)}"
         fresh = key not in self._events
         _remember(self._events, key, None)
         return fresh
 
     def _take_agent(self, agent: Json) -> bool:
+        """Keep the highest version. `callId` may change within a version: the call came in sight or went out of it."""
         held = self.agents.get(agent["id"])
-        if held is not None and held["version"] >= agent["version"]:
+        if held is not None and (held["version"] > agent["version"] or held == agent):
             return False
         self.agents[agent["id"]] = agent
         return True

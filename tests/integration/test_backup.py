@@ -80,7 +80,7 @@ def test_a_floor_that_was_restored_goes_on_and_fools_no_client(
     floor.send(ended)
     floor.one("call_answered", "rings", waitTime=9)
     begin(floor, "lost")
-    client.take_snapshot(client.known(), live(floor).values(), lost := position(floor))
+    client.take_snapshot(client.ask(), live(floor).values(), lost := position(floor))
     assert client.calls.keys() == {"rings", "lost"}
 
     backup.restore(empty_database, copy)
@@ -91,7 +91,7 @@ def test_a_floor_that_was_restored_goes_on_and_fools_no_client(
     assert [difference for _, found in rebuild.compare(empty_database) for difference in found] == []
     assert position(restored) > lost, "positions only grow, whatever is restored"
     assert has_reset(restored, lost)
-    client.take_snapshot(client.known(), live(restored).values(), here := position(restored))
+    client.take_snapshot(client.ask(), live(restored).values(), here := position(restored))
     assert client.calls == live(restored)
     assert not has_reset(restored, here)
 

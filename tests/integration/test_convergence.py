@@ -68,9 +68,9 @@ class Client:
             self.picture.apply(frame)
             return
         if frame["type"] == "reset" or not frame["replayed"]:
-            asked_with = self.picture.known()
+            asked = self.picture.ask()
             calls, position = snapshot(self._stage)
-            self.picture.take_snapshot(asked_with, calls, position)
+            self.picture.take_snapshot(asked, calls, position)
         self.picture.reached(frame["position"])
 
 

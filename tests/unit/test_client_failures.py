@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from infra.client import Feed, News, Picture, Problem
+from infra.client.state import FeedState
 from tests.unit.client_stage import both, call, following, problem, refusing, say, until, update
 
 pytestmark = pytest.mark.anyio
@@ -45,7 +46,7 @@ def read_before_subscribing(monkeypatch):
         await subscribe_only(feed, socket)
 
     async def heal(_, frame):
-        return News("snapshot", frame=frame)
+        return [News("snapshot", frame=frame)]
 
     subscribe_only = Feed._subscribe
     monkeypatch.setattr(Feed, "_subscribe", subscribe)
@@ -53,7 +54,12 @@ def read_before_subscribing(monkeypatch):
 
 
 def forget_the_gap(monkeypatch):
-    monkeypatch.setattr(Feed, "_is_whole", property(lambda _: True, lambda *_: None), raising=False)
+    def ask(state):
+        state._healed = state._gaps
+        return asked(state)
+
+    asked = FeedState.ask
+    monkeypatch.setattr(FeedState, "ask", ask)
 
 
 def overwrite(monkeypatch):

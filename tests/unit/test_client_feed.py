@@ -58,7 +58,7 @@ async def test_what_was_not_replayed_is_read_from_the_snapshot():
         socket, _ = await both(server.subscribed(), until(news, "live"))
         await say(socket, **update(call("ended-meanwhile", 1), position=3))
         await until(news, "update")
-        server.floor = [call("begun-meanwhile", 1)]
+        server.floor, server.position = [call("begun-meanwhile", 1)], 4
         await socket.close()
         await both(server.subscribed(replayed=False), until(news, "live"))
         assert set(feed.picture.calls) == {"begun-meanwhile"}

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.client import Picture
+from infra.client.picture import Asked
 from infra.client.resume import ResumePoint
 from tests.unit.client_stage import call, update
 
@@ -32,7 +33,7 @@ def test_a_snapshot_taken_anywhere_between_frames_changes_nothing_in_the_end(vie
     picture = Picture()
     for view in views[:place]:
         picture.apply(update(view))
-    picture.take_snapshot(picture.known(), [LIVES["open"][-1]])
+    picture.take_snapshot(picture.ask(), [LIVES["open"][-1]])
     for view in views[place:]:
         picture.apply(update(view))
     assert picture.calls == {"open": LIVES["open"][-1]}
@@ -40,27 +41,27 @@ def test_a_snapshot_taken_anywhere_between_frames_changes_nothing_in_the_end(vie
 
 def test_an_older_snapshot_does_not_overwrite_what_is_newer():
     picture = Picture()
-    asked_with = picture.known()
+    asked = picture.ask()
     picture.apply(update(call("a", 3, "active"), call("b", 2, "ended"), call("new", 1)))
-    picture.take_snapshot(asked_with, [call("a", 2), call("b", 1)])
+    picture.take_snapshot(asked, [call("a", 2), call("b", 1)])
     assert picture.calls == {"a": call("a", 3, "active"), "new": call("new", 1)}
 
 
 def test_a_call_that_the_snapshot_lacks_has_ended_and_stays_so():
     picture = Picture()
     picture.apply(update(call("gone", 4), call("moving", 4)))
-    asked_with = picture.known()
+    asked = picture.ask()
     picture.apply(update(call("moving", 5)))  # while the snapshot is on its way
-    picture.take_snapshot(asked_with, [], position=9)
+    picture.take_snapshot(asked, [], position=9)
     assert set(picture.calls) == {"moving"} and picture.has_doubt  # of before the snapshot or of after it?
     picture.apply(update(call("gone", 5), position=8))  # sent before, come after
-    picture.take_snapshot(picture.known(), [], position=9)
+    picture.take_snapshot(picture.ask(), [], position=9)
     assert not picture.calls and not picture.has_doubt
 
 
 def test_a_frame_that_may_be_older_than_the_snapshot_leaves_a_doubt_and_one_that_is_newer_none():
     picture = Picture()
-    picture.take_snapshot({}, [call("known", 1)], position=9)
+    picture.take_snapshot(picture.ask(), [call("known", 1)], position=9)
     picture.apply(update(call("known", 2), call("over", 2, "ended"), position=9))
     picture.apply(update(call("new", 1), position=10))
     assert not picture.has_doubt
@@ -98,13 +99,13 @@ def test_an_event_found_void_is_news_and_an_agents_older_status_is_none():
 def test_an_agent_whom_the_snapshot_lacks_works_for_none_of_our_queues():
     picture = Picture()
     picture.apply(update(agents=[{"id": "gone", "version": 4}, {"id": "back", "version": 4}]))
-    asked_with = picture.known_agents()
+    asked = picture.ask()
     picture.apply(update(agents=[{"id": "back", "version": 5}]))  # while the snapshot is on its way
-    picture.take_snapshot({}, [], position=9)
-    picture.take_all_agents(asked_with, [{"id": "new", "version": 1}])
+    picture.take_snapshot(Asked({}, {}), [], position=9)
+    picture.take_all_agents(asked, [{"id": "new", "version": 1}])
     assert set(picture.agents) == {"back", "new"} and picture.has_doubt
-    picture.take_snapshot({}, [], position=9)
-    picture.take_all_agents(picture.known_agents(), [{"id": "new", "version": 1}])
+    picture.take_snapshot(Asked({}, {}), [], position=9)
+    picture.take_all_agents(picture.ask(), [{"id": "new", "version": 1}])
     assert set(picture.agents) == {"new"} and not picture.has_doubt
     picture.apply(update(agents=[{"id": "gone", "version": 5}], position=8))  # sent before, come after
     assert picture.has_doubt

@@ -2,15 +2,22 @@
 
 import type { Agent, Queue } from "../contracts";
 import type { Api } from "./api";
+import type { Roster } from "./roster";
 
 export class Directory {
   readonly queues = new Map<string, Queue>();
-  readonly agents = new Map<string, Agent>();
   /** Rises whenever a name, limit or state may have changed. */
   revision = 0;
   private isBusy = false;
 
-  constructor(private readonly api: Api) {}
+  constructor(
+    private readonly api: Api,
+    private readonly roster: Roster,
+  ) {}
+
+  get agents(): ReadonlyMap<string, Agent> {
+    return this.roster.agents;
+  }
 
   get topics(): string[] {
     return [...this.queues.keys()].map(topicOf);
@@ -20,33 +27,22 @@ export class Directory {
   async refresh(): Promise<string[] | null> {
     if (this.isBusy) return null;
     this.isBusy = true;
-    const askedWith = new Map([...this.agents.values()].map(({ id, version }) => [id, version]));
+    const asked = this.roster.ask();
     try {
       const [queues, agents] = await Promise.all([this.api.queues(), this.api.agents()]);
       const added = queues.filter(({ id }) => !this.queues.has(id)).map(({ id }) => topicOf(id));
       for (const queue of queues) this.queues.set(queue.id, queue);
-      this.putAgents(agents);
-      this.dropAgents(askedWith, agents);
+      this.roster.takeAll(asked, agents);
+      this.revision++;
       return added;
     } finally {
       this.isBusy = false;
     }
   }
 
-  putAgents(agents: readonly Agent[]): void {
-    for (const agent of agents) {
-      // Of two views of an agent the higher version is the truth, in whatever order they come.
-      if ((this.agents.get(agent.id)?.version ?? -1) <= agent.version) this.agents.set(agent.id, agent);
-    }
+  /** The roster has changed by a frame or a poll. */
+  agentsChanged(): void {
     this.revision++;
-  }
-
-  /** Who stood here as was asked, and is not in the answer, works for none of our queues any more. */
-  private dropAgents(askedWith: ReadonlyMap<string, number>, told: readonly Agent[]): void {
-    const named = new Set(told.map(({ id }) => id));
-    for (const [id, version] of askedWith) {
-      if (!named.has(id) && this.agents.get(id)?.version === version) this.agents.delete(id);
-    }
   }
 }
 

@@ -3,16 +3,16 @@
  * poll where sockets are not to be had, and check a silent feed by reading.
  */
 
-import type { Agent, ClientFrame, ServerFrame, SubscribedFrame, UpdateFrame } from "../contracts";
+import type { ServerFrame, SubscribedFrame, UpdateFrame } from "../contracts";
 import { type Api, ApiError, type Halt } from "./api";
 import { Backoff } from "./backoff";
 import { type Connection, connectionOf } from "./connection";
 import { Directory } from "./directory";
-import { Floor } from "./floor";
+import type { Floor } from "./floor";
 import type { Socket } from "./line";
 import { Lines } from "./lines";
 import { SnapshotReader } from "./reader";
-import { ResumePoint } from "./resume";
+import { FeedState } from "./state";
 import type { Timers } from "./timers";
 import type { FeedTimes } from "./times";
 
@@ -30,7 +30,6 @@ export interface FeedOptions {
 const NEVER = Number.POSITIVE_INFINITY;
 
 export class Feed {
-  readonly floor = new Floor();
   readonly directory: Directory;
   halt: Halt | null = null;
   /** What went wrong last, as long as it is wrong. */
@@ -39,10 +38,9 @@ export class Feed {
   provenAt: number | null = null;
 
   private readonly reader: SnapshotReader;
-  private readonly resume = new ResumePoint();
+  private readonly state: FeedState;
   private readonly lines: Lines;
   private readonly readBackoff: Backoff;
-  private isSubscribed = false;
   private wasLive = false;
   private isBehind = false;
   private readFailed = false;
@@ -55,16 +53,20 @@ export class Feed {
   private stopTicking: (() => void) | null = null;
 
   constructor(private readonly options: FeedOptions) {
-    this.directory = new Directory(options.api);
-    this.floor.concerns = (queueId) => this.directory.queues.has(queueId);
-    this.reader = new SnapshotReader(options.api, this.floor, options.onChange);
+    this.state = new FeedState((call) => this.directory.queues.has(call.queueId));
+    this.directory = new Directory(options.api, this.state.roster);
+    this.reader = new SnapshotReader(options.api, this.state, options.onChange);
     this.lines = new Lines({
       ...options,
-      hello: () => this.hello(),
+      hello: () => this.state.subscribe(this.directory.topics),
       onFrame: (frame) => this.hear(frame),
       onLost: () => this.lineLost(),
     });
     this.readBackoff = new Backoff(500, 15_000, options.random);
+  }
+
+  get floor(): Floor {
+    return this.state.floor;
   }
 
   get connection(): Connection {
@@ -90,7 +92,7 @@ export class Feed {
     this.stopTicking = null;
     this.reader.stop();
     this.lines.close();
-    this.isSubscribed = false;
+    this.state.lost();
   }
 
   /** How old the picture is: since when nobody has said that it still holds. Null before the first. */
@@ -109,6 +111,10 @@ export class Feed {
     this.halt = halt;
     this.stop();
     this.options.onChange();
+  }
+
+  private get isSubscribed(): boolean {
+    return this.state.isSubscribed;
   }
 
   private get now(): number {
@@ -150,6 +156,7 @@ export class Feed {
         return;
       }
       this.directoryFailed = false;
+      if (this.state.roster.hasDoubt) this.readDirectorySoon();
       if (added.length > 0 && this.isSubscribed) {
         this.lines.send({ action: "subscribe", topics: added });
       }
@@ -162,56 +169,49 @@ export class Feed {
     }
   }
 
-  private hello(): ClientFrame {
-    const since = this.resume.since();
-    return { action: "subscribe", topics: this.directory.topics, ...(since !== null && { since }) };
-  }
-
   private lineLost(): void {
-    this.isSubscribed = this.isBehind = false;
+    this.state.lost();
+    this.isBehind = false;
     this.settleAt = NEVER;
     this.options.onChange();
   }
 
   private hear(frame: ServerFrame): void {
+    const isNewAgent = frame.type === "update" && this.namesNewAgent(frame);
+    this.state.hear(frame, this.now);
     if (frame.type === "subscribed") this.hearSubscribed(frame);
-    else if (frame.type === "update") this.hearUpdate(frame);
-    else if (frame.type === "reset") this.hearGap(frame.position);
+    else if (frame.type === "update") this.hearUpdate(frame, isNewAgent);
+    else if (frame.type === "reset") this.hearGap();
     else if (frame.type === "error") this.hearError(frame.problem.status, frame.problem.title);
     this.options.onChange();
   }
 
   private hearSubscribed(frame: SubscribedFrame): void {
-    this.isSubscribed = true;
-    this.resume.saw(frame.position, this.now);
     this.updatedAt = this.now;
-    if (!frame.replayed) this.hearGap(frame.position);
+    if (!frame.replayed) this.hearGap();
     else this.prove();
     this.readFailed = false;
   }
 
-  private hearUpdate(frame: UpdateFrame): void {
-    this.floor.applyUpdate(frame);
-    this.hearAgents(frame.agents ?? []);
-    this.resume.saw(frame.position, this.now);
+  private hearUpdate(frame: UpdateFrame, isNewAgent: boolean): void {
+    this.directory.agentsChanged();
+    if (isNewAgent) this.readDirectorySoon();
     this.updatedAt = this.now;
     if (this.isSubscribed) this.prove(); // Else it is part of a replay, whose end `subscribed` tells.
     this.options.onUpdate(frame);
   }
 
-  private hearAgents(agents: readonly Agent[]): void {
-    const hasStrangers = agents.some(({ id }) => !this.directory.agents.has(id));
-    this.directory.putAgents(agents);
-    // New to our queues, or one who has just left them and is told of late: the next list says which.
-    if (hasStrangers) {
-      this.nextDirectoryAt = Math.min(this.nextDirectoryAt, this.now + this.options.times.doubtMs);
-    }
+  private namesNewAgent(frame: UpdateFrame): boolean {
+    return (frame.agents ?? []).some(({ id }) => !this.directory.agents.has(id));
+  }
+
+  /** An agent is new to our queues, or has just left them and the frame came late: the next list says which. */
+  private readDirectorySoon(): void {
+    this.nextDirectoryAt = Math.min(this.nextDirectoryAt, this.now + this.options.times.doubtMs);
   }
 
   /** Something was missed: only a snapshot that begins after this moment heals it. */
-  private hearGap(position: number): void {
-    this.floor.markGap();
-    this.resume.saw(position, this.now);
+  private hearGap(): void {
     this.settleAt = NEVER;
     if (this.wasLive) this.nextDirectoryAt = 0; // An agent may have left our queues: no later frame tells of it.
     this.tick();
@@ -224,9 +224,12 @@ export class Feed {
 
   private async readSnapshot(): Promise<void> {
     const isAudit = this.isSubscribed && !this.floor.needsSnapshot;
+    const heals = this.isPolling || (this.isSubscribed && (this.floor.needsSnapshot || this.floor.hasDoubt));
     const line = this.lines.current;
     try {
       await this.refresh();
+      // After an audit, events of the calls that it read may still be on their way: it does not say where to resume.
+      if (heals && this.reader.wholeAt !== null) this.state.whole(this.reader.wholeAt);
       this.readAt = this.now;
       this.readFailed = false;
       this.trouble = null;
@@ -247,7 +250,7 @@ export class Feed {
     if (isFed || this.floor.needsSnapshot) return this.reader.read();
     const agents = await this.reader.poll();
     if (agents === null) this.nextDirectoryAt = 0;
-    else this.directory.putAgents(agents);
+    else this.directory.agentsChanged();
   }
 
   /** What the audit found and the feed has still not told means that the feed lags: say so, and read instead. */

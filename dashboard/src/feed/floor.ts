@@ -1,6 +1,6 @@
 /** The picture of the floor: live calls by highest version. No I/O and no clock, so that every order can be tried. */
 
-import type { Call, Changes, UpdateFrame } from "../contracts";
+import type { Call, Changes, Departure, UpdateFrame } from "../contracts";
 
 /** Which past calls are remembered so that a late copy cannot bring them back; older ones are let go. */
 export const ENDED_REMEMBERED = 5_000;
@@ -16,8 +16,8 @@ interface Load {
 
 export class Floor {
   readonly live = new Map<string, Call>();
-  /** Which queues are ours: a transfer is told to the queue that loses the call, too, and then no more. */
-  concerns: (queueId: string) => boolean = () => true;
+  /** Whether a call belongs to our topics: a transfer is told to the queue that loses the call, too, and then no more. */
+  follows: (call: Call) => boolean = () => true;
   /** Rises whenever a live call is added, changed or removed. */
   revision = 0;
   /** The position with which each live view was told, at least: a snapshot from before it cannot deny the call. */
@@ -44,6 +44,11 @@ export class Floor {
     return this.doubt;
   }
 
+  /** The position of the last whole snapshot. */
+  get wholeAt(): number {
+    return this.completeAt;
+  }
+
   versionOf(callId: string): number {
     return this.live.get(callId)?.version ?? this.ended.get(callId) ?? -1;
   }
@@ -51,7 +56,7 @@ export class Floor {
   applyUpdate(frame: UpdateFrame): void {
     for (const call of frame.calls) {
       this.confirm(call);
-      if (!this.concerns(call.queueId)) {
+      if (!this.follows(call)) {
         this.depart(call.id, call.version);
         continue;
       }
@@ -59,6 +64,10 @@ export class Floor {
       if (!this.merge(call, frame.position)) continue;
       this.load?.told.add(call.id);
       if (isUnknown && call.status !== "ended" && frame.position <= this.completeAt) this.doubt = true;
+    }
+    for (const gone of frame.left ?? []) {
+      this.confirm(gone);
+      this.depart(gone.id, gone.version);
     }
   }
 
@@ -125,7 +134,7 @@ export class Floor {
     return this.untold.size;
   }
 
-  private confirm(call: Call): void {
+  private confirm(call: Departure): void {
     const version = this.untold.get(call.id);
     if (version !== undefined && call.version >= version) this.untold.delete(call.id);
   }
@@ -143,7 +152,7 @@ export class Floor {
     return true;
   }
 
-  /** It went on to a queue beyond our token. Should it come back, the view that left may be the one that returns. */
+  /** It went on to a queue that is not ours. Should it come back, the view that left may be the one that returns. */
   private depart(id: string, version: number): void {
     if (this.versionOf(id) > version) return;
     this.drop(id, version - 1);

@@ -2,7 +2,7 @@
 
 import type { Agent } from "../contracts";
 import type { Api } from "./api";
-import type { Floor } from "./floor";
+import type { FeedState } from "./state";
 
 export class SnapshotReader {
   private stopCurrent: AbortController | null = null;
@@ -11,9 +11,14 @@ export class SnapshotReader {
 
   constructor(
     private readonly api: Api,
-    private readonly floor: Floor,
+    private readonly state: FeedState,
     private readonly onPage: () => void,
   ) {}
+
+  /** The position up to which the floor is complete, or null before the first read. */
+  get wholeAt(): number | null {
+    return this.position;
+  }
 
   get isBusy(): boolean {
     return this.stopCurrent !== null;
@@ -30,18 +35,18 @@ export class SnapshotReader {
         while (!(await this.readOnce(signal)));
       });
     } catch (error) {
-      this.floor.abandonSnapshot();
+      this.state.floor.abandonSnapshot();
       throw error;
     }
   }
 
   /** Settles with the agents that changed. Where the server cannot tell, with null: a whole snapshot is read instead. */
-  async poll(): Promise<Agent[] | null> {
+  async poll(): Promise<readonly Agent[] | null> {
     const since = this.position;
     if (since === null) return this.read().then(() => []);
     const changes = await this.alone((signal) => this.api.changes(since, signal));
     if (changes.reset) await this.read();
-    else this.floor.applyChanges(changes);
+    else this.state.takeChanges(changes);
     this.position = changes.position; // Of a reset too: it was told before the snapshot was read.
     return changes.reset ? null : changes.agents;
   }
@@ -57,15 +62,16 @@ export class SnapshotReader {
   }
 
   private async readOnce(signal: AbortSignal): Promise<boolean> {
-    this.floor.beginSnapshot();
+    const { floor } = this.state;
+    floor.beginSnapshot();
     let first: number | null = null;
     for await (const page of this.api.liveCalls(signal)) {
-      const counts = this.floor.addPage(page.data, page.position);
+      const counts = floor.addPage(page.data, page.position);
       first ??= page.position;
       this.onPage();
       if (!counts) return false;
     }
-    const isWhole = this.floor.completeSnapshot();
+    const isWhole = floor.completeSnapshot();
     if (isWhole) this.position = first;
     return isWhole;
   }

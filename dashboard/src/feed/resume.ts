@@ -22,6 +22,11 @@ export class ResumePoint {
     this.settle(at);
   }
 
+  /** What was read is complete up to here, whatever frames are still on their way. */
+  whole(position: number): void {
+    if (this.settled === null || position > this.settled) this.settled = position;
+  }
+
   /**
    * The position to send as `since`, or null when nothing was ever received. Only a later frame shows that the line
    * lived on for what was on its way: time that passed on a dead line shows nothing.
@@ -34,7 +39,7 @@ export class ResumePoint {
     let passed = 0;
     for (const seen of this.recent) {
       if (now - seen.at < OVERLAP_MS) break;
-      if (this.settled === null || seen.position > this.settled) this.settled = seen.position;
+      this.whole(seen.position);
       passed++;
     }
     if (passed > 0) this.recent = this.recent.slice(passed);

@@ -95,6 +95,7 @@ export class FakeServer {
         events,
         agents,
         alerts: [],
+        left: [],
         eventsOmitted: 0,
         traces: [],
       });
@@ -135,6 +136,7 @@ export class FakeServer {
         events,
         agents: [],
         alerts: [],
+        left: [],
         eventsOmitted: 0,
         traces: [],
       });

@@ -93,6 +93,7 @@ export class Stage {
         events,
         agents,
         alerts: [],
+        left: [],
         eventsOmitted: 0,
         traces: [],
       });

@@ -1,0 +1,67 @@
+/**
+ * All that a client of the feed knows, and what it must do next: the protocol without sockets and clocks. The rules are
+ * those of docs/feed.md.
+ */
+
+import type { Agent, Call, Changes, ServerFrame, Subscribe } from "../contracts";
+import { Floor } from "./floor";
+import { ResumePoint } from "./resume";
+import { Roster } from "./roster";
+
+export class FeedState {
+  readonly floor = new Floor();
+  readonly roster = new Roster();
+  /** The present connection has answered `subscribed`. */
+  isSubscribed = false;
+  private readonly resume = new ResumePoint();
+
+  constructor(follows: (call: Call) => boolean) {
+    this.floor.follows = follows;
+  }
+
+  /** The position to resume from, or null before there is one. */
+  get since(): number | null {
+    return this.resume.since();
+  }
+
+  get needsSnapshot(): boolean {
+    return this.floor.needsSnapshot || this.floor.hasDoubt || this.roster.hasDoubt;
+  }
+
+  /** The first message on a new connection. */
+  subscribe(topics: string[]): Subscribe {
+    const { since } = this;
+    return { action: "subscribe", topics, ...(since !== null && { since }) };
+  }
+
+  hear(frame: ServerFrame, now: number): void {
+    if (frame.type === "update") {
+      this.floor.applyUpdate(frame);
+      this.roster.put(frame.agents ?? [], frame.position <= this.floor.wholeAt);
+    } else if (frame.type === "subscribed") {
+      this.isSubscribed = true;
+      if (!frame.replayed) this.floor.markGap();
+    } else if (frame.type === "reset") {
+      this.floor.markGap();
+    } else {
+      return;
+    }
+    this.resume.saw(frame.position, now);
+  }
+
+  lost(): void {
+    this.isSubscribed = false;
+  }
+
+  /** A snapshot that was read for a gap or for a doubt is whole, or a poll was answered: resuming there misses nothing. */
+  whole(position: number): void {
+    this.resume.whole(position);
+  }
+
+  /** Takes in a poll's answer. Its agents, too. */
+  takeChanges(changes: Changes): readonly Agent[] {
+    this.floor.applyChanges(changes);
+    this.roster.put(changes.agents);
+    return changes.agents;
+  }
+}
