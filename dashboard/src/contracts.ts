@@ -138,7 +138,8 @@ export interface Event {
   occurredAt: string | null;
   receivedAt: string;
   source: "telephony" | "system" | "history";
-  position: number;
+  /** the event's row number in the event log; it orders events of one instant by when they were recorded, and is not a position of the feed */
+  recordId: number;
   version: number | null;
   void: boolean;
   metadata: Record<string, unknown>;

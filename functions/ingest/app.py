@@ -13,6 +13,7 @@ from shared.adapters.metrics import Metric
 from shared.contracts import cloudevents
 from shared.contracts.body import items
 from shared.contracts.dead_letters import parse_redrive
+from shared.contracts.health import HealthProblem
 from shared.contracts.problems import Problem
 from shared.contracts.setup import (
     AgentSetup,
@@ -84,10 +85,10 @@ def post_redrive() -> Response:
 
 @rest.route(app, "/api/health/deep")
 def deep_health() -> Response:
-    """Every part with its times; 503 where an essential one is away. Here, because this function knows them all."""
+    """Every part with its figures; 503 if an essential one is down. Here, because this function reaches all of them."""
     rest.require(rest.authenticate(app).may_administer_all, "look inside")
     found = wiring.health()
-    return rest.answer(found, 503 if found["status"] == "down" else 200)
+    return rest.refusal(HealthProblem.of(found["parts"])) if found["status"] == "down" else rest.answer(found)
 
 
 @rest.route(app, "/api/queues/{queue_id}", "PUT")

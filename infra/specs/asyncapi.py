@@ -100,7 +100,7 @@ _CALL = views.CallView(
 )  # fmt: skip
 _EVENT = views.EventView(
     id="event-2", call_id="call-1", type="sla_breached", timestamp=_AT, occurred_at=_AT, received_at=_AT,
-    source="system", position=2, version=2, void=False, metadata={},
+    source="system", record_id=2, version=2, void=False, metadata={},
 )  # fmt: skip
 _ALERT = views.AlertView(
     id="event-2", call_id="call-1", queue_id="medical_spanish", flag="sla_breached", raised_at=_AT, withdrawn=False

@@ -8,6 +8,7 @@ from pydantic import Field, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from shared.contracts import answers, dead_letters, events, feed, metrics, problems, setup, views
+from shared.contracts.json_schema import ContractJsonSchema
 
 Mode = Literal["validation", "serialization"]
 
@@ -40,13 +41,6 @@ GIVEN: dict[str, Any] = {
 }
 
 
-class _Plain(GenerateJsonSchema):
-    """Without a title for each field, which would only say its name again."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ANN401, ARG002 - pydantic's own type
-        return False
-
-
 def of(
     names: Collection[str] | None = None, ref_template: str = "#/$defs/{model}"
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -55,7 +49,7 @@ def of(
     inputs: list[tuple[str, Mode, TypeAdapter[Any]]] = [
         (name, "validation" if name in TAKEN else "serialization", TypeAdapter(kind)) for name, kind in wanted.items()
     ]
-    named, shared = TypeAdapter.json_schemas(inputs, schema_generator=_Plain, ref_template=ref_template)
+    named, shared = TypeAdapter.json_schemas(inputs, schema_generator=ContractJsonSchema, ref_template=ref_template)
     return {name: named[name, mode] for name, mode, _ in inputs}, shared["$defs"]
 
 

@@ -144,8 +144,13 @@ def header(app: Chalice, name: str) -> str:
 
 
 def query(app: Chalice) -> dict[str, str]:
-    """Raises `ProblemError` (400) that names a parameter which is no text."""
-    parameters: dict[str, str] = dict(_request(app).query_params or {})
+    """The parameters by name. One that is repeated, as generated clients send lists, counts as joined by commas.
+
+    Raises `ProblemError` (400) that names a parameter which is no text.
+    """
+    sent: Any = _request(app).query_params
+    lists: dict[str, list[str]] = {name: sent.getlist(name) for name in sent} if sent else {}
+    parameters = {name: ",".join(values) for name, values in lists.items()}
     for name, value in parameters.items():
         if not value.isprintable():
             raise refuse(400, f"Not valid: {name}", (name, "contains a character that no parameter can have"))

@@ -51,7 +51,9 @@ def listed(app: Chalice, page: Page) -> Response:
     elif form == exports.NDJSON:
         text = exports.to_ndjson(page.encoded)
     else:
-        end = {"nextCursor": page.next_cursor, "position": page.position}
+        end: dict[str, Any] = {"nextCursor": page.next_cursor, "position": page.position}
+        if page.query.fields:
+            end["fields"] = page.query.fields
         text = f'{{"data":[{rows.decode()}],{orjson.dumps(end).decode()[1:]}'
     response = Response(body=text, headers={"Content-Type": form})
     tagged = form.encode() + (b"+" if page.next_cursor else b".") + rows

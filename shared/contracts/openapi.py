@@ -1,167 +1,335 @@
-"""OpenAPI 3.1 of the REST interface, made of the contracts: what is checked is what is described."""
+"""OpenAPI 3.1 of the REST interface, built from the contracts: what is checked is what is described."""
 
 from functools import cache
 from typing import Annotated, Any, Literal
 
 import orjson
 from pydantic import BaseModel, Field, TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema
 
-from shared.contracts import answers, dead_letters, events, metrics, problems, queries, setup, views
+from shared.contracts import (
+    answers,
+    dead_letters,
+    events,
+    health,
+    metrics,
+    openapi_examples,
+    problems,
+    queries,
+    setup,
+    views,
+)
 from shared.contracts.base import Id
+from shared.contracts.body import MAX_BATCH
+from shared.contracts.json_schema import ContractJsonSchema
+from shared.contracts.problems import TITLES
 
 Json = dict[str, Any]
 Mode = Literal["validation", "serialization"]
-_ONE_EVENT = Annotated[events.IncomingEvent, Field(discriminator="event")]
 _MODELS: dict[str, tuple[Any, Mode]] = {
-    "Events": (_ONE_EVENT | Annotated[list[_ONE_EVENT], Field(min_length=1, max_length=500)], "validation"),
+    "IncomingEvent": (Annotated[events.IncomingEvent, Field(discriminator="event")], "validation"),
     "QueueSetup": (setup.QueueSetup, "validation"),
     "AgentSetup": (setup.AgentSetup, "validation"),
     "Redrive": (dead_letters.Redrive, "validation"),
-    "Answer": (answers.CallAnswer | answers.AgentAnswer, "serialization"),
+    "CallAnswer": (answers.CallAnswer, "serialization"),
+    "AgentAnswer": (answers.AgentAnswer, "serialization"),
     "BatchAnswer": (answers.BatchAnswer, "serialization"),
     "RedriveAnswer": (answers.RedriveAnswer, "serialization"),
     "CallPage": (views.CallPage, "serialization"),
     "Changes": (views.Changes, "serialization"),
-    "Call": (views.CallView, "serialization"),
     "EventPage": (views.EventPage, "serialization"),
     "QueueList": (views.QueueList, "serialization"),
-    "Queue": (views.QueueView, "serialization"),
     "AgentList": (views.AgentList, "serialization"),
-    "Agent": (views.AgentView, "serialization"),
     "Metrics": (metrics.Metrics, "serialization"),
     "DeadLetterPage": (dead_letters.DeadLetterPage, "serialization"),
+    "Alive": (health.Alive, "serialization"),
+    "HealthReport": (health.HealthReport, "serialization"),
+    "HealthProblem": (health.HealthProblem, "serialization"),
     "Problem": (problems.Problem, "serialization"),
 }
-_ANYTHING: Json = {"type": "object"}
-# Told in words: a parameter that goes with no other, and headers, which the page could not send.
-_POLLING = (
-    "With `since` (a `position` that was given out here) and at most `queueId` beside it: what changed since, as "
-    "`Changes`; where that cannot be told, `reset`."
-)
-_EVENTS = (
-    "One event, or up to 500. An `Idempotency-Key` header makes a whole request repeatable whose events have no "
-    "`eventId`. CloudEvents 1.0 are taken as well: structured, batched or binary. An array, however short, is answered "
-    "with a `BatchAnswer`."
-)
+JSON, PROBLEM = "application/json", "application/problem+json"
+TAGS = {
+    "events": "Send events",
+    "calls": "Calls and their histories",
+    "queues": "Queues and their limits",
+    "agents": "Agents, their languages, queues and skills",
+    "metrics": "Figures",
+    "dead-letters": "Events that never became possible, and announcements that reached no relay",
+    "health": "Whether the system works",
+}
+_LIST_CALLS = """\
+The answer has one of three forms:
 
+- `CallPage`: a page of calls, the normal answer.
+- `Changes`: with `since`, what changed since that position. Only `queueId` may stand beside `since`.
+- `SelectedCallPage`: with `fields`, a page of calls with only these fields. Only this form has `fields`.
+
+`format` or the `Accept` header asks for CSV or NDJSON in the place of a page.
+"""
+_SEND_EVENTS = f"""\
+The body is one event, or an array of 1 to {MAX_BATCH} events. Events may come late, twice or in any order.
+
+An array is answered with a `BatchAnswer`: one result per event, in the order sent, each with its own status.
+
+CloudEvents 1.0 are accepted as well: structured (`application/cloudevents+json`), batched
+(`application/cloudevents-batch+json`) or binary (`ce-` headers).
+"""
+_SINCE: Json = {
+    "name": "since",
+    "in": "query",
+    "description": "a `position` that this API returned: the answer is what changed since then, or `reset`",
+    "schema": {"type": "integer", "format": "int64", "minimum": 0, "maximum": 10**18 - 1},
+    "example": 789,
+}
 _HISTORY: Json = {
     "name": "history",
     "in": "query",
-    "description": "`true` for what is over: it moves no agent and arms no timer. For administrators.",
+    "description": "`true` for calls that are over: their events move no agent and start no timer. For administrators.",
     "schema": {"type": "string", "enum": ["true", "false"], "default": "false"},
 }
-
-
-class _Plain(GenerateJsonSchema):
-    """Without a title for each field, which would only say its name again."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ANN401, ARG002 - pydantic's own type
-        return False
+_IDEMPOTENCY_KEY: Json = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": f"makes a request repeatable whose events have no `eventId`. At most {setup.MAX_KEY} characters, "
+    "with or without quotes.",
+    "schema": {"type": "string", "pattern": '^([A-Za-z0-9._:@+=-]{1,120}|"[A-Za-z0-9._:@+=-]{1,120}")$'},
+    "example": "pbx-1-000042",
+}
+_IF_NONE_MATCH: Json = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "the `ETag` of an earlier answer: 304 if the answer would be the same",
+    "schema": {"type": "string"},
+    "example": openapi_examples.ETAG,
+}
+_TRACEPARENT: Json = {
+    "name": "traceparent",
+    "in": "header",
+    "description": "W3C Trace Context: the trace that this request continues. An invalid value is ignored.",
+    "schema": {"type": "string"},
+    "example": openapi_examples.TRACEPARENT,
+}
+_HEADERS: dict[str, tuple[str, str]] = {
+    "ETag": ("identifies this answer: send it in `If-None-Match`", openapi_examples.ETAG),
+    "Link": ('`rel="next"`: the address of the next page', f'<?cursor={openapi_examples.CURSOR}>; rel="next"'),
+    "Traceparent": ("the trace of this request (W3C Trace Context)", openapi_examples.TRACEPARENT),
+    "Retry-After": ("seconds to wait before another attempt", "2"),
+    "WWW-Authenticate": ("how to authenticate", "Bearer"),
+}
+_REFUSED = {
+    "400": ("BadRequest", "The request is not valid. `errors` names each field.", ()),
+    "401": ("Unauthorized", "The token is missing, expired or not valid.", ("WWW-Authenticate",)),
+    "403": ("Forbidden", "The token does not permit this.", ()),
+    "404": ("NotFound", "There is no such thing, or the token does not permit to see it.", ()),
+    "409": ("Conflict", "The event is not possible at its time.", ()),
+    "413": ("TooLarge", "The body or the batch is too large.", ()),
+    "415": ("UnsupportedMediaType", "The content type is not JSON.", ()),
+    "422": ("KeyReused", "The event id or the key was used before with another body.", ()),
+    "429": ("TooManyRequests", "Too many requests at once.", ("Retry-After",)),
+    "500": ("ServerError", "The server failed.", ()),
+    "503": ("Unavailable", "The database cannot be reached. Nothing was recorded.", ("Retry-After",)),
+    "504": ("GatewayTimeout", "The server did not answer in time. The event may be recorded.", ()),
+}
+_ALWAYS = ("429", "500", "504")
+_READ = ("401", "403", *_ALWAYS, "503")
+_SENT = ("400", "401", "403", "413", "415", *_ALWAYS, "503")
 
 
 @cache
 def document() -> bytes:
-    named, models = _schemas()
     found: Json = {
         "openapi": "3.1.0",
         "x-comment": "Generated by `python -m infra.specs.generate` from shared/contracts. Do not edit it.",
         "info": {
             "title": "Switchboard",
             "version": "1",
-            "description": "Call-centre events in, the floor and its figures out. Times are RFC 3339 in UTC, durations "
-            "are seconds; what is refused is a problem document (RFC 9457) that names the field.",
+            "description": "Call-centre events in, calls, agents and figures out. Times are RFC 3339 in UTC, durations "
+            "are seconds. Every error is a problem document (RFC 9457); `errors` names the fields.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "..", "description": "beside the page that shows this"}],
+        "servers": [{"url": "..", "description": "the API that serves this document"}],
         "security": [{"token": []}],
+        "tags": [{"name": name, "description": words} for name, words in TAGS.items()],
         "paths": _paths(),
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
-            "schemas": named | models,  # a model of this very name is itself, not a reference to itself
+            "headers": {
+                name: {"description": words, "schema": {"type": "string"}, "example": example}
+                for name, (words, example) in _HEADERS.items()
+            },
+            "responses": dict(_refused_component(status) for status in _REFUSED),
+            "schemas": _schemas(),
         },
     }
     return orjson.dumps(found, option=orjson.OPT_INDENT_2)
 
 
-def _schemas() -> tuple[Json, Json]:
+def _schemas() -> Json:
     inputs: list[tuple[str, Mode, TypeAdapter[Any]]] = [
         (name, mode, TypeAdapter(model)) for name, (model, mode) in _MODELS.items()
     ]
     template = "#/components/schemas/{model}"
-    named, shared = TypeAdapter[Any].json_schemas(inputs, ref_template=template, schema_generator=_Plain)
-    schemas: Json = {name: named[name, mode] for name, mode, _ in inputs}
-    return schemas, shared.get("$defs", {})
+    named, shared = TypeAdapter[Any].json_schemas(inputs, ref_template=template, schema_generator=ContractJsonSchema)
+    models: Json = shared.get("$defs", {})
+    unions: Json = {name: named[name, mode] for name, mode, _ in inputs if "$ref" not in named[name, mode]}
+    return {**unions, **models, **_selected(models["CallPage"], models["CallView"])}
+
+
+def _selected(page: Json, call: Json) -> Json:
+    """A page of calls of which only the fields in `fields` are there."""
+    fields = {"type": "array", "minItems": 1, "items": {"type": "string", "enum": queries.CALL_FIELDS}}
+    rows = {"type": "array", "items": _ref("SelectedCall")}
+    return {
+        "SelectedCallPage": {
+            **page,
+            "title": "SelectedCallPage",
+            "description": "Calls with only the fields that the request named in `fields`.",
+            "properties": {**page["properties"], "data": rows, "fields": fields},
+            "required": [*page["required"], "fields"],
+        },
+        "SelectedCall": {
+            **{key: value for key, value in call.items() if key != "required"},
+            "title": "SelectedCall",
+            "description": "Those fields of a `CallView` that the request named in `fields`.",
+        },
+    }
 
 
 def _paths() -> Json:
-    calls = _get("Calls, page by page", queries.CallsQuery, "CallPage", forms=True) | {"description": _POLLING}
+    calls = _read("listCalls", "calls", "List calls", query=queries.CallsQuery, tagged=True, paged=True)
     return {
-        "/api/events": {"post": _post_events()},
-        "/api/calls": {"get": calls},
-        "/api/calls/{call_id}": {"get": _get("One call", None, "Call", path=("call_id",))},
+        "/api/events": {"post": _send_events()},
+        "/api/calls": {"get": _list_calls(calls)},
+        "/api/calls/{call_id}": {"get": _read("getCall", "calls", "Get a call", "CallView", "call_id", tagged=True)},
         "/api/calls/{call_id}/events": {
-            "get": _get("A call's history, oldest first", queries.EventsQuery, "EventPage", path=("call_id",))
+            "get": _read(
+                "listCallEvents", "calls", "List a call's events, oldest first", "EventPage", "call_id",
+                query=queries.EventsQuery, tagged=True, paged=True,
+            )
         },
-        "/api/queues": {"get": _get("The queues that the token permits", None, "QueueList")},
+        "/api/queues": {"get": _read("listQueues", "queues", "List the queues of the token", "QueueList", tagged=True)},
         "/api/queues/{queue_id}": {
-            "get": _get("One queue", None, "Queue", path=("queue_id",)),
-            "put": _send("Set up a queue", "QueueSetup", "Queue", path=("queue_id",)),
+            "get": _read("getQueue", "queues", "Get a queue", "QueueView", "queue_id"),
+            "put": _send("setUpQueue", "queues", "Set up a queue", "QueueSetup", "QueueView", "queue_id"),
         },
-        "/api/agents": {"get": _get("The agents of these queues", None, "AgentList")},
+        "/api/agents": {
+            "get": _read("listAgents", "agents", "List the agents of the token's queues", "AgentList", tagged=True)
+        },
         "/api/agents/{agent_id}": {
-            "get": _get("One agent", None, "Agent", path=("agent_id",)),
-            "put": _send("Set up an agent", "AgentSetup", "Agent", path=("agent_id",)),
+            "get": _read("getAgent", "agents", "Get an agent", "AgentView", "agent_id"),
+            "put": _send("setUpAgent", "agents", "Set up an agent", "AgentSetup", "AgentView", "agent_id"),
         },
-        "/api/metrics": {"get": _get("Figures by bucket and group", queries.MetricsQuery, "Metrics")},
-        "/api/dead-letters": {"get": _get("What was given up", queries.Paged, "DeadLetterPage")},
-        "/api/dead-letters/redrive": {"post": _send("Try dead letters again", "Redrive", "RedriveAnswer")},
-    }
+        "/api/metrics": {
+            "get": _read("getMetrics", "metrics", "Get figures", "Metrics", query=queries.MetricsQuery)
+        },
+        "/api/dead-letters": {
+            "get": _read(
+                "listDeadLetters", "dead-letters", "List dead letters, newest first", "DeadLetterPage",
+                query=queries.Paged, tagged=True, paged=True,
+            )
+        },
+        "/api/dead-letters/redrive": {
+            "post": _send("redriveDeadLetters", "dead-letters", "Try dead letters again", "Redrive", "RedriveAnswer")
+        },
+        "/api/health": {"get": _health()},
+        "/api/health/deep": {"get": _deep_health()},
+    }  # fmt: skip
 
 
-def _get(
-    summary: str, query: type[BaseModel] | None, answer: str, *, path: tuple[str, ...] = (), forms: bool = False
-) -> Json:
-    content: Json = {"application/json": {"schema": _ref(answer)}}
-    if forms:
-        # With `fields` only some of a call's are there.
-        content["application/json"] = {"schema": _ANYTHING}
-        content |= {"text/csv": {"schema": {"type": "string"}}, "application/x-ndjson": {"schema": {"type": "string"}}}
-    headers = {
-        "ETag": {"schema": {"type": "string"}, "description": "send it in If-None-Match"},
-        "Link": {"schema": {"type": "string"}, "description": 'rel="next": the page after this one'},
-    }
-    parameters = [*_path(path), *(_parameters(query) if query else [])]
-    described = {"description": "as asked", "headers": headers, "content": content}
-    return {"summary": summary, "parameters": parameters, "responses": _answers({"200": described})}
-
-
-def _send(summary: str, body: str, answer: str, *, path: tuple[str, ...] = ()) -> Json:
-    return {
-        "summary": summary,
-        "parameters": _path(path),
-        "requestBody": {"required": True, "content": {"application/json": {"schema": _ref(body)}}},
-        "responses": _answers({"200": _told("done", _ref(answer))}),
-    }
-
-
-def _post_events() -> Json:
-    one, many = _ref("Answer"), _ref("BatchAnswer")
+def _send_events() -> Json:
+    event, one, many = _ref("IncomingEvent"), [_ref("CallAnswer"), _ref("AgentAnswer")], _ref("BatchAnswer")
+    several = {"type": "array", "items": event, "minItems": 1, "maxItems": MAX_BATCH}
     good = {
-        "200": _told("a copy of what is on record, or what became of each of many", {"anyOf": [one, many]}),
-        "201": _told("recorded", one),
-        "202": _told("parked until its predecessor comes, or kept until the agent's call is over", one),
+        "200": ("A copy of an event that is on record, or the results of a batch.", {"anyOf": [*one, many]}),
+        "201": ("Recorded.", {"anyOf": one}),
+        "202": ("Kept until its predecessor comes, or until the agent's call is over.", {"anyOf": one}),
     }
-    told = {"description": _EVENTS, "parameters": [_HISTORY], "responses": _answers(good)}
-    return _send("Send events", "Events", "Answer") | told
+    operation = _operation("sendEvents", "events", "Send events", good, ("409", "422", *_SENT))
+    parameters = [_HISTORY, _IDEMPOTENCY_KEY, _TRACEPARENT]
+    body = _body("sendEvents", {"anyOf": [event, several]})
+    return {**operation, "description": _SEND_EVENTS, "parameters": parameters, "requestBody": body}
 
 
-def _told(words: str, schema: Json) -> Json:
-    return {"description": words, "content": {"application/json": {"schema": schema}}}
+def _list_calls(operation: Json) -> Json:
+    content = operation["responses"]["200"]["content"]
+    content[JSON]["schema"] = {"anyOf": [_ref("CallPage"), _ref("Changes"), _ref("SelectedCallPage")]}
+    content["text/csv"] = {"schema": {"type": "string"}, "example": openapi_examples.CALLS_CSV}
+    content["application/x-ndjson"] = {"schema": {"type": "string"}, "example": openapi_examples.CALLS_NDJSON}
+    return {**operation, "description": _LIST_CALLS, "parameters": [_SINCE, *operation["parameters"]]}
 
 
-def _answers(good: Json) -> Json:
-    refused = {"content": {"application/problem+json": {"schema": _ref("Problem")}}}
-    return {**good, "default": {"description": "refused, with what is wrong", **refused}}
+def _read(
+    operation_id: str,
+    tag: str,
+    summary: str,
+    answer: str = "",
+    *path: str,
+    query: type[BaseModel] | None = None,
+    tagged: bool = False,
+    paged: bool = False,
+) -> Json:
+    """A GET. `tagged`: it has an entity tag and may answer 304. `paged`: a `Link` names the next page."""
+    refusals = (*(("400",) if query or path else ()), *(("404",) if path else ()), *_READ)
+    operation = _operation(operation_id, tag, summary, {"200": ("The answer.", _ref(answer))}, refusals)
+    operation["responses"]["200"]["headers"] |= _headers(*(["ETag"] if tagged else []), *(["Link"] if paged else []))
+    if tagged:
+        same = {"description": "The answer is the one that `If-None-Match` names.", "headers": _headers("ETag")}
+        operation["responses"] = {"200": operation["responses"].pop("200"), "304": same, **operation["responses"]}
+    header = [_IF_NONE_MATCH, _TRACEPARENT] if tagged else [_TRACEPARENT]
+    return {**operation, "parameters": [*_path(path), *(_parameters(query) if query else []), *header]}
+
+
+def _send(operation_id: str, tag: str, summary: str, body: str, answer: str, *path: str) -> Json:
+    operation = _operation(operation_id, tag, summary, {"200": ("Done.", _ref(answer))}, _SENT)
+    return {**operation, "parameters": [*_path(path), _TRACEPARENT], "requestBody": _body(operation_id, _ref(body))}
+
+
+def _health() -> Json:
+    good = {"200": ("The function answers.", _ref("Alive"))}
+    operation = _operation("getHealth", "health", "Check that the API answers", good, _ALWAYS)
+    return {**operation, "security": [], "parameters": [_TRACEPARENT]}
+
+
+def _deep_health() -> Json:
+    good = {"200": ("Every essential part works.", _ref("HealthReport"))}
+    operation = _operation("getDeepHealth", "health", "Check every part", good, ("401", "403", *_ALWAYS))
+    down = _response("getDeepHealth", "503", "An essential part is down.", _ref("HealthProblem"), PROBLEM)
+    operation["responses"]["503"] = down
+    words = "For administrators of all queues. 503 if Postgres, the sweep or the relay is down."
+    return {**operation, "description": words, "parameters": [_TRACEPARENT]}
+
+
+def _operation(
+    operation_id: str, tag: str, summary: str, good: dict[str, tuple[str, Json]], refusals: tuple[str, ...]
+) -> Json:
+    answered = {status: _response(operation_id, status, words, schema) for status, (words, schema) in good.items()}
+    refused = {status: {"$ref": f"#/components/responses/{_REFUSED[status][0]}"} for status in sorted(refusals)}
+    return {"operationId": operation_id, "tags": [tag], "summary": summary, "responses": {**answered, **refused}}
+
+
+def _response(operation_id: str, status: str, words: str, schema: Json, media_type: str = JSON) -> Json:
+    examples = _examples(openapi_examples.RESPONSES[operation_id][status])
+    content = {media_type: {"schema": schema, "examples": examples}}
+    return {"description": words, "headers": _headers("Traceparent"), "content": content}
+
+
+def _refused_component(status: str) -> tuple[str, Json]:
+    name, words, headers = _REFUSED[status]
+    examples = {"problem": {"summary": TITLES[int(status)], "value": openapi_examples.PROBLEMS[status]}}
+    content = {PROBLEM: {"schema": _ref("Problem"), "examples": examples}}
+    return name, {"description": words, "headers": _headers(*headers, "Traceparent"), "content": content}
+
+
+def _body(operation_id: str, schema: Json) -> Json:
+    examples = _examples(openapi_examples.REQUESTS[operation_id])
+    return {"required": True, "content": {JSON: {"schema": schema, "examples": examples}}}
+
+
+def _examples(named: dict[str, tuple[str, Any]]) -> Json:
+    return {name: {"summary": summary, "value": value} for name, (summary, value) in named.items()}
+
+
+def _headers(*names: str) -> Json:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def _ref(name: str) -> Json:
@@ -170,20 +338,24 @@ def _ref(name: str) -> Json:
 
 def _path(names: tuple[str, ...]) -> list[Json]:
     schema = TypeAdapter(Id).json_schema()
-    return [{"name": name, "in": "path", "required": True, "schema": schema} for name in names]
+    return [
+        {"name": name, "in": "path", "required": True, "schema": schema, "example": openapi_examples.PATH[name]}
+        for name in names
+    ]
 
 
 def _parameters(query: type[BaseModel]) -> list[Json]:
-    schema = query.model_json_schema(schema_generator=_Plain)
+    schema = query.model_json_schema(schema_generator=ContractJsonSchema)
     return [_parameter(name, dict(field)) for name, field in schema["properties"].items()]
 
 
 def _parameter(name: str, schema: Json) -> Json:
-    """What may be left out is not null: it is not there."""
+    """A query parameter without a value is left out: it is never null."""
     options = [option for option in schema.get("anyOf", ()) if option.get("type") != "null"]
     if len(options) == 1:
         schema = {**{key: value for key, value in schema.items() if key != "anyOf"}, **options[0]}
-    if schema.get("default", 0) in (None, [], ()):
+    if schema.get("default", 0) in ([], ()):
         del schema["default"]
     listed = {"style": "form", "explode": False} if schema.get("type") == "array" else {}
-    return {"name": name, "in": "query", **listed, "schema": schema}
+    words = {"description": schema.pop("description")} if "description" in schema else {}
+    return {"name": name, "in": "query", **words, **listed, "schema": schema}

@@ -27,7 +27,7 @@ class ProblemError(Exception):
         self.headers = headers or {}
 
 
-_TITLES = {
+TITLES = {
     400: "The request is not valid",
     401: "Not signed in",
     403: "Not permitted",
@@ -36,15 +36,17 @@ _TITLES = {
     413: "The request is too large",
     415: "The content type is not understood",
     422: "The key was used for something else",
+    429: "Too many requests",
     500: "Something went wrong here",
     503: "Not available for the moment",
+    504: "No answer in time",
 }
 
 
 def problem(status: int, detail: str, *errors: tuple[str, str], kind: str = "about:blank") -> Problem:
     return Problem(
         type=kind,
-        title=_TITLES[status],
+        title=TITLES[status],
         status=status,
         detail=detail,
         errors=[FieldError(field=field, message=message) for field, message in errors],

@@ -109,13 +109,16 @@ class EventView(Contract):
     occurred_at: Moment | None
     received_at: Moment
     source: Literal["telephony", "system", "history"]
-    position: int
+    record_id: int = Field(
+        description="the event's row number in the event log; it orders events of one instant by when they were "
+        "recorded, and is not a position of the feed"
+    )
     version: int | None
     void: bool
     metadata: dict[str, Any]
 
     @classmethod
-    def of(cls, event: Event, *, position: int, version: int | None, void: bool) -> Self:
+    def of(cls, event: Event, *, record_id: int, version: int | None, void: bool) -> Self:
         return cls.trusted(
             id=event.id,
             call_id=event.call_id,
@@ -124,7 +127,7 @@ class EventView(Contract):
             occurred_at=event.at if event.dated or event.source is Source.SYSTEM else None,
             received_at=event.received_at,
             source=event.source.value,
-            position=position,
+            record_id=record_id,
             version=version,
             void=void,
             metadata=(event.metadata or {}) | fact_fields(event.fact),

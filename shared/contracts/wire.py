@@ -58,7 +58,7 @@ def _offer_json(offer: Offer, limits: Limits) -> Json:
     }
 
 
-def event_json(event: Event, *, position: int, version: int | None, void: bool) -> Json:
+def event_json(event: Event, *, record_id: int, version: int | None, void: bool) -> Json:
     """As `EventView`."""
     at = rfc3339(event.at)
     return {
@@ -69,7 +69,7 @@ def event_json(event: Event, *, position: int, version: int | None, void: bool) 
         "occurredAt": at if event.dated or event.source is Source.SYSTEM else None,
         "receivedAt": at if event.received_at is event.at else rfc3339(event.received_at),
         "source": event.source,
-        "position": position,
+        "recordId": record_id,
         "version": version,
         "void": void,
         "metadata": (event.metadata or {}) | fact_fields(event.fact),

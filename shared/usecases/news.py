@@ -28,7 +28,7 @@ class Announcement:
 def announcement(row: EventRow, call: Call, left: Left) -> Announcement:
     assert row.position is not None, "an event has a position once it is recorded"
     void = row.state is EventState.VOID
-    event = event_json(row.event, position=row.position, version=row.version, void=void)
+    event = event_json(row.event, record_id=row.position, version=row.version, void=void)
     return Announcement(row, call, left, change_words(event, call, *left), status_words(event, call))
 
 

@@ -124,7 +124,7 @@ def list_events(reads: Reads, cursors: Cursors, bearer: Bearer, call_id: str, pa
     after = _opened(query, lambda cursor: cursors.open(listed, cursor)[-1])
     events = reads.events(call_id, after, query.limit + 1)
     more = events[query.limit - 1] if len(events) > query.limit else None
-    cursor = cursors.seal(listed, more.position) if more else None
+    cursor = cursors.seal(listed, more.record_id) if more else None
     return EventPage.model_construct(data=events[: query.limit], next_cursor=cursor)
 
 

@@ -38,6 +38,7 @@ class Api:
         *,
         token: str | None = None,
         query: dict[str, str] | None = None,
+        queries: dict[str, list[str]] | None = None,
         headers: dict[str, str] | None = None,
         is_base64: bool = False,
         **path: str,
@@ -51,7 +52,9 @@ class Api:
             "path": resource.format(**path),
             "requestContext": {"resourcePath": resource, "httpMethod": method, "path": resource.format(**path)},
             "pathParameters": path,
-            "multiValueQueryStringParameters": {name: [value] for name, value in (query or {}).items()} or None,
+            "multiValueQueryStringParameters": queries
+            or {name: [value] for name, value in (query or {}).items()}
+            or None,
             "headers": {"content-type": "application/json", **sent, **(headers or {})},
             "body": text,
             "isBase64Encoded": is_base64,

@@ -77,7 +77,7 @@ class Centre:
     def _event(self, call_id: str, kind: str) -> Json:
         return {
             "id": f"{call_id}-{kind}-{self.version}", "callId": call_id, "type": kind, "timestamp": now(),
-            "occurredAt": None, "receivedAt": now(), "source": "system", "position": self.version,
+            "occurredAt": None, "receivedAt": now(), "source": "system", "recordId": self.version,
             "version": self.version, "void": False, "metadata": {"agentId": "agent-1"},
         }  # fmt: skip
 

@@ -25,7 +25,7 @@ def call(call_id: str, version: int, note: str = "") -> CallView:
 def event(event_id: str, version: int, void: bool = False) -> EventView:
     return EventView(
         id=event_id, call_id="c", type="call_routed", timestamp=AT, occurred_at=None, received_at=AT,
-        source="telephony", position=1, version=version, void=void, metadata={},
+        source="telephony", record_id=1, version=version, void=void, metadata={},
     )  # fmt: skip
 
 

@@ -35,7 +35,7 @@ def test_wire_is_as_the_contracts_say(length: int):
         call = append(call, each)
     assert call
 
-    call_view, placed = CallView.of(call), {"position": 7, "version": call.version, "void": False}
+    call_view, placed = CallView.of(call), {"record_id": 7, "version": call.version, "void": False}
     assert call_json(call) == call_view.model_dump(mode="json")
     assert event_json(event, **placed) == EventView.of(event, **placed).model_dump(mode="json")
     assert json.loads(call_words(call)) == call_json(call)

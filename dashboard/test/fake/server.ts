@@ -128,7 +128,7 @@ export class FakeServer {
       send({ type: "reset", topics, position });
     if (replayed) {
       const calls = [...world.calls.values()].filter(({ id }) => (world.changedAt.get(id) ?? 0) > since);
-      const events = [...world.events.values()].flat().filter((event) => event.position > since);
+      const events = [...world.events.values()].flat().filter((event) => event.recordId > since);
       send({
         type: "update",
         position: since,

@@ -165,7 +165,7 @@ export class World {
       occurredAt: source === "system" ? null : iso(at),
       receivedAt: iso(this.now()),
       source,
-      position,
+      recordId: position,
       version: next.version,
       void: false,
       metadata,

@@ -238,7 +238,7 @@ def event_from_row(row: Row) -> EventRow:
 
 def event_view(row: EventRow) -> EventView:
     assert row.position is not None, "an event has a position once it is recorded"
-    return EventView.of(row.event, position=row.position, version=row.version, void=row.state is EventState.VOID)
+    return EventView.of(row.event, record_id=row.position, version=row.version, void=row.state is EventState.VOID)
 
 
 def agent_view(agent: AgentRecord) -> AgentView:

@@ -74,7 +74,7 @@ export class CallHistory {
 export function merged(known: readonly Event[], news: readonly Event[]): Event[] {
   const byId = new Map(known.map((event) => [event.id, event]));
   for (const event of news) byId.set(event.id, event);
-  return [...byId.values()].sort((a, b) => momentOf(a) - momentOf(b) || a.position - b.position);
+  return [...byId.values()].sort((a, b) => momentOf(a) - momentOf(b) || a.recordId - b.recordId);
 }
 
 function momentOf(event: Event): number {
