@@ -25,5 +25,5 @@ export default defineConfig(async ({ mode }) => ({
   build: { target: "es2022", modulePreload: { polyfill: false }, sourcemap: false, assetsInlineLimit: 0 },
   server: { host: "127.0.0.1" },
   preview: { host: "127.0.0.1" },
-  test: { environment: "node", include: ["test/**/*.test.ts"] },
+  test: { environment: "node", include: ["test/**/*.test.{ts,tsx}"] },
 }));

@@ -17,6 +17,7 @@ import "./styles/agents.css";
 import "./styles/figures.css";
 import "./styles/alerts.css";
 import "./styles/letters.css";
+import "./styles/first-steps.css";
 import "./styles/forced.css";
 
 takeTokenFromAddress();

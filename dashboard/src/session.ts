@@ -4,6 +4,9 @@ const KEY = "switchboard.token";
 
 export interface Claims {
   role: string | null;
+  /** The queues that the token covers; "*" stands for all. */
+  queues: string[];
+  /** In milliseconds since 1970. */
   expiresAt: number | null;
 }
 
@@ -32,12 +35,14 @@ export function forgetToken(): void {
 export function claimsOf(token: string): Claims {
   try {
     const payload = (token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/");
-    const { role, exp } = JSON.parse(atob(payload)) as { role?: unknown; exp?: unknown };
+    const claims = JSON.parse(atob(payload)) as { role?: unknown; queues?: unknown; exp?: unknown };
+    const { role, queues, exp } = claims;
     return {
       role: typeof role === "string" ? role : null,
+      queues: Array.isArray(queues) ? queues.filter((queue) => typeof queue === "string") : [],
       expiresAt: typeof exp === "number" ? exp * 1_000 : null,
     };
   } catch {
-    return { role: null, expiresAt: null };
+    return { role: null, queues: [], expiresAt: null };
   }
 }

@@ -4,6 +4,7 @@ import type { View } from "./address";
 import type { AgentStatus } from "./contracts";
 import type { Connection } from "./feed/connection";
 import type { AlertKind } from "./floor/alerts";
+import type { StepId } from "./floor/steps";
 import type { FormulaName, Theme } from "./preferences";
 
 const count = new Intl.NumberFormat("en");
@@ -175,6 +176,37 @@ export const texts = {
   refusedHelp: "The API refuses it as it was asked: another day or another filter may help.",
   more: "Show more",
   without: "Leave this out",
+
+  command: {
+    copy: "Copy",
+    copied: "Copied",
+    copyFailed:
+      "This browser does not let the page copy. The command is selected: copy it with Ctrl+C or ⌘C.",
+  },
+  firstSteps: {
+    title: "No queues yet",
+    help: "Run these steps in a terminal. The floor appears here when the first queue exists.",
+    helpAfterQueue: "The queue is ready. A call appears here as soon as it starts.",
+    token: "The commands read an administrator token from the variable TOKEN. Set it first:",
+    tokenLabel: "Set TOKEN",
+    tokenCommand: "TOKEN='paste your token here'",
+    steps: {
+      queue: { title: "Create a queue", help: "Calls wait in a queue until an agent answers." },
+      agent: { title: "Add an agent", help: "An agent answers the calls of one or more queues." },
+      call: {
+        title: "Send a first call",
+        help: "A phone system sends an event for each change of a call. This event starts one.",
+      },
+    } satisfies Record<StepId, { title: string; help: string }>,
+    sender: "For your phone system, create a token that can only send events to this queue:",
+    senderLabel: "Create a token",
+    docs: "All API operations, with a form for each",
+    ask: "Your token cannot create queues. Ask your Switchboard administrator to create one. It appears here without a reload.",
+    askNamed: (queues: readonly string[]) =>
+      `Your token covers ${queues.join(", ")}, but no such queue exists. Ask your Switchboard administrator to create it. It appears here without a reload.`,
+    askForAgents: "Your token covers only some queues. Ask an administrator of all queues to add agents.",
+    connection: "There is no queue to follow yet. The page checks for one every 3 s.",
+  },
 
   loading: "Reading the floor",
   empty: "No calls on the floor",

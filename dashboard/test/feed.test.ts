@@ -235,14 +235,18 @@ describe("the feed", () => {
     await connectionIs("live");
   });
 
-  it("polls while there is no queue, and subscribes to each that appears", async () => {
+  it("is live without queues, and finds the first one by polling", async () => {
     const [first, second] = world.queues.splice(0);
     if (first === undefined || second === undefined) throw new Error("no queues");
-    startFeed({ directoryMs: 40 });
-    await connectionIs("polling");
-    world.queues.push(first);
+    startFeed();
     await connectionIs("live");
+    expect([feed.hasNoQueues, opened]).toEqual([true, 0]);
+    world.queues.push(first);
+    await vi.waitFor(() => expect(server.heard[0]).toMatchObject({ topics: [`queue:${first.id}`] }));
+    await connectionIs("live");
+    expect([...said]).not.toContain("polling");
     world.queues.push(second);
+    feed.nudge();
     await vi.waitFor(() =>
       expect(server.heard.at(-1)).toEqual({ action: "subscribe", topics: [`queue:${second.id}`] }),
     );

@@ -13,8 +13,13 @@ describe("the content security policy", () => {
 
 describe("a token's claims", () => {
   it("are read from the token, and missing where it is none", () => {
-    const payload = btoa(JSON.stringify({ role: "supervisor", exp: 100 })).replaceAll("=", "");
-    expect(claimsOf(`x.${payload}.y`)).toEqual({ role: "supervisor", expiresAt: 100_000 });
-    expect(claimsOf("nonsense")).toEqual({ role: null, expiresAt: null });
+    const claims = { role: "supervisor", queues: ["support", 7], exp: 100 };
+    const payload = btoa(JSON.stringify(claims)).replaceAll("=", "");
+    expect(claimsOf(`x.${payload}.y`)).toEqual({
+      role: "supervisor",
+      queues: ["support"],
+      expiresAt: 100_000,
+    });
+    expect(claimsOf("nonsense")).toEqual({ role: null, queues: [], expiresAt: null });
   });
 });

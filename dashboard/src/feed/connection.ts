@@ -5,10 +5,12 @@ export type Connection = "connecting" | "live" | "resuming" | "polling" | "offli
 export interface Signs {
   isSubscribed: boolean;
   wasLive: boolean;
-  /** Sockets are refused, or there is nothing to subscribe to. */
+  /** Reads replace the feed: sockets are refused, or there is nothing to subscribe to. */
   isPolling: boolean;
   /** A whole snapshot stands in the floor, with no gap since. */
   isWhole: boolean;
+  /** The queues are known and there are none, so there is nothing to subscribe to. That is no fault. */
+  hasNoQueues: boolean;
   /** A read knew what the feed has not told. */
   isBehind: boolean;
   /** The last read failed. */
@@ -19,6 +21,7 @@ export interface Signs {
 export function connectionOf(signs: Signs): Connection {
   if (signs.isSubscribed && signs.isWhole) return signs.isBehind ? "polling" : "live";
   if (signs.isFailing) return "offline";
+  if (signs.hasNoQueues && signs.isWhole) return "live";
   const isFirst = !signs.wasLive && !signs.isPolling;
   if (isFirst || !signs.hasPicture) return "connecting";
   return signs.isPolling && signs.isWhole ? "polling" : "resuming";

@@ -74,6 +74,7 @@ export class Feed {
       isSubscribed: this.isSubscribed,
       wasLive: this.wasLive,
       isPolling: this.isPolling,
+      hasNoQueues: this.hasNoQueues,
       isWhole: !this.floor.needsSnapshot,
       isBehind: this.isBehind,
       isFailing: this.readFailed || this.directoryFailed,
@@ -121,10 +122,14 @@ export class Feed {
     return this.options.timers.now();
   }
 
+  /** True once the queues have been read and there are none for this token. */
+  get hasNoQueues(): boolean {
+    return this.directory.revision > 0 && this.directory.queues.size === 0;
+  }
+
   /** Sockets were refused, or there is no queue yet to subscribe to. */
   private get isPolling(): boolean {
-    const nothingToHear = this.directory.revision > 0 && this.directory.queues.size === 0;
-    return !this.isSubscribed && (this.lines.refusals > 0 || nothingToHear);
+    return !this.isSubscribed && (this.lines.refusals > 0 || this.hasNoQueues);
   }
 
   private tick(): void {
@@ -157,6 +162,9 @@ export class Feed {
       }
       this.directoryFailed = false;
       if (this.state.roster.hasDoubt) this.readDirectorySoon();
+      // No frame announces the first queue: it is found by reading, as often as a poll reads calls.
+      if (this.hasNoQueues)
+        this.nextDirectoryAt = Math.min(this.nextDirectoryAt, this.now + this.options.times.pollMs);
       if (added.length > 0 && this.isSubscribed) {
         this.lines.send({ action: "subscribe", topics: added });
       }

@@ -16,8 +16,9 @@ import { figuresOf } from "../floor/figures";
 import { type Filters, formatFilters, NO_FILTERS, parseFilters, selectCalls } from "../floor/filters";
 import { freeAgents } from "../floor/free";
 import { entriesOf } from "../floor/groups";
+import { setUpOf } from "../floor/steps";
 import { Reading } from "../reading";
-import { claimsOf } from "../session";
+import { type Claims, claimsOf } from "../session";
 import { AlertDesk } from "./alerts/desk";
 import { CallHistory } from "./call/history";
 
@@ -63,16 +64,21 @@ export class Store {
   readonly desk: AlertDesk;
   readonly api: Api;
   /** What the token says of its bearer; the API decides. */
-  readonly role: string | null;
-  private readonly expiresAt: number | null;
+  readonly claims: Claims;
+  /** The page has shown the first steps: it goes on with the rest of them until the first call. */
+  readonly startedEmpty = signal(false);
   private drawTimer: ReturnType<typeof setTimeout> | undefined;
   private tickTimer: ReturnType<typeof setTimeout> | undefined;
   private readonly undo: (() => void)[] = [];
 
-  constructor(config: Config, token: string, clock: ServerClock) {
+  constructor(
+    readonly config: Config,
+    token: string,
+    clock: ServerClock,
+  ) {
     this.clock = clock;
     this.now.value = clock.now();
-    ({ expiresAt: this.expiresAt, role: this.role } = claimsOf(token));
+    this.claims = claimsOf(token);
     this.api = new Api({
       base: config.api,
       token,
@@ -120,6 +126,17 @@ export class Store {
     const told = [...queues.values()].flatMap(({ language }) => language ?? []);
     const spoken = [...agents.values()].flatMap(({ languages }) => languages);
     return [...new Set([...told, ...spoken])].sort();
+  });
+
+  /** True once the queues have been read and there are none for this token. */
+  readonly hasNoQueues = computed(() => {
+    this.revision.value;
+    return this.feed.hasNoQueues;
+  });
+
+  readonly setUp = computed(() => {
+    this.revision.value;
+    return setUpOf(this.claims, this.config.api, this.feed.directory.queues);
   });
 
   readonly board = computed(() => {
@@ -231,7 +248,8 @@ export class Store {
     this.now.value = Math.abs(now - second) < 60 ? second : now;
     this.desk.look(this.shownNow.value);
     if (!this.feed.floor.needsSnapshot) this.attempts.keepOnly(this.feed.floor.live);
-    if (this.expiresAt !== null && now >= this.expiresAt) this.feed.endSession("session_ended");
+    const { expiresAt } = this.claims;
+    if (expiresAt !== null && now >= expiresAt) this.feed.endSession("session_ended");
     else this.tickTimer = setTimeout(() => this.tick(), 1_000 - (now % 1_000) + 5);
   }
 }

@@ -149,6 +149,7 @@ export class FakeServer {
     response.setHeader("Access-Control-Allow-Headers", "authorization,content-type,if-none-match");
     response.setHeader("Access-Control-Expose-Headers", "date,etag");
     response.setHeader("Date", new Date(this.world.now() + this.faults.clockAheadMs).toUTCString());
+    response.setHeader("Cache-Control", "no-store");
     if (request.method === "OPTIONS") return void response.writeHead(204).end();
     if (request.url === "/faults") return this.takeFaults(request, response);
     this.reads++;

@@ -4,9 +4,11 @@ import type { Store } from "../store";
 import { Board } from "./Board";
 import { CallList } from "./CallList";
 import { FilterBar } from "./FilterBar";
+import { FirstSteps } from "./FirstSteps";
 import { Tiles } from "./Tiles";
 
 export function Floor({ store }: { store: Store }) {
+  if (store.hasNoQueues.value) return <FirstSteps store={store} />;
   return (
     <>
       <Tiles store={store} />

@@ -3,6 +3,7 @@
 import { texts } from "../../texts";
 import { Notice } from "../shell/Notice";
 import type { Store } from "../store";
+import { RemainingSteps } from "./FirstSteps";
 
 export function ListNotice({ store }: { store: Store }) {
   const { connection, provenAt, trouble } = store.picture.value;
@@ -23,6 +24,8 @@ export function ListNotice({ store }: { store: Store }) {
     );
   }
   if (provenAt === null) return <Loading />;
+  if (hidden === 0 && store.startedEmpty.value && store.setUp.value.steps.length > 0)
+    return <RemainingSteps store={store} />;
   if (hidden === 0) return <Notice title={texts.empty} help={texts.emptyHelp} testId="empty" />;
   return (
     <Notice title={texts.noMatch} help={texts.noMatchHelp(hidden)} testId="no-match">

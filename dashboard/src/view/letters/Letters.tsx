@@ -29,7 +29,7 @@ export function Letters({ store }: { store: Store }) {
     setBusy(false);
     await reading.again();
   };
-  const mayRedrive = store.role === "admin";
+  const mayRedrive = store.claims.role === "admin";
   return (
     <>
       <section class="filters" aria-label={texts.letters.label}>

@@ -76,7 +76,12 @@ function Connection({ store }: { store: Store }) {
   const help = isLive ? "" : `${helpFor(connection, provenAt)}${why}`;
   return (
     <div class="connection" data-testid="connection" data-state={connection}>
-      <span class="pill" title={texts.connectionHelp[connection]}>
+      <span
+        class="pill"
+        title={
+          isLive && store.hasNoQueues.value ? texts.firstSteps.connection : texts.connectionHelp[connection]
+        }
+      >
         <span class="pulse" aria-hidden="true" />
         <span role="status">{texts.connection[connection]}</span>
       </span>

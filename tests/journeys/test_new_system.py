@@ -1,0 +1,70 @@
+"""The dashboard of a system without queues, in a real browser: the commands that it shows set up a queue and a call."""
+
+import os
+import subprocess
+
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
+
+from shared.adapters import tokens
+from shared.usecases.permissions import Role
+from tests.journeys.test_page import browser  # noqa: F401 - a fixture
+from tests.journeys.test_views import failings
+from tests.support.cloud import COMMAND_SECONDS, Cloud
+
+PHONE: ViewportSize = {"width": 390, "height": 844}
+DESK: ViewportSize = {"width": 1280, "height": 800}
+
+
+def token_for(cloud: Cloud, role: Role, queue_id: str) -> str:
+    return tokens.mint((cloud.home / "secrets" / "token-key").read_text().strip(), role=role, queues=(queue_id,))
+
+
+def open_page(browser: Browser, cloud: Cloud, token: str) -> Page:  # noqa: F811
+    page = browser.new_page(viewport=DESK, permissions=["clipboard-read", "clipboard-write"])
+    page.goto(f"{cloud.status['dashboard'].split('#')[0]}#token={token}")
+    return page
+
+
+def copied(page: Page, step: Locator) -> str:
+    """The command of this step, copied with the keyboard."""
+    button = step.get_by_role("button")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(step.get_by_role("status")).to_have_text("Copied")
+    return page.evaluate("navigator.clipboard.readText()")
+
+
+def run(command: str, token: str) -> None:
+    subprocess.run(
+        ["bash", "-c", command.replace("curl ", "curl --fail --silent --show-error ")],
+        env={**os.environ, "TOKEN": token},
+        check=True,
+        timeout=COMMAND_SECONDS,
+    )
+
+
+def test_the_copied_commands_create_a_queue_and_a_call(browser: Browser, cloud: Cloud) -> None:  # noqa: F811
+    queue_id, call_id = f"new-{cloud.name}", cloud.new_call_id()
+    token = token_for(cloud, "admin", queue_id)
+    page = open_page(browser, cloud, token)
+    expect(page.get_by_test_id("first-steps")).to_be_visible()
+    expect(page.get_by_test_id("connection")).to_have_attribute("data-state", "live")
+    found = failings(page)
+    page.set_viewport_size(PHONE)
+    assert found + failings(page) == []
+    page.set_viewport_size(DESK)
+
+    run(copied(page, page.get_by_test_id("step-queue")), token)
+    expect(page.get_by_test_id("first-steps")).to_have_count(0)
+    expect(page.get_by_test_id("call-list")).to_be_visible()
+    run(copied(page, page.get_by_test_id("step-call")).replace("call-1", call_id), token)
+    expect(page.locator(f"[data-call-id={call_id}]")).to_have_attribute("data-status", "waiting")
+    page.close()
+    cloud.end_calls(call_id)
+
+
+def test_a_supervisor_sees_whom_to_ask_for_a_queue(browser: Browser, cloud: Cloud) -> None:  # noqa: F811
+    page = open_page(browser, cloud, token_for(cloud, "supervisor", f"missing-{cloud.name}"))
+    expect(page.get_by_test_id("ask-administrator")).to_contain_text("Ask your Switchboard administrator")
+    expect(page.get_by_test_id("first-steps")).to_have_count(0)
+    page.close()
