@@ -8,6 +8,7 @@ from typing import TextIO
 
 import psycopg
 import pytest
+import redis
 
 from infra.database import migrate
 from infra.local.ports import claim
@@ -105,12 +106,23 @@ def database_url(postgres_server: Postgres, template_database: str) -> Iterator[
         connection.execute(f"drop database {name} with (force)")  # type: ignore[arg-type]  # our name
 
 
-@pytest.fixture
-def redis_server(tmp_path: Path) -> Iterator[Redis]:
-    server = Redis(claim(), tmp_path, tmp_path / "redis.log")
-    server.start()
+@pytest.fixture(scope="session")
+def _redis_of_all_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    folder = tmp_path_factory.mktemp("redis")
+    server = Redis(claim(), folder, folder / "redis.log")
     yield server
     server.stop()
+
+
+@pytest.fixture
+def redis_server(_redis_of_all_tests: Redis) -> Redis:
+    """Running and empty. A test may stop or kill it: the next test starts it again."""
+    server = _redis_of_all_tests
+    if server.process is None or server.process.poll() is not None:
+        server.start()
+    with redis.Redis.from_url(server.url) as client:
+        client.flushall()
+    return server
 
 
 class Clock:

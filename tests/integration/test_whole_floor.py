@@ -9,6 +9,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
+import pytest
+
 from shared.adapters.postgres.ledger import PostgresJournal
 from shared.domain.agents import ENGAGED
 from shared.domain.facts import AnswerTimedOut, SlaBreached
@@ -18,9 +20,10 @@ from shared.usecases.sweep_timers import offer_waiting_calls, sweep_timers
 from tests.conftest import Clock
 from tests.integration.conftest import Floor
 from tests.integration.test_concurrency import together, without_version
+from tests.support.examples import few_and_many
 
 T = TypeVar("T")
-AGENTS, CALLS, WRITERS, SWEEPS, BATCH, ROUNDS = 200, 2000, 4, 2, 50, 500
+WRITERS, SWEEPS, BATCH, ROUNDS = 4, 2, 50, 500
 # A queue for each strategy, all routed by Switchboard; each agent serves two of them. Every move of an agent is noted.
 SETTING = (
     "delete from agents",
@@ -29,12 +32,12 @@ SETTING = (
     values ('q0', 'q', 'switchboard', 'longest_idle', 5), ('q1', 'q', 'switchboard', 'least_occupied', 0),
         ('q2', 'q', 'switchboard', 'most_skilled', 8)
     """,
-    f"""
+    """
     insert into agents (id, name, queues, skills, status, status_since)
     select 'agent-' || n, 'a', array['q' || n % 3, 'q' || (n + 1) % 3], jsonb_build_object('q2', n % 5 + 1),
         'available', '2026-01-31'
-    from generate_series(1, {AGENTS}) n
-    """,  # noqa: S608 - our own number
+    from generate_series(1, %s) n
+    """
     "create table moves (number bigint generated always as identity, agent_id text, status text, call_id text)",
     """
     create function note_move() returns trigger language plpgsql as $$ begin
@@ -74,9 +77,9 @@ class SharedClock(Clock):
 class Telephony:
     """Rings, talks and hangs up for a share of the calls, by what the floor says of them, until all are over."""
 
-    def __init__(self, database_url: str, clock: SharedClock, number: int) -> None:
-        self.floor, self.number = Floor(database_url, clock), number
-        self.calls = share(number)
+    def __init__(self, database_url: str, clock: SharedClock, number: int, all_calls: int) -> None:
+        self.floor, self.number, self._all_calls = Floor(database_url, clock), number, all_calls
+        self.calls = share(number, all_calls)
         self.accepted: Counter[str] = Counter()
         self._chance = random.Random(number)
 
@@ -86,7 +89,7 @@ class Telephony:
             self._send(
                 {"event": "call_initiated", "callId": call_id, "eventId": f"begin-{call_id}", "type": "voice"}
                 | {"queueId": f"q{index % 3}", "priority": index % 10}
-                for index, call_id in enumerate(share(number))
+                for index, call_id in enumerate(share(number, self._all_calls))
             )
 
     def serve(self, everybody: threading.Barrier) -> None:
@@ -131,8 +134,8 @@ def again_where_asked(do: Callable[[], T]) -> T:
     raise AssertionError("nobody lets go of a row")
 
 
-def share(number: int) -> list[str]:
-    return [f"call-{n}" for n in range(CALLS) if n % WRITERS == number]
+def share(number: int, all_calls: int) -> list[str]:
+    return [f"call-{n}" for n in range(all_calls) if n % WRITERS == number]
 
 
 def next_event(call: dict[str, Any], round_number: int) -> dict[str, Any] | None:
@@ -167,15 +170,17 @@ def sweep(floor: Floor) -> None:
     floor.database.close()
 
 
-def test_two_hundred_agents_and_two_thousand_calls_at_once(floor: Floor, database_url: str) -> None:
+@pytest.mark.parametrize("agents", few_and_many(40, 200))
+def test_all_agents_and_far_more_calls_at_once(floor: Floor, database_url: str, agents: int) -> None:
+    calls = 10 * agents
     for statement in SETTING:
-        floor.rows(statement)
+        floor.rows(statement, *([agents] if "%s" in statement else []))
     floor.clock = clock = SharedClock()
-    writers = [Telephony(database_url, clock, number) for number in range(WRITERS)]
+    writers = [Telephony(database_url, clock, number, calls) for number in range(WRITERS)]
 
     together([writer.begin for writer in writers])
-    assert floor.rows("select count(*) from calls where ended_at is null") == [{"count": CALLS}]
-    assert floor.rows("select count(*) from agents where status = 'offered'") == [{"count": AGENTS}]
+    assert floor.rows("select count(*) from calls where ended_at is null") == [{"count": calls}]
+    assert floor.rows("select count(*) from agents where status = 'offered'") == [{"count": agents}]
 
     everybody = threading.Barrier(WRITERS, clock.stop)
     sweeps = [partial(sweep, Floor(database_url, clock)) for _ in range(SWEEPS)]
@@ -186,8 +191,8 @@ def test_two_hundred_agents_and_two_thousand_calls_at_once(floor: Floor, databas
     for writer in writers:
         writer.floor.database.close()
     assert_nothing_is_lost(floor, sum((writer.accepted for writer in writers), Counter()))
-    assert_each_call_is_its_log_and_over(floor)
-    assert_nobody_was_in_two_places(floor)
+    assert_each_call_is_its_log_and_over(floor, calls)
+    assert_nobody_was_in_two_places(floor, agents)
 
 
 def assert_nothing_is_lost(floor: Floor, accepted: Counter[str]) -> None:
@@ -196,8 +201,8 @@ def assert_nothing_is_lost(floor: Floor, accepted: Counter[str]) -> None:
     assert Counter(row["id"] for row in recorded) == accepted
 
 
-def assert_each_call_is_its_log_and_over(floor: Floor) -> None:
-    call_ids = [call_id for number in range(WRITERS) for call_id in share(number)]
+def assert_each_call_is_its_log_and_over(floor: Floor, calls: int) -> None:
+    call_ids = [call_id for number in range(WRITERS) for call_id in share(number, calls)]
     with PostgresJournal(floor.database).transaction() as ledger:
         records, logs = ledger.load(call_ids, (), ()).records, ledger.logs(call_ids)
     for call_id, record in records.items():
@@ -212,7 +217,7 @@ def assert_each_call_is_its_log_and_over(floor: Floor) -> None:
     assert floor.rows("select * from timers") == [], "what is owed to calls that are over was settled"
 
 
-def assert_nobody_was_in_two_places(floor: Floor) -> None:
+def assert_nobody_was_in_two_places(floor: Floor, agents: int) -> None:
     """Every move of every agent, in the order in which they were made."""
     serving: dict[str, str] = {}
     wrapped_up: Counter[str] = Counter()
@@ -227,6 +232,6 @@ def assert_nobody_was_in_two_places(floor: Floor) -> None:
         assert {who for who, call in serving.items() if call == call_id} <= {agent_id}, "no call has two agents"
         serving[agent_id] = call_id
     assert serving == {}
-    assert floor.rows("select status, count(*) from agents group by 1") == [{"status": "available", "count": AGENTS}]
+    assert floor.rows("select status, count(*) from agents group by 1") == [{"status": "available", "count": agents}]
     served = floor.rows("select id from calls where answered_at notnull and queue_id <> 'q1'")
     assert +wrapped_up == Counter(row["id"] for row in served), "each conversation is wrapped up once"

@@ -1,5 +1,6 @@
 """How many random examples a property test tries: few and always the same in `make test`, many in `make test-deep`."""
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 QUICK, DEEP = "quick", "deep"
@@ -25,6 +26,11 @@ def register_profiles() -> None:
         DEEP, max_examples=500, deadline=None, print_blob=True, suppress_health_check=_SHARED_FIXTURES
     )
     settings.load_profile(QUICK)
+
+
+def few_and_many(few: object, many: object) -> list[object]:
+    """Two parameters for one test: a small size for `make test`, the full size for `make test-deep`."""
+    return [pytest.param(few, id="few"), pytest.param(many, id="many", marks=pytest.mark.deep)]
 
 
 def examples(*, quick: int, deep: int) -> settings:
