@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from infra.errors import InfraError
-from infra.toolchain.uv import REPOSITORY
 
-FOLDER = REPOSITORY / "infra" / "database" / "migrations"
-CONFIG = REPOSITORY / ".squawk.toml"
+FOLDER = Path(__file__).parent / "migrations"
+CONFIG = Path(__file__).with_name("squawk.toml")
 # Those with a 0 in front are what the first release begins with: they meet empty tables, and nobody at work.
 BEFORE_FIRST_RELEASE = "0"
 # First line of a script that is one statement and runs in no transaction, as `create index concurrently` must.
