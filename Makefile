@@ -13,7 +13,7 @@ PARALLEL ?= 2
 SEED := $(or $(SEED),$(shell date +%s))
 
 .DEFAULT_GOAL := help
-.PHONY: test-contract test-deep audit help up demo down status clean test check bench soak dashboard
+.PHONY: test-contract test-deep audit release help up demo down status clean test check bench soak dashboard
 
 help:
 	@echo "make up         start everything on this machine; Ctrl-C stops it"
@@ -29,6 +29,7 @@ help:
 	@echo "make bench      this project's figures beside the machine's ceilings"
 	@echo "make soak       a busy floor for an hour (MINUTES=60), and what did not stay flat"
 	@echo "make dashboard  build the page"
+	@echo "make release    build the wheel, the dashboard, bills of materials and checksums into dist/"
 
 up: $(READY)
 	@$(SWITCHBOARD) up
@@ -43,7 +44,7 @@ status: $(READY)
 	@$(SWITCHBOARD) status
 
 clean: down
-	rm -rf .switchboard build dashboard/dist
+	rm -rf .switchboard build dist dashboard/dist
 
 test: $(READY)
 	@$(BIN)/python -m infra.toolchain.chromium
@@ -72,6 +73,7 @@ check: $(READY)
 audit: $(READY)
 	UV_SYSTEM_CERTS=1 $(BIN)/uvx --python "$$($(BIN)/python -c 'import sys; print(sys.executable)')" -q checkov==$(CHECKOV_VERSION) --config-file .checkov.yaml
 	@$(BIN)/python -m infra.toolchain.audit
+	@$(BIN)/python -m infra.toolchain.licences
 
 bench: $(READY)
 	$(BIN)/python -m bench
@@ -81,6 +83,9 @@ soak: $(READY)
 
 dashboard: $(READY)
 	$(BIN)/python -m infra.toolchain.dashboard build
+
+release: $(READY)
+	@$(BIN)/python -m infra.toolchain.release
 
 # Rebuilt when the lock changes, and at no other time.
 $(READY): uv.lock pyproject.toml

@@ -7,6 +7,8 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from infra.local.home import in_checkout
+
 MODULES = {
     "up": "lifecycle",
     "demo": "demo",
@@ -31,6 +33,8 @@ MODULES = {
     "generate-history": "generate_history",
 }
 HIDDEN = {"keep"}  # `up --detach` calls it
+# These build the functions and the dashboard from their sources, which an installed wheel does not contain.
+NEEDS_CHECKOUT = {"up", "demo", "keep", "deploy", "publish"}
 
 
 class Lazy(TyperGroup):
@@ -43,11 +47,16 @@ class Lazy(TyperGroup):
         if cmd_name not in MODULES:
             return None
         command = typer.Typer(add_completion=False)
-        command.command(cmd_name)(_function(cmd_name))
+        function = _function(cmd_name)
+        lenient = {"ignore_unknown_options": True, "allow_extra_args": True}
+        settings = lenient if function is _refuse_outside_checkout else {}
+        command.command(cmd_name, context_settings=settings)(function)
         return get_command(command)
 
 
 def _function(command: str) -> Any:  # noqa: ANN401 - whatever the command's options are
+    if command in NEEDS_CHECKOUT and not in_checkout():
+        return _refuse_outside_checkout
     return getattr(import_module(f"infra.cli.{MODULES[command]}"), command.replace("-", "_"))
 
 
@@ -56,6 +65,16 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"switchboard {metadata.version('switchboard')}")
         raise typer.Exit
+
+
+def _refuse_outside_checkout(ctx: typer.Context) -> None:
+    """Only in a checkout of the repository."""
+    typer.echo(
+        f"`switchboard {ctx.info_name}` builds the functions and the dashboard from their sources, which an installed "
+        "package does not contain. Clone the repository, and run the command there as .venv/bin/switchboard.",
+        err=True,
+    )
+    raise typer.Exit(1)
 
 
 app = typer.Typer(cls=Lazy, no_args_is_help=True)

@@ -15,6 +15,11 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 State = dict[str, Any]
 
 
+def in_checkout() -> bool:
+    """Whether this runs from a checkout of the repository rather than from an installed wheel."""
+    return (REPOSITORY / "template.yaml").is_file()
+
+
 @dataclass(frozen=True)
 class Home:
     """The folder of one local run: data, logs, secrets, and what runs where."""
@@ -23,8 +28,10 @@ class Home:
 
     @classmethod
     def current(cls) -> "Home":
-        chosen = environment().get("SWITCHBOARD_HOME")
-        return cls(Path(chosen).expanduser().resolve() if chosen else REPOSITORY / ".switchboard")
+        """`SWITCHBOARD_HOME`, else `.switchboard` in the checkout; for an installed wheel, in the working folder."""
+        if chosen := environment().get("SWITCHBOARD_HOME"):
+            return cls(Path(chosen).expanduser().resolve())
+        return cls((REPOSITORY if in_checkout() else Path.cwd()) / ".switchboard")
 
     @cached_property
     def postgres(self) -> Path:

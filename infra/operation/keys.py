@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from infra import aws
 from infra.local.cloud import TOKEN_SECONDS, LocalCloud
-from infra.local.home import Home, write_private
+from infra.local.home import Home, in_checkout, write_private
 from shared.adapters import tokens
 
 LOCAL = "token-key"
@@ -18,8 +18,12 @@ class KeyHolder(Protocol):
 
 
 def holder(name: str | None, region: str, endpoint_url: str | None) -> KeyHolder:
+    """The store that `name` names, or the local run's. Raises `LookupError` where an installed wheel finds no run."""
     if not name:
-        return LocalKeys(Home.current())
+        home = Home.current()
+        if not in_checkout() and not home.state_file.exists():
+            raise LookupError(f"There is no local run in {home.root}. Name the key of a deployment with --key-name.")
+        return LocalKeys(home)
     if name.startswith("/") or ":ssm:" in name:
         return Parameter(aws.client("ssm", region, endpoint_url), name)
     return Secret(aws.client("secretsmanager", region, endpoint_url), name)

@@ -10,10 +10,11 @@ from infra.errors import InfraError
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def uv(*arguments: str) -> str:
+def uv(*arguments: str, **variables: str) -> str:
+    """What uv prints; `variables` are added to its environment. Raises `InfraError` with what it says of a failure."""
     beside = Path(sys.executable).with_name("uv")
     program = beside if beside.exists() else "uv"
-    trusting = environment(UV_SYSTEM_CERTS="1")  # as infra/toolchain/bootstrap.sh does
+    trusting = environment(UV_SYSTEM_CERTS="1", **variables)  # as infra/toolchain/bootstrap.sh does
     done = subprocess.run(
         [program, "-q", *arguments], cwd=REPOSITORY, env=trusting, capture_output=True, text=True, check=False
     )

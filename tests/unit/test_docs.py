@@ -10,7 +10,7 @@ import pytest
 from shared.settings import Settings
 from tests.conftest import REPOSITORY
 
-DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+DOCUMENTS = [*sorted(REPOSITORY.glob("*.md")), *sorted((REPOSITORY / "docs").glob("*.md"))]
 GUARANTEES = (REPOSITORY / "docs" / "guarantees.md").read_text()
 NAMED_TESTS = sorted(
     {named for path in DOCUMENTS for named in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", path.read_text())}
@@ -46,3 +46,10 @@ def test_every_setting_is_documented() -> None:
     operations = (REPOSITORY / "docs" / "operations.md").read_text()
     read = {field.name.upper() for field in fields(Settings) if not field.name.endswith("_seconds")}
     assert [name for name in sorted(read | {"LOG_LEVEL"}) if f"`{name}`" not in operations] == []
+
+
+def test_files_that_contributors_are_sent_to_exist() -> None:
+    page = (REPOSITORY / "CONTRIBUTING.md").read_text()
+    named = re.findall(r"`((?:shared|functions|infra|dashboard|docs|tests)/[\w./-]+)`", page)
+    assert len(named) > 15
+    assert [name for name in named if not (REPOSITORY / name).exists()] == []
