@@ -16,7 +16,6 @@ from jsonschema_rs import Draft7Validator, Registry
 from infra.cli import HIDDEN, MODULES, NEEDS_CHECKOUT
 from infra.toolchain import release
 from infra.toolchain.uv import REPOSITORY, uv
-
 from tests.support.cloud import COMMAND_SECONDS, Cloud
 
 pytestmark = pytest.mark.contract
@@ -126,9 +125,7 @@ def test_commands_that_need_a_checkout_say_so(python: Path, tmp_path: Path, name
     assert "Clone the repository" in done.stderr
 
 
-def test_a_wheel_sends_to_a_deployment(
-    python: Path, tmp_path: Path, deployment: dict[str, str], cloud: Cloud
-) -> None:
+def test_a_wheel_sends_to_a_deployment(python: Path, tmp_path: Path, deployment: dict[str, str], cloud: Cloud) -> None:
     call_id, queue_id = cloud.new_call_id(), cloud.new_queue()
     event = {"event": "call_initiated", "callId": call_id, "type": "voice", "queueId": queue_id}
     done = run(python, tmp_path, "send", json.dumps(event), **deployment)
