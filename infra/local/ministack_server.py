@@ -22,6 +22,7 @@ from ministack.core.lambda_runtime import Worker
 from ministack.services import apigateway, apigateway_v1, cloudwatch_logs, lambda_svc
 from ministack.services.cloudformation import provisioners
 
+from infra.local import gateway_responses
 from infra.operation.function_log import REFUSED
 
 AT_A_TIME = max(4, 2 * (os.cpu_count() or 1))
@@ -129,6 +130,7 @@ def main(function_log: str, died: str) -> None:
         Worker._read_stderr = lambda self: read_stderr(self, log)
         Worker.invoke = lambda self, *arguments, **named: invoke(self, log, Path(died), *arguments, **named)
         apigateway_v1._import_operation = import_operation
+        gateway_responses.install()
         apigateway.handle_connections_api = call_connections
         TCPServer.protocol_send = protocol_send
         lambda_svc._execute_function_warm = execute

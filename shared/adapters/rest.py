@@ -32,7 +32,7 @@ class PageOnly(CORSConfig):
 # A token travels in a header, never in a cookie, so a foreign page gains nothing by calling from a browser.
 CORS = PageOnly(
     allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Traceparent"],
-    expose_headers=["Date", "ETag", "Link", "Traceparent"],
+    expose_headers=["Date", "ETag", "Link", "Retry-After", "Traceparent"],
     max_age=600,
 )
 # An answer is data for its caller: nobody keeps it, frames it, or takes it for a page.

@@ -1,6 +1,7 @@
 """template.yaml against the code that it deploys."""
 
 import importlib
+import json
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from infra.deployment import deploy, package, template
 from infra.local.postgres import SETTINGS
 from infra.local.schedule import MINUTE_LONG
 from shared.adapters.metrics import Metric
+from shared.contracts.problems import Problem, problem
 from shared.settings import Settings
 
 TEMPLATE = template.load()
@@ -186,3 +188,36 @@ def _policies():
         if resource["Type"] == "AWS::IAM::Role":
             for policy in resource["Properties"].get("Policies", []):
                 yield policy["PolicyDocument"]
+
+
+# By type of gateway response: the status that the gateway answers with.
+GATEWAY_STATUSES = {
+    "UNAUTHORIZED": 401, "ACCESS_DENIED": 403, "WAF_FILTERED": 403, "MISSING_AUTHENTICATION_TOKEN": 404,
+    "RESOURCE_NOT_FOUND": 404, "INVALID_SIGNATURE": 404, "EXPIRED_TOKEN": 404, "REQUEST_TOO_LARGE": 413,
+    "THROTTLED": 429, "DEFAULT_4XX": 404, "INTEGRATION_FAILURE": 504, "INTEGRATION_TIMEOUT": 504, "DEFAULT_5XX": 500,
+}  # fmt: skip
+
+
+def test_each_error_of_the_gateway_is_a_problem_that_a_page_can_read():
+    properties = TEMPLATE["Resources"]["RestApi"]["Properties"]
+    responses = properties["GatewayResponses"]
+    assert {name: response["StatusCode"] for name, response in responses.items()} == GATEWAY_STATUSES
+    for name, response in responses.items():
+        found = Problem.model_validate_json(response["ResponseTemplates"]["application/json"], strict=True)
+        assert found == problem(response["StatusCode"], found.detail), name
+        assert found.model_dump() == json.loads(response["ResponseTemplates"]["application/json"]), name
+        headers = response["ResponseParameters"]["Headers"]
+        assert headers["Content-Type"] == "'application/problem+json'", name
+        assert headers["Access-Control-Allow-Origin"] == properties["Cors"]["AllowOrigin"], name
+    assert "Retry-After" in responses["THROTTLED"]["ResponseParameters"]["Headers"]
+    assert "WWW-Authenticate" in responses["UNAUTHORIZED"]["ResponseParameters"]["Headers"]
+
+
+def test_the_gateway_has_no_checks_whose_errors_have_no_form():
+    """Request validators, API keys and usage plans refuse with types that are not among the gateway responses."""
+    assert "Models" not in TEMPLATE["Resources"]["RestApi"]["Properties"]
+    kinds = {resource["Type"] for resource in TEMPLATE["Resources"].values()}
+    assert not kinds & {"AWS::ApiGateway::UsagePlan", "AWS::ApiGateway::ApiKey", "AWS::ApiGateway::RequestValidator"}
+    for route in (route for routes in events("Api").values() for route in routes):
+        assert not route.keys() & {"RequestModel", "RequestParameters"}
+        assert "ApiKeyRequired" not in route.get("Auth", {})

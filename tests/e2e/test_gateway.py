@@ -1,0 +1,63 @@
+"""What the gateway answers by itself: problem documents like those of the functions, readable by a page."""
+
+import boto3
+import httpx
+import pytest
+
+from shared.contracts.problems import Problem
+from tests.support.cloud import Cloud
+
+PAGE = {"Origin": "http://elsewhere.example"}
+
+
+def assert_problem(answer: httpx.Response, status: int) -> Problem:
+    """Every error has the form of a problem, whichever part answers."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["access-control-allow-origin"] == "*"
+    problem = Problem.model_validate_json(answer.text)
+    assert problem.model_dump() == answer.json(), "no other members"
+    assert problem.status == status
+    return problem
+
+
+@pytest.mark.parametrize("token", [None, "not-a-token", "Bearer", "Bearer not-a-token"])
+def test_a_missing_or_invalid_token_gets_401(cloud: Cloud, token: str | None):
+    headers = PAGE | ({"Authorization": token} if token else {})
+    answer = httpx.get(f"{cloud.status['api']}/api/calls", headers=headers, trust_env=False, timeout=60)
+    assert_problem(answer, 401)
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_an_unknown_address_or_method_gets_404(cloud: Cloud):
+    api = cloud.status["api"]
+    for method, path in (
+        ("GET", "/api/nothing"),
+        ("GET", "/nothing"),
+        ("DELETE", "/api/calls"),
+        ("POST", "/api/calls"),
+    ):
+        assert_problem(cloud.http.request(method, path, headers=PAGE), 404)
+        assert_problem(httpx.request(method, f"{api}{path}", headers=PAGE, trust_env=False, timeout=60), 404)
+
+
+def test_a_function_s_own_refusals_have_the_same_form(cloud: Cloud):
+    assert_problem(cloud.http.get("/api/calls/no-such-call", headers=PAGE), 404)
+    assert_problem(cloud.http.post("/api/events", json={"event": "none"}, headers=PAGE), 400)
+
+
+def test_too_many_requests_get_429_and_may_retry_later(exclusive_cloud: Cloud):
+    cloud = exclusive_cloud
+    place = {"region_name": "us-east-1", "aws_access_key_id": "local", "aws_secret_access_key": "local"}
+    gateway = boto3.client("apigateway", endpoint_url=cloud.read_status()["aws"], **place)
+    api = cloud.read_status()["api"].rstrip("/").split("/")[-2]
+    route = "/~1api~1docs/GET"
+    none = [
+        {"op": "replace", "path": f"{route}/throttling/{limit}", "value": "0"} for limit in ("rateLimit", "burstLimit")
+    ]
+    gateway.update_stage(restApiId=api, stageName="live", patchOperations=none)
+    refused = cloud.http.get("/api/docs", headers=PAGE)
+    assert_problem(refused, 429)
+    assert int(refused.headers["retry-after"]) > 0
+    gateway.update_stage(restApiId=api, stageName="live", patchOperations=[{"op": "remove", "path": route}])
+    assert cloud.http.get("/api/docs", headers=PAGE).status_code == 200
