@@ -76,18 +76,18 @@ def _until(socket: ClientConnection, wanted: Callable[[dict[str, Any]], bool]) -
 
 @contextmanager
 def cloud(*options: str) -> Iterator[dict[str, Any]]:
-    """An embedded cloud of its own, started as a user starts it."""
+    """An embedded cloud of its own, started as a user starts it: what `status --json` says, and `home`, its folder."""
     with tempfile.TemporaryDirectory() as home:
         environment = {**os.environ, "SWITCHBOARD_HOME": home}  # noqa: TID251 - a child's environment
 
-        def run(*arguments: str) -> str:
+        def run(*arguments: str, check: bool = True) -> str:
             done = subprocess.run(
-                [SWITCHBOARD, *arguments], env=environment, check=True, capture_output=True, text=True
+                [SWITCHBOARD, *arguments], env=environment, check=check, capture_output=True, text=True
             )
             return done.stdout
 
         try:
             run("up", "--detach", *options)
-            yield json.loads(run("status", "--json"))
+            yield json.loads(run("status", "--json", check=False)) | {"home": home}
         finally:
             run("down")

@@ -1,5 +1,5 @@
-"""Plan past one machine: `python -m bench.scale` measures how long a post and a request take here, simulates the
-sharded relay with the one, and adds up what a million calls cost with the other.
+"""Plan past one machine: `python -m bench.scale` measures how long a post and a request take here and what they log,
+simulates the sharded relay with the first, and adds up what a million calls cost with the others.
 
 Measured are service times of this machine; what 50,000 calls do is a simulation by events, what they cost a sum.
 """
@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from bench import feed, ingest
+from bench import feed, ingest, logs
 from bench.gateway import gateway
+from bench.idle import LAMBDA_GB_SECOND, LAMBDA_REQUEST, LOG_GB
 from bench.stage import stage
 
 # What the floor does.
@@ -27,10 +28,9 @@ SIMULATED_SECONDS, WARM_SECONDS = 12.0, 4.0
 # AWS' developer guide). All work is taken to be the processor's: what waits is no slower there, so this errs upwards.
 MEMORY_MB, WHOLE_PROCESSOR_MB = 512, 1769
 
-# List prices, us-east-1, in dollars, as others quote them (docs/scale.md says who and when).
-REST_REQUEST, LAMBDA_REQUEST, LAMBDA_GB_SECOND = 3.50e-6, 0.20e-6, 1.33334e-5
-SOCKET_MESSAGE, SOCKET_MINUTE, LOG_GB, GB_OUT = 1.00e-6, 0.25e-6, 0.50, 0.09
-LOG_BYTES_A_REQUEST = 700
+# List prices, us-east-1, in dollars; those of a month without calls are in `bench.idle`. docs/scale.md has the sources.
+REST_REQUEST, GB_OUT = 3.50e-6, 0.09
+SOCKET_MESSAGE, SOCKET_MINUTE = 1.00e-6, 0.25e-6
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,15 @@ class Measured:
     posts_per_second: float
     frame_bytes: float
     request_seconds: dict[int, float]  # by how many events come in a request
+    log_bytes: dict[int, float]  # of a request, likewise: ingest's lines, and the relay's for one dashboard
 
 
 def measure() -> Measured:
     with stage() as ground, gateway() as taking:
         posts = feed.posting(ground, taking)[0].value
         frame = feed.frame_bytes(ground, taking)
-        return Measured(posts, frame, {batch: ingest.seconds_a_request(ground, batch) for batch in BATCHES})
+        seconds = {batch: ingest.seconds_a_request(ground, batch) for batch in BATCHES}
+    return Measured(posts, frame, seconds, logs.measure().request)
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def cost_of_a_million_calls(measured: Measured, batch: int) -> dict[str, float]:
     return {
         "REST requests": requests * REST_REQUEST,
         "ingest": requests * (LAMBDA_REQUEST + seconds * gb_second),
-        "logs": requests * LOG_BYTES_A_REQUEST / 1e9 * LOG_GB,
+        "logs": requests * measured.log_bytes[batch] / 1e9 * LOG_GB,
         "sweep and 16 relays": 17 * hours * 3600 * gb_second,
         "posts to dashboards": posts * SOCKET_MESSAGE,
         "their bytes": posts * measured.frame_bytes / 1e9 * GB_OUT,
@@ -122,7 +124,10 @@ def main() -> None:
     console.print(f"A relay posts {measured.posts_per_second:,.0f}/s here.")
     console.print(f"A frame that tells of one event has {measured.frame_bytes:,.0f} bytes.")
     for batch, seconds in measured.request_seconds.items():
-        console.print(f"A request with {batch} events takes {seconds * 1000:.1f} ms here.")
+        logged = measured.log_bytes[batch]
+        console.print(
+            f"A request with {batch} events takes {seconds * 1000:.1f} ms here, and logs {logged:,.0f} bytes."
+        )
     for memory in (MEMORY_MB, WHOLE_PROCESSOR_MB):
         console.print(_delays(memory, measured.posts_per_second * memory / WHOLE_PROCESSOR_MB))
     console.print(_costs(measured))
