@@ -44,7 +44,9 @@ def run_bare(script: str, *arguments: object) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", package.NAMES)
+@pytest.mark.parametrize(
+    "name", [name if name == "ingest" else pytest.param(name, marks=pytest.mark.contract) for name in package.NAMES]
+)
 def test_a_complete_package_imports_its_handlers_alone(name):
     handlers = [handler for handler in HANDLERS if template.package_of(handler) == name]
     run_bare(IMPORT, package.complete(name, HERE), *handlers)
@@ -61,6 +63,7 @@ def test_bytecode_that_another_python_is_writing_is_no_part_of_a_package(monkeyp
     assert {path.name for path in package.sources("ingest")} == {"__init__.py", "app.py", "metrics.py"}
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("target", [HERE, package.Target()], ids=["here", "lambda"])
 @pytest.mark.parametrize("name", package.NAMES)
 def test_it_is_small(name, target):
@@ -69,6 +72,7 @@ def test_it_is_small(name, target):
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 40_000_000
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("name", package.NAMES)
 def test_it_holds_its_own_functions_and_no_others(name):
     folder = package.complete(name, HERE)
@@ -77,10 +81,12 @@ def test_it_holds_its_own_functions_and_no_others(name):
     assert not list(folder.rglob("tests/conftest.py"))
 
 
+@pytest.mark.contract
 def test_trimming_leaves_the_services_that_are_called():
     run_bare(INVOKES, package.complete("ingest", HERE), *package.KEPT_SERVICES)
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("name", package.NAMES)
 def test_its_bytecode_comes_with_it(name):
     """A cold start compiles nothing: each module has its bytecode, and that one is not asked for its source's age."""
@@ -91,6 +97,7 @@ def test_its_bytecode_comes_with_it(name):
         assert compiled.read_bytes()[4:8] == UNCHECKED
 
 
+@pytest.mark.contract
 def test_the_same_sources_make_the_same_bytes(tmp_path):
     first = package.zip_folder(package.complete("query", HERE), tmp_path / "first.zip")
     second = package.zip_folder(package.complete("query", HERE), tmp_path / "second.zip")
@@ -104,6 +111,7 @@ def test_the_local_zip_holds_our_code_only():
     assert {name.split("/")[0] for name in names} == {"functions", "shared"}
 
 
+@pytest.mark.contract
 def test_the_one_for_lambda_has_lambda_s_binaries():
     folder = package.complete("query", package.Target("arm64", "3.13"))
     binaries = [path.name for path in folder.rglob("*.cpython-313-*.so")]

@@ -12,16 +12,17 @@ from psycopg import sql
 
 from infra.database import agent_time, history, rebuild, rollups
 from infra.errors import InfraError
+from infra.local.postgres import Postgres
 from shared import wiring
 from shared.adapters import clock
 from shared.adapters.postgres import rollups as rollups_kept
 from shared.adapters.postgres import statements, vitals
 from shared.adapters.postgres.connection import Database
-from tests.integration.test_rest import Api, api
+from tests.integration.test_rest import Api, api, forget
 
 __all__ = ["api"]  # the fixture
 
-CALLS = 12_000
+CALLS = 6_000
 # A page of 50 and one more, from each of three months and what is live, a few times over: no list is walked to its end.
 A_PAGES_WORTH = 1_500
 NEVER_WHOLE = (
@@ -100,6 +101,29 @@ from generate_series(0, 29) n, generate_series(now() - interval '85 days', now()
 """
 
 
+@pytest.fixture(scope="module")
+def past(postgres_server: Postgres, template_database: str) -> str:
+    """The address of a database with three months of calls, for all tests that only read it: it takes long to make."""
+    url = postgres_server.url_of("past")
+    with psycopg.connect(postgres_server.url_of("postgres"), autocommit=True) as connection:
+        connection.execute(f"create database past template {template_database} strategy file_copy")  # type: ignore[arg-type]  # our name
+    history.generate(url, history.Past(CALLS, 3, every=10), clock.now())
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(TIME)
+        with closing(Database(url)) as database:
+            for month in agent_time.months(database):
+                agent_time.rebuild(database, month)
+        connection.execute("vacuum analyze")
+    return url
+
+
+@pytest.fixture
+def past_api(past: str, api: Api, monkeypatch: pytest.MonkeyPatch) -> Api:
+    monkeypatch.setenv("DATABASE_URL", past)
+    forget()
+    return api
+
+
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[Any, Any]]]:
     """What is sent to the database, statement and parameters."""
@@ -115,21 +139,16 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[Any, Any]]]:
     wiring.reading_database().close()
 
 
-def test_every_read_is_served_by_an_index(api: Api, database_url: str, asked: list[tuple[Any, Any]]) -> None:
-    history.generate(database_url, history.Past(CALLS, 3, every=10), clock.now())
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute(TIME)
-        with closing(Database(database_url)) as database:
-            for month in agent_time.months(database):
-                agent_time.rebuild(database, month)
-        connection.execute("vacuum analyze")
+def test_every_read_is_served_by_an_index(past_api: Api, past: str, asked: list[tuple[Any, Any]]) -> None:
+    api = past_api
+    with psycopg.connect(past) as connection:
         (known,) = connection.execute("select call_id from events limit 1").fetchone() or ("",)
     questions = [("/api/calls", query, {}) for query in LISTS]
     here = str(api.call("GET", "/api/calls")[1]["position"])
     questions += [(resource, {k: here if v == "here" else v for k, v in query.items()},
                    {k: known if v == "known" else v for k, v in path.items()})
                   for resource, query, path in OTHERS]  # fmt: skip
-    with closing(Database(database_url)) as database:
+    with closing(Database(past)) as database:
         for resource, query, path in questions:
             _ask(api, database.connection(), asked, resource, query, path)
         for query in LISTS:
@@ -174,11 +193,9 @@ def _read(node: dict[str, Any]) -> float:
     return (node["Actual Rows"] + passed_over) * node["Actual Loops"]
 
 
-def test_a_late_event_of_an_old_call_reads_no_month_whole(database_url: str) -> None:
+def test_a_late_event_of_an_old_call_reads_no_month_whole(past: str) -> None:
     """All that is asked: the call, its log, ids used before, and the sums that it leaves and comes back to."""
-    history.generate(database_url, history.Past(CALLS, 3, every=10), clock.now())
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("vacuum analyze")
+    with psycopg.connect(past, autocommit=True) as connection:
         (known,) = connection.execute("select call_id from events order by at limit 1").fetchone() or ("",)
         ids = {"ids": [known], "calls": [known], "since": clock.now()}
         steps: list[tuple[Any, Any]] = [
@@ -211,7 +228,7 @@ def test_a_look_at_who_waits_reads_the_heads_of_lines_however_long_they_are(data
 
 
 def test_how_far_behind_agents_time_is_is_told_without_reading_the_log(database_url: str) -> None:
-    history.generate(database_url, history.Past(CALLS, 3, every=2), clock.now())
+    history.generate(database_url, history.Past(8_500, 3, every=2), clock.now())
     with psycopg.connect(database_url, autocommit=True) as connection, closing(Database(database_url)) as database:
         assert vitals.read_vitals(database).unfollowed == 20_000  # and more
         connection.execute("vacuum analyze")

@@ -21,6 +21,7 @@ def faults(frame: Any, message: str) -> list[str]:
     return [error.message for error in Draft202012Validator(schema).iter_errors(frame)]
 
 
+@pytest.mark.contract
 def test_it_is_an_asyncapi_document() -> None:
     if not SPECIFICATION.exists():
         dashboard.install()
