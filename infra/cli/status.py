@@ -25,7 +25,9 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for programs")] = False,
-    as_shell: Annotated[bool, typer.Option("--shell", help="API=… and TOKEN=…, for a shell's `eval`")] = False,
+    as_shell: Annotated[
+        bool, typer.Option("--shell", help="API, TOKEN, WEBSOCKET and DASHBOARD, for a shell's `eval`")
+    ] = False,
 ) -> None:
     """Where everything is, and whether it answers. Exits with 1 where it does not."""
     state = Home.current().read_state()
@@ -38,7 +40,13 @@ def status(
     elif not state.get("ready"):
         errors.print("Switchboard is not running. `switchboard up` starts it.")
     elif as_shell:
-        typer.echo(f"API={shlex.quote(state['api'])} TOKEN={shlex.quote(state['token'])}")
+        values = {
+            "API": state["api"],
+            "TOKEN": state["token"],
+            "WEBSOCKET": state["websocket"],
+            "DASHBOARD": (state["dashboard"] or "").partition("#")[0],
+        }
+        typer.echo(" ".join(f"{name}={shlex.quote(value)}" for name, value in values.items()))
     else:
         show(state)
         for name, outcome in parts.items():
