@@ -2,17 +2,15 @@
 
 from typing import Annotated
 
-import psycopg
 import typer
 from psycopg import Error as DatabaseError
 from rich.console import Console
 from rich.progress import Progress
 
 from infra.cli.address import DatabaseOption, database, fail
-from infra.database import agent_time, rollups
+from infra.database import agent_time, connections, rollups
 from infra.database import rebuild as folding
 from shared.adapters import clock
-from shared.adapters.postgres.connection import Database
 from shared.adapters.postgres.ledger import PostgresJournal
 from shared.usecases.journal import UnavailableError
 from shared.usecases.rebuild import Difference, repair
@@ -56,7 +54,7 @@ def _compare(url: str) -> tuple[int, list[Difference]]:
 
 def _sums(url: str, *, mend: bool) -> int:
     """How many months' sums were wrong. After the calls, of which they are made."""
-    with psycopg.connect(url, autocommit=True) as connection, Progress(console=console, transient=True) as progress:
+    with connections.connect(url) as connection, Progress(console=console, transient=True) as progress:
         months = rollups.months(connection)
         wrong = 0
         for month in progress.track(months, description="Counting"):
@@ -73,7 +71,7 @@ def _sums(url: str, *, mend: bool) -> int:
 
 def _agents(url: str, *, mend: bool) -> int:
     """How many agents' spans and months' sums of them were wrong."""
-    database = Database(url, patience_seconds=None)
+    database = connections.database(url)
     try:
         with Progress(console=console, transient=True) as progress:
             tried = progress.track(agent_time.compare(database, mend=mend), description="Following agents")
@@ -95,7 +93,7 @@ def _agents(url: str, *, mend: bool) -> int:
 
 
 def _repair(url: str, found: list[Difference]) -> int:
-    database = Database(url)
+    database = connections.database(url)
     try:
         journal = PostgresJournal(database)
         return sum(repair(journal, call_id, clock.now()) for call_id in dict.fromkeys(each.call_id for each in found))

@@ -1,4 +1,7 @@
-"""Agents' time held against the log: each call's words, each agent's spans, each month's sums; and mended."""
+"""Agents' time held against the log: each call's words, each agent's spans, each month's sums; and mended.
+
+A database given here should be one of `connections.database`: a statement may take minutes.
+"""
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -66,9 +69,7 @@ def months(database: Database) -> list[Month]:
 
 def differing(database: Database, month: Month) -> int:
     """How many sums of this month are not what its spans give; 0 where all is well."""
-    with database.connection().transaction():
-        database.connection().execute("set local statement_timeout = 0")
-        row = database.connection().execute(agent_time.DIFFERING, _asked(month)).fetchone()
+    row = database.connection().execute(agent_time.DIFFERING, _asked(month)).fetchone()
     assert row is not None, "a count has a row"
     return row[0]
 
@@ -80,7 +81,6 @@ def rebuild(database: Database, month: Month) -> None:
     with PostgresTimeBook(database).alone() as turn:
         if month.beginning < turn.kept_since:
             return
-        database.connection().execute("set local statement_timeout = 0")
         database.connection().execute(agent_time.EMPTY_MONTH, _asked(month))
         database.connection().execute(agent_time.COUNT_MONTH, _asked(month))
 

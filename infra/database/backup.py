@@ -5,16 +5,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from shutil import which
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from infra.database import migrate
+from infra.database import connections, migrate
 from infra.environment import environment
 from infra.errors import InfraError
 from infra.local import postgres
 
 RESTORED = Path(__file__).parent / "restored.sql"
 LOOK_SECONDS = 0.2
+# The programs set no limit for a statement: a large table takes as long as it takes.
+KEEPALIVES = {"keepalives_idle": "30", "keepalives_interval": "10", "tcp_user_timeout": "30000"}
 # What libpq's programs read in the place of arguments, which any user of the machine could list.
 VARIABLES = {
     "host": "PGHOST",
@@ -39,7 +40,11 @@ def back_up(database_url: str, file: Path, progress: Callable[[int], None]) -> i
     draft = file.with_name(f"{file.name}.part")
     draft.touch(mode=0o600)
     try:
-        _run(["pg_dump", "--format=custom", f"--file={draft}"], database_url, lambda: progress(draft.stat().st_size))
+        _run(
+            ["pg_dump", "--format=custom", f"--file={draft}", _to(database_url)],
+            database_url,
+            lambda: progress(draft.stat().st_size),
+        )
         draft.rename(file)
     finally:
         draft.unlink(missing_ok=True)
@@ -55,8 +60,7 @@ def restore(database_url: str, file: Path) -> None:
         raise InfraError(f"There is no {file}.")
     if migrate.is_begun(database_url):
         raise InfraError("The database is not empty. Make a new one (`create database`), and restore into that.")
-    into = f"--dbname={conninfo_to_dict(database_url).get('dbname', '')}"
-    options = ["--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction", into]
+    options = ["--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction", _to(database_url)]
     _run(["pg_restore", *options, str(file)], database_url, lambda: None)
     migrate.migrate(database_url)
     begin_anew(database_url)
@@ -64,7 +68,7 @@ def restore(database_url: str, file: Path) -> None:
 
 def begin_anew(database_url: str) -> None:
     """Tell a database that it was restored: from a file, from a snapshot, or to a point in time."""
-    with psycopg.connect(database_url) as connection:
+    with connections.connect(database_url) as connection, connection.transaction():
         connection.execute(RESTORED.read_bytes())
 
 
@@ -83,6 +87,12 @@ def _run(command: list[str], database_url: str, look: Callable[[], None]) -> Non
                 break
     if process.returncode:
         raise InfraError(f"{program} failed, and nothing was changed:\n{said.strip()}")
+
+
+def _to(database_url: str) -> str:
+    """The database as an argument. It names no password, and a server that vanishes ends the program in a minute."""
+    name = conninfo_to_dict(database_url).get("dbname")
+    return f"--dbname={make_conninfo(dbname=name, **KEEPALIVES)}"
 
 
 def _program(name: str) -> Path | str:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 
+from infra.database import connections
 from infra.errors import InfraError
 from shared.adapters.postgres.rollups import COUNT_MONTH
 
@@ -23,10 +24,7 @@ HOURS = (3, 2, 2, 2, 3, 6, 14, 38, 72, 94, 100, 97, 86, 88, 92, 88, 78, 64, 47, 
 DAYS = (100, 96, 94, 93, 88, 46, 31)
 SETTLED = timedelta(hours=2)  # what began later would not be on the shelf yet
 # Without waiting for the disk at each commit: who generates a past can do it again.
-_BULK = (
-    "set statement_timeout = 0; set synchronous_commit = off; "
-    "set work_mem = '256MB'; set maintenance_work_mem = '512MB'"
-)
+_BULK = "set synchronous_commit = off; set work_mem = '256MB'; set maintenance_work_mem = '512MB'"
 
 _FLOOR = """
 insert into queues (id, name, language)
@@ -133,7 +131,7 @@ class _Hour:
 
 def generate(database_url: str, past: Past, now: datetime, made: Callable[[int], None] = lambda _: None) -> None:
     """Fill months of the shelf, their indexes and rollups made once they are full. `made` hears how many calls."""
-    with psycopg.connect(database_url, autocommit=True) as connection:
+    with connections.connect(database_url) as connection:
         _must_be_empty(connection)
         floor = {"languages": list(LANGUAGES), "spoken": len(LANGUAGES), "queues": QUEUES, "agents": AGENTS}
         for statement in _FLOOR.split(";"):
@@ -177,7 +175,7 @@ def _weight(hour: datetime) -> float:
 def _fill(database_url: str, hours: list[_Hour], every: int, made: Callable[[int], None]) -> None:
     beginning, ending = hours[0].beginning, hours[-1].beginning + timedelta(hours=1)
     month = f"calls_{beginning:%Y_%m}"
-    with psycopg.connect(database_url, autocommit=True, prepare_threshold=1) as connection:
+    with connections.connect(database_url) as connection:
         for setting in _BULK.split(";"):
             connection.execute(setting)  # type: ignore[arg-type]  # our own text
         connection.execute("select setseed(%s)", [beginning.month / 13])

@@ -12,7 +12,7 @@ import psycopg
 from psycopg.errors import LockNotAvailable
 from psycopg.sql import SQL
 
-from infra.database import locks
+from infra.database import connections, locks
 from infra.errors import InfraError
 from shared.adapters import clock
 
@@ -34,7 +34,8 @@ create table if not exists schema_migrations (
 
 def migrate(database_url: str, folder: Path = FOLDER, sleep: Callable[[float], None] = clock.sleep) -> list[str]:
     """Apply what is missing and return its names. Several at once wait for each other."""
-    with psycopg.connect(database_url, autocommit=True) as connection:
+    with connections.connect(database_url) as connection:
+        connection.execute("set lock_timeout = 0")  # another migration may take as long as it needs
         connection.execute("select pg_advisory_lock(%s)", [LOCK])
         connection.execute(TABLE)
         applied = dict(connection.execute("select name, checksum from schema_migrations").fetchall())
@@ -76,7 +77,7 @@ def missing(database_url: str, folder: Path = FOLDER) -> list[str]:
 
 def load(database_url: str, script: Path) -> None:
     """Run a script of sample data in a transaction."""
-    with psycopg.connect(database_url) as connection:
+    with connections.connect(database_url) as connection, connection.transaction():
         connection.execute(script.read_bytes())
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import psycopg
 from psycopg.rows import DictRow, dict_row
 
+from infra.database import connections
 from shared.adapters.postgres import codec
-from shared.adapters.postgres.connection import Moments
 from shared.usecases.journal import EventRow
 from shared.usecases.rebuild import Difference, differences
 
@@ -19,17 +19,16 @@ _LOGS = "select * from events where call_id = any(%s) order by position"  # in e
 
 
 def count(database_url: str) -> int:
-    with psycopg.connect(database_url) as connection:
+    with connections.connect(database_url) as connection:
         row = connection.execute("select count(*) from calls").fetchone()
     return row[0] if row else 0
 
 
 def compare(database_url: str) -> Iterator[tuple[int, list[Difference]]]:
     """Batch by batch: how many calls were folded, and what differs in them."""
-    with psycopg.Connection[DictRow].connect(database_url, autocommit=True, row_factory=dict_row) as connection:
-        connection.adapters.register_loader("timestamptz", Moments)
+    with connections.connect(database_url) as connection, connection.cursor(row_factory=dict_row) as cursor:
         after = ""
-        while rows := _batch(connection, after):
+        while rows := _batch(cursor, after):
             calls, logs = rows
             yield (
                 len(calls),
@@ -38,11 +37,11 @@ def compare(database_url: str) -> Iterator[tuple[int, list[Difference]]]:
             after = calls[-1]["id"]
 
 
-def _batch(connection: psycopg.Connection[DictRow], after: str) -> tuple[list[Any], dict[str, list[EventRow]]] | None:
-    connection.execute(_SNAPSHOT)
-    calls = connection.execute(_CALLS, [after, A_BATCH]).fetchall()
+def _batch(cursor: psycopg.Cursor[DictRow], after: str) -> tuple[list[Any], dict[str, list[EventRow]]] | None:
+    cursor.execute(_SNAPSHOT)
+    calls = cursor.execute(_CALLS, [after, A_BATCH]).fetchall()
     logs: dict[str, list[EventRow]] = defaultdict(list)
-    for row in connection.execute(_LOGS, [[call["id"] for call in calls]]):
+    for row in cursor.execute(_LOGS, [[call["id"] for call in calls]]):
         logs[row["call_id"]].append(codec.event_from_row(row))
-    connection.execute("commit")
+    cursor.execute("commit")
     return (calls, logs) if calls else None

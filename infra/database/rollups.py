@@ -1,4 +1,7 @@
-"""The sums that figures are made of, held month by month against the calls on the shelf, and made of them anew."""
+"""The sums that figures are made of, held month by month against the calls on the shelf, and made of them anew.
+
+A connection given here should be one of `connections.connect`: a statement may take minutes.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,7 +43,6 @@ def months(connection: psycopg.Connection[Any]) -> list[Month]:
 def differing(connection: psycopg.Connection[Any], month: Month) -> int:
     """How many sums of this month are not what its calls give; 0 where all is well."""
     with connection.transaction(), connection.cursor(row_factory=tuple_row) as cursor:
-        cursor.execute("set local statement_timeout = 0")
         if cursor.execute(_IS_KEPT, _asked(month)).fetchone() is None:
             return 0
         row = cursor.execute(rollups.DIFFERING, _asked(month)).fetchone()
@@ -57,7 +59,6 @@ def compare(connection: psycopg.Connection[Any]) -> Iterator[tuple[Month, int]]:
 def rebuild(connection: psycopg.Connection[Any], month: Month) -> None:
     """Make this month's sums anew, in one transaction that nobody's counting comes between, if it was not forgotten."""
     with connection.transaction():
-        connection.execute("set local statement_timeout = 0")
         if connection.execute(_IS_KEPT, _asked(month)).fetchone() is None:
             return
         connection.execute(rollups.LOCK)

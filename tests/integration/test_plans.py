@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from infra.database import agent_time, history, rebuild, rollups
+from infra.database import agent_time, connections, history, rebuild, rollups
 from infra.errors import InfraError
 from infra.local.postgres import Postgres
 from shared import wiring
@@ -110,7 +110,7 @@ def past(postgres_server: Postgres, template_database: str) -> str:
     history.generate(url, history.Past(CALLS, 3, every=10), clock.now())
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(TIME)
-        with closing(Database(url)) as database:
+        with closing(connections.database(url)) as database:
             for month in agent_time.months(database):
                 agent_time.rebuild(database, month)
         connection.execute("vacuum analyze")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import select
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any, LiteralString, TypeVar
+from typing import Any, LiteralString, NamedTuple, TypeVar
 
 import orjson
 import psycopg
-from psycopg import errors
+from psycopg import errors, sql
 from psycopg.abc import Buffer, PQGen
 from psycopg.adapt import Loader
 from psycopg.pq import Format
@@ -20,13 +20,40 @@ from psycopg.types.json import set_json_loads
 
 from shared.usecases.journal import UnavailableError
 
-# Short enough to fail over within a request's patience.
+
+class Timeouts(NamedTuple):
+    """How long a connection waits, in seconds.
+
+    statement: for a statement. Postgres cancels it.
+    lock: for one lock, within a statement. Postgres cancels the statement.
+    idle: for the next statement of an open transaction. Postgres ends the session.
+    round_trip: for an answer. The client closes the connection. Postgres cannot cancel anything while it is frozen, so
+        this must be longer than `statement`.
+    network: for the other machine to acknowledge data. The kernel closes the connection.
+    """
+
+    statement: float
+    lock: float
+    idle: float
+    round_trip: float
+    network: float
+
+
+# For requests. A function that is ended after 15 s can still try a new connection and answer.
+REQUEST = Timeouts(statement=7, lock=5, idle=15, round_trip=8, network=5)
+# For a sweep's transactions that archive calls and update agents' time. The sweep's timers wait meanwhile, so a
+# transaction is small; but one that a slow server never ends in time would be repeated for ever.
+BACKGROUND = Timeouts(statement=30, lock=5, idle=15, round_trip=32, network=5)
+# For maintenance commands: migrations, rebuilds, and other work on whole months. A server that has vanished is noticed
+# within a minute all the same, by TCP's keepalives.
+MAINTENANCE = Timeouts(statement=3600, lock=60, idle=300, round_trip=3660, network=30)
+
 _OPTIONS: dict[str, Any] = {
     "autocommit": True,
     "connect_timeout": 5,
     "application_name": "switchboard",
     "keepalives_idle": 30,
-    "tcp_user_timeout": 5_000,  # ms: a server that vanished without a word is left then, not after a quarter of an hour
+    "keepalives_interval": 10,
     "prepare_threshold": 1,
 }
 # Behind a failover a name may lead to a standby for a while, and a full disk makes a server read-only: who would write
@@ -39,10 +66,10 @@ _WRITING: dict[str, Any] = {**_OPTIONS, "target_session_attrs": "read-write"}
 # would rather walk over a month of calls in order than fetch a page of them by the index of a language.
 _SETTINGS = """
 set timezone = 'UTC';
-set statement_timeout = '7s';
-set lock_timeout = '5s';
+set statement_timeout = {statement};
+set lock_timeout = {lock};
 set random_page_cost = 1.1;
-set idle_in_transaction_session_timeout = '15s'
+set idle_in_transaction_session_timeout = {idle}
 """
 _READ_ONLY = "; set default_transaction_read_only = on"
 # Who records finds rows by their keys, however many: a plan is made once and kept as long as the connection. To plan
@@ -54,11 +81,7 @@ set enable_seqscan = off;
 set enable_hashjoin = off;
 set enable_mergejoin = off
 """
-
-# For one round trip, whatever is asked in it. Longer than a statement may take or wait for a lock: Postgres itself says
-# that, and short enough that a function which is ended after 15 s can try a new connection and still answer.
-# `statement_timeout` ends nothing where Postgres is frozen, and TCP notices nothing where its machine lives on.
-PATIENCE_SECONDS = 8.0
+ALLOW_BACKGROUND = "set local statement_timeout = '30s'"  # as BACKGROUND has it, for one transaction
 
 # What Postgres says of a prepared statement once a migration has added a column to what it selects: that session is of
 # no use any more, and the next one is.
@@ -83,11 +106,11 @@ class SilentError(psycopg.OperationalError):
 
 
 class ImpatientConnection(psycopg.Connection[TupleRow]):
-    """Closed by the first round trip that takes longer than its patience: an answer that comes later would be taken
-    for the next one's. And by the first statement that is outgrown.
+    """Closed by the first round trip that takes longer than `timeouts` allows: a later answer would be taken for the
+    next one's. And by the first statement that is outgrown.
     """
 
-    patience_seconds: float | None = PATIENCE_SECONDS
+    timeouts: Timeouts = REQUEST
 
     def __init__(self, pgconn: PGconn, row_factory: RowFactory[TupleRow] = tuple_row) -> None:
         super().__init__(pgconn, row_factory)
@@ -103,23 +126,38 @@ class ImpatientConnection(psycopg.Connection[TupleRow]):
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         try:
-            return super().wait(gen, interval, timeout or self.patience_seconds)
+            return super().wait(gen, interval, timeout or self.timeouts.round_trip)
         except errors._WaitTimeout as error:  # pyright: ignore[reportPrivateUsage] - to be converted, it says
             self.close()
             with suppress(psycopg.Error):
                 gen.close()
-            raise SilentError(f"Postgres has said nothing for {self.patience_seconds} s.") from error
+            raise SilentError(f"Postgres has said nothing for {self.timeouts.round_trip:g} s.") from error
         except OUTGROWN:
             self.close()
             raise
 
+    @contextmanager
+    def background(self) -> Generator[None]:
+        """Waits longer for answers. The transaction within must `ALLOW_BACKGROUND` on the server, too."""
+        before = self.timeouts
+        self.timeouts = max(before, BACKGROUND)
+        try:
+            yield
+        finally:
+            self.timeouts = before
+
 
 class Database:
-    """One warm connection, opened at first use. `patience_seconds` None waits for as long as a round trip takes."""
+    """One warm connection, opened at first use.
 
-    def __init__(self, url: str, *, read_only: bool = False, patience_seconds: float | None = PATIENCE_SECONDS) -> None:
-        self._url, self._patience_seconds = url, patience_seconds
-        self._settings: LiteralString = _SETTINGS + (_READ_ONLY if read_only else _BY_KEY)
+    `plans_by_key` is false for work that reads most of a table: the planner then has all its choices.
+    """
+
+    def __init__(
+        self, url: str, *, read_only: bool = False, timeouts: Timeouts = REQUEST, plans_by_key: bool = True
+    ) -> None:
+        self._url, self._timeouts = url, timeouts
+        self._settings: LiteralString = _SETTINGS + (_READ_ONLY if read_only else _BY_KEY if plans_by_key else "")
         self._options = _OPTIONS if read_only else _WRITING
         self._connection: ImpatientConnection | None = None
 
@@ -127,7 +165,7 @@ class Database:
         """Raises `UnavailableError` when Postgres cannot be reached."""
         if self._connection is None or not _is_alive(self._connection):
             with available():
-                self._connection = _connect(self._url, self._options, self._settings, self._patience_seconds)
+                self._connection = open_connection(self._url, self._timeouts, self._settings, self._options)
         return self._connection
 
     def close(self) -> None:
@@ -136,13 +174,14 @@ class Database:
             self._connection = None
 
 
-def _connect(
-    url: str, options: dict[str, Any], settings: LiteralString, patience_seconds: float | None
+def open_connection(
+    url: str, timeouts: Timeouts, settings: LiteralString = _SETTINGS, options: Mapping[str, Any] = _OPTIONS
 ) -> ImpatientConnection:
-    connection = ImpatientConnection.connect(url, **options)
-    connection.patience_seconds = patience_seconds
+    """In autocommit mode. Raises `psycopg.Error`."""
+    connection = ImpatientConnection.connect(url, **_with(options, timeouts))
+    connection.timeouts = timeouts
     try:
-        connection.execute(settings, prepare=False)
+        connection.execute(_limited(settings, timeouts), prepare=False)
     except psycopg.Error:
         connection.close()
         raise
@@ -151,6 +190,19 @@ def _connect(
     connection.adapters.register_loader("json", BinaryJson)
     connection.adapters.register_loader("timestamptz", Moments)
     return connection
+
+
+def _with(options: Mapping[str, Any], timeouts: Timeouts) -> dict[str, Any]:
+    return {**options, "tcp_user_timeout": _milliseconds(timeouts.network)}
+
+
+def _limited(settings: LiteralString, timeouts: Timeouts) -> sql.Composed:
+    limits = {name: sql.Literal(_milliseconds(seconds)) for name, seconds in timeouts._asdict().items()}
+    return sql.SQL(settings).format(**limits)
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)
 
 
 def _is_alive(connection: psycopg.Connection[TupleRow]) -> bool:
@@ -184,9 +236,9 @@ def available(pipelined: Database | None = None) -> Generator[None]:
 
 
 async def connect_async(url: str) -> psycopg.AsyncConnection[TupleRow]:
-    connection = await psycopg.AsyncConnection.connect(url, **_WRITING)
+    connection = await psycopg.AsyncConnection.connect(url, **_with(_WRITING, REQUEST))
     try:
-        await connection.execute(_SETTINGS, prepare=False)
+        await connection.execute(_limited(_SETTINGS, REQUEST), prepare=False)
     except BaseException:  # who is cancelled meanwhile has no other hand to close it
         await connection.close()
         raise

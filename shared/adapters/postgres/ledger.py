@@ -14,7 +14,7 @@ from psycopg.rows import TupleRow
 
 from shared.adapters.postgres import claims, codec, outbox, shelf, statements
 from shared.adapters.postgres.columns import array, by_column
-from shared.adapters.postgres.connection import AWAY, Database, ImpatientConnection, SilentError
+from shared.adapters.postgres.connection import ALLOW_BACKGROUND, AWAY, Database, ImpatientConnection, SilentError
 from shared.domain.agents import ENGAGED, Effect
 from shared.domain.call import Call
 from shared.domain.facts import Limits
@@ -181,7 +181,12 @@ class PostgresLedger:
         return records
 
     def shelve(self, before: datetime, limit: int) -> int:
-        (rows,) = self._run([(statements.TO_SHELVE, {"before": before, "limit": limit})])
+        with self._connection.background():
+            return self._shelve(before, limit)
+
+    def _shelve(self, before: datetime, limit: int) -> int:
+        to_shelve = statements.TO_SHELVE, {"before": before, "limit": limit}
+        (_, rows) = self._run([(ALLOW_BACKGROUND, None), to_shelve])
         found = rows.fetchall()
         if not found:
             return 0

@@ -11,7 +11,7 @@ from psycopg.rows import DictRow, dict_row
 
 from shared.adapters.postgres import agent_time, codec
 from shared.adapters.postgres.columns import DOCUMENT, Columns, by_column, rows_of
-from shared.adapters.postgres.connection import Database, available
+from shared.adapters.postgres.connection import ALLOW_BACKGROUND, Database, available
 from shared.domain.agent_time import Span, Standing, Word
 from shared.domain.agents import AgentStatus
 from shared.domain.facts import Event
@@ -78,7 +78,13 @@ class PostgresTimeBook:
     @contextmanager
     def turn(self, events: int) -> Generator["PostgresTurn | None"]:
         connection = self._database.connection()
-        with available(), connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+        with (
+            available(),
+            connection.background(),
+            connection.transaction(),
+            connection.cursor(row_factory=dict_row) as cursor,
+        ):
+            cursor.execute(ALLOW_BACKGROUND)
             row = cursor.execute(_TAKE + " skip locked").fetchone()
             if row is None:
                 yield None

@@ -1,13 +1,14 @@
 """What the sweep does beside the timers: publish again what nobody cleared, forget who is gone, say it is alive."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any, LiteralString
 
 from psycopg.rows import dict_row
 
 from shared.adapters.postgres import outbox, shelf
-from shared.adapters.postgres.connection import Database, available
+from shared.adapters.postgres.connection import ALLOW_BACKGROUND, Database, available
 from shared.adapters.postgres.heartbeats import Heartbeats
 from shared.adapters.postgres.time_book import FORGET_AGENT_MONTH, PostgresTimeBook
 from shared.domain.rules import TimerKind
@@ -58,13 +59,19 @@ class PostgresUpkeep:
         return row[0] if row else None
 
     def tidy(self, now: datetime) -> None:
-        with available():
-            self._database.connection().execute(_TIDY, [now - TIDY_AFTER])
-            self._database.connection().execute(shelf.MAKE_EVENT_MONTHS, {"now": now})
-            if self._keep_months:
-                kept_since = shelf.kept_since(now, self._keep_months)
-                self._database.connection().execute(shelf.FORGET_MONTH, [kept_since])
-                self._database.connection().execute(FORGET_AGENT_MONTH, [kept_since])
+        self._in_background(_TIDY, [now - TIDY_AFTER])
+        self._in_background(shelf.MAKE_EVENT_MONTHS, {"now": now})
+        if self._keep_months:
+            kept_since = shelf.kept_since(now, self._keep_months)
+            self._in_background(shelf.FORGET_MONTH, [kept_since])
+            self._in_background(FORGET_AGENT_MONTH, [kept_since])
+
+    def _in_background(self, query: LiteralString, parameters: Sequence[Any] | Mapping[str, Any]) -> None:
+        """In a transaction of its own, so that it holds its locks no longer than it must."""
+        connection = self._database.connection()
+        with available(), connection.background(), connection.transaction():
+            connection.execute(ALLOW_BACKGROUND)
+            connection.execute(query, parameters)
 
     def beat(self, now: datetime) -> None:
         self._heartbeats.beat(self._holder, now)
