@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from infra.specs import asyncapi, call_states, schemas, typescript
+from infra.specs import asyncapi, call_states, schemas, typescript, vectors
 from shared.contracts import openapi
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -14,6 +14,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "docs/call-states.md": call_states.document,
     "docs/switchboard.schema.json": schemas.document,
     "dashboard/src/contracts.ts": typescript.document,
+    **vectors.documents(),
 }
 
 

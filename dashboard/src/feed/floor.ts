@@ -98,6 +98,7 @@ export class Floor {
   completeSnapshot(): boolean {
     const load = this.load;
     if (load === null || load.position === null) return false;
+    this.doubt = false; // Whatever raised it during the read is either in the snapshot or raises it again below.
     for (const [id, { version }] of this.live) {
       if (load.seen.has(id) || (this.toldAt.get(id) ?? 0) > load.position) continue;
       if (load.told.has(id)) {

@@ -1,0 +1,222 @@
+"""Our client and the example client against the published vectors of the feed, and both against deliberate faults."""
+
+import json
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from infra.client.picture import Picture
+from infra.client.resume import ResumePoint
+from infra.client.state import FeedState, Read
+from tests.conftest import REPOSITORY
+
+Json = dict[str, Any]
+FOLDER = REPOSITORY / "docs" / "feed-vectors"
+VECTORS = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))]
+ASYNCAPI = json.loads((REPOSITORY / "docs" / "asyncapi.json").read_text())
+EXAMPLE = REPOSITORY / "examples" / "feed_client.py"
+
+
+class Client(Protocol):
+    """What a vector needs of a client. `read` begins a snapshot, `answer` ends it, `fail` gives it up."""
+
+    def subscribe(self) -> Json: ...
+    def hear(self, frame: Json, now: float) -> None: ...
+    def cut(self) -> None: ...
+    def read(self) -> None: ...
+    def answer(self, pages: list[Json], agents: list[Json]) -> None: ...
+    def poll(self, changes: Json) -> None: ...
+    @property
+    def calls(self) -> dict[str, Json]: ...
+    @property
+    def agents(self) -> dict[str, Json]: ...
+    @property
+    def since(self) -> int | None: ...
+    @property
+    def needs_snapshot(self) -> bool: ...
+
+
+class Ours:
+    """infra/client, with the events that it reports as new."""
+
+    def __init__(self, topics: list[str]) -> None:
+        self._state = FeedState(topics)
+        self._read: Read | None = None
+        self.events: dict[str, bool] = {}
+
+    def subscribe(self) -> Json:
+        return self._state.subscribe()
+
+    def hear(self, frame: Json, now: float) -> None:
+        for event in self._state.hear(frame, now).events:
+            self.events[event["id"]] = self.events.get(event["id"], False) or event["void"]
+
+    def cut(self) -> None:
+        self._state.lost()
+
+    def read(self) -> None:
+        self._read = self._state.ask()
+
+    def answer(self, pages: list[Json], agents: list[Json]) -> None:
+        assert self._read
+        self._state.take_snapshot(self._read, pages, agents)
+
+    def poll(self, changes: Json) -> None:
+        if changes["reset"]:
+            self._state.reset()
+        else:
+            self._state.take_poll(changes)
+
+    @property
+    def calls(self) -> dict[str, Json]:
+        return self._state.picture.calls
+
+    @property
+    def agents(self) -> dict[str, Json]:
+        return self._state.picture.agents
+
+    @property
+    def since(self) -> int | None:
+        return self._state.since
+
+    @property
+    def needs_snapshot(self) -> bool:
+        return self._state.needs_snapshot
+
+
+def play(client: Client, vector: Json) -> None:
+    """Raises AssertionError at the first step where the client is not as the vector expects."""
+    is_reading = False
+    for number, step in enumerate(vector["steps"]):
+        expect, seen = step.get("expect", {}), dict[str, Any]()
+        match step["do"]:
+            case "connect":
+                if "sinceAtMost" in expect:
+                    assert client.since is not None and client.since <= expect["sinceAtMost"], (vector["name"], number)
+                seen["sends"] = client.subscribe()
+            case "frame":
+                client.hear(step["frame"], step["at"])
+            case "cut":
+                client.cut()
+            case "read":
+                is_reading = step.get("if") != "needed" or client.needs_snapshot
+                if is_reading:
+                    client.read()
+            case "answer":
+                if is_reading:
+                    client.answer(step["pages"], step["agents"])
+                is_reading = False
+            case "fail":
+                is_reading = False
+            case "poll":
+                client.poll(step["changes"])
+            case unknown:
+                raise AssertionError(unknown)
+        seen |= picture_of(client)
+        wanted = {name: value for name, value in expect.items() if name in seen}
+        assert {name: seen[name] for name in wanted} == wanted, (vector["name"], number)
+
+
+def picture_of(client: Client) -> Json:
+    events = getattr(client, "events", None)
+    return {
+        "calls": versions(client.calls),
+        "agents": versions(client.agents),
+        "agentCalls": {agent["id"]: agent["callId"] for agent in client.agents.values()},
+        "flags": {call["id"]: call["flags"] for call in client.calls.values() if call["flags"]},
+        "since": client.since,
+        "snapshot": client.needs_snapshot,
+    } | ({} if events is None else {"events": events})
+
+
+def versions(views: dict[str, Json]) -> dict[str, int]:
+    return {key: view["version"] for key, view in views.items()}
+
+
+def failures(make: Callable[[list[str]], Client]) -> list[str]:
+    """The names of the vectors that a client fails, however it fails."""
+    failed: list[str] = []
+    for vector in VECTORS:
+        try:
+            play(make(vector["topics"]), vector)
+        except Exception:
+            failed.append(vector["name"])
+    return failed
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
+def test_our_client_passes_the_vector(vector: Json) -> None:
+    play(Ours(vector["topics"]), vector)
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
+def test_each_frame_of_a_vector_is_one_of_the_feed(vector: Json) -> None:
+    """But for those that a client must ignore."""
+    for step in vector["steps"]:
+        for message, frame in ((step.get("frame") or {}).get("type"), step.get("frame")), (
+            "subscribe", step.get("expect", {}).get("sends"),
+        ):  # fmt: skip
+            if frame and vector["name"] != "frames-to-ignore":
+                schema = {**ASYNCAPI["components"]["messages"][message]["payload"], "components": ASYNCAPI["components"]}
+                assert [error.message for error in Draft202012Validator(schema).iter_errors(frame)] == []
+
+
+def no_version_check(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Picture, "_version_of", lambda *_: -1)
+
+
+def no_memory_of_departures(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Picture, "_depart", lambda self, call_id, _: self._remove(call_id))
+
+
+def every_call_is_followed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(FeedState, "follows", lambda *_: True)
+
+
+def departures_are_ignored(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Picture, "_take_departures", lambda *_: ())
+
+
+def no_overlap(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("infra.client.resume.OVERLAP_SECONDS", 0.0)
+
+
+def snapshots_do_not_move_the_position(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ResumePoint, "whole", lambda *_: None)
+
+
+def a_snapshot_removes_nothing(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Picture, "take_snapshot", lambda self, _, calls, position: self.take_facts(calls, position))
+
+
+def a_snapshot_heals_gaps_after_it(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(FeedState, "ask", lambda self: Read(self.picture.ask(), 10**6))
+
+
+def no_doubts(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(FeedState, "needs_snapshot", FeedState.has_gap)
+
+
+def gaps_are_ignored(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(FeedState, "has_gap", property(lambda state: not state._healed))
+
+
+def agents_stay(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Picture, "take_all_agents", lambda self, _, agents: self.take_agents(agents))
+
+
+@pytest.mark.parametrize(
+    "break_it",
+    [
+        no_version_check, no_memory_of_departures, every_call_is_followed, departures_are_ignored, no_overlap,
+        snapshots_do_not_move_the_position, a_snapshot_removes_nothing, a_snapshot_heals_gaps_after_it, no_doubts,
+        gaps_are_ignored, agents_stay,
+    ],
+    ids=lambda break_it: break_it.__name__,
+)  # fmt: skip
+def test_the_vectors_catch_a_broken_client(break_it: Callable[[pytest.MonkeyPatch], None]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        break_it(patch)
+        assert failures(Ours)
