@@ -17,7 +17,7 @@ class Change:
     """What a frame or a read changed in the picture.
 
     calls: views that were new, among them views of calls that ended or moved to a queue that is not followed
-    events: events that were new, or that are void since
+    events: events that were new, or that became void or valid again
     agents: views that were new
     left: departures of calls that were in the picture (`id` and `version`)
     """
@@ -56,7 +56,7 @@ class Picture:
     _left: OrderedDict[str, int] = field(default_factory=OrderedDict)
     _whole_at: int = -1  # the last snapshot's position: calls that it did not name were not live then
     _told_at: dict[str, int] = field(default_factory=dict)  # by call, the position of the frame that brought the view
-    _events: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    _events: OrderedDict[str, int] = field(default_factory=OrderedDict)  # the highest version of each that was sent
 
     def apply(self, frame: Mapping[str, Any]) -> Change:
         """Take an `update` frame in."""
@@ -174,11 +174,11 @@ class Picture:
         return self.calls.pop(call_id, None) is not None
 
     def _take_event(self, event: Json) -> bool:
-        # An event that became void is sent again, and is new once more.
-        key = f"{event['id']}/{event.get('void', False)}"
-        fresh = key not in self._events
-        _remember(self._events, key, None)
-        return fresh
+        # An event that became void, or is valid again, is sent again with the version of the call that saw it so.
+        version = event.get("version") or 0
+        held = self._events.get(event["id"], -1)
+        _remember(self._events, event["id"], max(held, version))
+        return version > held
 
     def _take_agent(self, agent: Json) -> bool:
         """Keep the highest version. `callId` may change within a version: the call came in sight or went out of it."""

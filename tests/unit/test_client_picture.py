@@ -91,9 +91,11 @@ def test_what_is_no_news_is_not_told():
 
 def test_an_event_found_void_is_news_and_an_agents_older_status_is_none():
     picture = Picture()
-    picture.apply(update(events=[{"id": "e"}], agents=[{"id": "x", "version": 2}]))
-    change = picture.apply(update(events=[{"id": "e", "void": True}], agents=[{"id": "x", "version": 1}]))
+    picture.apply(update(events=[{"id": "e", "version": 2}], agents=[{"id": "x", "version": 2}]))
+    void = {"id": "e", "version": 3, "void": True}
+    change = picture.apply(update(events=[void], agents=[{"id": "x", "version": 1}]))
     assert (len(change.events), len(change.agents)) == (1, 0)
+    assert not picture.apply(update(events=[{"id": "e", "version": 2}, void])).events
 
 
 def test_an_agent_whom_the_snapshot_lacks_works_for_none_of_our_queues():

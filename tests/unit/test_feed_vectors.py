@@ -51,7 +51,7 @@ class Ours:
 
     def hear(self, frame: Json, now: float) -> None:
         for event in self._state.hear(frame, now).events:
-            self.events[event["id"]] = self.events.get(event["id"], False) or event["void"]
+            self.events[event["id"]] = event["void"]
 
     def cut(self) -> None:
         self._state.lost()

@@ -53,7 +53,10 @@ export class Feed {
   private stopTicking: (() => void) | null = null;
 
   constructor(private readonly options: FeedOptions) {
-    this.state = new FeedState((call) => this.directory.queues.has(call.queueId));
+    // Before the queues are known, whatever REST shows is worth showing.
+    this.state = new FeedState(
+      ({ queueId }) => this.directory.queues.size === 0 || this.directory.queues.has(queueId),
+    );
     this.directory = new Directory(options.api, this.state.roster);
     this.reader = new SnapshotReader(options.api, this.state, options.onChange);
     this.lines = new Lines({

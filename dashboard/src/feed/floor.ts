@@ -56,10 +56,6 @@ export class Floor {
   applyUpdate(frame: UpdateFrame): void {
     for (const call of frame.calls) {
       this.confirm(call);
-      if (!this.follows(call)) {
-        this.depart(call.id, call.version);
-        continue;
-      }
       const isUnknown = !this.live.has(call.id);
       if (!this.merge(call, frame.position)) continue;
       this.load?.told.add(call.id);
@@ -141,6 +137,10 @@ export class Floor {
   }
 
   private merge(call: Call, position: number): boolean {
+    if (!this.follows(call)) {
+      this.depart(call.id, call.version);
+      return false;
+    }
     if (call.version <= this.versionOf(call.id)) return false;
     if (call.status === "ended") {
       this.drop(call.id, call.version);

@@ -97,7 +97,8 @@ VECTORS = (
     ),
     Vector(
         "alerts-and-void-events",
-        "The flags of the calls in the picture are the open alerts. An event that became void is sent again.",
+        "The flags of the calls in the picture are the open alerts. An event that became void, or is valid again, is sent"
+        " again with a higher version.",
         [
             *begin(call("a", 1)),
             frame(
@@ -118,6 +119,10 @@ VECTORS = (
                 update(101, call("a", 2, flags=["sla_breached"]),
                        events=[event("e2", "a", 2, "sla_breached")], alerts=[alert("e2", "a")]),
                 flags={}, events={"e1": False, "e2": True}, snapshot=False,
+            ),
+            frame(
+                3, update(103, call("a", 4, "active"), events=[event("e2", "a", 4, "sla_breached")]),
+                events={"e1": False, "e2": False}, calls={"a": 4},
             ),
         ],
     ),

@@ -71,9 +71,13 @@ export class CallHistory {
   }
 }
 
+/** Each event by its highest version: a late copy of an event that became void does not make it valid again. */
 export function merged(known: readonly Event[], news: readonly Event[]): Event[] {
   const byId = new Map(known.map((event) => [event.id, event]));
-  for (const event of news) byId.set(event.id, event);
+  for (const event of news) {
+    const held = byId.get(event.id);
+    if (held === undefined || (held.version ?? 0) <= (event.version ?? 0)) byId.set(event.id, event);
+  }
   return [...byId.values()].sort((a, b) => momentOf(a) - momentOf(b) || a.recordId - b.recordId);
 }
 

@@ -1,0 +1,162 @@
+/** The client's protocol state against the published vectors of the feed (docs/feed.md), and against deliberate faults. */
+
+import { readdirSync, readFileSync } from "node:fs";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import type { Agent, Call, CallPage, Changes, Event, ServerFrame } from "../src/contracts";
+import { Floor } from "../src/feed/floor";
+import { ResumePoint } from "../src/feed/resume";
+import { Roster } from "../src/feed/roster";
+import { FeedState } from "../src/feed/state";
+import { merged } from "../src/view/call/history";
+
+const FOLDER = new URL("../../docs/feed-vectors/", import.meta.url);
+
+interface Step {
+  at: number;
+  do: "connect" | "frame" | "cut" | "read" | "answer" | "fail" | "poll";
+  if?: "needed";
+  frame?: ServerFrame;
+  pages?: CallPage[];
+  agents?: Agent[];
+  changes?: Changes;
+  expect?: Record<string, unknown>;
+}
+
+interface Vector {
+  name: string;
+  topics: string[];
+  steps: Step[];
+}
+
+const vectors = readdirSync(FOLDER)
+  .filter((name) => name.endsWith(".json"))
+  .map((name) => JSON.parse(readFileSync(new URL(name, FOLDER), "utf8")) as Vector);
+
+/** Drives the state as `Feed`, `SnapshotReader` and `Directory` do. */
+class Client {
+  readonly state: FeedState;
+  private asked: ReadonlyMap<string, number> = new Map();
+  private events: Event[] = [];
+
+  constructor(private readonly topics: string[]) {
+    this.state = new FeedState(({ id, queueId, agentId, flags }: Call) =>
+      [`queue:${queueId}`, `call:${id}`, `agent:${agentId}`, ...flags.map(() => `alerts:${queueId}`)].some(
+        (topic) => topics.includes(topic),
+      ),
+    );
+  }
+
+  take(step: Step, isReading: boolean): void {
+    const { floor, roster } = this.state;
+    if (step.do === "frame" && step.frame !== undefined) {
+      this.state.hear(step.frame, step.at * 1000);
+      if (step.frame.type === "update") this.events = merged(this.events, step.frame.events);
+    } else if (step.do === "cut") {
+      this.state.lost();
+    } else if (step.do === "read") {
+      floor.beginSnapshot();
+      this.asked = roster.ask();
+    } else if (step.do === "answer" && isReading) {
+      const pages = step.pages ?? [];
+      const isWhole =
+        pages.every(({ data, position }) => floor.addPage(data, position)) && floor.completeSnapshot();
+      roster.takeAll(this.asked, step.agents ?? []);
+      if (isWhole) this.state.whole(pages[0]?.position ?? 0);
+    } else if (step.do === "fail") {
+      floor.abandonSnapshot();
+    } else if (step.do === "poll" && step.changes !== undefined) {
+      if (step.changes.reset) {
+        floor.markGap();
+        return;
+      }
+      this.state.takeChanges(step.changes);
+      this.state.whole(step.changes.position);
+    }
+  }
+
+  get picture(): Record<string, unknown> {
+    const calls = [...this.state.floor.live.values()];
+    const agents = [...this.state.roster.agents.values()];
+    return {
+      sends: this.state.subscribe(this.topics),
+      calls: Object.fromEntries(calls.map(({ id, version }) => [id, version])),
+      agents: Object.fromEntries(agents.map(({ id, version }) => [id, version])),
+      agentCalls: Object.fromEntries(agents.map(({ id, callId }) => [id, callId])),
+      flags: Object.fromEntries(
+        calls.filter(({ flags }) => flags.length > 0).map(({ id, flags }) => [id, flags]),
+      ),
+      events: Object.fromEntries(this.events.map(({ id, void: isVoid }) => [id, isVoid])),
+      since: this.state.since,
+      snapshot: this.state.needsSnapshot,
+    };
+  }
+}
+
+function play({ topics, steps }: Vector): void {
+  const client = new Client(topics);
+  let isReading = false;
+  for (const [number, step] of steps.entries()) {
+    const { sinceAtMost, ...wanted } = step.expect ?? {};
+    if (typeof sinceAtMost === "number") {
+      expect(client.state.since, `step ${number}`).toBeLessThanOrEqual(sinceAtMost);
+    }
+    const reads = step.do === "read" && (step.if === undefined || client.state.needsSnapshot);
+    if (step.do !== "read" || reads) client.take(step, isReading);
+    if (step.do === "read" || step.do === "answer" || step.do === "fail") isReading = reads;
+    const seen = client.picture;
+    const named = Object.fromEntries(Object.keys(wanted).map((name) => [name, seen[name]]));
+    expect(named, `step ${number}`).toEqual(wanted);
+  }
+}
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+describe("our client", () => {
+  it("finds the published vectors", () => {
+    expect(vectors.length).toBeGreaterThan(20);
+  });
+
+  it.each(vectors.map((vector) => [vector.name, vector] as const))("passes %s", (_, vector) => {
+    play(vector);
+  });
+});
+
+describe("the vectors catch a client", () => {
+  it.each<[string, () => unknown]>([
+    ["that compares no versions", () => vi.spyOn(Floor.prototype, "versionOf").mockReturnValue(-1)],
+    ["that ignores gaps", () => vi.spyOn(Floor.prototype, "markGap").mockReturnValue()],
+    [
+      "that removes nothing after a snapshot",
+      () => vi.spyOn(Floor.prototype, "completeSnapshot").mockReturnValue(true),
+    ],
+    ["that has no doubts", () => vi.spyOn(Floor.prototype, "hasDoubt", "get").mockReturnValue(false)],
+    ["that ignores absent agents", () => vi.spyOn(Roster.prototype, "takeAll").mockReturnValue()],
+    [
+      "that resumes from its first position",
+      () => vi.spyOn(ResumePoint.prototype, "whole").mockReturnValue(),
+    ],
+    [
+      "that resumes from the latest position",
+      () => {
+        const original = ResumePoint.prototype.saw;
+        vi.spyOn(ResumePoint.prototype, "saw").mockImplementation(function (this: ResumePoint, position, at) {
+          original.call(this, position, at);
+          this.whole(position);
+        });
+      },
+    ],
+  ])("%s", (_, breakIt) => {
+    breakIt();
+    const failed = vectors.filter((vector) => {
+      try {
+        play(vector);
+        return false;
+      } catch {
+        return true;
+      }
+    });
+    expect(failed).not.toEqual([]);
+  });
+});
