@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlencode
 
+import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
@@ -209,11 +210,17 @@ class Feed:
                 # Before `subscribed`, another reason to read may follow: one snapshot serves for both.
                 return await self._heal(frame) if self._state.is_subscribed else []
             case "error":
-                if not self.live.is_set():  # what was refused is the subscription: nothing would ever come
-                    raise _error(frame)
+                if not self.live.is_set():  # the subscription was refused, so nothing would ever come
+                    raise self._refusal(frame)
                 return [News("error", frame=frame, detail=str(_error(frame)))]
             case _:
                 return []
+
+    def _refusal(self, frame: Json) -> Exception:
+        """Lost where the rest of the topics can be subscribed to on the next connection."""
+        error = _error(frame)
+        is_partial = error.status == httpx.codes.FORBIDDEN and self._state.refuse(error.document)
+        return Lost(str(error)) if is_partial else error
 
     async def _heal(self, frame: Json) -> list[News]:
         return [await self._read_snapshot(frame)] if self._state.needs_snapshot else []

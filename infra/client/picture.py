@@ -130,6 +130,11 @@ class Picture:
     def take_agents(self, agents: Iterable[Json]) -> Change:
         return Change(agents=tuple(agent for agent in agents if self._take_agent(agent)))
 
+    def forget(self) -> None:
+        """Remove the calls that belong to none of the topics any more."""
+        for call in [call for call in self.calls.values() if not self.concerns(call)]:
+            self._remove(call["id"])
+
     def reached(self, position: int | None) -> None:
         if position is not None and (self.position is None or position > self.position):
             self.position = position

@@ -35,6 +35,7 @@ class FeedState:
     _healed: int = 0
 
     def __post_init__(self) -> None:
+        self.topics = list(dict.fromkeys(self.topics))
         self.picture = Picture(self.follows)
 
     @property
@@ -76,6 +77,20 @@ class FeedState:
                 return NOTHING
         self._resume.saw(frame["position"], now)
         return change
+
+    def refuse(self, problem: Json) -> bool:
+        """Drop the topics of calls and agents that a subscription was refused for: they have moved out of sight.
+
+        False where the refusal is final, because it is about something else or nothing remains to follow.
+        """
+        fields = {error.get("field") for error in problem.get("errors") or ()}
+        refused = [topic for number, topic in enumerate(self.topics) if f"topics[{number}]" in fields]
+        remaining = [topic for topic in self.topics if topic not in refused]
+        if not refused or not remaining or not all(topic.startswith(("call:", "agent:")) for topic in refused):
+            return False
+        self.topics = remaining
+        self.picture.forget()
+        return True
 
     def lost(self) -> None:
         """The connection is gone."""

@@ -85,13 +85,13 @@ async def say(socket, **frame):
 
 
 @asynccontextmanager
-async def following(**options):
+async def following(topics=("queue:q",), **options):
     """A feed that follows a server, and its news."""
     server = Server()
     async with asyncio.timeout(10), serve(server.socket, "127.0.0.1", 0) as listening:
         port = listening.sockets[0].getsockname()[1]
         client = Api("http://floor", "t", transport=httpx.MockTransport(server.rest))
-        feed = Feed(client, f"ws://127.0.0.1:{port}/stage", "t", ["queue:q"], **options)
+        feed = Feed(client, f"ws://127.0.0.1:{port}/stage", "t", topics, **options)
         async with client, aclosing(feed.news()) as news:
             yield server, feed, news
 

@@ -128,6 +128,24 @@ async def test_a_subscription_that_is_not_permitted_ends_the_feed():
             await losing
 
 
+async def test_topics_out_of_sight_are_dropped_and_the_rest_followed():
+    """A call that left for a foreign queue while the connection was lost: its topic is refused on the next one."""
+    topics = ["queue:q", "call:gone", "agent:ana"]
+    async with following(topics=topics) as (server, feed, news):
+        server.floor = [call("a", 1), call("gone", 1, queueId="other")]
+        socket, _ = await both(server.subscribed(), until(news, "live"))
+        assert set(feed.picture.calls) == {"a", "gone"}
+        await socket.close()
+        errors = [{"field": "topics[1]", "message": "call:gone is not permitted by this token"}]
+        living = asyncio.create_task(until(news, "live"))
+        socket, _ = await server.sockets.get(), await server.heard.get()
+        await say(socket, type="error", problem={"status": 403, "title": "Not permitted", "errors": errors})
+        _, asked = await server.subscribed(replayed=True)
+        await living
+        assert asked["topics"] == ["queue:q", "agent:ana"]
+        assert set(feed.picture.calls) == {"a"}
+
+
 async def test_a_subscription_that_nobody_answers_is_made_again():
     async with following(answer_seconds=0.1) as (server, _, news):
         assert "not subscribed" in (await until(news, "lost")).detail

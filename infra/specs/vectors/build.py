@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared.contracts import feed, views
+from shared.contracts import feed, queries, views
 
 Json = dict[str, Any]
 AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -24,7 +24,9 @@ class Vector:
     topics: Sequence[str] = TOPICS
 
 
-def call(call_id: str, version: int, status: str = "waiting", queue: str = QUEUE, **fields: Any) -> Json:
+def call(
+    call_id: str, version: int, status: queries.StatusName = "waiting", queue: str = QUEUE, **fields: object
+) -> Json:
     ended_at = AT + timedelta(minutes=5) if status == "ended" else None
     view = views.CallView(
         id=call_id, type="voice", status=status, queue_id=queue, language="es", start_time=AT, end_time=ended_at,
@@ -35,7 +37,7 @@ def call(call_id: str, version: int, status: str = "waiting", queue: str = QUEUE
     return view.model_copy(update=fields).model_dump(mode="json")
 
 
-def agent(agent_id: str, version: int, **fields: Any) -> Json:
+def agent(agent_id: str, version: int, **fields: object) -> Json:
     view = views.AgentView(
         id=agent_id, name=agent_id.title(), languages=["es"], queues=[QUEUE], status="available", status_since=AT,
         call_id=None, reason=None, skills={}, misses=0, version=version,
@@ -62,7 +64,7 @@ def left(call_id: str, version: int) -> Json:
     return views.Departure(id=call_id, version=version).model_dump(mode="json")
 
 
-def update(position: int, *calls: Json, **lists: Any) -> Json:
+def update(position: int, *calls: Json, **lists: object) -> Json:
     frame = feed.Update.model_validate_json(json.dumps({"position": position, "calls": calls, **lists}))
     return frame.model_dump(mode="json")
 
@@ -84,25 +86,25 @@ def connect(at: float, since: int | None, *, topics: Sequence[str] = TOPICS) -> 
     return {"at": at, "do": "connect", "expect": {"sends": sends}}
 
 
-def frame(at: float, frame: Json, **expect: Any) -> Json:
+def frame(at: float, frame: Json, **expect: object) -> Json:
     return {"at": at, "do": "frame", "frame": frame, **expecting(expect)}
 
 
-def read(at: float, **expect: Any) -> Json:
+def read(at: float, **expect: object) -> Json:
     return {"at": at, "do": "read", **expecting(expect)}
 
 
-def answer(at: float, *pages: Json, agents: Iterable[Json] = (), **expect: Any) -> Json:
+def answer(at: float, *pages: Json, agents: Iterable[Json] = (), **expect: object) -> Json:
     return {"at": at, "do": "answer", "pages": list(pages), "agents": list(agents), **expecting(expect)}
 
 
-def poll(at: float, position: int, *calls: Json, expect: Json | None = None, **lists: Any) -> Json:
+def poll(at: float, position: int, *calls: Json, expect: Json | None = None, **lists: object) -> Json:
     found: Json = {"position": position, "reset": False, "calls": calls, "left": [], "agents": [], **lists}
     changes = views.Changes.model_validate_json(json.dumps(found)).model_dump(mode="json")
     return {"at": at, "do": "poll", "changes": changes, **expecting(expect or {})}
 
 
-def cut(at: float, **expect: Any) -> Json:
+def cut(at: float, **expect: object) -> Json:
     return {"at": at, "do": "cut", **expecting(expect)}
 
 

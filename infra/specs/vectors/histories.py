@@ -7,8 +7,23 @@ import random
 from dataclasses import dataclass, field
 
 from infra.specs.vectors.build import (
-    OTHER, QUEUE, TOPICS, Json, Vector, agent, answer, call, cut, frame, left, page, read, reset, subscribed, update,
-)  # fmt: skip
+    OTHER,
+    QUEUE,
+    TOPICS,
+    Json,
+    Vector,
+    agent,
+    answer,
+    call,
+    cut,
+    frame,
+    left,
+    page,
+    read,
+    reset,
+    subscribed,
+    update,
+)
 
 STEPS = 110
 CALLS = [f"c{number}" for number in range(7)]
@@ -156,10 +171,11 @@ class History:
     def _hear(self, each: Json) -> None:
         self.steps.append(frame(self._at(), each))
         position = each["position"]
-        self.safe = position if self.safe is None else self.safe
+        safe = position if self.safe is None else self.safe
         self.seen.append((self._at(), position))
         while self._at() - self.seen[0][0] >= 5:
-            self.safe = max(self.safe, self.seen.pop(0)[1])
+            safe = max(safe, self.seen.pop(0)[1])
+        self.safe = safe
 
     def _oldest_lost(self) -> int:
         return min((number for _, number, _ in self.flying), default=self.server.position)

@@ -5,8 +5,8 @@ from infra.specs.vectors.build import Vector, agent, answer, begin, call, connec
 VECTORS = (
     Vector(
         "polling",
-        "A poll asks for the changes since the position to resume from, and its answer's position is the next one. Calls,"
-        " left and agents are taken by version. A new connection resumes from there.",
+        "A poll asks for the changes since the position to resume from, and its answer's position is the next one."
+        " Calls, left and agents are taken by version. A new connection resumes from there.",
         [
             *begin(call("a", 3), call("b", 1), call("c", 2), agents=[agent("ana", 1)]),
             cut(1, since=100),

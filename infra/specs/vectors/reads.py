@@ -1,8 +1,20 @@
 """Vectors about snapshots: the first one, races with frames, gaps, doubts, and where to resume."""
 
 from infra.specs.vectors.build import (
-    Vector, agent, answer, begin, call, connect, cut, frame, page, read, reset, subscribed, update,
-)  # fmt: skip
+    Vector,
+    agent,
+    answer,
+    begin,
+    call,
+    connect,
+    cut,
+    frame,
+    page,
+    read,
+    reset,
+    subscribed,
+    update,
+)
 
 VECTORS = (
     Vector(
@@ -55,8 +67,8 @@ VECTORS = (
     ),
     Vector(
         "absent-from-the-snapshot",
-        "A call or an agent that the snapshot lacks is removed, if its view is the one that stood in the picture when the"
-        " read began. A late copy of that view does not bring the call back.",
+        "A call or an agent that the snapshot lacks is removed, if its view is the one that stood in the picture when"
+        " the read began. A late copy of that view does not bring the call back.",
         [
             *begin(call("a", 1), call("b", 4), agents=[agent("ana", 1), agent("bea", 2)]),
             frame(1, reset(103), snapshot=True, calls={"a": 1, "b": 4}),
@@ -81,8 +93,8 @@ VECTORS = (
     ),
     Vector(
         "late-agent-leaves-a-doubt",
-        "A late frame may also bring back an agent who has left the queues. The same holds for an agent whom the picture lacks, and for one who changed during the read and is not in its"
-        " answer.",
+        "A late frame that brings an agent whom the picture lacks leaves a doubt, too. So does an agent who changed"
+        " during the read and is not in its answer.",
         [
             *begin(agents=[agent("ana", 1)], position=200),
             frame(1, update(200, agents=[agent("bea", 3)]), agents={"ana": 1, "bea": 3}, snapshot=True),

@@ -1,8 +1,23 @@
 """Vectors about the views in frames: order, copies, calls that end, leave and return, agents, alerts and events."""
 
 from infra.specs.vectors.build import (
-    OTHER, QUEUE, Vector, agent, alert, answer, begin, call, connect, event, frame, left, page, read, subscribed, update,
-)  # fmt: skip
+    OTHER,
+    QUEUE,
+    Vector,
+    agent,
+    alert,
+    answer,
+    begin,
+    call,
+    connect,
+    event,
+    frame,
+    left,
+    page,
+    read,
+    subscribed,
+    update,
+)
 
 _BOTH = (f"queue:{QUEUE}", f"queue:{OTHER}")
 _OTHERS = ("agent:ana", f"alerts:{QUEUE}", "call:c9")
@@ -97,8 +112,8 @@ VECTORS = (
     ),
     Vector(
         "alerts-and-void-events",
-        "The flags of the calls in the picture are the open alerts. An event that became void, or is valid again, is sent"
-        " again with a higher version.",
+        "The flags of the calls in the picture are the open alerts. An event that became void, or is valid again, is"
+        " sent again with a higher version.",
         [
             *begin(call("a", 1)),
             frame(
