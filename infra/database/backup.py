@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from shutil import which
 
@@ -96,12 +97,13 @@ def _to(database_url: str) -> str:
 
 
 def _program(name: str) -> Path | str:
-    """The wheel's, which is of Postgres 18 and reads whatever is older; without it the machine's."""
-    ours = postgres.binaries() / name
-    found = ours if ours.exists() else which(name)
-    if not found:
-        raise InfraError(f"{name} is missing: install Postgres's client programs.")
-    return found
+    """The program of the checkout's Postgres 18, which reads older servers too; without a checkout, the machine's."""
+    with suppress(InfraError):  # where the wheel of Postgres is not installed
+        if (ours := postgres.binaries() / name).exists():
+            return ours
+    if found := which(name):
+        return found
+    raise InfraError(f"{name} is missing: install Postgres 18's client programs.")
 
 
 def _variables(database_url: str) -> Mapping[str, str]:

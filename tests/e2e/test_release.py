@@ -14,6 +14,7 @@ import pytest
 from jsonschema_rs import Draft7Validator, Registry
 
 from infra.cli import HIDDEN, MODULES, NEEDS_CHECKOUT
+from infra.local.postgres import binaries
 from infra.toolchain import release
 from infra.toolchain.uv import REPOSITORY, uv
 from tests.support.cloud import COMMAND_SECONDS, Cloud
@@ -159,6 +160,15 @@ def test_a_wheel_reads_the_state_of_a_local_run(python: Path, tmp_path: Path, cl
 def test_a_wheel_migrates_a_database(python: Path, tmp_path: Path, cloud: Cloud) -> None:
     done = run(python, tmp_path, "migrate", "--database-url", cloud.status["database"])
     assert done.stdout.startswith("Nothing to do"), done.stderr
+
+
+def test_a_wheel_backs_up_with_the_programs_of_the_machine(python: Path, tmp_path: Path, cloud: Cloud) -> None:
+    copy, url = tmp_path / "floor.dump", cloud.status["database"]
+    without = run(python, tmp_path, "backup", str(copy), "--database-url", url, PATH=str(tmp_path))
+    assert "install Postgres 18's client programs" in without.stderr
+    done = run(python, tmp_path, "backup", str(copy), "--database-url", url, PATH=str(binaries()))
+    assert done.returncode == 0, done.stderr
+    assert copy.read_bytes().startswith(b"PGDMP")
 
 
 def test_a_wheel_makes_no_token_without_a_key(python: Path, tmp_path: Path) -> None:
