@@ -157,16 +157,16 @@ def test_a_wheel_reads_the_state_of_a_local_run(python: Path, tmp_path: Path, cl
     assert minted.stdout.count(".") == 2, minted.stderr
 
 
-def test_a_wheel_migrates_a_database(python: Path, tmp_path: Path, cloud: Cloud) -> None:
-    done = run(python, tmp_path, "migrate", "--database-url", cloud.status["database"])
+def test_a_wheel_migrates_a_database(python: Path, tmp_path: Path, database_url: str) -> None:
+    done = run(python, tmp_path, "migrate", "--database-url", database_url)
     assert done.stdout.startswith("Nothing to do"), done.stderr
 
 
-def test_a_wheel_backs_up_with_the_programs_of_the_machine(python: Path, tmp_path: Path, cloud: Cloud) -> None:
-    copy, url = tmp_path / "floor.dump", cloud.status["database"]
-    without = run(python, tmp_path, "backup", str(copy), "--database-url", url, PATH=str(tmp_path))
+def test_a_wheel_backs_up_with_the_programs_of_the_machine(python: Path, tmp_path: Path, database_url: str) -> None:
+    copy = tmp_path / "calls.dump"
+    without = run(python, tmp_path, "backup", str(copy), "--database-url", database_url, PATH=str(tmp_path))
     assert "install Postgres 18's client programs" in without.stderr
-    done = run(python, tmp_path, "backup", str(copy), "--database-url", url, PATH=str(binaries()))
+    done = run(python, tmp_path, "backup", str(copy), "--database-url", database_url, PATH=str(binaries()))
     assert done.returncode == 0, done.stderr
     assert copy.read_bytes().startswith(b"PGDMP")
 
