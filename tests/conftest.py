@@ -1,6 +1,7 @@
 """Real Postgres, Redis and clouds for the tests that need them: own ports, own folders, stopped at the end."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -97,13 +98,21 @@ def template_database(postgres_server: Postgres) -> str:
     return "template_floor"
 
 
+@contextmanager
+def copy_of(server: Postgres, template: str) -> Iterator[str]:
+    """The address of a copy of a database. It is dropped at the end."""
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(server.url_of("postgres"), autocommit=True) as connection:
+        # Copying files costs half as much as writing each page to the log.
+        connection.execute(f"create database {name} template {template} strategy file_copy")  # type: ignore[arg-type]  # our name
+        yield server.url_of(name)
+        connection.execute(f"drop database {name} with (force)")  # type: ignore[arg-type]  # our name
+
+
 @pytest.fixture
 def database_url(postgres_server: Postgres, template_database: str) -> Iterator[str]:
-    name = f"test_{next(_numbers)}"
-    with psycopg.connect(postgres_server.url_of("postgres"), autocommit=True) as connection:
-        connection.execute(f"create database {name} template {template_database} strategy file_copy")  # type: ignore[arg-type]  # our name
-        yield postgres_server.url_of(name)
-        connection.execute(f"drop database {name} with (force)")  # type: ignore[arg-type]  # our name
+    with copy_of(postgres_server, template_database) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -2,12 +2,16 @@
 
 import base64
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from infra.local.postgres import Postgres
+from infra.local.redis import Redis
 from shared import wiring
-from tests.integration.test_rest import INITIATED, Api, api  # noqa: F401 - a fixture
+from tests.conftest import copy_of
+from tests.integration.test_rest import INITIATED, Api, api, serving  # noqa: F401 - a fixture
 
 ANSWERED = {"event": "call_answered", "callId": "c", "waitTime": 1}
 HELD = {"event": "call_hold", "callId": "c", "holdDuration": 0}
@@ -24,6 +28,19 @@ def with_text(body: dict[str, Any], field: str, text: str) -> str:
 def nothing_recorded() -> bool:
     connection = wiring.database().connection()
     return all(connection.execute(f"select count(*) from {table}").fetchone() == (0,) for table in TABLES)  # type: ignore[arg-type]  # noqa: S608 - our own names
+
+
+@pytest.fixture(scope="module")
+def unchanged_database(postgres_server: Postgres, template_database: str) -> Iterator[str]:
+    """One database for all tests whose requests must leave nothing behind."""
+    with copy_of(postgres_server, template_database) as url:
+        yield url
+
+
+@pytest.fixture
+def refusing_api(unchanged_database: str, redis_server: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    with serving(unchanged_database, redis_server.url, monkeypatch) as served:
+        yield served
 
 
 BAD: dict[str, tuple[Any, str]] = {
@@ -86,8 +103,8 @@ BAD: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("body", "field"), BAD.values(), ids=BAD)
-def test_it_is_a_problem_that_names_the_field(api: Api, body: Any, field: str) -> None:  # noqa: F811 - a fixture
-    status, problem, headers = api.post(body)
+def test_it_is_a_problem_that_names_the_field(refusing_api: Api, body: Any, field: str) -> None:
+    status, problem, headers = refusing_api.post(body)
     assert (status, headers["content-type"]) == (400, "application/problem+json")
     assert problem["errors"][0]["field"].startswith(field)
     assert nothing_recorded()
@@ -101,16 +118,16 @@ def test_it_is_a_problem_that_names_the_field(api: Api, body: Any, field: str) -
         ("5", "is not an object"),
     ],
 )
-def test_it_says_what_is_allowed(api: Api, body: Any, allowed: str) -> None:  # noqa: F811 - a fixture
-    assert allowed in api.post(body)[1]["errors"][0]["message"]
+def test_it_says_what_is_allowed(refusing_api: Api, body: Any, allowed: str) -> None:
+    assert allowed in refusing_api.post(body)[1]["errors"][0]["message"]
 
 
 @pytest.mark.parametrize(
     "raw",
     [b"\xff\xfe\x00rubbish", b'{"event": "\xe9"}', b"\x00" * 64, b"\xed\xa0\x80", b"PK\x03\x04", "{}".encode("utf-16")],
 )
-def test_what_is_no_text_is_no_body(api: Api, raw: bytes) -> None:  # noqa: F811 - a fixture
-    status, problem, _ = api.post(base64.b64encode(raw).decode(), is_base64=True)
+def test_what_is_no_text_is_no_body(refusing_api: Api, raw: bytes) -> None:
+    status, problem, _ = refusing_api.post(base64.b64encode(raw).decode(), is_base64=True)
     assert (status, problem["errors"][0]["field"]) == (400, "body")
     assert nothing_recorded()
 
@@ -122,22 +139,22 @@ def test_a_body_in_base64_is_read_like_any_other(api: Api, mark: bytes) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["text/xml", "text/plain", "application/x-www-form-urlencoded", "rubbish"])
-def test_a_wrong_content_type_is_named(api: Api, content_type: str) -> None:  # noqa: F811 - a fixture
-    status, problem, _ = api.post(INITIATED, headers={"content-type": content_type})
+def test_a_wrong_content_type_is_named(refusing_api: Api, content_type: str) -> None:
+    status, problem, _ = refusing_api.post(INITIATED, headers={"content-type": content_type})
     assert (status, problem["errors"][0]["field"]) == (415, "Content-Type")
     assert nothing_recorded()
 
 
 @pytest.mark.parametrize("key", ["x" * 129, "a b", "a/b", "\x7f", "é"])
-def test_an_idempotency_key_is_an_id_like_any_other(api: Api, key: str) -> None:  # noqa: F811 - a fixture
-    status, problem, _ = api.post(INITIATED, headers={"idempotency-key": key})
+def test_an_idempotency_key_is_an_id_like_any_other(refusing_api: Api, key: str) -> None:
+    status, problem, _ = refusing_api.post(INITIATED, headers={"idempotency-key": key})
     assert (status, problem["errors"][0]["field"]) == (400, "Idempotency-Key")
     assert nothing_recorded()
 
 
 @pytest.mark.parametrize("told", ["", "1", "True", "yes", "true "])
-def test_what_is_not_clearly_history_moves_nothing(api: Api, told: str) -> None:  # noqa: F811 - a fixture
-    status, problem, _ = api.post(INITIATED, query={"history": told})
+def test_what_is_not_clearly_history_moves_nothing(refusing_api: Api, told: str) -> None:
+    status, problem, _ = refusing_api.post(INITIATED, query={"history": told})
     assert (status, problem["errors"][0]["field"]) == (400, "history")
     assert nothing_recorded()
 
@@ -218,7 +235,7 @@ def test_an_id_in_a_path_may_be_anything(api: Api, call_id: str) -> None:  # noq
         ({"language": "?"}, "language"),
     ],
 )
-def test_a_bad_queue_is_refused(api: Api, change: dict[str, Any], field: str) -> None:  # noqa: F811 - a fixture
-    status, problem, _ = api.call("PUT", "/api/queues/{queue_id}", {"name": "Q"} | change, queue_id="new")
+def test_a_bad_queue_is_refused(refusing_api: Api, change: dict[str, Any], field: str) -> None:
+    status, problem, _ = refusing_api.call("PUT", "/api/queues/{queue_id}", {"name": "Q"} | change, queue_id="new")
     assert (status, problem["errors"][0]["field"]) == (400, field)
-    assert "new" not in {queue["id"] for queue in api.call("GET", "/api/queues")[1]["data"]}
+    assert "new" not in {queue["id"] for queue in refusing_api.call("GET", "/api/queues")[1]["data"]}

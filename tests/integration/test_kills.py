@@ -7,13 +7,12 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
-import psycopg
 import pytest
 
 from infra.local.postgres import Postgres
 from shared.adapters.postgres.ledger import PostgresLedger
 from shared.usecases.shelve import shelve
-from tests.conftest import Clock
+from tests.conftest import Clock, copy_of
 from tests.integration.conftest import Floor
 
 VOICE = {"event": "call_initiated", "type": "voice", "queueId": "medical_spanish"}
@@ -69,21 +68,17 @@ class Databases:
     """A fresh database for each death."""
 
     def __init__(self, server: Postgres, template: str) -> None:
-        self._server, self._template, self._numbers = server, template, count()
+        self._server, self._template = server, template
 
     @contextmanager
     def floor(self) -> Iterator[tuple[Floor, str]]:
-        name = f"killed_{next(self._numbers)}"
-        with psycopg.connect(self._server.url_of("postgres"), autocommit=True) as connection:
-            connection.execute(f"create database {name} template {self._template}")  # type: ignore[arg-type]  # our name
-            url = self._server.url_of(name)
+        with copy_of(self._server, self._template) as url:
             floor = Floor(url, Clock())
             floor.rows(
                 "update agents set status_since = '2026-01-01'::timestamptz + substr(id, 13)::int * interval '1 s'"
             )
             yield floor, url
             floor.database.close()
-            connection.execute(f"drop database {name} with (force)")  # type: ignore[arg-type]  # our name
 
 
 @pytest.fixture

@@ -13,14 +13,14 @@ from psycopg import sql
 from infra.database import agent_time, connections, history, rebuild, rollups
 from infra.errors import InfraError
 from infra.local.postgres import Postgres
+from infra.local.redis import Redis
 from shared import wiring
 from shared.adapters import clock
 from shared.adapters.postgres import rollups as rollups_kept
 from shared.adapters.postgres import statements, vitals
 from shared.adapters.postgres.connection import Database
-from tests.integration.test_rest import Api, api, forget
-
-__all__ = ["api"]  # the fixture
+from tests.conftest import copy_of
+from tests.integration.test_rest import Api, serving
 
 CALLS = 6_000
 # A page of 50 and one more, from each of three months and what is live, a few times over: no list is walked to its end.
@@ -102,26 +102,23 @@ from generate_series(0, 29) n, generate_series(now() - interval '85 days', now()
 
 
 @pytest.fixture(scope="module")
-def past(postgres_server: Postgres, template_database: str) -> str:
+def past(postgres_server: Postgres, template_database: str) -> Iterator[str]:
     """The address of a database with three months of calls, for all tests that only read it: it takes long to make."""
-    url = postgres_server.url_of("past")
-    with psycopg.connect(postgres_server.url_of("postgres"), autocommit=True) as connection:
-        connection.execute(f"create database past template {template_database} strategy file_copy")  # type: ignore[arg-type]  # our name
-    history.generate(url, history.Past(CALLS, 3, every=2), clock.now())
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(TIME)
-        with closing(connections.database(url)) as database:
-            for month in agent_time.months(database):
-                agent_time.rebuild(database, month)
-        connection.execute("vacuum analyze")
-    return url
+    with copy_of(postgres_server, template_database) as url:
+        history.generate(url, history.Past(CALLS, 3, every=10), clock.now())
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(TIME)
+            with closing(connections.database(url)) as database:
+                for month in agent_time.months(database):
+                    agent_time.rebuild(database, month)
+            connection.execute("vacuum analyze")
+        yield url
 
 
 @pytest.fixture
-def past_api(past: str, api: Api, monkeypatch: pytest.MonkeyPatch) -> Api:
-    monkeypatch.setenv("DATABASE_URL", past)
-    forget()
-    return api
+def past_api(past: str, redis_server: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    with serving(past, redis_server.url, monkeypatch) as api:
+        yield api
 
 
 @pytest.fixture
@@ -228,7 +225,7 @@ def test_a_look_at_who_waits_reads_the_heads_of_lines_however_long_they_are(data
 
 
 def test_how_far_behind_agents_time_is_is_told_without_reading_the_log(database_url: str) -> None:
-    history.generate(database_url, history.Past(5_000, 3, every=1), clock.now())
+    history.generate(database_url, history.Past(12_000, 3, every=2), clock.now())
     with psycopg.connect(database_url, autocommit=True) as connection, closing(Database(database_url)) as database:
         assert vitals.read_vitals(database).unfollowed == 20_000  # and more
         connection.execute("vacuum analyze")

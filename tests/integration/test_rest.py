@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -69,8 +70,15 @@ class Api:
 
 @pytest.fixture
 def api(database_url: str, redis_server: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    with serving(database_url, redis_server.url, monkeypatch) as api:
+        yield api
+
+
+@contextmanager
+def serving(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    """The functions behind REST in this process, with this database and this Redis."""
     monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.setenv("REDIS_URL", redis_server.url)
+    monkeypatch.setenv("REDIS_URL", redis_url)
     monkeypatch.setenv("TOKEN_KEY", KEY)
     forget()
     yield Api()
