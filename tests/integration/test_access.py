@@ -18,14 +18,16 @@ from tests.integration.test_sockets import KEY as SOCKETS_KEY
 from tests.integration.test_sockets import Sockets, play, subscribe  # noqa: F401 - a fixture
 from tests.strangers import strangers
 
-HOME, FOREIGN = "medical_spanish", "legal_english"
-AGENT = "interpreter-01"  # works in HOME and not in FOREIGN
+# None of these ids is among the examples of the OpenAPI document, which everybody may read.
+HOME, FOREIGN = "legal_english", "medical_spanish"
+AGENT = "interpreter-19"  # works in HOME and not in FOREIGN
+CALL = "call-of-home"
 MARKER = "a-caller-s-own-words"
-INITIATED = {"event": "call_initiated", "callId": "call-1", "type": "voice", "queueId": HOME}
-ANSWERED = {"event": "call_answered", "callId": "call-1", "waitTime": 3}
+INITIATED = {"event": "call_initiated", "callId": CALL, "type": "voice", "queueId": HOME}
+ANSWERED = {"event": "call_answered", "callId": CALL, "waitTime": 3}
 QUEUE_SETUP = {"name": "Spanish", "language": "es"}
 AGENT_SETUP = {"name": "Ana", "languages": ["es"], "queues": [HOME]}
-PATH = {"call_id": "call-1", "queue_id": HOME, "agent_id": AGENT}
+PATH = {"call_id": CALL, "queue_id": HOME, "agent_id": AGENT}
 EVERYBODY, READERS, SENDERS, ADMINS = "everybody", {"supervisor", "admin"}, {"sender", "admin"}, {"admin"}
 
 # Who may use each route, a body that is valid there, and what a token for another queue only is answered.
@@ -69,7 +71,7 @@ def on_record(api: Api) -> None:  # noqa: F811 - a fixture
     for alive in (SWEEP_ALIVE, RELAY_ALIVE):
         wiring.database().connection().execute(alive)
     api.post(INITIATED | words)
-    api.post({"event": "call_routed", "callId": "call-1", "agentId": AGENT, "routingTime": 1} | words)
+    api.post({"event": "call_routed", "callId": CALL, "agentId": AGENT, "routingTime": 1} | words)
 
 
 def ask(api: Api, route: tuple[str, str], token: str, body: Any = None) -> tuple[int, str]:  # noqa: F811 - a fixture
@@ -94,7 +96,7 @@ def test_who_has_no_valid_token_gets_401_and_learns_nothing(api: Api, token: str
     for route, (permitted, body, _) in ROUTES.items():
         status, answer = ask(api, route, token, body)
         assert status == (200 if permitted == EVERYBODY else 401), route
-        for secret in (MARKER, "call-1", AGENT, HOME):
+        for secret in (MARKER, CALL, AGENT, HOME):
             assert secret not in answer, route
 
 
@@ -107,7 +109,7 @@ def test_each_role_may_do_its_own_and_nothing_else(api: Api, role: tokens.Role) 
             assert status in (200, 201), (route, answer)
         else:
             assert status == 403, route
-            for secret in (MARKER, "call-1", AGENT):
+            for secret in (MARKER, CALL, AGENT):
                 assert secret not in answer, route
 
 
