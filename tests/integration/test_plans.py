@@ -105,7 +105,7 @@ from generate_series(0, 29) n, generate_series(now() - interval '85 days', now()
 def past(postgres_server: Postgres, template_database: str) -> Iterator[str]:
     """The address of a database with three months of calls, for all tests that only read it: it takes long to make."""
     with copy_of(postgres_server, template_database) as url:
-        history.generate(url, history.Past(CALLS, 3, every=10), clock.now())
+        history.generate(url, history.Past(CALLS, 3, every=2), clock.now())
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(TIME)
             with closing(connections.database(url)) as database:
@@ -225,7 +225,7 @@ def test_a_look_at_who_waits_reads_the_heads_of_lines_however_long_they_are(data
 
 
 def test_how_far_behind_agents_time_is_is_told_without_reading_the_log(database_url: str) -> None:
-    history.generate(database_url, history.Past(12_000, 3, every=2), clock.now())
+    history.generate(database_url, history.Past(5_000, 3, every=1), clock.now())
     with psycopg.connect(database_url, autocommit=True) as connection, closing(Database(database_url)) as database:
         assert vitals.read_vitals(database).unfollowed == 20_000  # and more
         connection.execute("vacuum analyze")
