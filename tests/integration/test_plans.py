@@ -22,7 +22,7 @@ from shared.adapters.postgres.connection import Database
 from tests.conftest import copy_of
 from tests.integration.test_rest import Api, serving
 
-CALLS = 6_000
+CALLS = 6_000  # fewer than ten in an hour: with `every=10` none would have events
 # A page of 50 and one more, from each of three months and what is live, a few times over: no list is walked to its end.
 A_PAGES_WORTH = 1_500
 NEVER_WHOLE = (
