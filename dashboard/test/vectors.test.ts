@@ -37,6 +37,7 @@ class Client {
   readonly state: FeedState;
   private asked: ReadonlyMap<string, number> = new Map();
   private events: Event[] = [];
+  private sent: unknown = null;
 
   constructor(private readonly topics: string[]) {
     this.state = new FeedState(({ id, queueId, agentId, flags }: Call) =>
@@ -44,10 +45,13 @@ class Client {
         (topic) => topics.includes(topic),
       ),
     );
+    this.state.roster.follows = ({ id, queues }) =>
+      [`agent:${id}`, ...queues.map((queueId) => `queue:${queueId}`)].some((topic) => topics.includes(topic));
   }
 
   take(step: Step, isReading: boolean): void {
     const { floor, roster } = this.state;
+    if (step.do === "connect") this.sent = this.state.subscribe(this.topics);
     if (step.do === "frame" && step.frame !== undefined) {
       this.state.hear(step.frame, step.at * 1000);
       if (step.frame.type === "update") this.events = merged(this.events, step.frame.events);
@@ -78,7 +82,7 @@ class Client {
     const calls = [...this.state.floor.live.values()];
     const agents = [...this.state.roster.agents.values()];
     return {
-      sends: this.state.subscribe(this.topics),
+      sends: this.sent,
       calls: Object.fromEntries(calls.map(({ id, version }) => [id, version])),
       agents: Object.fromEntries(agents.map(({ id, version }) => [id, version])),
       agentCalls: Object.fromEntries(agents.map(({ id, callId }) => [id, callId])),

@@ -44,10 +44,12 @@ class Picture:
     """Live calls and agents by id, the last calls that ended, and the highest position seen.
 
     concerns: whether a call belongs to the topics that the client follows
+    concerns_agent: whether an agent does
     has_doubt: a call or an agent may be out of date, and another snapshot is needed to decide
     """
 
     concerns: Callable[[Json], bool] = lambda _: True
+    concerns_agent: Callable[[Json], bool] = lambda _: True
     calls: dict[str, Json] = field(default_factory=dict)
     agents: dict[str, Json] = field(default_factory=dict)
     ended: OrderedDict[str, Json] = field(default_factory=OrderedDict)
@@ -64,7 +66,7 @@ class Picture:
         agents: Collection[Json] = frame.get("agents") or ()
         position = frame["position"]
         unknown = {call["id"] for call in calls} - self.calls.keys()
-        has_unknown_agent = not {agent["id"] for agent in agents} <= self.agents.keys()
+        unknown_agents = {agent["id"] for agent in agents} - self.agents.keys()
         change = Change(
             tuple(call for call in calls if self._take_call(call, position)),
             tuple(event for event in frame.get("events") or () if self._take_event(event)),
@@ -73,7 +75,7 @@ class Picture:
         )
         # A frame's position is where to resume. It may be older than the changes in the frame.
         is_late = position <= self._whole_at
-        self.has_doubt |= is_late and (has_unknown_agent or not unknown.isdisjoint(self.calls))
+        self.has_doubt |= is_late and not (unknown.isdisjoint(self.calls) and unknown_agents.isdisjoint(self.agents))
         self.reached(position)
         return change
 
@@ -187,6 +189,8 @@ class Picture:
 
     def _take_agent(self, agent: Json) -> bool:
         """Keep the highest version. `callId` may change within a version: the call came in sight or went out of it."""
+        if not self.concerns_agent(agent):
+            return self.agents.pop(agent["id"], None) is not None
         held = self.agents.get(agent["id"])
         if held is not None and (held["version"] > agent["version"] or held == agent):
             return False

@@ -16,6 +16,10 @@ class ResumePoint:
     _settled: int | None = None
     _recent: deque[tuple[float, int]] = field(default_factory=deque)
 
+    def connected(self) -> None:
+        """A new connection: what the frames of the old one overtook may have been lost with it."""
+        self._recent.clear()
+
     def saw(self, position: int, at: float) -> None:
         """A frame told it. The first one, `subscribed`, has nothing before it that could still come."""
         if self._settled is None:

@@ -36,7 +36,7 @@ class FeedState:
 
     def __post_init__(self) -> None:
         self.topics = list(dict.fromkeys(self.topics))
-        self.picture = Picture(self.follows)
+        self.picture = Picture(self.follows, self.follows_agent)
 
     @property
     def since(self) -> int | None:
@@ -55,9 +55,14 @@ class FeedState:
     def follows(self, call: Json) -> bool:
         return not topics_of(call).isdisjoint(self.topics)
 
+    def follows_agent(self, agent: Json) -> bool:
+        topics = {f"agent:{agent['id']}", *(f"queue:{queue_id}" for queue_id in agent.get("queues", ()))}
+        return not topics.isdisjoint(self.topics)
+
     def subscribe(self) -> Json:
         """The first message on a new connection."""
         self.is_subscribed = False
+        self._resume.connected()
         resuming = {} if self.since is None else {"since": self.since}
         return {"action": "subscribe", "topics": self.topics, **resuming}
 

@@ -16,6 +16,11 @@ export class ResumePoint {
   private settled: number | null = null;
   private recent: Seen[] = [];
 
+  /** A new connection: what the frames of the old one overtook may have been lost with it. */
+  connected(): void {
+    this.recent = [];
+  }
+
   saw(position: number, at: number): void {
     this.settled ??= position; // The first `subscribed`: nothing was told before it.
     this.recent.push({ at, position });

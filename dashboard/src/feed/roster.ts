@@ -4,6 +4,8 @@ import type { Agent } from "../contracts";
 
 export class Roster {
   readonly agents = new Map<string, Agent>();
+  /** Whether an agent belongs to our topics. No frame tells of the others. */
+  follows: (agent: Agent) => boolean = () => true;
   private doubt = false;
 
   /** True where an agent may have left our queues: another list decides. */
@@ -14,6 +16,10 @@ export class Roster {
   /** `mayBeLate`: these views may be older than the last list, so an agent whom it lacked may have left our queues. */
   put(agents: readonly Agent[], mayBeLate = false): void {
     for (const agent of agents) {
+      if (!this.follows(agent)) {
+        this.agents.delete(agent.id);
+        continue;
+      }
       const held = this.agents.get(agent.id);
       if (held === undefined && mayBeLate) this.doubt = true;
       // Equal versions may differ in `callId`, because the call came in sight or went out of it: the later one holds.

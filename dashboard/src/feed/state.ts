@@ -31,6 +31,7 @@ export class FeedState {
   /** The first message on a new connection. */
   subscribe(topics: string[]): Subscribe {
     const { since } = this;
+    this.resume.connected();
     return { action: "subscribe", topics, ...(since !== null && { since }) };
   }
 

@@ -20,6 +20,7 @@ def vector_text(vector: Vector) -> Callable[[], str]:
 
     def text() -> str:
         head: Json = {"name": vector.name, "rule": vector.rule, "topics": list(vector.topics)}
+        head |= {"concurrent": True} if vector.concurrent else {}
         lines = [f"  {json.dumps(name)}: {json.dumps(value)}," for name, value in head.items()]
         steps = [f"    {json.dumps(step, separators=(',', ':'))}" for step in vector.steps]
         return "\n".join(["{", *lines, '  "steps": [', ",\n".join(steps), "  ]", "}"]) + "\n"

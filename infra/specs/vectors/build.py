@@ -16,12 +16,13 @@ TOPICS = (f"queue:{QUEUE}",)
 
 @dataclass(frozen=True, slots=True)
 class Vector:
-    """name: also the file's name. rule: what a client must do. topics: what it follows. steps: see docs/feed.md."""
+    """See docs/feed.md. `name` is also the file's name."""
 
     name: str
     rule: str
     steps: Sequence[Json]
     topics: Sequence[str] = TOPICS
+    concurrent: bool = False
 
 
 def call(

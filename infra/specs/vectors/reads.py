@@ -128,6 +128,7 @@ VECTORS = (
             read(1.4),
             answer(1.5, page(113, call("a", 2)), calls={"a": 2}, snapshot=False, since=113),
         ],
+        concurrent=True,
     ),
     Vector(
         "read-fails",
@@ -163,7 +164,8 @@ VECTORS = (
     Vector(
         "replayed-false",
         "If the server cannot replay, it sends reset and then subscribed with replayed false. One snapshot after"
-        " subscribed serves for both.",
+        " subscribed serves for both. A subscription without since, as for further topics, is answered with replayed"
+        " false, too.",
         [
             *begin(call("a", 1), call("b", 1)),
             cut(2),
@@ -172,6 +174,9 @@ VECTORS = (
             frame(3.2, subscribed(190), calls={"a": 1, "b": 1}, snapshot=True),
             read(3.3),
             answer(3.4, page(191, call("b", 2)), calls={"b": 2}, snapshot=False, since=191),
+            frame(4, subscribed(192), calls={"b": 2}, snapshot=True, since=191),
+            read(4.1),
+            answer(4.2, page(193, call("b", 2)), snapshot=False, since=193),
         ],
     ),
     Vector(
@@ -188,6 +193,22 @@ VECTORS = (
             frame(20, update(160, call("a", 7)), since=141),
             cut(21, since=141),
             connect(22, 141),
+        ],
+    ),
+    Vector(
+        "cut-during-the-replay",
+        "Frames of the old connection do not count on the new one. A replay that is cut is asked for again from"
+        " the same position.",
+        [
+            *begin(call("a", 1)),
+            frame(1, update(130, call("a", 3)), since=100),
+            cut(2, since=100),
+            connect(10, 100),
+            frame(10.1, update(100, call("a", 3)), since=100),
+            cut(10.2, since=100),
+            connect(11, 100),
+            frame(11.1, update(100, call("a", 3), call("b", 1)), since=100),
+            frame(11.2, subscribed(140, replayed=True), calls={"a": 3, "b": 1}, since=100),
         ],
     ),
     Vector(

@@ -111,6 +111,16 @@ VECTORS = (
         ],
     ),
     Vector(
+        "agents-of-other-queues",
+        "An agent belongs to agent:{id} and to queue:{queueId} for each of queues. Agents who belong to none of the"
+        " topics are not kept: no frame would tell of them.",
+        [
+            *begin(agents=[agent("ana", 4), agent("ben", 2, queues=[OTHER])]),
+            frame(1, update(101, agents=[agent("eva", 1, queues=[OTHER, QUEUE])]), agents={"ana": 4, "eva": 1}),
+            frame(2, update(102, agents=[agent("eva", 2, queues=[OTHER])]), agents={"ana": 4}, snapshot=False),
+        ],
+    ),
+    Vector(
         "alerts-and-void-events",
         "The flags of the calls in the picture are the open alerts. An event that became void, or is valid again, is"
         " sent again with a higher version.",
