@@ -97,7 +97,7 @@ select 'agent-' || to_char(n, 'FM0000'), s,
     case when s + interval '50 minutes' < now() then s + interval '50 minutes' end,
     false, 'r' || s, 0, 'available', 1, (array['available', 'on_call', 'wrap_up'])[1 + n % 3],
     '{"said": "available", "held": [], "misses": 0}'
-from generate_series(0, 29) n, generate_series(now() - interval '85 days', now(), '50 minutes') s
+from generate_series(0, 29) n, generate_series(now() - interval '85 days', now(), '5 hours') s
 """
 
 
@@ -225,7 +225,7 @@ def test_a_look_at_who_waits_reads_the_heads_of_lines_however_long_they_are(data
 
 
 def test_how_far_behind_agents_time_is_is_told_without_reading_the_log(database_url: str) -> None:
-    history.generate(database_url, history.Past(5_000, 3, every=1), clock.now())
+    history.generate(database_url, history.Past(6_000, 3, every=1), clock.now())
     with psycopg.connect(database_url, autocommit=True) as connection, closing(Database(database_url)) as database:
         assert vitals.read_vitals(database).unfollowed == 20_000  # and more
         connection.execute("vacuum analyze")
