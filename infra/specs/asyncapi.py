@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from infra.specs import schemas
+from infra.specs import schemas, vectors
 from shared.contracts import feed, views
 from shared.contracts.problems import problem
 from shared.usecases.answer_message import MAX_BYTES
@@ -18,33 +18,40 @@ IDLE_SECONDS = 10 * 60  # API Gateway's own
 PROTOCOL_VERSION = "1.0.0"
 
 DESCRIPTION = f"""\
-A client connects with its token, subscribes to topics, reads the snapshot (`GET /api/calls`), and then applies what
-comes by each call's `version`: the higher one is the truth, so that order and copies cannot hurt. `position` is where
-to resume: everything below it has been told.
+`docs/feed.md` states everything that a client needs, and `docs/feed-vectors/` has test vectors. In short:
 
-| topic | tells |
+1. Connect with the token, and subscribe to topics.
+2. When `subscribed` arrives with `replayed: false`, read the snapshot: all pages of
+   `GET /api/calls?status=waiting,active,on_hold&limit=500`, then `GET /api/agents`.
+3. Apply views by `version`: the higher one holds. Order and copies do no harm.
+4. After a cut, subscribe with `since`: a position that is at least 5 s older than the last frame, because one frame can
+   overtake another, or the position of the first page of the last snapshot.
+5. After `reset`, read the snapshot again, and then remove what it lacks.
+
+| topic | calls and agents that belong to it |
 |---|---|
-| `queue:{{queueId}}` | the calls of a queue, their events and alerts, and its agents |
+| `queue:{{queueId}}` | the calls of a queue, and its agents |
 | `call:{{callId}}` | one call |
-| `agent:{{agentId}}` | an agent, and the calls offered to this agent or handled by this agent |
-| `alerts:{{queueId}}` | those calls of a queue that bear a flag, to their end |
-| `ops` | for administrators |
+| `agent:{{agentId}}` | an agent, and the calls that ring at the agent or that the agent handles |
+| `alerts:{{queueId}}` | the calls of a queue that have a flag |
+| `ops` | none; for administrators |
 
-An id is of 1 to 128 letters, digits and `. _ : @ + = -`. A token permits topics of its own queues; that is
-asked again at each push.
+An id consists of 1 to 128 letters, digits and `. _ : @ + = -`. A token permits topics of its own queues. The relay checks
+that again for each frame: a call that moved to a queue which the token does not permit is sent only as an entry of
+`left`, with its id and version.
 
-- Frames to a client stay under {FRAME_BYTES} bytes: what is longer comes in several `update` frames.
-- A message to the server has {MAX_BYTES} bytes at most and names 500 topics at most.
-- A connection ends after {int(LONGEST.total_seconds())} s, when its token does, or after {IDLE_SECONDS} s in which
-  nothing was said either way: send `ping`. Connect anew shortly before, then let the old connection go.
-- Whatever is not understood or not permitted is answered by `error`, and the connection lives.
-- `reset`, or `subscribed` with `replayed: false`: read the snapshot again.
-- Without a socket, poll `GET /api/calls?since=`.
+- A frame to a client is smaller than {FRAME_BYTES} bytes. A larger change comes in several `update` frames.
+- A message to the server has at most {MAX_BYTES} bytes and names at most 500 topics.
+- A connection ends after {int(LONGEST.total_seconds())} s, when its token expires, or after {IDLE_SECONDS} s without
+  messages. Send `ping`. Connect anew before the limit.
+- A message that is not valid or not permitted is answered by `error`, and the connection stays open.
+- A connection that lives can still bring no changes: check it with `GET /api/calls?since=`.
+- Where no socket can be had, poll `GET /api/calls?since=`.
 """
 
 
 class Said(NamedTuple):
-    """What a client may say, and the types of the frames that answer it."""
+    """A message that a client may send, and the types of the frames that answer it."""
 
     name: str
     payload: Json
@@ -52,13 +59,15 @@ class Said(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """What is answered by an error, as text, and the error."""
+    """A message that is answered by an error, as text, and the error."""
 
     name: str
     said: str
     answer: feed.ErrorFrame
 
 
+# Their update frames stand in the document as examples.
+EXAMPLE_VECTORS = ("call-leaves", "alerts-and-void-events", "agents", "events-omitted")
 TOPIC = "queue:medical_spanish"
 SAID = {
     "subscribe": (
@@ -105,9 +114,15 @@ _EVENT = views.EventView(
 _ALERT = views.AlertView(
     id="event-2", call_id="call-1", queue_id="medical_spanish", flag="sla_breached", raised_at=_AT, withdrawn=False
 )
+_FROM_VECTORS = {
+    f"{vector.name}, at {step['at']} s": feed.Update.model_validate_json(json.dumps(step["frame"]))
+    for vector in vectors.VECTORS
+    for step in vector.steps
+    if vector.name in EXAMPLE_VECTORS and step["do"] == "frame" and step["frame"]["type"] == "update"
+}
 TOLD: dict[str, tuple[BaseModel, ...]] = {
     "subscribed": (feed.Subscribed(topics=[TOPIC], position=742, replayed=False),),
-    "update": (feed.Update(position=743, calls=[_CALL], events=[_EVENT], alerts=[_ALERT]),),
+    "update": (feed.Update(position=743, calls=[_CALL], events=[_EVENT], alerts=[_ALERT]), *_FROM_VECTORS.values()),
     "reset": (feed.Reset(topics=[TOPIC], position=742),),
     "pong": (feed.Pong(),),
     "error": tuple(refused.answer for refused in REFUSED),
@@ -118,13 +133,13 @@ _MODELS = {
 }  # fmt: skip
 _TITLES = {
     "subscribe": "Follow topics, from a position or from now on",
-    "unsubscribe": "Follow topics no more; there is no answer",
-    "ping": "Ask whether anybody is there, and keep the connection from being idle",
-    "subscribed": "The topics are followed; whatever was missed and could be told has been told",
-    "update": "What changed",
-    "reset": "Something cannot be told: read the snapshot again",
+    "unsubscribe": "Stop following topics; there is no answer",
+    "ping": "Check the connection, and keep it from being idle",
+    "subscribed": "The topics are followed; `replayed` says whether everything since `since` was sent",
+    "update": "Views of the calls and agents that changed, and what happened to them",
+    "reset": "Something could not be sent, or an agent left a queue: read the snapshot again",
     "pong": "The answer to ping",
-    "error": "What was said is not understood or not permitted; nothing was done",
+    "error": "The message is not valid or not permitted; nothing was done",
 }
 
 
@@ -149,7 +164,7 @@ _SECURITY: Json = {
             "type": "httpApiKey",
             "in": "query",
             "name": "token",
-            "description": "The bearer token of the REST interface. Without a valid one the handshake is refused.",
+            "description": "The bearer token of the REST interface, URL-encoded. Without a valid one the handshake is refused.",
         }
     }
 }
@@ -160,7 +175,7 @@ def _server() -> Json:
         "host": "{api}.execute-api.{region}.amazonaws.com",
         "pathname": "/{stage}",
         "protocol": "wss",
-        "description": "The deployment names its own; beside the dashboard it stands in `config.json`.",
+        "description": "`switchboard status` prints it. On AWS it is in `config.json` next to the dashboard.",
         "variables": {"api": {}, "region": {}, "stage": {"default": "live"}},
         "security": [{"$ref": "#/components/securitySchemes/token"}],
     }
@@ -180,7 +195,8 @@ def _message(name: str) -> Json:
         answered = [("answered by: " + (", ".join(said.answers) or "nothing"), said) for said in SAID[name]]
         examples = [{"name": said.name, "summary": summary, "payload": said.payload} for summary, said in answered]
     else:
-        names = [refused.name for refused in REFUSED] if name == "error" else [name]
+        more = _FROM_VECTORS if name == "update" else ()
+        names = [refused.name for refused in REFUSED] if name == "error" else [name, *more]
         payloads = [told.model_dump(mode="json") for told in TOLD[name]]
         examples = [{"name": each, "payload": payload} for each, payload in zip(names, payloads, strict=True)]
     payload = {"$ref": f"#/components/schemas/{_MODELS[name]}"}
@@ -206,6 +222,6 @@ def _tell() -> Json:
     return {
         "action": "send",
         "channel": {"$ref": "#/channels/feed"},
-        "title": "Tell what happens to whoever follows it",
+        "title": "Send changes to the followers of a topic",
         "messages": [{"$ref": f"#/channels/feed/messages/{name}"} for name in ("update", "reset")],
     }

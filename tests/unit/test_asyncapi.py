@@ -37,6 +37,17 @@ def test_each_message_has_examples_that_its_schema_allows(name: str) -> None:
     )
 
 
+def test_frames_of_the_vectors_are_examples() -> None:
+    frames = [
+        step["frame"]
+        for name in asyncapi.EXAMPLE_VECTORS
+        for step in json.loads((REPOSITORY / "docs" / "feed-vectors" / f"{name}.json").read_text())["steps"]
+        if step.get("frame", {}).get("type") == "update"
+    ]
+    examples = [example["payload"] for example in MESSAGES["update"]["examples"]]
+    assert frames and [frame for frame in frames if frame not in examples] == []
+
+
 def test_the_schemas_refuse_what_is_wrong() -> None:
     assert faults({"action": "subscribe", "topics": ["everything"]}, "subscribe")
     assert faults({"action": "subscribe", "topics": []}, "subscribe")
