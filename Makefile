@@ -48,11 +48,11 @@ clean: down
 
 test: $(READY)
 	@$(BIN)/python -m infra.toolchain.chromium
-	$(BIN)/pytest -n $(PARALLEL) --dist loadfile $(TESTS)
+	$(BIN)/pytest -n $(PARALLEL) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 test-contract: $(READY)
 	@$(BIN)/python -m infra.toolchain.chromium
-	$(BIN)/pytest -n $(PARALLEL) --dist loadfile -m contract $(TESTS)
+	$(BIN)/pytest -n $(PARALLEL) --dist loadfile --no-loadscope-reorder -m contract $(TESTS)
 
 test-deep: $(READY)
 	@$(BIN)/python -m infra.toolchain.chromium

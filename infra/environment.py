@@ -5,3 +5,8 @@ import os
 
 def environment(**changes: str) -> dict[str, str]:
     return {**os.environ, **changes}  # noqa: TID251 - a child inherits PATH and the like; nothing here is a setting
+
+
+def seconds(name: str, default: float) -> float:
+    """A time of the local cloud that tests shorten: the variable's value where it is set, else the default."""
+    return float(environment().get(name, default))

@@ -28,10 +28,6 @@ _alive = pytest.StashKey[TextIO]()
 register_profiles()
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--simulate-seconds", type=int, default=12, help="for about how long a floor is played")
-
-
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist starts the workers
 def pytest_sessionstart(session: pytest.Session) -> None:
     if shared.is_main(session.config):
@@ -45,6 +41,19 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         alive.close()
         if left:
             raise RuntimeError(f"These processes of the tests' clouds still run: {left}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that use a cloud come first: they last longest. The many quick files at the end keep all workers busy."""
+
+    def rank(item: pytest.Item) -> int:
+        names: list[str] = getattr(item, "fixturenames", [])
+        return 0 if "exclusive_cloud" in names else 1 if "cloud" in names else 2
+
+    ranks: dict[Path, int] = {}
+    for item in items:
+        ranks[item.path] = min(rank(item), ranks.get(item.path, 2))
+    items.sort(key=lambda item: ranks[item.path])
 
 
 def _clouds(config: pytest.Config) -> Path:
@@ -63,14 +72,17 @@ def cloud(clouds_folder: Path) -> Iterator[Cloud]:
 
     A test makes its own queues, agents and call ids, looks only at those, and neither stops nor changes what runs.
     """
-    with shared.running(clouds_folder, "cloud") as cloud:
+    with shared.running(clouds_folder, "cloud", SWITCHBOARD_UNREAD_SECONDS="2") as cloud:
         yield cloud
 
 
 @pytest.fixture
 def exclusive_cloud(clouds_folder: Path) -> Iterator[Cloud]:
     """A second cloud that one test at a time has alone, and may damage. The next test finds it running again."""
-    with shared.locked(clouds_folder / "exclusive.lock"), shared.running(clouds_folder, "exclusive") as cloud:
+    with (
+        shared.locked(clouds_folder / "exclusive.lock"),
+        shared.running(clouds_folder, "exclusive", SWITCHBOARD_RESTART_AFTER_SECONDS="1") as cloud,
+    ):
         yield cloud
 
 

@@ -22,13 +22,15 @@ from ministack.core.lambda_runtime import Worker
 from ministack.services import apigateway, apigateway_v1, cloudwatch_logs, lambda_svc
 from ministack.services.cloudformation import provisioners
 
+from infra.environment import seconds
 from infra.local import gateway_responses
 from infra.operation.function_log import REFUSED
 
 AT_A_TIME = max(4, 2 * (os.cpu_count() or 1))
 TURN_SECONDS = 25  # API Gateway itself gives up after 29
 KEPT_INVOCATIONS = 1_000
-UNREAD_FRAMES, UNREAD_SECONDS = 64, 10.0
+UNREAD_FRAMES = 64
+UNREAD_SECONDS = seconds("SWITCHBOARD_UNREAD_SECONDS", 10.0)
 
 
 def read_stderr(worker: Any, log: TextIO) -> None:  # noqa: ANN401 - MiniStack has no types

@@ -18,6 +18,8 @@ from infra.deployment.deploy import STACK
 
 MINUTE_LONG = {"sweep": f"{STACK}-sweep", "relay": f"{STACK}-relay"}
 COLD_START_SECONDS = 3.0
+"""How long one that was invoked may take to show itself. It doubles each time: on a busy machine a start takes longer,
+and each further one makes all of them slower."""
 ALIVE = """
 select name from heartbeats where alive_until > now()
 union select 'relay' from leases having bool_and(expires_at > now())
@@ -39,7 +41,9 @@ class Schedule:
             config=Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1}),
         )
         self._connection: psycopg.Connection[Any] | None = None
-        self._woken_at: dict[str, float] = {}
+        self._wake_at: dict[str, float] = {}
+        """When each may be invoked again, by the monotonic clock."""
+        self._pause_seconds: dict[str, float] = {}
 
     def __enter__(self) -> "Schedule":
         return self
@@ -54,11 +58,19 @@ class Schedule:
 
     def wake_the_missing(self) -> set[str]:
         """Invoke each that is not alive, but give the one just invoked time to start. Returns who is missing."""
-        missing = (set(MINUTE_LONG) - self._alive()) | self._killed()
+        alive = self._alive()
+        killed = self._killed()
+        for name in alive | killed:
+            self._pause_seconds.pop(name, None)
+        for name in killed:
+            self._wake_at.pop(name, None)
+        missing = (set(MINUTE_LONG) - alive) | killed
         for name in missing:
-            if time.monotonic() - self._woken_at.get(name, float("-inf")) > COLD_START_SECONDS:
+            if time.monotonic() >= self._wake_at.get(name, 0.0):
                 self._lambda.invoke(FunctionName=MINUTE_LONG[name], InvocationType="Event")
-                self._woken_at[name] = time.monotonic()
+                pause_seconds = self._pause_seconds.get(name, COLD_START_SECONDS)
+                self._wake_at[name] = time.monotonic() + pause_seconds
+                self._pause_seconds[name] = 2 * pause_seconds
         return missing
 
     def _killed(self) -> set[str]:
@@ -67,7 +79,6 @@ class Schedule:
         for name, function in MINUTE_LONG.items():
             with contextlib.suppress(FileNotFoundError):
                 (self._died / function).unlink()
-                self._woken_at.pop(name, None)
                 killed.add(name)
         return killed
 

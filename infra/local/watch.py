@@ -8,13 +8,15 @@ from collections.abc import Callable
 import psycopg
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.environment import seconds
+
 from . import ports, processes
 from .cloud import FAILURES, LocalCloud
 from .home import Home
 
 INTERVAL_SECONDS = 0.25
 # Long enough to see how the functions do without it.
-RESTART_AFTER_SECONDS = 10.0
+RESTART_AFTER_SECONDS = seconds("SWITCHBOARD_RESTART_AFTER_SECONDS", 10.0)
 Tell = Callable[[str], None]
 
 

@@ -1,5 +1,6 @@
 """Build the dashboard with the Node.js that comes as a wheel: python -m infra.toolchain.dashboard build (or check)"""
 
+import fcntl
 import hashlib
 import importlib.util
 import os
@@ -17,15 +18,17 @@ NOT_SOURCES = {"node_modules", "dist", "test"}
 
 
 def build() -> bool:
-    """Returns whether there was anything to do."""
-    wanted = _digest()
-    if (DIST / "index.html").exists() and STAMP.exists() and STAMP.read_text() == wanted:
-        return False
-    install()
-    npm("run", "build")
+    """Returns whether there was anything to do. A second build at the same time waits for the first."""
     STAMP.parent.mkdir(exist_ok=True)
-    STAMP.write_text(wanted)
-    return True
+    with STAMP.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wanted = _digest()
+        if (DIST / "index.html").exists() and STAMP.exists() and STAMP.read_text() == wanted:
+            return False
+        install()
+        npm("run", "build")
+        STAMP.write_text(wanted)
+        return True
 
 
 def install(folder: Path = SOURCE) -> None:

@@ -11,11 +11,10 @@ from uuid import uuid4
 import boto3
 import psycopg
 import pytest
-from websockets.sync.client import ClientConnection, connect
 
 from infra.deployment import deploy, template
 from infra.deployment.runtime import Runtime
-from tests.support.cloud import Cloud
+from tests.support.cloud import Cloud, receive
 
 HANDLERS = template.functions(template.load())
 NAMES = dict(zip(HANDLERS, template.function_names(template.load(), deploy.STACK), strict=True))
@@ -69,7 +68,7 @@ def emulated(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield emulated
 
 
-@pytest.fixture(params=["ministack", "emulator"])
+@pytest.fixture(params=["ministack", pytest.param("emulator", marks=pytest.mark.contract)])
 def functions(request: pytest.FixtureRequest, cloud: Cloud) -> Any:
     return Deployed(cloud) if request.param == "ministack" else request.getfixturevalue("emulated")
 
@@ -156,11 +155,11 @@ def test_the_queue_gets_only_the_bad_message_back(functions):
 
 
 def test_a_socket_is_opened_answered_and_closed(functions, cloud: Cloud):
-    state = cloud.status
-    with connect(f"{state['websocket']}?token={state['token']}") as client:
-        real = _newest_connection(state["database"])
+    state, topic = cloud.status, f"call:{cloud.new_call_id()}"
+    with cloud.socket(topic) as client:
+        real = _connection_of(state["database"], topic)
         assert functions.invoke("MessageFunction", socket(real, "ping", body='{"action": "ping"}'))["statusCode"] == 200
-        assert _next(client)["type"] == "pong"
+        assert receive(client, lambda frame: frame["type"] == "pong")
     made_up = f"made-up-{uuid4()}"
     opened = socket(made_up, "$connect", queryStringParameters={"token": state["token"]})
     assert functions.invoke("ConnectFunction", opened)["statusCode"] == 200
@@ -186,6 +185,7 @@ def test_the_door_opens_to_a_token_and_to_no_other(functions, cloud: Cloud):
     assert refused["errorMessage"] == "Unauthorized"  # the one word to which API Gateway answers 401
 
 
+@pytest.mark.contract
 def test_the_minute_long_ones_come_and_go(emulated: Emulated):
     """The local cloud's own are at work meanwhile: `test_status_tells_where_everything_is` sees them alive."""
     scheduled = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": {}}
@@ -198,9 +198,9 @@ def test_the_minute_long_ones_come_and_go(emulated: Emulated):
     assert set(emulated.invoke("RelayFunction", called)) == {"shard", "events", "posts"}
 
 
-def _newest_connection(database: str) -> str:
+def _connection_of(database: str, topic: str) -> str:
     with psycopg.connect(database) as connection:
-        found = connection.execute("select id from connections order by connected_at desc limit 1").fetchone()
+        found = connection.execute("select connection_id from subscriptions where topic = %s", [topic]).fetchone()
     assert found
     return found[0]
 
@@ -208,7 +208,3 @@ def _newest_connection(database: str) -> str:
 def _is_connected(database: str, connection_id: str) -> bool:
     with psycopg.connect(database) as connection:
         return bool(connection.execute("select 1 from connections where id = %s", [connection_id]).fetchone())
-
-
-def _next(client: ClientConnection) -> dict:
-    return json.loads(client.recv(timeout=10))

@@ -6,14 +6,17 @@ import signal
 import socket
 import stat
 import subprocess
-import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import boto3
+import psutil
 import psycopg
 import pytest
 
 from infra.local import ports, processes
+from tests.e2e.conftest import stop_leftovers
 from tests.support.cloud import Cloud
 
 
@@ -63,68 +66,106 @@ def test_a_page_from_elsewhere_may_call_the_api(cloud: Cloud):
     assert answer.headers["access-control-allow-origin"] == "*"
 
 
-def test_the_code_can_be_deployed_again_while_it_runs(exclusive_cloud: Cloud):
-    cloud = exclusive_cloud
-    done = cloud.run("deploy", "--local")
-    assert done.returncode == 0, done.stderr
-    cloud.await_healthy()
-
-
-def test_a_changed_api_keeps_its_address(exclusive_cloud: Cloud):
-    cloud = exclusive_cloud
-    place = {"region_name": "us-east-1", "aws_access_key_id": "local", "aws_secret_access_key": "local"}
-    edge = cloud.read_status()["aws"]
-    cloudformation, s3 = (boto3.client(name, endpoint_url=edge, **place) for name in ("cloudformation", "s3"))
-    as_it_is = json.dumps(cloudformation.get_template(StackName="switchboard")["TemplateBody"])
-    changed = as_it_is.replace("Try again in a moment.", "Try again in a second.")
-    assert changed != as_it_is
-    s3.create_bucket(Bucket="changed")
-    s3.put_object(Bucket="changed", Key="template.json", Body=changed.encode())
-    (stack,) = cloudformation.describe_stacks(StackName="switchboard")["Stacks"]
-    cloudformation.update_stack(
-        StackName="switchboard",
-        TemplateURL=f"{edge}/changed/template.json",
-        Parameters=[{"ParameterKey": one["ParameterKey"], "UsePreviousValue": True} for one in stack["Parameters"]],
-        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
-    )
-    waiter = cloudformation.get_waiter("stack_update_complete")
-    waiter.wait(StackName="switchboard", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
-    assert cloud.http.get("/api/queues").status_code == 200
-
-
 def test_migrate_finds_nothing_to_do(cloud: Cloud):
     assert "newest" in cloud.run("migrate").stdout
 
 
-def test_the_doctor_finds_nothing_ill_and_logs_follow_a_call(exclusive_cloud: Cloud):
-    cloud = exclusive_cloud
-    examined = cloud.run("doctor", "--json")
-    found = {finding["what"]: finding["health"] for finding in map(json.loads, examined.stdout.splitlines())}
-    assert (examined.returncode, set(found.values())) == (0, {"well"}), examined.stdout
-    assert {"token", "api", "clock", "postgres", "redis", "sweep", "relay", "dashboard", "socket", "schema"} <= set(
-        found
-    )
-    begun = {"event": "call_initiated", "callId": "followed-1", "type": "voice", "queueId": "legal_english"}
-    assert cloud.http.post("/api/events", json=begun).status_code == 201
-    deadline = time.monotonic() + 20
-    while "recorded 1 events" not in (told := cloud.run("logs", "--call", "followed-1").stdout):
-        assert time.monotonic() < deadline, told  # it is on its way from the function's process to the file
-    assert "ill" in cloud.run("doctor", "--api", "http://127.0.0.1:1", "--token", "none").stdout
+@dataclass(frozen=True)
+class TwoStarts:
+    """What was seen of a cloud that was started, crashed, was started again and was interrupted."""
+
+    taken_port: int
+    """Recorded for each server before the first start, and answered by another program."""
+    first: dict[str, Any]
+    """The recorded state after the first start."""
+    left_by_the_crash: list[int]
+    """Processes of functions that ran on when the cloud's owner was killed."""
+    second: dict[str, Any]
+    found_running: list[psutil.Process]
+    """Servers of the first start that still ran during the second one."""
+    kept: Any
+    """What the database returned of what was stored before the crash."""
+    output: str
+    """What the second start printed after the interrupt."""
+    exit_code: int
+    left_running: list[str]
 
 
-def test_ctrl_c_leaves_nothing_running(own: Cloud):
-    environment = own.environment | {"PYTHONUNBUFFERED": "1"}
-    command = own.command("up", "--no-dashboard")
+@pytest.fixture(scope="module")
+def starts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoStarts]:
+    """Two starts for all tests that need some: each takes ten seconds of a processor."""
+    folder = tmp_path_factory.mktemp("starts")
+    cloud = Cloud(folder / "home")
+    try:
+        yield two_starts(cloud, folder)
+    finally:
+        stop_leftovers(cloud)
+
+
+def two_starts(cloud: Cloud, folder: Path) -> TwoStarts:
+    # Where it is called lies another project's `infra`; on its ports somebody answers; an initdb was interrupted.
+    (folder / "infra").mkdir()
+    (folder / "infra" / "__init__.py").touch()
+    cloud.files.create()
+    (cloud.home / "postgres.new").mkdir()
+    (cloud.home / "postgres.new" / "PG_VERSION").write_text("18")
+    port = ports.claim()
+    ports.release(port)
+    with socket.create_server((ports.LOOPBACK, port)):
+        cloud.files.write_state({"ports": {"aws": port, "redis": port, "postgres": port}})
+        cloud.up("--no-dashboard", cwd=folder)
+    first = cloud.files.read_state()
+    with psycopg.connect(first["database"]) as connection:
+        connection.execute("create table kept as select 42 as answer")
+
+    os.kill(first["owner"]["pid"], signal.SIGKILL)
+    left_by_the_crash = cloud.functions()
+    command, environment = cloud.command("up", "--no-dashboard"), cloud.environment | {"PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
+        printed: list[str] = []
         for line in process.stdout:
+            printed.append(line)
             if "Ctrl-C stops everything" in line:
                 break
+        second = cloud.files.read_state()
+        assert second.get("ready"), printed
+        found_running = [found for known in first["processes"].values() if (found := processes.find(known))]
+        with psycopg.connect(first["database"]) as connection:
+            kept = connection.execute("select answer from kept").fetchall()
+        cloud.await_healthy()
         process.send_signal(signal.SIGINT)
-        rest = process.stdout.read()
-    assert "Stopped" in rest
-    assert process.returncode == 0
-    assert own.running() == []
+        output = process.stdout.read()
+    return TwoStarts(
+        taken_port=port,
+        first=first,
+        left_by_the_crash=left_by_the_crash,
+        second=second,
+        found_running=found_running,
+        kept=kept,
+        output=output,
+        exit_code=process.returncode,
+        left_running=cloud.running(),
+    )
+
+
+def test_a_taken_port_and_an_interrupted_initdb_are_no_hindrance(starts: TwoStarts):
+    """Nor is another `infra` in the folder where it is called."""
+    assert starts.first["ready"]
+    assert starts.taken_port not in starts.first["ports"].values()
+
+
+def test_after_a_crash_its_leftovers_are_cleared_and_data_and_addresses_are_as_before(starts: TwoStarts):
+    assert starts.left_by_the_crash, "there was something to clear"
+    assert starts.found_running == []
+    assert starts.second["api"] == starts.first["api"]
+    assert starts.kept == [(42,)]
+
+
+def test_ctrl_c_leaves_nothing_running(starts: TwoStarts):
+    assert "Stopped" in starts.output
+    assert starts.exit_code == 0
+    assert starts.left_running == []
 
 
 @pytest.mark.parametrize("options", [[], ["--detach"]], ids=["in front", "in the background"])
@@ -137,45 +178,6 @@ def test_half_a_start_is_undone_when_it_is_interrupted(own: Cloud, options: list
         process.send_signal(signal.SIGINT)
     assert process.returncode == 130
     assert own.running() == []
-
-
-def test_after_a_crash_its_leftovers_are_cleared_and_data_and_addresses_are_as_before(own: Cloud):
-    own.up("--no-dashboard")
-    before = own.files.read_state()
-    with psycopg.connect(before["database"]) as connection:
-        connection.execute("create table kept as select 42 as answer")
-    os.kill(before["owner"]["pid"], signal.SIGKILL)
-    assert own.functions()
-
-    own.up("--no-dashboard")
-    after = own.files.read_state()
-    assert after["api"] == before["api"]
-    own.await_healthy()
-    assert [processes.find(identity) for identity in before["processes"].values()] == [None, None, None]
-    with psycopg.connect(before["database"]) as connection:
-        assert connection.execute("select answer from kept").fetchone() == (42,)
-
-
-def test_a_taken_port_and_an_interrupted_initdb_are_no_hindrance(own: Cloud):
-    own.files.create()
-    (own.home / "postgres.new").mkdir()
-    (own.home / "postgres.new" / "PG_VERSION").write_text("18")
-    port = ports.claim()
-    ports.release(port)
-    with socket.create_server((ports.LOOPBACK, port)):
-        own.files.write_state({"ports": {"aws": port, "redis": port, "postgres": port}})
-        own.up("--no-dashboard")
-        assert port not in own.files.read_state()["ports"].values()
-    own.await_healthy()
-
-
-def test_it_is_itself_wherever_it_is_called(own: Cloud, tmp_path: Path):
-    """Another project's `infra` lies there, or another checkout's."""
-    (tmp_path / "infra").mkdir()
-    (tmp_path / "infra" / "__init__.py").touch()
-    done = own.run("up", "--detach", "--no-dashboard", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    own.await_healthy()
 
 
 def test_a_damaged_state_file_is_no_run(own: Cloud):

@@ -14,12 +14,11 @@ import httpx
 from infra.client import Api, Feed
 from tests.support.cloud import Cloud, Json
 
-QUEUES = ("medical_spanish", "legal_english")
 SENDERS = 3
-PATIENCE_SECONDS = 60.0
+PAUSE_SECONDS = 0.1  # after each call of a sender: a fault needs calls that are under way, not a full machine
+SIGNAL_SECONDS = 120.0
 ACCEPTED = (200, 201, 202)
 OPEN_EVERY = 4  # so many calls a sender ends all but one: the floor is not empty when pictures are compared
-_runs = itertools.count()
 
 
 @dataclass
@@ -27,6 +26,7 @@ class Load:
     """Calls that live their lives on the wire until told to stop; each event is repeated until it is accepted."""
 
     cloud: Cloud
+    queues: list[str]
     skew: timedelta = timedelta()
     sent: dict[str, list[str]] = field(default_factory=dict)  # event ids by call
     still_open: list[str] = field(default_factory=list)
@@ -39,31 +39,37 @@ class Load:
         """Return when so many more calls have been lived."""
         with self._lived:
             target = len(self.sent) + calls
-            assert self._lived.wait_for(lambda: len(self.sent) >= target or self.refused, PATIENCE_SECONDS), (
-                self.refused
-            )
+            assert self._lived.wait_for(lambda: len(self.sent) >= target or self.refused, SIGNAL_SECONDS), self.refused
 
-    def _send_lives(self, sender: str) -> None:
-        with httpx.Client(headers=self.cloud.http.headers, timeout=10, trust_env=False) as http:
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def send_lives(self) -> None:
+        """One sender's calls, one after the other, until `stop`."""
+        agent_id = self.cloud.new_call_id().replace("call", "sender")
+        with httpx.Client(headers=self.cloud.http.headers, timeout=30, trust_env=False) as http:
             for number in itertools.count():
                 if self._stopping.is_set():
                     return
-                self._live(http, f"{sender}-{number}", sender, ends=number % OPEN_EVERY != 0)
+                queue_id = self.queues[number % len(self.queues)]
+                self._live(http, life(self.cloud.new_call_id(), agent_id, queue_id, ends=number % OPEN_EVERY != 0))
+                self._stopping.wait(PAUSE_SECONDS)
 
-    def _live(self, http: httpx.Client, call_id: str, agent_id: str, *, ends: bool) -> None:
+    def _live(self, http: httpx.Client, events: list[Json]) -> None:
+        call_id = events[0]["callId"]
         ids: list[str] = []
-        for event in life(call_id, agent_id, ends=ends):
+        for event in events:
             moment = datetime.now(UTC) + self.skew  # the sender's own clock
             ids.append(f"{call_id}.{event['event']}")
             self._send(http, event | {"eventId": ids[-1], "occurredAt": moment.isoformat()})
         with self._lived:
             self.sent[call_id] = ids
-            if not ends:
+            if events[-1]["event"] != "call_ended":
                 self.still_open.append(call_id)
             self._lived.notify_all()
 
     def _send(self, http: httpx.Client, event: Json) -> None:
-        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        give_up_at = time.monotonic() + SIGNAL_SECONDS
         while True:
             try:
                 answer = http.post(f"{self.cloud.status['api']}/api/events", json=event)
@@ -79,10 +85,9 @@ class Load:
             self._stopping.wait(0.1)
 
 
-def life(call_id: str, agent_id: str, *, ends: bool = True) -> list[Json]:
-    queue = QUEUES[hash(call_id) % len(QUEUES)]
+def life(call_id: str, agent_id: str, queue_id: str, *, ends: bool = True) -> list[Json]:
     steps: list[Json] = [
-        {"event": "call_initiated", "type": "voice", "queueId": queue},
+        {"event": "call_initiated", "type": "voice", "queueId": queue_id},
         {"event": "call_routed", "agentId": agent_id, "routingTime": 1},
         {"event": "call_answered", "waitTime": 2},
         {"event": "call_hold", "holdDuration": 3},
@@ -94,8 +99,8 @@ def life(call_id: str, agent_id: str, *, ends: bool = True) -> list[Json]:
 class Follower:
     """A client on a socket, in a thread of its own, which nobody reloads by hand."""
 
-    def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
+    def __init__(self, cloud: Cloud, queues: list[str]) -> None:
+        self._cloud, self._queues = cloud, queues
         self._changed = threading.Condition()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._follow()), daemon=True)
@@ -103,8 +108,9 @@ class Follower:
     async def _follow(self) -> None:
         self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
         status = self._cloud.status
-        async with Api(status["api"], status["token"], patience_seconds=PATIENCE_SECONDS) as api:
-            self.feed = Feed(api, status["websocket"], status["token"], [f"queue:{queue}" for queue in QUEUES])
+        async with Api(status["api"], status["token"], patience_seconds=SIGNAL_SECONDS) as api:
+            topics = [f"queue:{queue}" for queue in self._queues]
+            self.feed = Feed(api, status["websocket"], status["token"], topics)
             following = asyncio.create_task(self._take_news())
             await self._stopped.wait()
             following.cancel()
@@ -120,58 +126,49 @@ class Follower:
 
     def start(self) -> None:
         self._thread.start()
-        assert self._ready.wait(30), "subscribed"
+        assert self._ready.wait(SIGNAL_SECONDS), "subscribed"
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stopped.set)
-        self._thread.join(10)
+        self._thread.join(SIGNAL_SECONDS)
 
     def converge(self) -> None:
         """Wait until the picture is what REST says; nothing but the feed may bring it there."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + SIGNAL_SECONDS
         with self._changed:
-            while (told := self._told()) != (live := self._live()):
-                assert time.monotonic() < deadline, _difference(told, live)
+            while (shown := dict(self.feed.picture.calls)) != (live := self._cloud.live_calls(*self._queues)):
+                assert time.monotonic() < deadline, _difference(shown, live)
                 self._changed.wait(1)
 
-    def _told(self) -> dict[str, Json]:
-        return dict(self.feed.picture.calls)
 
-    def _live(self) -> dict[str, Json]:
-        return {call_id: call for call_id, call in self._cloud.live_calls().items() if call["queueId"] in QUEUES}
-
-
-def _difference(told: dict[str, Json], live: dict[str, Json]) -> dict[str, tuple[Json | None, Json | None]]:
-    keys = told.keys() | live.keys()
-    return {key: (told.get(key), live.get(key)) for key in keys if told.get(key) != live.get(key)}
+def _difference(shown: dict[str, Json], live: dict[str, Json]) -> dict[str, tuple[Json | None, Json | None]]:
+    keys = shown.keys() | live.keys()
+    return {key: (shown.get(key), live.get(key)) for key in keys if shown.get(key) != live.get(key)}
 
 
 @contextmanager
 def loaded(cloud: Cloud, skew: timedelta = timedelta()) -> Iterator[Load]:
     """Load while the fault happens inside; then everything sent must be on record once, and the client agree."""
-    load, follower = Load(cloud, skew), Follower(cloud)
-    run = next(_runs)
-    senders = [
-        threading.Thread(target=load._send_lives, args=(f"load-{run}-{n}",), daemon=True) for n in range(SENDERS)
-    ]
+    queues = [cloud.new_queue() for _ in range(2)]
+    load, follower = Load(cloud, queues, skew), Follower(cloud, queues)
+    senders = [threading.Thread(target=load.send_lives, daemon=True) for _ in range(SENDERS)]
     follower.start()
     try:
         for sender in senders:
             sender.start()
-        load.live_on(5)
+        load.live_on(SENDERS)
         yield load
-        load.live_on(5)
-        load._stopping.set()
+        load.live_on(SENDERS)
+        load.stop()
         for sender in senders:
-            sender.join(PATIENCE_SECONDS)
+            sender.join(SIGNAL_SECONDS)
         assert load.refused == []
         assert_recorded_once(cloud, load)
         follower.converge()
     finally:
-        load._stopping.set()
+        load.stop()
         follower.stop()
-        for call_id in load.still_open:
-            cloud.post("call_ended", call_id, endReason="failed", duration=0)
+        cloud.end_calls(*load.still_open)
 
 
 def assert_recorded_once(cloud: Cloud, load: Load) -> None:

@@ -10,8 +10,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 
 from shared.contracts import openapi
-from tests.journeys.test_page import browser  # noqa: F401 - a fixture
-from tests.journeys.test_views import failings
+from tests.journeys.pages import failings
 from tests.support.cloud import Cloud, Json
 
 DESCRIBED: Json = orjson.loads(openapi.document())
@@ -24,7 +23,7 @@ WITH_BODY = [
 
 
 @pytest.fixture
-def page(browser: Browser, cloud: Cloud) -> Iterator[Page]:  # noqa: F811
+def page(browser: Browser, cloud: Cloud) -> Iterator[Page]:
     """With an administrator's token. It asks this API only, and its policy blocks nothing that it needs."""
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     asked: set[str] = set()

@@ -3,23 +3,13 @@
 import os
 import subprocess
 
-from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from shared.adapters import tokens
-from shared.usecases.permissions import Role
-from tests.journeys.test_page import browser  # noqa: F401 - a fixture
-from tests.journeys.test_views import failings
+from tests.journeys.pages import DESK, PHONE, failings
 from tests.support.cloud import COMMAND_SECONDS, Cloud
 
-PHONE: ViewportSize = {"width": 390, "height": 844}
-DESK: ViewportSize = {"width": 1280, "height": 800}
 
-
-def token_for(cloud: Cloud, role: Role, queue_id: str) -> str:
-    return tokens.mint((cloud.home / "secrets" / "token-key").read_text().strip(), role=role, queues=(queue_id,))
-
-
-def open_page(browser: Browser, cloud: Cloud, token: str) -> Page:  # noqa: F811
+def open_page(browser: Browser, cloud: Cloud, token: str) -> Page:
     page = browser.new_page(viewport=DESK, permissions=["clipboard-read", "clipboard-write"])
     page.goto(f"{cloud.status['dashboard'].split('#')[0]}#token={token}")
     return page
@@ -43,9 +33,9 @@ def run(command: str, token: str) -> None:
     )
 
 
-def test_the_copied_commands_create_a_queue_and_a_call(browser: Browser, cloud: Cloud) -> None:  # noqa: F811
+def test_the_copied_commands_create_a_queue_and_a_call(browser: Browser, cloud: Cloud) -> None:
     queue_id, call_id = f"new-{cloud.name}", cloud.new_call_id()
-    token = token_for(cloud, "admin", queue_id)
+    token = cloud.token(queue_id)
     page = open_page(browser, cloud, token)
     expect(page.get_by_test_id("first-steps")).to_be_visible()
     expect(page.get_by_test_id("connection")).to_have_attribute("data-state", "live")
@@ -63,8 +53,8 @@ def test_the_copied_commands_create_a_queue_and_a_call(browser: Browser, cloud: 
     cloud.end_calls(call_id)
 
 
-def test_a_supervisor_sees_whom_to_ask_for_a_queue(browser: Browser, cloud: Cloud) -> None:  # noqa: F811
-    page = open_page(browser, cloud, token_for(cloud, "supervisor", f"missing-{cloud.name}"))
+def test_a_supervisor_sees_whom_to_ask_for_a_queue(browser: Browser, cloud: Cloud) -> None:
+    page = open_page(browser, cloud, cloud.token(f"missing-{cloud.name}", role="supervisor"))
     expect(page.get_by_test_id("ask-administrator")).to_contain_text("Ask your Switchboard administrator")
     expect(page.get_by_test_id("first-steps")).to_have_count(0)
     page.close()

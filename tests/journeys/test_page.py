@@ -3,70 +3,29 @@
 import re
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, WebSocketRoute, expect, sync_playwright
+from playwright.sync_api import Page, expect
 from websockets.sync.client import ClientConnection
 
-from infra.toolchain.chromium import find
-from shared.adapters import tokens
-from tests.journeys.test_one_call import LIFE
+from tests.journeys.pages import SIGNAL_MS, Network, live
+from tests.journeys.test_one_call import steps_of
 from tests.support.cloud import Cloud, receive
 
-PATIENCE_MS = 60_000  # a signal is waited for; a busy machine is no failure
-expect.set_options(timeout=PATIENCE_MS)
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+NewPage = Callable[[], Page]
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = find()
-    assert chromium, "Chromium is missing: `make test` installs it where it may"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(chromium), args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-class Lines:
-    """Stands between a page and the feed: cuts the page's line, and lets none in while it is shut."""
-
-    def __init__(self, page: Page) -> None:
-        self.is_open = True
-        self.let_in = 0
-        self._ends: list[WebSocketRoute] = []
-        page.route_web_socket(re.compile("."), self._connect)
-
-    def _connect(self, line: WebSocketRoute) -> None:
-        if self.is_open:
-            self.let_in += 1
-            self._ends += [line, line.connect_to_server()]
-        else:
-            line.close(code=1013)
-
-    def cut(self) -> None:
-        for end in self._ends:
-            end.close(code=1001)
-        self._ends.clear()
-
-
-@pytest.fixture
-def page(browser: Browser, cloud: Cloud) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
-    page.goto(cloud.status["dashboard"])
-    yield page
-    page.close()
-
-
-def test_the_page_opens_signed_in_and_follows_a_call_through_its_life(page: Page, cloud: Cloud) -> None:
-    expect(page.locator("[data-connection=live]").first).to_be_visible()
+def test_the_page_opens_signed_in_and_follows_a_call_through_its_life(
+    page: Page, cloud: Cloud, queue: str, agent: str
+) -> None:
     call_id = cloud.new_call_id()
     row = page.locator(f"[data-call-id={call_id}]")
-    for event, fields, status in LIFE[:-1]:
+    *steps, last = steps_of(queue, agent)
+    for event, fields, status in steps:
         version = cloud.post(event, call_id, **fields).json()["call"]["version"]
         expect(row).to_have_attribute("data-status", status)
         expect(row).to_have_attribute("data-version", str(version))
@@ -75,197 +34,190 @@ def test_the_page_opens_signed_in_and_follows_a_call_through_its_life(page: Page
     history = page.get_by_test_id("timeline")
     for words in ("Call came in", "Answered"):
         expect(history).to_contain_text(words)
-    cloud.post(*LIFE[-1][:1], call_id, **LIFE[-1][1])
+    event, fields, _ = last
+    cloud.post(event, call_id, **fields)
     expect(row).to_have_count(0)
 
 
-def test_the_page_shows_the_floor_that_rest_tells(page: Page, cloud: Cloud) -> None:
+def test_the_page_shows_the_floor_that_rest_tells(page: Page, cloud: Cloud, queue: str) -> None:
     call_ids = {cloud.new_call_id() for _ in range(5)}
     for call_id in call_ids:
-        cloud.post("call_initiated", call_id, type="voice", queueId="legal_spanish")
+        cloud.post("call_initiated", call_id, type="voice", queueId=queue)
     for call_id in call_ids:
         expect(page.locator(f"[data-call-id={call_id}]")).to_be_visible()
     shown = {
         (row.get_attribute("data-call-id"), row.get_attribute("data-status"))
         for row in page.locator("[data-call-id]").all()
     }
-    assert shown == {(call["id"], call["status"]) for call in cloud.live_calls().values()}
+    assert shown == {(call["id"], call["status"]) for call in cloud.live_calls(queue).values()}
     for call_id in call_ids:
-        cloud.post("call_ended", call_id, endReason="abandoned", duration=0)
+        cloud.end_calls(call_id)
         expect(page.locator(f"[data-call-id={call_id}]")).to_have_count(0)
 
 
-def test_without_a_token_the_page_asks_for_one_and_shows_nothing(browser: Browser, cloud: Cloud) -> None:
-    page = browser.new_page()
+def test_without_a_token_the_page_asks_for_one_and_shows_nothing(new_page: NewPage, cloud: Cloud) -> None:
+    page = new_page()
     page.goto(cloud.status["dashboard"].split("#")[0])
     expect(page.get_by_test_id("sign-in")).to_be_visible()
     expect(page.locator("[data-call-id]")).to_have_count(0)
-    page.close()
 
 
-def live(page: Page) -> None:
-    expect(page.locator("[data-connection=live]").first).to_be_visible()
-
-
-def end(cloud: Cloud, *call_ids: str) -> None:
-    for call_id in call_ids:
-        cloud.post("call_ended", call_id, endReason="failed", duration=0)
-
-
-def test_after_a_cut_the_page_is_told_what_it_missed(browser: Browser, cloud: Cloud) -> None:
-    page = browser.new_page()
-    lines = Lines(page)
-    page.goto(cloud.status["dashboard"])
+def test_after_a_cut_the_page_is_told_what_it_missed(new_page: NewPage, cloud: Cloud, queue: str, agent: str) -> None:
+    page = new_page()
+    network = Network(page)
+    page.goto(cloud.dashboard(queue))
     live(page)
     offered, ended, begun = (cloud.new_call_id() for _ in range(3))
     for call_id in (offered, ended):
-        cloud.post("call_initiated", call_id, type="voice", queueId="legal_spanish")
+        cloud.post("call_initiated", call_id, type="voice", queueId=queue)
         expect(page.locator(f"[data-call-id={call_id}]")).to_be_visible()
 
-    lines.is_open = False
-    lines.cut()
+    network.is_open = False
+    network.cut()
     expect(page.locator("[data-connection=live]")).to_have_count(0)
     # From here on no list is read: what the page shows of what follows, the feed has sent again.
     page.route(re.compile(r"/api/calls\?"), lambda route: route.abort())
-    cloud.post("call_routed", offered, agentId="interpreter-10", routingTime=1)
-    end(cloud, ended)
-    cloud.post("call_initiated", begun, type="voice", queueId="legal_spanish")
-    lines.is_open = True
+    cloud.post("call_routed", offered, agentId=agent, routingTime=1)
+    cloud.end_calls(ended)
+    cloud.post("call_initiated", begun, type="voice", queueId=queue)
+    network.is_open = True
     expect(page.locator(f"[data-call-id={offered}]")).to_have_attribute("data-state", "ringing")
     expect(page.locator(f"[data-call-id={ended}]")).to_have_count(0)
     expect(page.locator(f"[data-call-id={begun}]")).to_be_visible()
     live(page)
-    page.close()
-    end(cloud, offered, begun)
+    cloud.end_calls(offered, begun)
 
 
-def test_where_sockets_are_refused_the_page_polls_and_says_so(browser: Browser, cloud: Cloud) -> None:
-    page = browser.new_page()
-    nobody = {"api": cloud.status["api"], "websocket": "ws://127.0.0.1:9"}
-    page.route(re.compile("config.json"), lambda route: route.fulfill(json=nobody))
-    page.goto(cloud.status["dashboard"])
+def test_where_sockets_are_refused_the_page_polls_and_says_so(new_page: NewPage, cloud: Cloud, queue: str) -> None:
+    page = new_page()
+    refused = {"api": cloud.status["api"], "websocket": "ws://127.0.0.1:9"}
+    page.route(re.compile("config.json"), lambda route: route.fulfill(json=refused))
+    page.goto(cloud.dashboard(queue))
     expect(page.locator("[data-connection=polling]").first).to_be_visible()
     call_id = cloud.new_call_id()
     row = page.locator(f"[data-call-id={call_id}]")
-    cloud.post("call_initiated", call_id, type="voice", queueId="legal_english")
+    cloud.post("call_initiated", call_id, type="voice", queueId=queue)
     expect(row).to_be_visible()
-    end(cloud, call_id)
+    cloud.end_calls(call_id)
     expect(row).to_have_count(0)
-    page.close()
 
 
-def test_a_token_that_expires_ends_the_session_and_another_resumes_it(browser: Browser, cloud: Cloud) -> None:
-    page = browser.new_page()
-    key = (cloud.home / "secrets" / "token-key").read_text().strip()
-    short = tokens.mint(key, role="supervisor", ttl_seconds=3)
+def test_a_token_that_expires_ends_the_session_and_another_resumes_it(
+    new_page: NewPage, cloud: Cloud, queue: str
+) -> None:
+    page = new_page()
+    short = cloud.token(queue, role="supervisor", ttl_seconds=3)
     page.goto(f"{cloud.status['dashboard'].split('#')[0]}#token={short}")
     expect(page.get_by_test_id("sign-in")).to_have_attribute("data-reason", "session_ended")
     expect(page.locator("[data-call-id]")).to_have_count(0)
-    page.get_by_label("Token").fill(cloud.status["token"])
+    page.get_by_label("Token").fill(cloud.token(queue))
     page.keyboard.press("Enter")
     live(page)
-    page.close()
 
 
-def test_when_nothing_answers_the_picture_stays_and_says_its_age(browser: Browser, cloud: Cloud) -> None:
-    page = browser.new_page()
-    lines = Lines(page)
+def test_when_nothing_answers_the_picture_stays_and_says_its_age(new_page: NewPage, cloud: Cloud, queue: str) -> None:
+    page = new_page()
+    network = Network(page)
     call_id = cloud.new_call_id()
     row = page.locator(f"[data-call-id={call_id}]")
-    cloud.post("call_initiated", call_id, type="voice", queueId="legal_english")
-    page.goto(cloud.status["dashboard"])
+    cloud.post("call_initiated", call_id, type="voice", queueId=queue)
+    page.goto(cloud.dashboard(queue))
     live(page)
     expect(row).to_be_visible()
     page.route(re.compile("/api/"), lambda route: route.fulfill(status=500, body="{}"))
-    lines.is_open = False
-    lines.cut()
+    network.is_open = False
+    network.cut()
     expect(page.get_by_test_id("connection")).to_have_attribute("data-state", "offline")
     expect(row).to_be_visible()
     expect(page.get_by_test_id("age")).to_contain_text("ago")
 
-    end(cloud, call_id)
+    cloud.end_calls(call_id)
     page.unroute_all()
-    lines.is_open = True
+    network.is_open = True
     expect(row).to_have_count(0)
     live(page)
-    page.close()
 
 
-def test_an_api_that_never_answered_leaves_no_floor_that_looks_empty(browser: Browser, cloud: Cloud) -> None:
-    page = browser.new_page()
-    Lines(page).is_open = False
+def test_an_api_that_never_answered_leaves_no_floor_that_looks_empty(
+    new_page: NewPage, cloud: Cloud, queue: str
+) -> None:
+    page = new_page()
+    Network(page).is_open = False
     page.route(re.compile("/api/"), lambda route: route.fulfill(status=500, body="{}"))
-    page.goto(cloud.status["dashboard"])
+    page.goto(cloud.dashboard(queue))
     expect(page.get_by_test_id("unreachable")).to_be_visible()
     expect(page.get_by_test_id("empty")).to_have_count(0)
-    page.close()
 
 
-IS_WHAT_REST_TELLS = """async ([api, token]) => {
-    const told = []
+SHOWS_WHAT_REST_RETURNS = """async ([api, token]) => {
+    const calls = []
     let cursor = ""
     do {
         const address = `${api}/api/calls?status=waiting,active,on_hold&limit=500${cursor}`
         const answer = await fetch(address, { headers: { authorization: `Bearer ${token}` } })
         const { data, nextCursor } = await answer.json()
-        told.push(...data)
+        calls.push(...data)
         cursor = nextCursor === null ? null : `&cursor=${encodeURIComponent(nextCursor)}`
     } while (cursor !== null)
     const text = (calls) => calls.map(({ id, status, version }) => `${id} ${status} ${version}`).sort().join()
-    return told.length > 0 && text(told) === text(switchboard.floor())
+    return calls.length > 0 && text(calls) === text(switchboard.floor())
 }"""
 
 
-CUTS = 3
-
-
-def test_two_browsers_show_the_floor_of_rest_after_three_cuts_each(
-    browser: Browser, cloud: Cloud, tmp_path: Path, request: pytest.FixtureRequest
+@pytest.mark.parametrize(
+    ("pages", "cuts", "between"),
+    [(1, 1, 5), pytest.param(2, 3, 12, marks=pytest.mark.deep)],
+    ids=["one page, one cut", "two pages, three cuts each"],
+)
+def test_pages_show_the_floor_of_rest_after_cuts(
+    new_page: NewPage, cloud: Cloud, tmp_path: Path, pages: int, cuts: int, between: int
 ) -> None:
-    seconds: int = request.config.getoption("--simulate-seconds")  # pyright: ignore[reportAssignmentType] - it has a default
-    sides: list[tuple[Page, Lines]] = []
-    for _ in range(2):
-        page = browser.new_page()
-        sides.append((page, Lines(page)))
-        page.goto(cloud.status["dashboard"])
+    """So many callers arrive before the first cut, between cuts, and after the last one."""
+    queues = [cloud.new_queue() for _ in range(2)]
+    for _ in range(3):
+        cloud.new_agent(*queues)
+    sides: list[tuple[Page, Network]] = []
+    for _ in range(pages):
+        page = new_page()
+        sides.append((page, Network(page)))
+        page.goto(cloud.dashboard(*queues))
         live(page)
-    topics = [f"queue:{queue['id']}" for queue in cloud.get("/api/queues")["data"]]
-    cuts = sides * CUTS
-    between = 2 * seconds // (len(cuts) + 1)  # of the two callers a second
-    with cloud.socket(*topics) as socket, simulation(cloud, tmp_path / "simulate.log", per_minute=120):
-        heard = callers(socket)
-        for page, lines in cuts:
-            assert len(list(islice(heard, between))) == between
+    topics = [f"queue:{queue}" for queue in queues]
+    with cloud.socket(*topics) as socket, simulation(cloud, tmp_path / "simulate.log", queues):
+        arrivals = callers(socket)
+        for page, network in sides * cuts:
+            assert len(list(islice(arrivals, between))) == between
             live(page)
-            lines.cut()
-        assert len(list(islice(heard, between))) == between
-    for page, lines in sides:
+            network.cut()
+        assert len(list(islice(arrivals, between))) == between
+    for page, network in sides:
+        token = cloud.token(*queues)
         page.wait_for_function(
-            IS_WHAT_REST_TELLS, arg=[cloud.status["api"], cloud.status["token"]], timeout=PATIENCE_MS, polling=300
+            SHOWS_WHAT_REST_RETURNS, arg=[cloud.status["api"], token], timeout=SIGNAL_MS, polling=300
         )
         live(page)
-        assert lines.let_in > CUTS
-        page.close()
-    end(cloud, *cloud.live_calls())
+        assert network.connections > cuts
+    cloud.end_calls(*cloud.live_calls(*queues))
 
 
 @contextmanager
-def simulation(cloud: Cloud, report: Path, per_minute: int) -> Iterator[None]:
-    """A floor that is played until the test has heard enough; its calls stay open."""
-    command = cloud.command("simulate", "--calls-per-minute", str(per_minute), "--leave-open")
+def simulation(cloud: Cloud, report: Path, queues: list[str]) -> Iterator[None]:
+    """Two calls a second, until the test has heard enough; the calls stay open."""
+    token = cloud.token(*queues)  # it moves no other queue's agents
+    command = cloud.command("simulate", "--calls-per-minute", "120", "--leave-open", "--token", token)
     with report.open("w") as log:
         playing = subprocess.Popen(command, env=cloud.environment, stdout=log, stderr=log)
     try:
         yield
         playing.send_signal(signal.SIGINT)
-        assert playing.wait(timeout=PATIENCE_MS / 1000) == 0, report.read_text()
+        assert playing.wait(timeout=SIGNAL_MS / 1000) == 0, report.read_text()
     finally:
         playing.kill()
         playing.wait()
 
 
 def callers(socket: ClientConnection) -> Iterator[str]:
-    """Each that calls, as the feed tells of it; a frame may tell of many."""
+    """Each call that comes in, as the feed reports it. A frame may report many."""
     while True:
-        frame = receive(socket, lambda frame: frame["type"] == "update", seconds=PATIENCE_MS / 1000)
+        frame = receive(socket, lambda frame: frame["type"] == "update")
         yield from (event["callId"] for event in frame["events"] if event["type"] == "call_initiated")

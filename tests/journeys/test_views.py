@@ -2,85 +2,81 @@
 
 import json
 import re
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Literal
+from collections.abc import Callable
 
-import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, expect
+from playwright.sync_api import Page, expect
 
-from tests.journeys.test_page import browser  # noqa: F401 - a fixture
+from tests.journeys.pages import live, show
 from tests.support.cloud import Cloud
 
-AXE = Path(__file__).parents[2] / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
-VIEWS = ("floor", "floor?group=language", "agents", "figures", "alerts", "letters", "calls?flag=short_call")
+NewPage = Callable[[], Page]
 
 
-@pytest.fixture
-def page(browser: Browser, cloud: Cloud) -> Iterator[Page]:  # noqa: F811
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
-    page.goto(cloud.status["dashboard"])
-    expect(page.locator("[data-connection=live]").first).to_be_visible()
-    yield page
-    page.close()
+def call_that_was_short(cloud: Cloud, queue: str, agent: str) -> str:
+    """A call that lasted three seconds. Returns its id."""
+    call_id = cloud.new_call_id()
+    cloud.post("call_initiated", call_id, type="voice", queueId=queue)
+    cloud.post("call_routed", call_id, agentId=agent, routingTime=1)
+    cloud.post("call_answered", call_id, waitTime=2)
+    cloud.post("call_ended", call_id, endReason="completed", duration=3)
+    return call_id
 
 
-def show(page: Page, address: str) -> None:
-    page.evaluate("address => { location.hash = address }", f"#/{address}")
-    expect(page.locator(f"[data-view={address.split('?')[0]}]")).to_be_visible()
-
-
-def test_a_filter_lives_in_the_address_and_shows_its_calls_only(page: Page, cloud: Cloud) -> None:
-    spanish, english = cloud.new_call_id(), cloud.new_call_id()
-    cloud.post("call_initiated", spanish, type="voice", queueId="medical_spanish")
-    cloud.post("call_initiated", english, type="voice", queueId="medical_english")
-    expect(page.locator(f"[data-call-id={english}]")).to_be_visible()
+def test_a_filter_lives_in_the_address_and_shows_its_calls_only(new_page: NewPage, cloud: Cloud) -> None:
+    queues = {language: cloud.new_queue(language) for language in ("es", "en")}
+    page = new_page()
+    page.goto(cloud.dashboard(*queues.values()))
+    live(page)
+    calls = {language: cloud.new_call_id() for language in queues}
+    for language, call_id in calls.items():
+        cloud.post("call_initiated", call_id, type="voice", queueId=queues[language])
+    english = page.locator(f"[data-call-id={calls['en']}]")
+    expect(english).to_be_visible()
     page.locator("[data-testid=language-card][data-language=es]").click()
-    expect(page.locator(f"[data-call-id={english}]")).to_have_count(0)
+    expect(english).to_have_count(0)
     expect(page).to_have_url(re.compile(r"#/floor\?language=es$"))
     page.reload()
-    expect(page.locator(f"[data-call-id={spanish}]")).to_be_visible()
-    expect(page.locator(f"[data-call-id={english}]")).to_have_count(0)
-    for call_id in (spanish, english):
+    expect(page.locator(f"[data-call-id={calls['es']}]")).to_be_visible()
+    expect(english).to_have_count(0)
+    cloud.end_calls(*calls.values())
+
+
+def test_a_figure_opens_the_calls_that_it_counts(page: Page, cloud: Cloud, queue: str) -> None:
+    call_ids = [cloud.new_call_id() for _ in range(2)]
+    for call_id in call_ids:
+        cloud.post("call_initiated", call_id, type="voice", queueId=queue)
         cloud.post("call_ended", call_id, endReason="abandoned", duration=0)
-
-
-def test_a_figure_opens_the_calls_that_it_counts(page: Page, cloud: Cloud) -> None:
-    call_id = cloud.new_call_id()
-    cloud.post("call_initiated", call_id, type="voice", queueId="legal_english")
-    cloud.post("call_ended", call_id, endReason="abandoned", duration=0)
-    show(page, "figures?queue=legal_english")
+    show(page, f"figures?queue={queue}")
     offered = page.get_by_test_id("figure-offered")
-    expect(offered).not_to_have_attribute("data-value", "0")
-    count = int(offered.get_attribute("data-value") or 0)
+    expect(offered).to_have_attribute("data-value", "2")
     expect(page.get_by_test_id("chart").locator("canvas")).to_have_count(3)
     offered.click()
-    expect(page.get_by_test_id("found-call")).to_have_count(count)
-    page.locator(f"[data-call-id={call_id}] button").click()
+    expect(page.get_by_test_id("found-call")).to_have_count(2)
+    page.locator(f"[data-call-id={call_ids[0]}] button").click()
     expect(page.get_by_test_id("timeline")).to_contain_text("Call came in")
 
 
-def test_an_agent_s_state_follows_and_a_short_call_is_counted_on_him(page: Page, cloud: Cloud) -> None:
-    call_id, agent_id = cloud.new_call_id(), "interpreter-12"
+def test_an_agent_s_state_follows_and_a_short_call_is_counted_on_him(
+    page: Page, cloud: Cloud, queue: str, agent: str
+) -> None:
+    call_id = cloud.new_call_id()
     show(page, "agents")
-    row = page.locator(f"[data-agent-id={agent_id}]").first
-    cloud.post("call_initiated", call_id, type="voice", queueId="medical_spanish")
-    cloud.post("call_routed", call_id, agentId=agent_id, routingTime=1)
+    row = page.locator(f"[data-agent-id={agent}]").first
+    cloud.post("call_initiated", call_id, type="voice", queueId=queue)
+    cloud.post("call_routed", call_id, agentId=agent, routingTime=1)
     expect(row).to_have_attribute("data-status", "offered")
     cloud.post("call_answered", call_id, waitTime=2)
     expect(row).to_have_attribute("data-status", "on_call")
     cloud.post("call_ended", call_id, endReason="completed", duration=3)
     page.reload()
-    expect(page.get_by_test_id("bars-shortCalls").locator(f"[data-agent-id={agent_id}]")).to_be_visible()
+    expect(page.get_by_test_id("bars-shortCalls").locator(f"[data-agent-id={agent}]")).to_be_visible()
 
 
-def test_a_short_call_raises_an_alert_until_somebody_has_seen_to_it(page: Page, cloud: Cloud) -> None:
-    call_id = cloud.new_call_id()
+def test_a_short_call_raises_an_alert_until_somebody_has_seen_to_it(
+    page: Page, cloud: Cloud, queue: str, agent: str
+) -> None:
     show(page, "alerts")
-    cloud.post("call_initiated", call_id, type="voice", queueId="medical_spanish")
-    cloud.post("call_routed", call_id, agentId="interpreter-11", routingTime=1)
-    cloud.post("call_answered", call_id, waitTime=2)
-    cloud.post("call_ended", call_id, endReason="completed", duration=3)
+    call_id = call_that_was_short(cloud, queue, agent)
     alert = page.locator(f"[data-testid=alert][data-call-id={call_id}]")
     expect(alert).to_have_attribute("data-kind", "short_call")
     alert.get_by_test_id("acknowledge").click()
@@ -89,60 +85,29 @@ def test_a_short_call_raises_an_alert_until_somebody_has_seen_to_it(page: Page, 
     expect(alert).to_be_visible()
 
 
-def test_who_acknowledges_by_keys_goes_on_with_the_next_alert(page: Page, cloud: Cloud) -> None:
-    for _ in range(2):
-        call_id = cloud.new_call_id()
-        cloud.post("call_initiated", call_id, type="voice", queueId="legal_english")
-        cloud.post("call_routed", call_id, agentId="interpreter-10", routingTime=1)
-        cloud.post("call_answered", call_id, waitTime=2)
-        cloud.post("call_ended", call_id, endReason="completed", duration=3)
-    show(page, "alerts?queue=legal_english&kind=short_call")
-    buttons = page.get_by_test_id("acknowledge")
-    expect(buttons).to_have_count(2)
-    buttons.first.press("Enter")
-    expect(buttons).to_have_count(1)
-    expect(buttons).to_be_focused()
-    buttons.press("Enter")
-    expect(page.locator("#content")).to_be_focused()
-
-
-def test_a_queue_s_long_name_leaves_its_thresholds_in_sight(page: Page, cloud: Cloud) -> None:
-    named = [{**queue, "name": "Donaudampfschifffahrt" * 6} for queue in cloud.get("/api/queues")["data"]]
-    page.route(re.compile("/api/queues$"), lambda route: route.fulfill(json={"data": named}))
-    page.reload()
+def test_a_queue_s_long_name_leaves_its_thresholds_in_sight(new_page: NewPage, cloud: Cloud) -> None:
+    queues = [cloud.new_queue(name="Donaudampfschifffahrt" * 6) for _ in range(4)]
+    page = new_page()
+    page.goto(cloud.dashboard(*queues))
     show(page, "alerts")
-    expect(page.get_by_test_id("threshold-wait-legal_spanish")).to_be_in_viewport(ratio=1)
+    expect(page.get_by_test_id(f"threshold-wait-{queues[1]}")).to_be_in_viewport(ratio=1)
 
 
-def test_a_queue_beyond_its_threshold_alarms(page: Page, cloud: Cloud) -> None:
+def test_a_queue_beyond_its_threshold_alarms(page: Page, cloud: Cloud, queue: str) -> None:
     call_id = cloud.new_call_id()
-    show(page, "alerts?queue=legal_spanish")
-    page.get_by_test_id("threshold-waiting-legal_spanish").fill("0")
-    page.get_by_test_id("threshold-waiting-legal_spanish").blur()
-    cloud.post("call_initiated", call_id, type="voice", queueId="legal_spanish")
+    show(page, f"alerts?queue={queue}")
+    threshold = page.get_by_test_id(f"threshold-waiting-{queue}")
+    threshold.fill("0")
+    threshold.blur()
+    cloud.post("call_initiated", call_id, type="voice", queueId=queue)
     alarm = page.locator("[data-testid=alert][data-kind=queue_waiting]")
     expect(alarm).to_have_attribute("data-open", "true")
     cloud.post("call_ended", call_id, endReason="abandoned", duration=0)
     expect(alarm).to_have_attribute("data-open", "false")
 
 
-def test_forced_colours_leave_the_cursor_a_line_and_a_state_its_colour(browser: Browser, cloud: Cloud) -> None:  # noqa: F811
-    call_id = cloud.new_call_id()
-    cloud.post("call_initiated", call_id, type="voice", queueId="legal_spanish")
-    page = browser.new_page(forced_colors="active")
-    page.goto(cloud.status["dashboard"])
-    row = page.locator(f"[data-call-id={call_id}]")
-    expect(row).to_be_visible()
-    page.get_by_test_id("call-list").press("Home")
-    expect(page.locator("[data-cursor=true]")).to_have_css("outline-style", "solid")
-    show(page, "agents")
-    expect(page.locator(".agent-mark[data-status=away]").first).to_have_css("forced-color-adjust", "none")
-    page.close()
-    cloud.post("call_ended", call_id, endReason="abandoned", duration=0)
-
-
-def test_a_phone_that_lets_no_page_notify_leaves_the_page_at_work(browser: Browser, cloud: Cloud) -> None:  # noqa: F811
-    page = browser.new_page()
+def test_a_phone_that_lets_no_page_notify_leaves_the_page_at_work(new_page: NewPage, cloud: Cloud, queue: str) -> None:
+    page = new_page()
     page.add_init_script(
         """Notification = class {
              static permission = "granted";
@@ -150,31 +115,32 @@ def test_a_phone_that_lets_no_page_notify_leaves_the_page_at_work(browser: Brows
              constructor() { throw new TypeError("Illegal constructor"); }
            };"""
     )
-    page.goto(cloud.status["dashboard"])
-    expect(page.locator("[data-connection=live]").first).to_be_visible()
-    show(page, "alerts?queue=legal_english")
+    page.goto(cloud.dashboard(queue))
+    live(page)
+    show(page, f"alerts?queue={queue}")
     page.get_by_test_id("notifications").check()
-    page.get_by_test_id("threshold-waiting-legal_english").fill("0")
-    page.get_by_test_id("threshold-waiting-legal_english").blur()
+    threshold = page.get_by_test_id(f"threshold-waiting-{queue}")
+    threshold.fill("0")
+    threshold.blur()
     call_id = cloud.new_call_id()
-    cloud.post("call_initiated", call_id, type="voice", queueId="legal_english")
+    cloud.post("call_initiated", call_id, type="voice", queueId=queue)
     expect(page.locator("[data-testid=alert][data-kind=queue_waiting]")).to_be_visible()
     expect(page.get_by_test_id("notifications")).not_to_be_checked()
     clock = page.locator(".server-time")
     expect(clock).not_to_have_text(clock.inner_text())
-    page.close()
-    cloud.post("call_ended", call_id, endReason="abandoned", duration=0)
+    cloud.end_calls(call_id)
 
 
 def test_an_api_that_answers_500_leaves_no_number_that_looks_fresh(page: Page) -> None:
-    page.route(re.compile("/api/metrics"), lambda route: route.fulfill(status=500, body="{}"))
+    failing = re.compile("/api/metrics")
+    page.route(failing, lambda route: route.fulfill(status=500, body="{}"))
     show(page, "figures")
     expect(page.get_by_test_id("failed").first).to_be_visible()
-    page.unroute(re.compile("/api/metrics"))
+    page.unroute(failing)
     page.get_by_role("button", name="Try now").first.click()
     expect(page.get_by_test_id("figure-offered")).to_be_visible()
     expect(page.get_by_test_id("read-at")).to_contain_text("ago")
-    page.route(re.compile("/api/metrics"), lambda route: route.fulfill(status=500, body="{}"))
+    page.route(failing, lambda route: route.fulfill(status=500, body="{}"))
     stale = page.get_by_test_id("stale").first
     expect(stale).to_contain_text("cannot be read again")
     expect(stale).not_to_have_text(stale.inner_text())  # its age goes on
@@ -182,148 +148,51 @@ def test_an_api_that_answers_500_leaves_no_number_that_looks_fresh(page: Page) -
     expect(page.get_by_test_id("read-at")).to_have_count(0)
 
 
-def test_a_token_that_is_refused_ends_the_session_until_it_is_given_again(page: Page, cloud: Cloud) -> None:
+def test_a_token_that_is_refused_ends_the_session_until_it_is_given_again(page: Page, cloud: Cloud, queue: str) -> None:
     page.route(re.compile("/api/dead-letters"), lambda route: route.fulfill(status=401, body="{}"))
-    show_letters = page.get_by_test_id("nav-letters")
-    show_letters.click()
+    page.get_by_test_id("nav-letters").click()
     expect(page.get_by_test_id("sign-in")).to_have_attribute("data-reason", "session_ended")
     page.unroute(re.compile("/api/dead-letters"))
-    page.get_by_label("Token").fill(cloud.status["token"])
+    page.get_by_label("Token").fill(cloud.token(queue))
     page.get_by_label("Token").press("Enter")
-    expect(page.locator("[data-connection=live]").first).to_be_visible()
+    live(page)
 
 
-def test_a_call_s_course_shows_who_was_rung_and_what_came_of_it(page: Page, cloud: Cloud) -> None:
-    call_id = cloud.new_call_id()
-    cloud.post("call_initiated", call_id, type="voice", queueId="medical_spanish")
-    cloud.post("call_routed", call_id, agentId="interpreter-11", routingTime=1)
-    cloud.post("call_no_answer", call_id, agentId="interpreter-11")
+def test_a_call_s_course_shows_who_was_rung_and_what_came_of_it(
+    page: Page, cloud: Cloud, queue: str, agent: str
+) -> None:
+    call_id, second = cloud.new_call_id(), f"b-{agent}"  # registered by the first event that names it
+    cloud.post("call_initiated", call_id, type="voice", queueId=queue)
+    cloud.post("call_routed", call_id, agentId=agent, routingTime=1)
+    cloud.post("call_no_answer", call_id, agentId=agent)
     show(page, f"floor?call={call_id}")
     offers = page.get_by_test_id("offers")
-    expect(offers.locator("[data-agent-id=interpreter-11]")).to_have_attribute("data-outcome", "missed")
-    cloud.post("call_routed", call_id, agentId="interpreter-12", routingTime=1)
+    expect(offers.locator(f"[data-agent-id={agent}]")).to_have_attribute("data-outcome", "missed")
+    cloud.post("call_routed", call_id, agentId=second, routingTime=1)
     cloud.post("call_answered", call_id, waitTime=2)
-    expect(offers.locator("[data-agent-id=interpreter-12]")).to_have_attribute("data-outcome", "answered")
+    expect(offers.locator(f"[data-agent-id={second}]")).to_have_attribute("data-outcome", "answered")
     page.locator("[data-event-type=call_no_answer] button").click()
-    expect(page.get_by_test_id("raw-event")).to_contain_text('"interpreter-11"')
-    # Who opens the page afterwards is told by the history.
+    expect(page.get_by_test_id("raw-event")).to_contain_text(f'"{agent}"')
+    # A page that is opened later learns it from the history.
     show(page, "floor")
     page.reload()
     expect(page.locator(f"[data-call-id={call_id}] .missed")).to_be_visible()
     cloud.post("call_ended", call_id, endReason="completed", duration=30)
 
 
-# What can have the focus and is in sight, each with a number by which it is known again; and which of them has it.
-FOCUSABLE = """() => [...document.querySelectorAll("a[href], button, input, select, summary, [tabindex='0']")]
-  .filter((each) => !each.disabled && each.checkVisibility() && !each.matches(".skip"))
-  .map((each, number) => { each.dataset.stop = String(number); return each.dataset.stop })"""
-FOCUSED = """() => {
-  const { activeElement: each } = document
-  const marked = each.matches(".grid") ? each.querySelector("[data-cursor=true]") : each
-  const { outlineStyle, boxShadow } = getComputedStyle(marked ?? each)
-  return [each.dataset.stop ?? null, outlineStyle !== "none" || boxShadow !== "none"]
-}"""
-
-
-@pytest.mark.parametrize("address", VIEWS)
-def test_every_control_is_reached_and_seen_by_keys_alone(page: Page, cloud: Cloud, address: str) -> None:
-    call_id = cloud.new_call_id()
-    cloud.post("call_initiated", call_id, type="voice", queueId="legal_spanish")
-    expect(page.locator(f"[data-call-id={call_id}]")).to_be_visible()
-    show(page, address)
-    expect(page.get_by_test_id("loading")).to_have_count(0)
-    stops = set(page.evaluate(FOCUSABLE))
-    reached: dict[str, bool] = {}
-    for _ in range(4 * len(stops)):  # a date's day, month and year are a stop each
-        page.keyboard.press("Tab")
-        stop, is_seen = page.evaluate(FOCUSED)
-        if stop is not None:
-            reached[stop] = is_seen or reached.get(stop, False)
-    assert set(reached) == stops
-    assert [stop for stop, is_seen in reached.items() if not is_seen] == []
-    cloud.post("call_ended", call_id, endReason="abandoned", duration=0)
-
-
-def test_a_call_is_found_opened_and_closed_by_keys_alone(page: Page, cloud: Cloud) -> None:
-    call_ids = [cloud.new_call_id() for _ in range(2)]
-    for call_id in call_ids:
-        cloud.post("call_initiated", call_id, type="voice", queueId="legal_spanish")
-        expect(page.locator(f"[data-call-id={call_id}]")).to_be_visible()
-    page.keyboard.press("3")
-    expect(page.locator("[data-view=figures]")).to_be_visible()
-    page.keyboard.press("1")
-    page.keyboard.press("/")
-    page.keyboard.type("legal spanish")
-    expect(page.get_by_test_id("call-row")).to_have_count(2)
-    page.get_by_test_id("call-list").focus()
-    page.keyboard.press("End")
-    page.keyboard.press("Enter")
-    expect(page.get_by_test_id("call-panel")).to_contain_text(call_ids[1])
-    page.keyboard.press("ArrowUp")
-    expect(page.get_by_test_id("call-panel")).to_contain_text(call_ids[0])
-    page.keyboard.press("Escape")
-    expect(page.get_by_test_id("call-panel")).to_have_count(0)
-    expect(page.get_by_test_id("call-list")).to_be_focused()
-    for call_id in call_ids:
-        cloud.post("call_ended", call_id, endReason="abandoned", duration=0)
-
-
-ESCAPE_AT_ONCE = """() => new MutationObserver((_, observer) => {
-    if (!document.querySelector("[data-testid=call-panel]")) return;
-    observer.disconnect();
-    document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
-    window.escaped = true;
-}).observe(document.body, { childList: true, subtree: true })"""
-
-
-@pytest.mark.parametrize("width", [1280, 360])
-def test_who_closes_a_call_by_keys_stands_where_it_was_opened(browser: Browser, cloud: Cloud, width: int) -> None:  # noqa: F811
-    call_ids = [cloud.new_call_id() for _ in range(3)]
-    for call_id in call_ids:
-        cloud.post("call_initiated", call_id, type="voice", queueId="legal_spanish")
-        cloud.post("call_ended", call_id, endReason="abandoned", duration=0)
-    page = browser.new_page(viewport={"width": width, "height": 740})
-    page.goto(cloud.status["dashboard"])
-    show(page, "calls?queueId=legal_spanish")
-    opener = page.locator(f"[data-call-id={call_ids[1]}] button")
-    opener.focus()
-    page.evaluate(ESCAPE_AT_ONCE)
-    page.keyboard.press("Enter")
-    page.wait_for_function("window.escaped")
-    expect(page.get_by_test_id("call-panel")).to_have_count(0)
-    expect(opener).to_be_focused()
-    page.keyboard.press("Enter")
-    expect(page.get_by_test_id("call-panel")).to_contain_text(call_ids[1])
-    page.keyboard.press("Escape")
-    expect(page.get_by_test_id("call-panel")).to_have_count(0)
-    expect(opener).to_be_focused()
-    page.close()
-
-
-DESK: ViewportSize = {"width": 1280, "height": 800}
-PHONE: ViewportSize = {"width": 390, "height": 844}
-
-
-def failings(page: Page) -> list[str]:
-    """What axe finds, and whether the page is wider than its window."""
-    expect(page.get_by_test_id("loading")).to_have_count(0)
-    page.evaluate(AXE.read_text())
-    told = page.evaluate("async () => (await axe.run()).violations")
-    too_wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    wide = [f"{too_wide} px too wide"] if too_wide > 0 else []
-    return wide + [f"{each['id']}: {json.dumps(each['nodes'][0]['target'])}" for each in told]
-
-
-def test_a_narrow_phone_shows_whole_what_has_no_place_to_break(browser: Browser, cloud: Cloud) -> None:  # noqa: F811
-    page = browser.new_page(viewport={"width": 360, "height": 740})
+def test_a_narrow_phone_shows_whole_what_has_no_place_to_break(new_page: NewPage, cloud: Cloud, queue: str) -> None:
+    page = new_page()
+    page.set_viewport_size({"width": 360, "height": 740})
     call_id = "c" * 128
     letter = {
         "id": "event-1", "kind": "event", "callId": call_id, "queueId": None, "type": "call_answered",
         "reason": "Its predecessor never came.", "failedAt": "2026-01-31T12:00:00.000Z", "attempts": 1, "body": {},
     }  # fmt: skip
-    told = json.dumps({"data": [letter], "nextCursor": None})
-    page.route(re.compile("/api/dead-letters"), lambda route: route.fulfill(body=told, content_type="application/json"))
-    page.goto(cloud.status["dashboard"])
+    letters = json.dumps({"data": [letter], "nextCursor": None})
+    page.route(
+        re.compile("/api/dead-letters"), lambda route: route.fulfill(body=letters, content_type="application/json")
+    )
+    page.goto(cloud.dashboard(queue))
     show(page, "letters")
     link = page.get_by_test_id("letter").get_by_role("button", name=call_id)
     expect(link).to_be_visible()
@@ -337,56 +206,16 @@ def test_a_narrow_phone_shows_whole_what_has_no_place_to_break(browser: Browser,
     expect(page.get_by_test_id("figure-asa")).to_be_visible()
     cut = "labels => labels.filter(label => label.scrollWidth > label.clientWidth).map(label => label.textContent)"
     assert page.locator(".tile-label:visible").evaluate_all(cut) == []
-    page.close()
 
 
-def test_a_phone_tells_the_day_of_a_call_of_another_one(browser: Browser, cloud: Cloud) -> None:  # noqa: F811
-    call_id, began = cloud.new_call_id(), {"type": "voice", "queueId": "legal_english"}
-    told = {"event": "call_initiated", "callId": call_id, "occurredAt": "1999-08-01T10:00:00Z", **began}
+def test_a_phone_tells_the_day_of_a_call_of_another_one(new_page: NewPage, cloud: Cloud, queue: str) -> None:
+    call_id = cloud.new_call_id()
+    begun = {"event": "call_initiated", "callId": call_id, "occurredAt": "1999-08-01T10:00:00Z"}
     ended = {"event": "call_ended", "callId": call_id, "occurredAt": "1999-08-01T10:00:05Z"}
-    history = [told, {**ended, "endReason": "abandoned", "duration": 0}]
-    cloud.http.post(f"{cloud.status['api']}/api/events", params={"history": "true"}, json=history).raise_for_status()
-    page = browser.new_page(viewport={"width": 360, "height": 740})
-    page.goto(cloud.status["dashboard"])
+    history = [begun | {"type": "voice", "queueId": queue}, ended | {"endReason": "abandoned", "duration": 0}]
+    cloud.http.post("/api/events", params={"history": "true"}, json=history).raise_for_status()
+    page = new_page()
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(cloud.dashboard(queue))
     show(page, f"calls?id={call_id}")
     expect(page.locator(f"[data-call-id={call_id}]").get_by_text("1 Aug 1999")).to_be_visible()
-    page.close()
-
-
-@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_on_any_view_in_any_state(
-    browser: Browser,  # noqa: F811
-    cloud: Cloud,
-    scheme: Literal["light", "dark"],
-    size: ViewportSize,
-) -> None:
-    page = browser.new_page(viewport=size, color_scheme=scheme, reduced_motion="reduce")
-    page.goto(cloud.status["dashboard"].split("#")[0])
-    expect(page.get_by_test_id("sign-in")).to_be_visible()
-    found = {"sign-in": failings(page)}
-    page.goto(cloud.status["dashboard"])
-    expect(page.locator("[data-connection=live]").first).to_be_visible()
-    call_id = cloud.new_call_id()
-    cloud.post("call_initiated", call_id, type="video", queueId="medical_spanish")
-    cloud.post("call_routed", call_id, agentId="interpreter-13", routingTime=1)
-    for address in (*VIEWS, f"floor?call={call_id}"):
-        show(page, address)
-        if "call=" in address:
-            expect(page.get_by_test_id("offers")).to_be_visible()
-        found[address] = failings(page)
-    show(page, "floor")
-    page.get_by_test_id("help").click()
-    found["help"] = failings(page)
-    page.keyboard.press("Escape")
-    page.route(re.compile("/api/"), lambda route: route.fulfill(status=500, body="{}"))
-    for address in ("figures", "letters", "calls?flag=rerouted"):
-        show(page, address)
-        expect(page.get_by_test_id("failed").first).to_be_visible()
-        found[f"{address} failed"] = failings(page)
-    page.reload()
-    show(page, "floor")
-    found["floor failed"] = failings(page)
-    page.close()
-    cloud.post("call_ended", call_id, endReason="abandoned", duration=0)
-    assert {address: told for address, told in found.items() if told} == {}

@@ -21,6 +21,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from infra.local import processes
 from infra.local.home import Home
+from shared.adapters import tokens
+from shared.usecases.permissions import EVERY_QUEUE, Role
 
 Json = dict[str, Any]
 SWITCHBOARD = Path(sys.executable).with_name("switchboard")
@@ -34,18 +36,20 @@ FRAME_SECONDS = 60.0
 class Cloud:
     """One local cloud under a home of its own, driven by the `switchboard` command.
 
-    `home` is its folder. `name` distinguishes the ids that this object makes from those of other test processes.
+    `home` is its folder. `variables` are added to the environment of its commands. `name` distinguishes the ids that
+    this object makes from those of other test processes.
     """
 
     home: Path
-    name: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
+    variables: dict[str, str] = field(default_factory=dict[str, str])
+    name: str = field(default_factory=lambda: uuid.uuid4().hex[:6])
     _numbers: Iterator[int] = field(default_factory=itertools.count, repr=False)
 
     # --- the command ---
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "SWITCHBOARD_HOME": str(self.home), "COLUMNS": "200"}
+        return {**os.environ, "SWITCHBOARD_HOME": str(self.home), "COLUMNS": "200", **self.variables}
 
     def command(self, *arguments: str) -> list[str]:
         return [str(SWITCHBOARD), *arguments]
@@ -64,6 +68,7 @@ class Cloud:
 
     def up(self, *options: str, cwd: Path | None = None) -> str:
         """Start it in the background. Returns what the command printed."""
+        self.close()  # it may get other addresses
         done = self.run("up", "--detach", *options, cwd=cwd)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -73,9 +78,10 @@ class Cloud:
         assert done.returncode == 0, done.stdout + done.stderr
 
     def close(self) -> None:
-        """Close the connections of this object."""
+        """Close the connections of this object, and forget where the cloud is."""
         if client := self.__dict__.pop("http", None):
             client.close()
+        self.__dict__.pop("status", None)
 
     # --- where it is, and what runs ---
 
@@ -86,8 +92,10 @@ class Cloud:
 
     @cached_property
     def status(self) -> Json:
-        """What `switchboard status --json` printed when it was first needed."""
-        return self.read_status()
+        """Where everything is, as the running cloud recorded it when this was first needed."""
+        state = self.files.read_state()
+        assert state.get("ready"), "it is not running"
+        return state
 
     def read_status(self) -> Json:
         """What `switchboard status --json` prints now."""
@@ -148,10 +156,12 @@ class Cloud:
     def live_calls(self, *queues: str) -> dict[str, Json]:
         """The calls in progress, all pages, by id. Of all queues where none is named."""
         calls: dict[str, Json] = {}
-        query = {"status": "waiting,active,on_hold", "limit": 500}
+        query: dict[str, Any] = {"status": "waiting,active,on_hold", "limit": 500}
+        if queues:
+            query["queueId"] = ",".join(queues)
         while True:
             page = self.get("/api/calls", **query)
-            calls |= {call["id"]: call for call in page["data"] if not queues or call["queueId"] in queues}
+            calls |= {call["id"]: call for call in page["data"]}
             if not page["nextCursor"]:
                 return calls
             query["cursor"] = page["nextCursor"]
@@ -174,10 +184,22 @@ class Cloud:
 
     def new_agent(self, *queues: str, languages: tuple[str, ...] = ("es",), status: str = "available") -> str:
         """Set up an agent who serves these queues only. Returns the agent's id."""
-        agent_id = f"agent-{self.name}-{next(self._numbers)}"
-        body = {"name": f"Name of {agent_id}", "languages": list(languages), "queues": list(queues), "status": status}
+        number = next(self._numbers)
+        agent_id = f"agent-{self.name}-{number}"
+        body = {"name": f"Agent {number}", "languages": list(languages), "queues": list(queues), "status": status}
         self.put(f"/api/agents/{agent_id}", body)
         return agent_id
+
+    # --- access ---
+
+    def token(self, *queues: str, role: Role = "admin", ttl_seconds: float = 12 * 3600) -> str:
+        """A token for these queues; for every queue where none is named."""
+        key = self.files.secret("token-key")
+        return tokens.mint(key, role=role, queues=queues or (EVERY_QUEUE,), ttl_seconds=ttl_seconds)
+
+    def dashboard(self, *queues: str) -> str:
+        """The address that opens the dashboard, signed in as an administrator of these queues."""
+        return f"{self.status['dashboard'].partition('#')[0]}#token={self.token(*queues)}"
 
     # --- the feed ---
 

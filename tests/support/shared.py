@@ -14,9 +14,12 @@ from typing import TextIO
 
 import pytest
 
+from infra.local import processes
+from infra.local.home import Home
 from tests.support.cloud import Cloud
 
 FOLDER = "clouds"
+STOP_SECONDS = 300.0
 
 
 def is_main(config: pytest.Config) -> bool:
@@ -48,9 +51,9 @@ def hold(folder: Path) -> TextIO:
 
 
 @contextmanager
-def running(folder: Path, name: str) -> Iterator[Cloud]:
-    """The run's cloud of this name; started if it does not run."""
-    cloud = Cloud(folder / name)
+def running(folder: Path, name: str, **variables: str) -> Iterator[Cloud]:
+    """The run's cloud of this name; started with these variables in its environment if it does not run."""
+    cloud = Cloud(folder / name, variables)
     with locked(folder / f"{name}.starting"):
         if not cloud.is_up():
             _guard(folder, cloud)
@@ -61,12 +64,19 @@ def running(folder: Path, name: str) -> Iterator[Cloud]:
         cloud.close()
 
 
+def stop(folder: Path, name: str) -> None:
+    """Stop the run's cloud of this name, if it runs, and wait for its end."""
+    with locked(folder / f"{name}.starting"):
+        if owner := processes.find(Home(folder / name).read_state().get("owner")):
+            processes.stop([owner], STOP_SECONDS)  # it stops the rest as it ends
+
+
 def stop_all(folder: Path) -> list[str]:
     """Stop the run's clouds. Returns the command lines of the processes that still run afterwards."""
-    clouds = [Cloud(home) for home in folder.iterdir() if home.is_dir()]
-    for cloud in clouds:
-        cloud.down()
-    return [line for cloud in clouds for line in cloud.running() if "tests.support.guard" not in line]
+    homes = [home for home in folder.iterdir() if home.is_dir()]
+    for home in homes:
+        stop(folder, home.name)
+    return [line for home in homes for line in Cloud(home).running() if "tests.support.guard" not in line]
 
 
 def _guard(folder: Path, cloud: Cloud) -> None:
