@@ -36,9 +36,9 @@ DESCRIPTION = f"""\
 | `alerts:{{queueId}}` | the calls of a queue that have a flag |
 | `ops` | none; for administrators |
 
-An id consists of 1 to 128 letters, digits and `. _ : @ + = -`. A token permits topics of its own queues. The relay checks
-that again for each frame: a call that moved to a queue which the token does not permit is sent only as an entry of
-`left`, with its id and version.
+An id consists of 1 to 128 letters, digits and `. _ : @ + = -`. A token permits topics of its own queues. The relay
+checks that again for each frame: a call that moved to a queue which the token does not permit is sent only as an
+entry of `left`, with its id and version.
 
 - A frame to a client is smaller than {FRAME_BYTES} bytes. A larger change comes in several `update` frames.
 - A message to the server has at most {MAX_BYTES} bytes and names at most 500 topics.
@@ -164,7 +164,7 @@ _SECURITY: Json = {
             "type": "httpApiKey",
             "in": "query",
             "name": "token",
-            "description": "The bearer token of the REST interface, URL-encoded. Without a valid one the handshake is refused.",
+            "description": "The REST bearer token, URL-encoded. Without a valid one the handshake is refused.",
         }
     }
 }

@@ -132,8 +132,21 @@ class Example:
             self._feed.take(changes)
             self._feed.since = changes["position"]
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._feed, name)
+    @property
+    def calls(self) -> dict[str, Json]:
+        return self._feed.calls
+
+    @property
+    def agents(self) -> dict[str, Json]:
+        return self._feed.agents
+
+    @property
+    def since(self) -> int | None:
+        return self._feed.since
+
+    @property
+    def needs_snapshot(self) -> bool:
+        return self._feed.needs_snapshot
 
 
 def play(client: Client, vector: Json) -> None:
