@@ -139,8 +139,14 @@ class Floor:
         """A relay in a process of its own, and after so long its successors, each started when it is called for."""
         spawn = multiprocessing.get_context("spawn")
         calls = spawn.SimpleQueue()
-        variables = {"DATABASE_URL": self.url, "REDIS_URL": self.stage.redis.url, "CONNECTIONS_URL": self.gateway.url,
-                     "AWS_ENDPOINT_URL": "emulated"}  # fmt: skip
+        variables = {
+            "DATABASE_URL": self.url,
+            "REDIS_URL": self.stage.redis.url,
+            "CONNECTIONS_URL": self.gateway.url,
+            "AWS_ENDPOINT_URL": "emulated",
+            "AWS_ACCESS_KEY_ID": "emulated",
+            "AWS_SECRET_ACCESS_KEY": "emulated",
+        }
         started: list[Any] = []
 
         def start() -> None:

@@ -7,7 +7,9 @@ from functools import cache
 
 class SettingMissingError(Exception):
     def __init__(self, name: str) -> None:
-        super().__init__(f"The environment variable {name} is not set: template.yaml gives it to the functions.")
+        super().__init__(
+            f"The environment variable {name} is not set: Lambda or template.yaml gives it to the functions."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,25 @@ def settings() -> Settings:
         page_origin=os.environ.get("PAGE_ORIGIN", "*"),
         relay_shards=int(os.environ.get("RELAY_SHARDS", "1")),
         keep_months=int(os.environ.get("KEEP_MONTHS", "0")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AwsKeys:
+    """What signs requests to AWS: the function's own role's keys."""
+
+    key_id: str
+    secret: str
+    session_token: str
+    """Empty where the keys belong to no session, as in the local cloud."""
+
+
+def aws_keys() -> AwsKeys:
+    """The keys that Lambda gives to the function. Raises `SettingMissingError`."""
+    return AwsKeys(
+        required("AWS_ACCESS_KEY_ID", os.environ.get("AWS_ACCESS_KEY_ID", "")),
+        required("AWS_SECRET_ACCESS_KEY", os.environ.get("AWS_SECRET_ACCESS_KEY", "")),
+        os.environ.get("AWS_SESSION_TOKEN", ""),
     )
 
 

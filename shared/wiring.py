@@ -212,14 +212,9 @@ def connections() -> Connections:
 
 
 def _sign() -> Sign:
-    """An emulator asks for no signature, and to import botocore costs more than all the rest."""
-    from shared.adapters.connections import unsigned
-
-    if settings().aws_endpoint_url:
-        return unsigned
     from shared.adapters.signing import Signer
 
-    return Signer("execute-api").headers
+    return Signer("execute-api", settings().aws_region).headers
 
 
 @asynccontextmanager

@@ -20,10 +20,9 @@ def demo(
     """Start it, open the dashboard and play a live floor, until Ctrl-C."""
     home = Home.current()
     started = bring_up(home, with_dashboard=True, detach=True)
-    state = home.read_state()
-    show(state)
-    if has_screen():
-        webbrowser.open(state["dashboard"])
+    show(home)
+    if has_screen() and home.sign_in.exists():
+        webbrowser.open(home.sign_in.as_uri())  # and not its address: every user can read a browser's command line
     command = [sys.executable, "-P", "-m", "infra.cli", "simulate", "--calls-per-minute", str(calls_per_minute)]
     try:
         code = play(command)

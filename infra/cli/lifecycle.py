@@ -15,6 +15,7 @@ from infra.cli.status import console, errors, show
 from infra.local import cloud, logs, processes
 from infra.local.cloud import LocalCloud
 from infra.local.home import Home
+from infra.local.rotation import open_private
 from infra.local.watch import stop_on_signals, watch
 
 STOP_SECONDS = 30
@@ -29,13 +30,18 @@ def up(
     if not bring_up(home, with_dashboard, detach):
         console.print("Switchboard is running already. `switchboard down` stops it.\n")
         detach = True
-    show(home.read_state())
+    show(home)
     if not detach:
         stay(home)
 
 
 def bring_up(home: Home, with_dashboard: bool, detach: bool) -> bool:
     """Start it unless it runs. Returns whether it was started."""
+    try:
+        home.create()
+    except cloud.FAILURES as error:
+        errors.print(f"[red]Switchboard did not start.[/] {escape(str(error))}")
+        raise typer.Exit(1) from None
     with cloud.only_one(home):
         if cloud.owner(home) and home.read_state().get("ready"):
             return False
@@ -110,7 +116,7 @@ def keep(
     start(home, with_dashboard)
     stopping = stop_on_signals()
     try:
-        with os.fdopen(ready, "w") as starter, (home.logs / "watch.log").open("ab") as log:
+        with os.fdopen(ready, "w") as starter, open_private(home.logs / "watch.log") as log:
             for ours in (sys.stdout, sys.stderr):
                 os.dup2(log.fileno(), ours.fileno())  # who started it reads no further
             starter.write("ready")

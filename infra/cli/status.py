@@ -3,6 +3,7 @@
 import json
 import shlex
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -11,9 +12,13 @@ from rich.markup import escape
 from infra.local import health
 from infra.local.home import Home, State
 
-TOLD = ("api", "websocket", "dashboard", "database", "redis", "token", "aws", "queue", "functions", "processes")
+TOLD = (
+    *("api", "websocket", "dashboard", "database", "redis", "token", "aws", "aws_credentials", "queue"),
+    *("functions", "processes"),
+)
+HIDDEN = "•••"
 NEXT = """
-Try: open the dashboard, then in another terminal
+Try: open the sign-in page in a browser, then in another terminal
   .venv/bin/switchboard simulate --calls-per-minute 8   a live floor
   .venv/bin/switchboard send --example                   one call through its life
   .venv/bin/switchboard tail                             the feed, as a client sees it
@@ -28,6 +33,7 @@ def status(
     as_shell: Annotated[
         bool, typer.Option("--shell", help="API, TOKEN, WEBSOCKET and DASHBOARD, for a shell's `eval`")
     ] = False,
+    with_secrets: Annotated[bool, typer.Option("--secrets", help="With passwords and tokens")] = False,
 ) -> None:
     """Where everything is, and whether it answers. Exits with 1 where it does not."""
     state = Home.current().read_state()
@@ -48,20 +54,34 @@ def status(
         }
         typer.echo(" ".join(f"{name}={shlex.quote(value)}" for name, value in values.items()))
     else:
-        show(state)
+        show(Home.current(), with_secrets)
         for name, outcome in parts.items():
             console.print(f"{name:>10}  [{'green' if outcome == 'ok' else 'red'}]{escape(outcome)}")
     raise typer.Exit(0 if healthy else 1)
 
 
-def show(state: State) -> None:
-    rows = {
-        "Dashboard": state["dashboard"],
+def show(home: Home, with_secrets: bool = False) -> None:
+    """Print where everything is. Without `with_secrets`, nothing that signs anybody in: a terminal is often seen,
+    recorded or pasted by others. The sign-in page is a file that only its owner can open."""
+    for name, value in rows(home.read_state(), home.sign_in.as_uri(), with_secrets).items():
+        console.print(f"[bold]{name:>10}[/]  {escape(value)}")
+    console.print(NEXT)
+
+
+def rows(state: State, sign_in: str, with_secrets: bool) -> dict[str, str]:
+    """What `show` prints. `sign_in` is the address of the page that signs in."""
+    dashboard = state["dashboard"]
+    found = {
+        "Sign in": sign_in if dashboard else None,
+        "Dashboard": dashboard if with_secrets or not dashboard else dashboard.partition("#")[0],
         "API": state["api"],
         "WebSocket": state["websocket"],
-        "Database": state["database"],
-        "Token": state["token"],
+        "Database": state["database"] if with_secrets else without_password(state["database"]),
+        "Token": state["token"] if with_secrets else f"{HIDDEN}  (`switchboard status --secrets` shows it)",
     }
-    for name, value in rows.items():
-        console.print(f"[bold]{name:>10}[/]  {escape(value or 'left out')}")
-    console.print(NEXT)
+    return {name: value or "left out" for name, value in found.items()}
+
+
+def without_password(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=f"{parts.username}:{HIDDEN}@{parts.hostname}:{parts.port}").geturl()

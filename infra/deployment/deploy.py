@@ -4,7 +4,7 @@ import hashlib
 import json
 import mimetypes
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ class Deployment:
     site: Path = SITE
     page: Path | None = None
     """A folder for the page as well, for a web server that serves it."""
+    credentials: aws.Credentials | None = field(default=None, repr=False)
+    """Those of the emulator at `endpoint_url`. Without them, what `aws.client` finds."""
 
     def run(self) -> Outputs:
         bucket = self._artifacts_bucket()
@@ -54,7 +56,7 @@ class Deployment:
         return outputs
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' classes when it runs
-        return aws.client(service, self.region, self.endpoint_url)
+        return aws.client(service, self.region, self.endpoint_url, self.credentials)
 
     def _artifacts_bucket(self) -> str:
         account = self.client("sts").get_caller_identity()["Account"]

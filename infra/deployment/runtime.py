@@ -50,11 +50,11 @@ class Runtime:
         self._port, self._api_port = ports.claim(), ports.claim()
         # No site packages, and nothing of this process's environment: what is missing in the package is missing.
         self._process = processes.spawn(
-            ["/usr/bin/env", "-i", *(f"{key}={value}" for key, value in self._variables(folder, client).items()),
-             emulator, "--runtime-interface-emulator-address", f"{ports.LOOPBACK}:{self._port}",
+            [emulator, "--runtime-interface-emulator-address", f"{ports.LOOPBACK}:{self._port}",
              "--runtime-api-address", f"{ports.LOOPBACK}:{self._api_port}", python, "-S", "-m", "awslambdaric",
              self.handler],
             self.log,
+            only=self._variables(folder, client),
         )  # fmt: skip
         processes.await_answer(
             self._process, f"The emulator of {self.handler}", self.log, START_SECONDS, lambda: ports.answers(self._port)
@@ -75,6 +75,8 @@ class Runtime:
     def _variables(self, folder: Path, client: Path) -> dict[str, str]:
         """What Lambda gives a function beside what the template does."""
         return {
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
             **self.environment,
             "PATH": "/usr/bin:/bin",
             "LANG": "C.UTF-8",
@@ -86,6 +88,4 @@ class Runtime:
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
             "AWS_REGION": "us-east-1",
             "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
         }

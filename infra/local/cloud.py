@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import secrets
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import psutil
 import psycopg
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra import aws
 from infra.database import migrate
 from infra.deployment import package, template
 from infra.deployment.deploy import STACK, Deployment, Outputs
@@ -21,7 +23,7 @@ from infra.errors import InfraError
 from infra.toolchain import dashboard
 from shared.adapters import tokens
 
-from . import ministack, ports, postgres, processes
+from . import ministack, ports, postgres, processes, rotation
 from .home import Home, State
 from .ministack import MiniStack
 from .postgres import Postgres
@@ -54,10 +56,15 @@ class LocalCloud:
         """Bring everything up and write down where it is. Whatever a killed run left behind is ended first."""
         stop(self.home)
         self.home.create()
-        self.home.function_log.write_text("")
+        rotation.begin(self.home.function_log)
         kept = self.home.read_state().get("ports", {})
         claimed = {name: ports.claim(kept.get(name), first) for name, first in FIRST_PORTS.items()}
-        self.state = {"ports": claimed, "processes": {}, "owner": processes.identity(os.getpid())}
+        self.state = {
+            "ports": claimed,
+            "processes": {},
+            "owner": processes.identity(os.getpid()),
+            "aws_credentials": aws.emulator_credentials(secrets.token_urlsafe(32)),
+        }
         self._save()
         with ThreadPoolExecutor(1) as background:
             page = background.submit(self._timed, dashboard.build if self.with_dashboard else lambda: False)
@@ -92,6 +99,7 @@ class LocalCloud:
             },
             build=package.slim,
             endpoint_url=self.ministack.url,
+            credentials=self.state["aws_credentials"],
         ).run()
 
     # --- the parts, wherever they run ---
@@ -103,15 +111,17 @@ class LocalCloud:
 
     @property
     def redis(self) -> Redis:
-        return Redis(self.state["ports"]["redis"], self.home.root, self.home.logs / "redis.log")
+        port, log = self.state["ports"]["redis"], self.home.logs / "redis.log"
+        return Redis(port, self.home.root, log, self.home.secret("redis"))
 
     @property
     def ministack(self) -> MiniStack:
-        return MiniStack(self.state["ports"]["aws"], self.home)
+        secret = self.state["aws_credentials"]["aws_secret_access_key"]
+        return MiniStack(self.state["ports"]["aws"], self.home, secret)
 
     @property
     def schedule(self) -> Schedule:
-        return Schedule(self.postgres.url, self.ministack.url, self.home.died)
+        return Schedule(self.postgres.url, self.ministack.url, self.state["aws_credentials"], self.home.died)
 
     # --- steps ---
 
@@ -148,6 +158,8 @@ class LocalCloud:
             "queue": outputs["EventQueue"],
             "functions": sorted(template.function_names(template.load(), STACK)),
         }
+        if self.state["dashboard"]:
+            self.home.write_sign_in(self.state["dashboard"])
 
     def _await_functions(self) -> None:
         """A schedule first fires a minute after its deployment. Here the first minute counts as well."""
@@ -195,6 +207,7 @@ def stop(home: Home) -> bool:
     if server := known.get("postgres"):
         processes.stop([server], how=postgres.STOP_SIGNAL)
     postgres.stop_leftover(home.postgres)
+    home.sign_in.unlink(missing_ok=True)
     if state:
         home.write_state({"ports": state.get("ports", {})})
     return any(known.values()) or bool(workers)
@@ -209,6 +222,6 @@ def owner(home: Home) -> psutil.Process | None:
 def only_one(home: Home) -> Iterator[None]:
     """Two `up` at once: the second waits for the first. The kernel frees the lock when its holder dies."""
     home.create()
-    with (home.root / "lock").open("w") as lock:
+    with rotation.open_private(home.root / "lock") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

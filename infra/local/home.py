@@ -1,15 +1,18 @@
 """Where a local run keeps its data, and what it writes down about itself."""
 
 import contextlib
+import html
 import json
 import os
 import secrets
+import stat
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from infra.environment import environment
+from infra.errors import InfraError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 State = dict[str, Any]
@@ -47,6 +50,11 @@ class Home:
         return self.logs / "functions.log"
 
     @cached_property
+    def server_logs(self) -> tuple[Path, ...]:
+        """What the servers and their keeper write through descriptors that they inherit."""
+        return tuple(self.logs / f"{name}.log" for name in ("ministack", "postgres", "redis", "watch"))
+
+    @cached_property
     def temporary(self) -> Path:
         """MiniStack unpacks functions here, so a process that runs from here is ours."""
         return self.root / "tmp"
@@ -60,9 +68,27 @@ class Home:
     def state_file(self) -> Path:
         return self.root / "state.json"
 
+    @cached_property
+    def sign_in(self) -> Path:
+        """A page that opens the dashboard with its token. Its address holds no secret, so it may be shown anywhere."""
+        return self.root / "sign-in.html"
+
     def create(self) -> None:
+        """Make the folders, for their owner alone. Raises `InfraError` where others can write to the root folder."""
         for folder in (self.root, self.logs, self.temporary):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if folder.stat().st_mode & stat.S_IWOTH:  # such as /tmp, whose mode is not ours to change
+                raise InfraError(f"Every user can write to {folder}. Name another folder by SWITCHBOARD_HOME.")
+            folder.chmod(0o700)
+
+    def write_sign_in(self, dashboard: str) -> None:
+        """Write the page that opens this address."""
+        address = html.escape(dashboard, quote=True)
+        write_private(
+            self.sign_in,
+            '<!doctype html><meta charset="utf-8"><meta name="referrer" content="no-referrer">'
+            f'<title>Switchboard</title><meta http-equiv="refresh" content="0; url={address}">\n',
+        )
 
     def read_state(self) -> State:
         """What the last run wrote; empty when there was none or its file is damaged."""

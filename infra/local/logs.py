@@ -1,12 +1,15 @@
 """The functions' logs for a person: one colour a function, JSON lines as text."""
 
 import json
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from rich.text import Text
+
+from . import rotation
 
 POLL_SECONDS = 0.1
 COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_green", "bright_magenta")
@@ -16,18 +19,44 @@ NOISE = {"level", "message", "timestamp", "location", "service", "logger", "func
          "function_request_id", "function_memory_size", "cold_start", "xray_trace_id"}  # fmt: skip
 
 
-def follow(log: Path, stopping: threading.Event, start: int | None = None) -> Iterator[str]:
-    """Each line of the file as it is written, from `start` or the end of what is there."""
-    with log.open(errors="replace") as file:
-        file.seek(*((0, 2) if start is None else (start, 0)))
-        part = ""
+def read(log: Path) -> Iterator[str]:
+    """Each line that is there now, the oldest file's first. Raises `FileNotFoundError` where there is no log."""
+    for file in _opened(log):
+        with file:
+            yield from (line.rstrip("\n") for line in file)
+
+
+def follow(log: Path, stopping: threading.Event, from_start: bool = False) -> Generator[str, None, None]:
+    """Each line as it is written, across rotations; before them, with `from_start`, those that are there already.
+
+    Raises `FileNotFoundError` where there is no log.
+    """
+    *older, file = _opened(log)
+    for other in older:
+        with other:
+            if from_start:
+                yield from (line.rstrip("\n") for line in other)
+    if not from_start:
+        file.seek(0, os.SEEK_END)
+    part = ""
+    try:
         while not stopping.is_set():
-            part += file.readline()
-            if part.endswith("\n"):
-                yield part.rstrip("\n")
-                part = ""
-            else:
+            renamed = rotation.is_renamed(log, file)  # asked first: what is read then is all that the file will have
+            text = file.read()
+            *lines, part = (part + text).split("\n")
+            yield from lines
+            if renamed:
+                file = rotation.next_file(log, file)
+            elif not text:
                 stopping.wait(POLL_SECONDS)
+    finally:
+        file.close()
+
+
+def _opened(log: Path) -> list[TextIO]:
+    if files := rotation.open_all(log):
+        return files
+    raise FileNotFoundError(log)
 
 
 def render(line: str) -> Text:

@@ -1,14 +1,18 @@
 """MiniStack: API Gateway, Lambda, SQS, S3, schedules and CloudFormation in one process on a loopback port."""
 
+import secrets
 import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httpx
 
+from infra.deployment.deploy import STACK
+
 from . import processes
+from .control_plane import HEALTH_PATH, KEY_ID
 from .home import Home
 from .ports import LOOPBACK
 
@@ -21,6 +25,8 @@ class MiniStack:
 
     port: int
     home: Home
+    secret: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+    """Signs requests to the control plane, as the secret access key of AWS clients."""
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -36,7 +42,12 @@ class MiniStack:
             BIND_HOST=LOOPBACK,
             MINISTACK_HOST=LOOPBACK,
             GATEWAY_PORT=str(self.port),
-            AWS_ENDPOINT_URL=self.url,  # said here so that one in the person's own environment has no say
+            # Given here, so that values in the user's own environment do not reach the functions.
+            AWS_ENDPOINT_URL=self.url,
+            AWS_SECRET_ACCESS_KEY=self.secret,
+            AWS_SESSION_TOKEN="",
+            KNOWN_HOSTS="",
+            SITE_BUCKET=f"{STACK}-dashboard-{KEY_ID}",
             PYTHONDONTWRITEBYTECODE="",  # a cold start that compiles every module anew takes twice the time
             TMPDIR=str(self.home.temporary),
             S3_DATA_DIR=str(self.home.temporary / "s3"),
@@ -50,7 +61,7 @@ class MiniStack:
 
     def answers(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/_ministack/health", timeout=2, trust_env=False).is_success
+            return httpx.get(f"{self.url}{HEALTH_PATH}", timeout=2, trust_env=False).is_success
         except httpx.HTTPError:
             return False
 
@@ -60,7 +71,8 @@ class MiniStack:
 
     def _clear(self) -> None:
         shutil.rmtree(self.home.temporary, ignore_errors=True)
-        self.home.died.mkdir(parents=True, exist_ok=True)
+        self.home.create()
+        self.home.died.mkdir(mode=0o700, exist_ok=True)
 
 
 def stop_workers(home: Home) -> None:

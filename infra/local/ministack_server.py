@@ -1,7 +1,7 @@
 """MiniStack as the local cloud runs it: python -m infra.local.ministack_server FUNCTION_LOG DIED_FOLDER
 
-Eight things it leaves out are put in here, by wrapping its functions. It is pinned, and tests/e2e, tests/journeys and
-tests/cloud see all eight.
+What it leaves out is put in here, by wrapping its functions. It is pinned, and tests/e2e, tests/journeys and
+tests/cloud see each of these. Who may reach which part of it is decided in control_plane.py.
 """
 
 import asyncio
@@ -12,9 +12,10 @@ import struct
 import sys
 import threading
 from collections import defaultdict
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from hypercorn.asyncio.tcp_server import TCPServer
 from ministack import app
@@ -22,9 +23,12 @@ from ministack.core.lambda_runtime import Worker
 from ministack.services import apigateway, apigateway_v1, cloudwatch_logs, lambda_svc
 from ministack.services.cloudformation import provisioners
 
-from infra.environment import seconds
+from infra.environment import environment, seconds
 from infra.local import gateway_responses
+from infra.local.control_plane import Gate, Rules, known_hosts
+from infra.local.rotation import RotatingLog
 from infra.operation.function_log import REFUSED
+from shared.adapters import clock
 
 AT_A_TIME = max(4, 2 * (os.cpu_count() or 1))
 TURN_SECONDS = 25  # API Gateway itself gives up after 29
@@ -33,7 +37,7 @@ UNREAD_FRAMES = 64
 UNREAD_SECONDS = seconds("SWITCHBOARD_UNREAD_SECONDS", 10.0)
 
 
-def read_stderr(worker: Any, log: TextIO) -> None:  # noqa: ANN401 - MiniStack has no types
+def read_stderr(worker: Any, log: RotatingLog) -> None:  # noqa: ANN401 - MiniStack has no types
     """A function's lines as they come. MiniStack only hands them over when the invocation ends: for a sweep or a
     relay that is a minute later, and whoever watches wants to see a timer fire when it fires."""
     for line in worker._proc.stderr:
@@ -41,7 +45,7 @@ def read_stderr(worker: Any, log: TextIO) -> None:  # noqa: ANN401 - MiniStack h
         worker._stderr_queue.put(line.rstrip("\n"))
 
 
-def invoke(worker: Any, log: TextIO, died: Path, *arguments: Any, **named: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+def invoke(worker: Any, log: RotatingLog, died: Path, *arguments: Any, **named: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
     """What a function raised, which MiniStack only hands to the caller, and a note of one whose process was killed. A
     refusal at the door is no failure, and has its own line.
     """
@@ -127,22 +131,35 @@ _import_operation = apigateway_v1._import_operation
 _update_rest_api = provisioners._apigw_rest_api_update
 
 
+def gate(environ: Mapping[str, str]) -> Gate:
+    """MiniStack behind the rules of who may reach what. KNOWN_HOSTS names more Host headers, separated by commas;
+    SITE_BUCKET names the bucket of the dashboard."""
+    others = filter(None, environ.get("KNOWN_HOSTS", "").split(","))
+    rules = Rules(
+        hosts=known_hosts(int(environ["GATEWAY_PORT"]), others),
+        site=environ.get("SITE_BUCKET", ""),
+        is_rest_api=lambda api: apigateway_v1.find_api_scope(api) is not None,
+    )
+    return Gate(app.app, rules, environ["AWS_SECRET_ACCESS_KEY"], clock.now)
+
+
 def main(function_log: str, died: str) -> None:
-    with open(function_log, "a", buffering=1) as log:  # noqa: PTH123 - line buffered, so that lines stay whole
-        Worker._read_stderr = lambda self: read_stderr(self, log)
-        Worker.invoke = lambda self, *arguments, **named: invoke(self, log, Path(died), *arguments, **named)
-        apigateway_v1._import_operation = import_operation
-        gateway_responses.install()
-        apigateway.handle_connections_api = call_connections
-        TCPServer.protocol_send = protocol_send
-        lambda_svc._execute_function_warm = execute
-        lambda_svc._emit_lambda_logs = keep_log
-        lambda_svc._emit_lambda_metrics = lambda *_, **__: None  # four figures a request, which it would keep as well
-        provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::RestApi"]["update"] = update_rest_api
-        # Deploying a SAM template needs it and takes seconds to import: meanwhile Postgres starts.
-        threading.Thread(target=import_module, args=["samtranslator.translator.transform"], daemon=True).start()
-        sys.argv = ["ministack"]
-        app.main()
+    log = RotatingLog(Path(function_log))
+    Worker._read_stderr = lambda self: read_stderr(self, log)
+    Worker.invoke = lambda self, *arguments, **named: invoke(self, log, Path(died), *arguments, **named)
+    apigateway_v1._import_operation = import_operation
+    gateway_responses.install()
+    apigateway.handle_connections_api = call_connections
+    TCPServer.protocol_send = protocol_send
+    lambda_svc._execute_function_warm = execute
+    lambda_svc._emit_lambda_logs = keep_log
+    lambda_svc._emit_lambda_metrics = lambda *_, **__: None  # four figures a request, which it would keep as well
+    provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::RestApi"]["update"] = update_rest_api
+    app.app = gate(environment())
+    # Deploying a SAM template needs it and takes seconds to import: meanwhile Postgres starts.
+    threading.Thread(target=import_module, args=["samtranslator.translator.transform"], daemon=True).start()
+    sys.argv = ["ministack"]
+    app.main()
 
 
 if __name__ == "__main__":

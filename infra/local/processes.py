@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +14,28 @@ import psutil
 from infra.environment import environment
 from infra.errors import InfraError
 
+from .rotation import open_private
+
 START_TOLERANCE_SECONDS = 2.0
 
 
-def spawn(command: Sequence[str | Path], log: Path, **changes: str) -> subprocess.Popen[bytes]:
-    """Start a server of its own session, so that Ctrl-C reaches the supervisor and nobody else."""
-    with log.open("ab") as output:
+def spawn(
+    command: Sequence[str | Path], log: Path, only: Mapping[str, str] | None = None, **changes: str
+) -> subprocess.Popen[bytes]:
+    """Start a server in a session of its own, so that Ctrl-C reaches the supervisor alone.
+
+    Every user can read a command line, so secrets belong into the environment: this process's with `changes`, or
+    `only` the variables given. What the server writes to files is for their owner alone, as is its log.
+    """
+    with open_private(log) as output:
         return subprocess.Popen(
             [str(part) for part in command],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env=environment(**changes),
+            env=environment(**changes) if only is None else dict(only),
+            umask=0o077,
         )
 
 

@@ -1,9 +1,10 @@
 """A real Redis (or Valkey, its fork) from a wheel, on a loopback port. It keeps nothing: Postgres is the only truth."""
 
 import importlib.util
+import secrets
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import redis
 from infra.errors import InfraError
 
 from . import ports, processes
+from .home import write_private
 
 START_SECONDS = 30
 
@@ -22,26 +24,35 @@ class Redis:
 
     port: int
     folder: Path
+    """Holds its configuration, with the password."""
     log: Path
+    password: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"redis://{ports.LOOPBACK}:{self.port}/0"
+        return f"redis://:{self.password}@{ports.LOOPBACK}:{self.port}/0"
 
     def start(self) -> None:
-        self.process = processes.spawn(
-            [program(), "--port", str(self.port), "--bind", ports.LOOPBACK, "--dir", self.folder,
-             "--save", "", "--appendonly", "no", "--daemonize", "no"],
-            self.log,
-        )  # fmt: skip
+        settings = {
+            "requirepass": self.password,
+            "port": self.port,
+            "bind": ports.LOOPBACK,
+            "dir": self.folder,
+            "save": "",
+            "appendonly": "no",
+            "daemonize": "no",
+        }
+        configuration = self.folder / "redis.conf"
+        write_private(configuration, "".join(f'{name} "{value}"\n' for name, value in settings.items()))
+        self.process = processes.spawn([program(), configuration], self.log)
         processes.await_answer(self.process, "Redis", self.log, START_SECONDS, self._answers)
 
     def _answers(self) -> bool:
         """Whether it is ours that answers: another server may have taken the port meanwhile."""
         assert self.process
         try:
-            with redis.Redis(host=ports.LOOPBACK, port=self.port, socket_timeout=1) as client:
+            with redis.Redis.from_url(self.url, socket_timeout=1) as client:
                 info: dict[str, Any] = client.info("server")  # type: ignore[assignment]  # async or not, says its stub
                 return info["process_id"] == self.process.pid
         except redis.RedisError:

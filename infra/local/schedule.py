@@ -10,10 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import boto3
 import psycopg
 from botocore.config import Config
 
+from infra import aws
 from infra.deployment.deploy import STACK
 
 MINUTE_LONG = {"sweep": f"{STACK}-sweep", "relay": f"{STACK}-relay"}
@@ -29,17 +29,11 @@ union select 'relay' from leases having bool_and(expires_at > now())
 class Schedule:
     """Watches heartbeats and leases over one connection and invokes what has none."""
 
-    def __init__(self, database_url: str, endpoint_url: str, died: Path) -> None:
+    def __init__(self, database_url: str, endpoint_url: str, credentials: aws.Credentials, died: Path) -> None:
         self._died = died
         self._database_url = database_url
-        self._lambda: Any = boto3.client(
-            "lambda",
-            region_name="us-east-1",
-            endpoint_url=endpoint_url,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-            config=Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1}),
-        )
+        impatient = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1})
+        self._lambda = aws.client("lambda", "us-east-1", endpoint_url, credentials, impatient)
         self._connection: psycopg.Connection[Any] | None = None
         self._wake_at: dict[str, float] = {}
         """When each may be invoked again, by the monotonic clock."""

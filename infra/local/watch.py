@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.environment import seconds
 
-from . import ports, processes
+from . import ports, processes, rotation
 from .cloud import FAILURES, LocalCloud
 from .home import Home
 
@@ -27,6 +27,8 @@ def watch(home: Home, stopping: threading.Event, tell: Tell) -> None:
     with running.schedule as schedule:
         while not stopping.wait(INTERVAL_SECONDS):
             _revive(running, gone_since, tell)
+            for log in home.server_logs:
+                rotation.truncate_large(log)
             try:
                 schedule.wake_the_missing()
             except (psycopg.Error, BotoCoreError, ClientError):

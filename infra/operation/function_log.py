@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from infra.local.logs import follow
+from infra.local.logs import follow, read
 
 Json = dict[str, Any]
 
@@ -58,10 +58,7 @@ class Wanted:
 
 def of_file(log: Path, stopping: threading.Event | None) -> Iterator[str]:
     """What a local run has written so far; and what it writes from now on, until `stopping` is set."""
-    with log.open(errors="replace") as file:
-        yield from (line.rstrip("\n") for line in file)
-        if stopping:
-            yield from follow(log, stopping, file.tell())
+    return follow(log, stopping, from_start=True) if stopping else read(log)
 
 
 def of_cloud(

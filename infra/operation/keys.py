@@ -46,6 +46,8 @@ class LocalKeys:
             token = tokens.mint(keys, role="admin", ttl_seconds=TOKEN_SECONDS)  # the one noted may be refused now
             page = state.get("dashboard") and f"{state['dashboard'].partition('#')[0]}#token={token}"
             self.home.write_state(self.home.read_state() | {"token": token, "dashboard": page})
+            if page:
+                self.home.write_sign_in(page)
 
 
 @dataclass(frozen=True)

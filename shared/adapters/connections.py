@@ -15,7 +15,7 @@ class PostRefusedError(OSError):
     """The gateway would not take a frame. The status says why."""
 
 
-def unsigned(method: str, url: str, body: bytes) -> dict[str, str]:  # noqa: ARG001 - an emulator asks for no signature
+def unsigned(method: str, url: str, body: bytes) -> dict[str, str]:  # noqa: ARG001 - for a gateway that verifies none, as in tests
     return {}
 
 

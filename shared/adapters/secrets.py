@@ -5,6 +5,8 @@ import json
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from shared.adapters.signing import Signer
+
 TIMEOUT_SECONDS = 3.0
 _JSON = "application/x-amz-json-1.1"
 
@@ -26,14 +28,11 @@ def fetch(name: str, region: str, endpoint_url: str | None) -> str:
 
 
 def _ask(service: str, action: str, body: dict[str, Any], region: str, endpoint_url: str | None) -> dict[str, Any]:
-    # Imported where a secret is read by name, which is once in a while: to sign costs more than all the rest.
-    from shared.adapters.signing import Signer
-
     url = endpoint_url or f"https://{service}.{region}.amazonaws.com/"
     sent = json.dumps(body).encode()
     named = {"Content-Type": _JSON, "X-Amz-Target": action}
     try:
-        status, answer = _post(urlsplit(url), sent, Signer(service).headers("POST", url, sent, named))
+        status, answer = _post(urlsplit(url), sent, Signer(service, region).headers("POST", url, sent, named))
         if status != 200:
             raise SecretError(f"{service} answered {status}: {json.loads(answer).get('__type', 'no reason given')}")
         return json.loads(answer)

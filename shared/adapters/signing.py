@@ -1,8 +1,7 @@
 """Signs requests to AWS with the function's own role.
 
-By Signature Version 4, as AWS has it (*Create a signed API request*). botocore finds the credentials; its own signer
-takes longer than all else that a post costs, and a relay signs each. A test holds the two together. Imported only where
-AWS is really there.
+By Signature Version 4, as AWS has it (*Create a signed API request*). botocore's own signer takes longer than all else
+that a post costs, and a relay signs each post. A test compares the two. The local cloud verifies the signatures too.
 """
 
 import hashlib
@@ -10,30 +9,34 @@ import hmac
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
 from urllib.parse import quote
 
-import botocore.session  # pyright: ignore[reportMissingTypeStubs] - untyped upstream
-
 from shared.adapters import clock
+from shared.settings import AwsKeys, aws_keys
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 
 
 class Signer:
-    def __init__(self, service: str, now: Callable[[], datetime] = clock.now) -> None:
-        session: Any = botocore.session.get_session()  # pyright: ignore[reportUnknownMemberType] - untyped upstream
-        self._credentials: Any = session.get_credentials()
-        self._now, self._service, self._region = now, service, session.get_config_variable("region")
+    def __init__(
+        self,
+        service: str,
+        region: str,
+        keys: Callable[[], AwsKeys] = aws_keys,
+        now: Callable[[], datetime] = clock.now,
+    ) -> None:
+        self._service, self._region, self._keys, self._now = service, region, keys, now
 
     def headers(self, method: str, url: str, body: bytes, more: dict[str, str] | None = None) -> dict[str, str]:
         """All headers to send but Host, with `more`. `url` has no query, and its path is quoted.
 
-        The credentials are asked each time: a role's change within the hour.
+        The keys are read each time. Raises `SettingMissingError` where there are none.
         """
-        keys = self._credentials.get_frozen_credentials()
+        keys = self._keys()
         at = f"{self._now():%Y%m%dT%H%M%SZ}"
-        sent = {**(more or {}), "X-Amz-Date": at} | ({"X-Amz-Security-Token": keys.token} if keys.token else {})
+        sent = {**(more or {}), "X-Amz-Date": at} | (
+            {"X-Amz-Security-Token": keys.session_token} if keys.session_token else {}
+        )
         host, _, path = url.partition("://")[2].partition("/")
         named = sorted((name.lower(), value) for name, value in (*sent.items(), ("host", host)))
         names = ";".join(name for name, _ in named)
@@ -42,8 +45,8 @@ class Signer:
         )
         scope = f"{at[:8]}/{self._region}/{self._service}/aws4_request"
         to_sign = f"{_ALGORITHM}\n{at}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
-        signature = hmac.new(_key(keys.secret_key, scope), to_sign.encode(), hashlib.sha256).hexdigest()
-        credential = f"Credential={keys.access_key}/{scope}"
+        signature = hmac.new(_key(keys.secret, scope), to_sign.encode(), hashlib.sha256).hexdigest()
+        credential = f"Credential={keys.key_id}/{scope}"
         sent["Authorization"] = f"{_ALGORITHM} {credential}, SignedHeaders={names}, Signature={signature}"
         return sent
 

@@ -30,7 +30,7 @@ def _moto(_folder: Path, stack: ExitStack) -> str:
 def _ministack(folder: Path, stack: ExitStack) -> str:
     home = Home(folder)
     home.create()
-    server = MiniStack(claim(), home)
+    server = MiniStack(claim(), home, "test")  # what clients of an unknown emulator sign with
     stack.callback(server.stop)
     server.start()
     return server.url

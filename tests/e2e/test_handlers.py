@@ -31,8 +31,7 @@ class Deployed:
             "lambda",
             region_name="us-east-1",
             endpoint_url=cloud.status["aws"],
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
+            **cloud.status["aws_credentials"],
         )
 
     def invoke(self, name: str, event: object) -> Any:
@@ -54,7 +53,8 @@ class Emulated:
     def invoke(self, name: str, event: object) -> Any:
         if name not in self.running:
             # MiniStack puts it into every function's environment; on AWS it is absent.
-            variables = self.deployed.variables(name) | {"AWS_ENDPOINT_URL": self.cloud.status["aws"]}
+            keys = {key.upper(): value for key, value in self.cloud.status["aws_credentials"].items()}
+            variables = self.deployed.variables(name) | keys | {"AWS_ENDPOINT_URL": self.cloud.status["aws"]}
             seconds = MINUTE_LONG.get(name, 30)
             runtime = Runtime(HANDLERS[name], variables, self.folder / f"{name}.log", seconds)
             self.running[name] = self.stack.enter_context(runtime)

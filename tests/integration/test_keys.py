@@ -21,7 +21,7 @@ NEXT = "the next key of the tests, as long as that"
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     home = Home(tmp_path_factory.mktemp("home"))
     home.create()
-    server = MiniStack(claim(), home)
+    server = MiniStack(claim(), home, "test")
     server.start()
     yield server.url
     server.stop()

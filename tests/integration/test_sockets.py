@@ -63,6 +63,8 @@ def play(database_url, monkeypatch):
                     "TOKEN_KEY": KEY,
                     "CONNECTIONS_URL": stage.gateway.url,
                     "AWS_ENDPOINT_URL": stage.gateway.url,
+                    "AWS_ACCESS_KEY_ID": "test",
+                    "AWS_SECRET_ACCESS_KEY": "test",
                 }.items():
                     monkeypatch.setenv(name, value)
                 forget()

@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import boto3
 import psutil
 import psycopg
 import pytest
@@ -28,8 +27,6 @@ from tests.journeys.load import life, loaded
 from tests.support import shared
 from tests.support.cloud import COMMAND_SECONDS, Cloud, Json, receive
 from tests.support.waiting import wait_for
-
-LOCAL = {"region_name": "us-east-1", "aws_access_key_id": "local", "aws_secret_access_key": "local"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -69,7 +66,7 @@ def test_the_code_can_be_deployed_again_while_it_runs(cloud: Cloud) -> None:
 
 def test_a_changed_api_keeps_its_address(cloud: Cloud) -> None:
     edge = cloud.status["aws"]
-    cloudformation, s3 = (boto3.client(name, endpoint_url=edge, **LOCAL) for name in ("cloudformation", "s3"))
+    cloudformation, s3 = cloud.aws("cloudformation"), cloud.aws("s3")
     as_it_is = json.dumps(cloudformation.get_template(StackName="switchboard")["TemplateBody"])
     changed = as_it_is.replace("Try again in a moment.", "Try again in a second.")
     assert changed != as_it_is
@@ -271,7 +268,7 @@ class Queue:
     """The queue in front, spoken to as senders do."""
 
     def __init__(self, cloud: Cloud) -> None:
-        self._sqs = boto3.client("sqs", endpoint_url=cloud.status["aws"], **LOCAL)
+        self._sqs = cloud.aws("sqs")
         self.url = cloud.status["queue"]
 
     def send(self, bodies: list[str]) -> None:

@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 import httpx
 from websockets.sync.client import ClientConnection, connect
 
+from infra import aws
 from infra.local import processes
 from infra.local.home import Home
 from shared.adapters import tokens
@@ -82,6 +83,10 @@ class Cloud:
         if client := self.__dict__.pop("http", None):
             client.close()
         self.__dict__.pop("status", None)
+
+    def aws(self, service: str) -> Any:
+        """A client of its AWS APIs that signs with the run's secret."""
+        return aws.client(service, "us-east-1", self.status["aws"], self.status["aws_credentials"])
 
     # --- where it is, and what runs ---
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from infra import aws
 from infra.cli import address, deployment
 from infra.deployment import package, template
 from infra.local import ministack
@@ -17,7 +18,14 @@ COMPOSE = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())
 SERVICES = COMPOSE["services"]
 DOCKERFILES = sorted((REPOSITORY / "infra" / "docker").glob("*.Dockerfile"))
 ONE_SHOTS = {name for name, service in SERVICES.items() if service.get("command", [""])[0] in ("migrate", "deploy")}
-OF_THE_IMAGES = {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD", "SERVICES", "LAMBDA_DOCKER_NETWORK"}
+OF_THE_IMAGES = {
+    "POSTGRES_USER",
+    "POSTGRES_DB",
+    "POSTGRES_PASSWORD",
+    "SERVICES",
+    "LAMBDA_DOCKER_NETWORK",
+    "REDISCLI_AUTH",
+}
 
 
 def is_pinned(image: str) -> bool:
@@ -67,6 +75,7 @@ def test_variables_are_those_that_something_reads():
     commands = inspect.getsource(deployment) + inspect.getsource(address)
     read = OF_THE_IMAGES | set(re.findall(r'envvar="(\w+)"', commands))
     read |= set(re.findall(r"(\w+)=", inspect.getsource(ministack.MiniStack.start)))
+    read |= set(re.findall(r'environment\(\).get\("(\w+)"\)', inspect.getsource(aws)))
     for name, service in SERVICES.items():
         assert set(service.get("environment", {})) <= read, name
 
@@ -74,13 +83,20 @@ def test_variables_are_those_that_something_reads():
 def test_no_secret_stands_in_the_file():
     for service in SERVICES.values():
         for variable, value in service.get("environment", {}).items():
-            if "PASSWORD" in variable or "KEY" in variable:
+            if any(word in variable for word in ("PASSWORD", "KEY", "SECRET", "AUTH")):
                 assert re.fullmatch(r"\$\{\w+:\?.+\}", value)
             assert not re.search(r"://\w+:[^$]*@", str(value))
     example = (REPOSITORY / ".env.example").read_text()
-    assert re.search(r"^POSTGRES_PASSWORD=$", example, re.MULTILINE)
-    assert re.search(r"^TOKEN_KEY=$", example, re.MULTILINE)
+    needed = set(re.findall(r"\$\{(\w+):\?see .env.example\}", (REPOSITORY / "docker-compose.yml").read_text()))
+    assert needed == set(re.findall(r"^(\w+)=$", example, re.MULTILINE))
     assert ".env" in (REPOSITORY / ".gitignore").read_text().splitlines()
+
+
+def test_redis_has_a_password_that_no_command_line_shows():
+    content = COMPOSE["configs"]["redis"]["content"]
+    assert content.startswith('requirepass "${REDIS_PASSWORD:?see .env.example}"\n')
+    assert SERVICES["redis"]["configs"] == [{"source": "redis", "target": "/etc/redis.conf"}]
+    assert "PASSWORD" not in SERVICES["redis"]["command"]
 
 
 def test_each_package_has_its_image():

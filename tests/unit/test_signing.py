@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from shared.adapters.connections import address
 from shared.adapters.signing import Signer
 
+REGION = "eu-west-1"
+
 TODAY = datetime(2026, 1, 31, 12, 5, 9, tzinfo=UTC)
 BASE = "https://abc.execute-api.eu-west-1.amazonaws.com/live"
 
@@ -62,7 +64,7 @@ def signature(request) -> str:
     st.integers(0, 3 * 24 * 3600).map(lambda seconds: TODAY + timedelta(seconds=seconds)),
 )
 def test_the_signature_of_a_post_and_of_a_close(aws, connection_id, frame, at):
-    ours = Signer("execute-api", now=lambda: at)
+    ours = Signer("execute-api", REGION, now=lambda: at)
     url = address(BASE, connection_id)
     posted = aws("apigatewaymanagementapi", BASE, "post_to_connection", at, ConnectionId=connection_id, Data=frame)
     closed = aws("apigatewaymanagementapi", BASE, "delete_connection", at, ConnectionId=connection_id)
@@ -74,7 +76,7 @@ def test_the_signature_of_a_post_and_of_a_close(aws, connection_id, frame, at):
 def test_the_signature_of_a_request_with_headers_of_its_own(aws):
     theirs = aws("secretsmanager", "https://secrets.eu-west-1.amazonaws.com/", "get_secret_value", SecretId="key")
     more = {name: theirs.headers[name].decode() for name in ("Content-Type", "X-Amz-Target")}
-    ours = Signer("secretsmanager", now=lambda: TODAY).headers("POST", theirs.url, theirs.body, more)
+    ours = Signer("secretsmanager", REGION, now=lambda: TODAY).headers("POST", theirs.url, theirs.body, more)
     assert ours.items() >= more.items()
     assert ours["X-Amz-Security-Token"] == "session"
     assert ours["Authorization"] == signature(theirs)
@@ -83,5 +85,5 @@ def test_the_signature_of_a_request_with_headers_of_its_own(aws):
 def test_credentials_without_a_session(account):
     with account.context() as patch:
         patch.delenv("AWS_SESSION_TOKEN")
-        ours = Signer("secretsmanager", now=lambda: TODAY).headers("POST", f"{BASE}/", b"")
+        ours = Signer("secretsmanager", REGION, now=lambda: TODAY).headers("POST", f"{BASE}/", b"")
     assert "X-Amz-Security-Token" not in ours and "SignedHeaders=host;x-amz-date," in ours["Authorization"]

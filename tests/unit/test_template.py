@@ -58,7 +58,13 @@ def test_functions_get_the_settings_that_they_read():
     for name in FUNCTIONS:
         given |= set(TEMPLATE["Resources"][name]["Properties"].get("Environment", {}).get("Variables", {}))
     read = set(re.findall(r'"([A-Z][A-Z_]+)"', (template.PATH.parent / "shared" / "settings.py").read_text()))
-    from_the_runtime = {"AWS_ENDPOINT_URL", "AWS_REGION", "AWS_LAMBDA_FUNCTION_NAME", "AWS_DEFAULT_REGION"}
+    from_the_runtime = {
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_ENDPOINT_URL",
+        "AWS_REGION",
+        "AWS_LAMBDA_FUNCTION_NAME",
+        "AWS_DEFAULT_REGION",
+    }
     assert given <= read, "given and never read"
     assert {name for name in read - from_the_runtime if name.endswith(("_URL", "_KEY", "_FUNCTION"))} <= given
     assert {field.name.upper() for field in fields(Settings)} >= {"DATABASE_URL", "REDIS_URL", "TOKEN_KEY"}
