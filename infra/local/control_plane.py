@@ -105,8 +105,10 @@ class Rules:
             return False
         if kind == "websocket":
             return (read["rest"] or "/") == "/"
-        first = next(filter(None, unquote(read["rest"] or "").split("/")), "")
-        return first.lower() != "@connections" and self.is_rest_api(read["api"])
+        segments = [part for part in unquote(read["rest"] or "").lower().split("/") if part]
+        if segments[:1] == ["@connections"] or {".", ".."} & set(segments):
+            return False
+        return self.is_rest_api(read["api"])
 
 
 def known_hosts(port: int, others: Iterable[str] = ()) -> set[str]:

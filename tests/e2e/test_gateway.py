@@ -1,6 +1,5 @@
 """What the gateway answers by itself: problem documents like those of the functions, readable by a page."""
 
-import boto3
 import httpx
 import pytest
 
@@ -48,9 +47,8 @@ def test_a_function_s_own_refusals_have_the_same_form(cloud: Cloud):
 
 def test_too_many_requests_get_429_and_may_retry_later(exclusive_cloud: Cloud):
     cloud = exclusive_cloud
-    place = {"region_name": "us-east-1", "aws_access_key_id": "local", "aws_secret_access_key": "local"}
-    gateway = boto3.client("apigateway", endpoint_url=cloud.read_status()["aws"], **place)
-    api = cloud.read_status()["api"].rstrip("/").split("/")[-2]
+    gateway = cloud.aws("apigateway")
+    api = cloud.status["api"].rstrip("/").split("/")[-2]
     route = "/~1api~1docs/GET"
     none = [
         {"op": "replace", "path": f"{route}/throttling/{limit}", "value": "0"} for limit in ("rateLimit", "burstLimit")

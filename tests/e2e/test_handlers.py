@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import boto3
 import psycopg
 import pytest
 
@@ -27,12 +26,7 @@ class Deployed:
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
-        self.client: Any = boto3.client(
-            "lambda",
-            region_name="us-east-1",
-            endpoint_url=cloud.status["aws"],
-            **cloud.status["aws_credentials"],
-        )
+        self.client: Any = cloud.aws("lambda")
 
     def invoke(self, name: str, event: object) -> Any:
         return json.load(self.client.invoke(FunctionName=NAMES[name], Payload=json.dumps(event))["Payload"])

@@ -20,7 +20,6 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, Page
 
-from infra import aws
 from tests.journeys.test_page import browser  # noqa: F401 - a fixture
 from tests.support.cloud import Cloud
 
@@ -131,8 +130,9 @@ def tree_of(cloud: Cloud) -> list[psutil.Process]:
 
 def test_its_owner_can_read_the_keys_with_the_secret(cloud: Cloud):
     """What the other tests look for is really there."""
-    client = aws.client("lambda", "us-east-1", cloud.status["aws"], cloud.status["aws_credentials"])
-    variables = client.get_function_configuration(FunctionName="switchboard-ingest")["Environment"]["Variables"]
+    variables = cloud.aws("lambda").get_function_configuration(FunctionName="switchboard-ingest")["Environment"][
+        "Variables"
+    ]
     assert variables["TOKEN_KEY"] == cloud.files.secret("token-key")
     assert cloud.files.secret("database") in variables["DATABASE_URL"]
 
