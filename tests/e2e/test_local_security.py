@@ -20,7 +20,7 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.journeys.test_page import browser  # noqa: F401 - a fixture
+from tests.journeys.conftest import browser  # noqa: F401 - a fixture
 from tests.support.cloud import Cloud
 
 STRANGER = 61_234  # a user id that owns nothing
