@@ -25,5 +25,6 @@ export default defineConfig(async ({ mode }) => ({
   build: { target: "es2022", modulePreload: { polyfill: false }, sourcemap: false, assetsInlineLimit: 0 },
   server: { host: "127.0.0.1" },
   preview: { host: "127.0.0.1" },
-  test: { environment: "node", include: ["test/**/*.test.{ts,tsx}"] },
+  // A minute: ten times and more what the slowest test takes on a quiet machine.
+  test: { environment: "node", include: ["test/**/*.test.{ts,tsx}"], testTimeout: 60_000, hookTimeout: 60_000 },
 }));
