@@ -71,7 +71,9 @@ UNTOLD["/api/events"] += [checks.negative_data_rejection]  # of many, each has i
 OPERATIONS = [(path, method) for path, methods in DESCRIBED["paths"].items() for method in methods]
 
 
-@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+@pytest.mark.parametrize(
+    "mode", [GenerationMode.POSITIVE, pytest.param(GenerationMode.NEGATIVE, marks=pytest.mark.deep)]
+)
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
 def test_schemathesis_finds_no_failure(api: Api, path: str, method: str, mode: GenerationMode) -> None:  # noqa: F811
     tell(api, range(1, 12))

@@ -165,6 +165,7 @@ def test_one_seed_is_one_floor():
     assert play(habits, 120)[0] == play(habits, 120)[0] != play(habits, 120, seed=8)[0]
 
 
+@pytest.mark.deep
 def test_arrivals_are_a_poisson_stream_over_the_weights():
     sends, _ = play(Habits(calls_per_minute=120, patience_mean_seconds=1), 1500, people=[])
     arrivals = of(sends, "call_initiated")
@@ -182,6 +183,7 @@ def test_a_mix_that_cannot_be_drawn_from_is_refused(part: str, capsys: pytest.Ca
     assert f"--mix {part}: write QUEUE=WEIGHT" in capsys.readouterr().err
 
 
+@pytest.mark.deep
 def test_patience_is_exponential():
     sends, rules = play(Habits(calls_per_minute=120, patience_mean_seconds=40), 2400, people=[])
     waits = [call.wait_seconds for call in rules.calls.values()]
@@ -190,6 +192,7 @@ def test_patience_is_exponential():
     assert statistics.median(waits) == pytest.approx(40 * math.log(2), rel=0.08)
 
 
+@pytest.mark.deep
 def test_service_is_lognormal():
     many = [{"id": f"agent-{n}", "queues": list(QUEUES), "status": "available"} for n in range(60)]
     habits = Habits(calls_per_minute=12, service_log_mean=3.0, service_log_deviation=0.9, hold_share=0, miss_share=0)
