@@ -26,5 +26,10 @@ export default defineConfig(async ({ mode }) => ({
   server: { host: "127.0.0.1" },
   preview: { host: "127.0.0.1" },
   // A minute: ten times and more what the slowest test takes on a quiet machine.
-  test: { environment: "node", include: ["test/**/*.test.{ts,tsx}"], testTimeout: 60_000, hookTimeout: 60_000 },
+  test: {
+    environment: "node",
+    include: ["test/**/*.test.{ts,tsx}"],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
 }));
