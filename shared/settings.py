@@ -28,7 +28,7 @@ class Settings:
     sweep_seconds: float = 65  # a little longer than the schedule's minute, so that two overlap
     relay_shards: int = 1
     keep_months: int = 0  # of history, beside the current one; 0: all
-    relay_seconds: float = 60  # then a successor is called for
+    relay_seconds: float = 60  # how long a relay runs before it wakes its successor
 
 
 @cache
@@ -47,6 +47,7 @@ def settings() -> Settings:
         page_origin=os.environ.get("PAGE_ORIGIN", "*"),
         relay_shards=int(os.environ.get("RELAY_SHARDS", "1")),
         keep_months=int(os.environ.get("KEEP_MONTHS", "0")),
+        relay_seconds=float(os.environ.get("RELAY_SECONDS", "60")),
     )
 
 

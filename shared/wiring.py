@@ -140,12 +140,14 @@ def leases() -> PostgresLeases:
 
 def health() -> dict[str, Any]:
     """Asks every part; whoever does not answer is down, and stops nobody from being asked."""
-    from shared.usecases.health import report
+    from shared.usecases.health import Shards, report
 
     known: Vitals | None = None
+    shards: Shards | None = None
     with suppress(UnavailableError):
         known = vitals()
-    return report(known, announcer().ping_milliseconds())
+        shards = Shards(len(relay_shards()), leases().vacant(relay_shards()))
+    return report(known, shards, announcer().ping_milliseconds())
 
 
 def vitals() -> Vitals:

@@ -80,6 +80,23 @@ def update_rest_api(api: str, before: Any, after: Any, *rest: Any) -> tuple[str,
     return made
 
 
+def create_function(logical_id: str, properties: Any, stack: str) -> tuple[str, Any]:  # noqa: ANN401 - as above
+    """A function with its `RecursiveLoop`. MiniStack drops the 17th invocation of a chain, as Lambda does, and does not
+    read the property that allows it."""
+    return _allow_recursion(_create_function(logical_id, properties, stack), properties)
+
+
+def update_function(*arguments: Any, **named: Any) -> tuple[str, Any]:  # noqa: ANN401 - as above
+    _, _, properties, *_ = arguments
+    return _allow_recursion(_update_function(*arguments, **named), properties)
+
+
+def _allow_recursion(made: tuple[str, Any], properties: Any) -> tuple[str, Any]:  # noqa: ANN401 - as above
+    name, _ = made
+    lambda_svc._functions[name]["recursive_loop"] = properties.get("RecursiveLoop", "Terminate")
+    return made
+
+
 def execute(function: dict[str, Any], event: dict[str, Any], request_id: str) -> dict[str, Any]:
     """Some at a time, the others in turn. MiniStack starts a process for each request at once, as Lambda does; but this
     is one machine, and the more processes share it the longer each takes, and the more there are."""
@@ -129,6 +146,8 @@ _invoke = Worker.invoke
 _keep_log = lambda_svc._emit_lambda_logs
 _import_operation = apigateway_v1._import_operation
 _update_rest_api = provisioners._apigw_rest_api_update
+_create_function = provisioners._lambda_create
+_update_function = provisioners._lambda_update
 
 
 def gate(environ: Mapping[str, str]) -> Gate:
@@ -155,6 +174,7 @@ def main(function_log: str, died: str) -> None:
     lambda_svc._emit_lambda_logs = keep_log
     lambda_svc._emit_lambda_metrics = lambda *_, **__: None  # four figures a request, which it would keep as well
     provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::RestApi"]["update"] = update_rest_api
+    provisioners._RESOURCE_HANDLERS["AWS::Lambda::Function"] |= {"create": create_function, "update": update_function}
     app.app = gate(environment())
     # Deploying a SAM template needs it and takes seconds to import: meanwhile Postgres starts.
     threading.Thread(target=import_module, args=["samtranslator.translator.transform"], daemon=True).start()

@@ -61,6 +61,10 @@ PARTS: dict[str, tuple[str, str]] = {
     "sweep": ("{alive} alive", "No sweep works: timers are not kept. Look at the sweep's log and at its schedule."),
     "relay": ("{alive} alive, {connections} connections",
               "No relay works: nobody is told. Look at the relay's log and at its schedule."),
+    "shards": ("each of {count} has a relay",
+               "Dashboards get no updates of these shards' queues. The next event of such a queue starts a relay, and "
+               "so does the schedule each minute. If this finding stays, read `switchboard logs --failures`, then look "
+               "at the relay's throttles and its alarm on dropped recursive invocations."),
     "outbox": ("{owed} owed, the oldest for {ageSeconds} s",
                "The relay does not keep up, or the gateway refuses it: `switchboard logs --failures`."),
     "timers": ("the oldest is {lateSeconds} s late", "The sweep does not keep up: look at Postgres' load and its log."),
@@ -153,6 +157,8 @@ def _parts(http: httpx.Client, patient: Patient) -> Iterator[Finding]:
 def part_finding(name: str, part: Json) -> Finding:
     said, remedy = PARTS.get(name, ("", ""))
     health = ILL_WHERE_DOWN.get(part["status"], Health.UNKNOWN)
+    if without_relay := part.get("withoutRelay"):
+        said = "{count} exist, without a relay: " + ", ".join(map(str, without_relay))
     try:
         text = said.format_map(part)
     except KeyError:  # a part that is down has no figures

@@ -19,18 +19,19 @@ class HealthPart(Contract):
 
     `milliseconds` is a round trip, `alive` how many work, `connections` how many sockets are open, `owed` how many
     messages wait in the outbox and `ageSeconds` for how long, `lateSeconds` how late the oldest timer is, `behind` how
-    many events agents' time does not show yet, `count` how many dead letters there are.
+    many events agents' time does not show yet, `count` how many dead letters or shards there are. `withoutRelay` lists
+    the shards without a relay: dashboards get no updates of their queues.
     """
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, int | float]  # pyright: ignore[reportIncompatibleVariableOverride] - pydantic reads it
+    __pydantic_extra__: dict[str, int | float | list[int]]  # pyright: ignore[reportIncompatibleVariableOverride] - pydantic reads it
 
     status: Literal["ok", "slow", "down"]
 
 
 Parts = dict[str, HealthPart]
 _PARTS = Field(
-    description="postgres, redis, sweep, relay, outbox, timers, agentTime, deadLetters: those that are known"
+    description="postgres, redis, sweep, relay, shards, outbox, timers, agentTime, deadLetters: those that are known"
 )
 
 

@@ -167,10 +167,15 @@ DEAD_LETTERS: Json = {
 _PARTS: Json = {
     "postgres": {"status": "ok", "milliseconds": 1.2}, "redis": {"status": "ok", "milliseconds": 0.3},
     "sweep": {"status": "ok", "alive": 1}, "relay": {"status": "ok", "alive": 1, "connections": 12},
+    "shards": {"status": "ok", "count": 1, "withoutRelay": []},
     "outbox": {"status": "ok", "owed": 0, "ageSeconds": 0}, "timers": {"status": "ok", "lateSeconds": 0},
     "agentTime": {"status": "ok", "behind": 0}, "deadLetters": {"status": "ok", "count": 0},
 }  # fmt: skip
-_DOWN = {**_PARTS, "relay": {"status": "down", "alive": 0, "connections": 0}}
+_DOWN = {
+    **_PARTS,
+    "relay": {"status": "down", "alive": 0, "connections": 0},
+    "shards": {"status": "down", "count": 1, "withoutRelay": [0]},
+}
 
 # By operation: the body's examples by name, each with its summary.
 REQUESTS: dict[str, dict[str, tuple[str, Any]]] = {

@@ -1,5 +1,6 @@
 """How each part of the system is, with what was measured: for whoever is on call, and for `doctor`. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,13 +26,29 @@ class Vitals:
     connections: int
 
 
-def report(vitals: Vitals | None, redis_milliseconds: float | None) -> dict[str, Any]:
-    """Each part with `status` ok, slow or down; `vitals` None where Postgres did not answer, and Redis likewise."""
+@dataclass(frozen=True, slots=True)
+class Shards:
+    """`count`: how many shards the deployment has. `without_relay`: those whose lease no relay holds."""
+
+    count: int
+    without_relay: Sequence[int]
+
+
+def report(vitals: Vitals | None, shards: Shards | None, redis_milliseconds: float | None) -> dict[str, Any]:
+    """Each part with `status` ok, slow or down. `vitals` and `shards` are None where Postgres did not answer, and Redis
+    likewise.
+    """
     parts: dict[str, dict[str, Any]] = {"postgres": {"status": "down"}, "redis": {"status": "down"}}
     if redis_milliseconds is not None:
         parts["redis"] = {"status": "ok", "milliseconds": round(redis_milliseconds, 1)}
     if vitals is not None:
         parts |= _parts(vitals)
+    if shards is not None:
+        parts["shards"] = {
+            "status": "down" if shards.without_relay else "ok",
+            "count": shards.count,
+            "withoutRelay": list(shards.without_relay),
+        }
     down = [name for name, part in parts.items() if part["status"] == "down"]
     failing = any(name in ESSENTIAL for name in down)
     well = all(part["status"] == "ok" for part in parts.values())

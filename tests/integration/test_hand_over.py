@@ -21,6 +21,7 @@ from tests.integration.stage import PATIENCE_SECONDS, Stage, initiated, routed
 pytestmark = pytest.mark.anyio
 
 RIVALS, ROUNDS = 8, 20
+HAND_OVERS = 22
 SHARDS = 3
 ENGLISH, SPANISH = 0, 1  # their shards of three
 
@@ -61,6 +62,32 @@ async def test_the_old_relay_tells_until_the_new_one_listens(stage: Stage):
             after = await stage.begin("after")
             await younger.floor.until_cleared(after)
     assert set(stage.gateway.events("c")) == {before, after}
+
+
+async def test_more_than_twenty_hand_overs_lose_no_update(stage: Stage):
+    """Each relay runs for a moment only. Events are sent all the while, so that some fall into each hand-over."""
+    stage.listen("c", "queue:spanish")
+    sent: list[str] = []
+    done = asyncio.Event()
+
+    async def send() -> None:
+        while not done.is_set():
+            sent.append(await stage.begin(f"call-{len(sent)}"))
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(send())
+        async with AsyncExitStack() as relays:
+            older = await relays.enter_async_context(stage.relay(seconds=0.05))
+            fences: list[int] = []
+            for _ in range(HAND_OVERS):
+                fences.append(await stage.called.get())
+                younger = await relays.enter_async_context(stage.relay(seconds=0.05, after=fences[-1]))
+                await ended(older.task)
+                older = younger
+            done.set()
+            await stage.gateway.until(lambda: set(stage.gateway.events("c")) >= set(sent))
+    assert fences == sorted(set(fences)), "each relay has asked for a successor once"
+    assert len(sent) > HAND_OVERS
 
 
 async def test_what_the_old_relay_could_not_finish_the_new_one_tells(stage: Stage):

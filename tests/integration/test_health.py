@@ -38,6 +38,16 @@ def test_with_all_parts_it_is_ok_and_says_what_is_owed(api: Api) -> None:  # noq
     assert (status, overall, parts["outbox"]["status"]) == (200, "degraded", "slow")
 
 
+def test_a_shard_without_a_relay_is_listed(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811 - a fixture
+    """Of four shards the first has a relay, the second had one, and the others never had any."""
+    monkeypatch.setattr(wiring, "relay_shards", lambda: range(4))
+    for row in (SWEEP_ALIVE, RELAY_ALIVE, "insert into leases values (1, 2, now() - interval '1 second')"):
+        wiring.database().connection().execute(row)
+    status, overall, parts = deep(api)
+    assert parts["shards"] == {"status": "down", "count": 4, "withoutRelay": [1, 2, 3]}
+    assert (status, overall) == (200, "degraded"), "calls are recorded, and the first shard's updates are sent"
+
+
 def test_an_outage_is_told_part_by_part(
     api: Api,  # noqa: F811 - a fixture
     redis_server: Redis,

@@ -7,7 +7,7 @@ import pytest
 from infra.operation import doctor
 from infra.operation.doctor import PARTS, Health, Patient
 from shared.adapters import tokens
-from shared.usecases.health import Vitals, report
+from shared.usecases.health import Shards, Vitals, report
 from tests.conftest import Clock
 
 KEY = "k" * 32
@@ -19,15 +19,34 @@ def test_every_part_has_its_words_and_a_remedy() -> None:
         Vitals(
             1, sweeps=0, relays=0, owed=5, outbox_age=99, timers_late=99, dead_letters=2, unfollowed=9999, connections=1
         ),
+        Shards(1, [0]),
         None,
     )
     assert set(ill["parts"]) == set(PARTS)
     found = {name: doctor.part_finding(name, part) for name, part in ill["parts"].items()}
     assert found.pop("postgres").health is Health.WELL
-    assert {name for name, finding in found.items() if finding.health is Health.ILL} == {"redis", "sweep", "relay"}
+    assert {name for name, finding in found.items() if finding.health is Health.ILL} == {
+        "redis",
+        "sweep",
+        "relay",
+        "shards",
+    }
     assert all(finding.remedy for finding in found.values())
     assert found["redis"].said == "does not answer"
     assert found["outbox"].said == "5 owed, the oldest for 99 s"
+
+
+@pytest.mark.parametrize(
+    ("without_relay", "health", "said"),
+    [
+        pytest.param([], Health.WELL, "each of 8 has a relay", id="none"),
+        pytest.param([3, 5], Health.ILL, "8 exist, without a relay: 3, 5", id="two"),
+    ],
+)
+def test_a_shard_without_a_relay_is_named(without_relay: list[int], health: Health, said: str) -> None:
+    finding = doctor.part_finding("shards", report(None, Shards(8, without_relay), 1.0)["parts"]["shards"])
+    assert (finding.health, finding.said) == (health, said)
+    assert ("no updates" in finding.remedy) == bool(without_relay), "what it means, and what to do next"
 
 
 @pytest.mark.parametrize(

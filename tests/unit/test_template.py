@@ -155,6 +155,43 @@ def test_each_figure_has_its_alarm_and_each_alarm_its_line():
     assert [name for name in alarms if f"| `{name}` |" not in operations] == []
 
 
+def test_functions_that_invoke_themselves_may_do_so():
+    """Lambda drops the 17th invocation of a chain that goes through the same function, unless it is allowed."""
+    allowed = {name for name in FUNCTIONS if TEMPLATE["Resources"][name]["Properties"].get("RecursiveLoop") == "Allow"}
+    assert allowed == {name for name in FUNCTIONS if invokes_itself(name)} == {"RelayFunction", "SweepFunction"}
+
+
+def test_dropped_recursive_invocations_raise_an_alarm():
+    alarms = [p for p in alarms_of("AWS/Lambda") if p["MetricName"] == "RecursiveInvocationsDropped"]
+    watched = [dimension["Value"]["Ref"] for alarm in alarms for dimension in alarm["Dimensions"]]
+    assert sorted(watched) == sorted(name for name in FUNCTIONS if invokes_itself(name))
+    for alarm in alarms:
+        assert [dimension["Name"] for dimension in alarm["Dimensions"]] == ["FunctionName"]
+        assert (alarm["Statistic"], alarm["ComparisonOperator"], alarm["Threshold"]) == (
+            "Sum",
+            "GreaterThanThreshold",
+            0,
+        )
+        assert alarm["AlarmActions"] == {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopic"}], {"Ref": "AWS::NoValue"}]}
+
+
+def invokes_itself(name: str) -> bool:
+    """Whether its role lets it."""
+    properties = TEMPLATE["Resources"][name]["Properties"]
+    role, _ = properties["Role"]["Fn::GetAtt"]
+    return any(
+        str(resource.get("Fn::Sub")).endswith(f":function:{properties['FunctionName']['Fn::Sub']}")
+        for policy in TEMPLATE["Resources"][role]["Properties"].get("Policies", [])
+        for statement in policy["PolicyDocument"]["Statement"]
+        for resource in listed(statement["Resource"])
+        if "lambda:InvokeFunction" in listed(statement["Action"])
+    )
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
 def alarms_of(namespace: str) -> list[dict]:
     found = [r["Properties"] for r in TEMPLATE["Resources"].values() if r["Type"] == "AWS::CloudWatch::Alarm"]
     return [properties for properties in found if properties["Namespace"] == namespace]
