@@ -10,3 +10,8 @@ def environment(**changes: str) -> dict[str, str]:
 def seconds(name: str, default: float) -> float:
     """A time of the local cloud that tests shorten: the variable's value where it is set, else the default."""
     return float(environment().get(name, default))
+
+
+def number(name: str, default: int) -> int:
+    """A number of the local cloud that tests reduce: the variable's value where it is set, else the default."""
+    return int(environment().get(name, default))

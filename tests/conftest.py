@@ -22,6 +22,8 @@ from tests.support.examples import register_profiles
 REPOSITORY = Path(__file__).parent.parent
 # A test database may lose its last second: no test pulls the plug of the machine.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
+# Each worker of a function is a process, whose start takes most of a second of a processor.
+FEW_WORKERS = {"SWITCHBOARD_WORKERS": "2"}
 _numbers = count()
 _alive = pytest.StashKey[TextIO]()
 
@@ -72,7 +74,7 @@ def cloud(clouds_folder: Path) -> Iterator[Cloud]:
 
     A test makes its own queues, agents and call ids, looks only at those, and neither stops nor changes what runs.
     """
-    with shared.running(clouds_folder, "cloud", SWITCHBOARD_UNREAD_SECONDS="2") as cloud:
+    with shared.running(clouds_folder, "cloud", **FEW_WORKERS, SWITCHBOARD_UNREAD_SECONDS="2") as cloud:
         yield cloud
 
 
@@ -81,7 +83,7 @@ def exclusive_cloud(clouds_folder: Path) -> Iterator[Cloud]:
     """A second cloud that one test at a time has alone, and may damage. The next test finds it running again."""
     with (
         shared.locked(clouds_folder / "exclusive.lock"),
-        shared.running(clouds_folder, "exclusive", SWITCHBOARD_RESTART_AFTER_SECONDS="1") as cloud,
+        shared.running(clouds_folder, "exclusive", **FEW_WORKERS, SWITCHBOARD_RESTART_AFTER_SECONDS="1") as cloud,
     ):
         yield cloud
 

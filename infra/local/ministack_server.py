@@ -23,14 +23,14 @@ from ministack.core.lambda_runtime import Worker
 from ministack.services import apigateway, apigateway_v1, cloudwatch_logs, lambda_svc
 from ministack.services.cloudformation import provisioners
 
-from infra.environment import environment, seconds
+from infra.environment import environment, number, seconds
 from infra.local import gateway_responses
 from infra.local.control_plane import Gate, Rules, known_hosts
 from infra.local.rotation import RotatingLog
 from infra.operation.function_log import REFUSED
 from shared.adapters import clock
 
-AT_A_TIME = max(4, 2 * (os.cpu_count() or 1))
+AT_A_TIME = number("SWITCHBOARD_WORKERS", max(4, 2 * (os.cpu_count() or 1)))
 TURN_SECONDS = 25  # API Gateway itself gives up after 29
 KEPT_INVOCATIONS = 1_000
 UNREAD_FRAMES = 64

@@ -43,19 +43,3 @@ def test_an_unknown_address_or_method_gets_404(cloud: Cloud):
 def test_a_function_s_own_refusals_have_the_same_form(cloud: Cloud):
     assert_problem(cloud.http.get("/api/calls/no-such-call", headers=PAGE), 404)
     assert_problem(cloud.http.post("/api/events", json={"event": "none"}, headers=PAGE), 400)
-
-
-def test_too_many_requests_get_429_and_may_retry_later(exclusive_cloud: Cloud):
-    cloud = exclusive_cloud
-    gateway = cloud.aws("apigateway")
-    api = cloud.status["api"].rstrip("/").split("/")[-2]
-    route = "/~1api~1docs/GET"
-    none = [
-        {"op": "replace", "path": f"{route}/throttling/{limit}", "value": "0"} for limit in ("rateLimit", "burstLimit")
-    ]
-    gateway.update_stage(restApiId=api, stageName="live", patchOperations=none)
-    refused = cloud.http.get("/api/docs", headers=PAGE)
-    assert_problem(refused, 429)
-    assert int(refused.headers["retry-after"]) > 0
-    gateway.update_stage(restApiId=api, stageName="live", patchOperations=[{"op": "remove", "path": route}])
-    assert cloud.http.get("/api/docs", headers=PAGE).status_code == 200

@@ -29,11 +29,11 @@ def test_status_tells_where_everything_is(cloud: Cloud):
 
 
 def test_up_twice_says_so_and_shows_the_addresses(cloud: Cloud):
-    before = cloud.read_status()["processes"]
-    told = cloud.up()
-    assert "running already" in told
-    assert cloud.status["api"] in told and cloud.status["token"] not in told
-    assert cloud.read_status()["processes"] == before
+    before = cloud.files.read_state()["processes"]
+    printed = cloud.up()
+    assert "running already" in printed
+    assert cloud.status["api"] in printed and cloud.status["token"] not in printed
+    assert cloud.files.read_state()["processes"] == before
 
 
 def test_the_page_s_config_tells_where_the_api_is(cloud: Cloud):

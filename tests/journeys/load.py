@@ -14,7 +14,7 @@ import httpx
 from infra.client import Api, Feed
 from tests.support.cloud import Cloud, Json
 
-SENDERS = 3
+SENDERS = 2
 PAUSE_SECONDS = 0.1  # after each call of a sender: a fault needs calls that are under way, not a full machine
 SIGNAL_SECONDS = 120.0
 ACCEPTED = (200, 201, 202)

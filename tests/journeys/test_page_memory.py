@@ -41,8 +41,8 @@ class Size:
 # In the first half more calls end than the page remembers, so that what has a bound has reached it. Seen: always
 # between 3.53 and 3.70 MB. The bound is ten bytes an update: one that is kept has hundreds.
 LARGE = Size(calls=200, ending=110, frames=100, max_bytes=300_000)
-# The second half adds 1,200 calls to those that the page remembers. All updates of a half are more than two megabytes.
-SMALL = Size(calls=20, ending=20, frames=60, max_bytes=600_000)
+# The second half adds 600 calls to those that the page remembers. All updates of a half are three times the bound.
+SMALL = Size(calls=20, ending=20, frames=30, max_bytes=300_000)
 
 QUEUE = {
     "id": "q", "name": "Queue", "language": "es", "slaSeconds": 30, "answerSeconds": 15, "holdSeconds": 60,
