@@ -47,16 +47,25 @@ class Draft:
         return self.log is None and (call is None or at <= call.last_at or not self._is_past_all_others(at))
 
     def _comes_next(self, event: Event) -> bool:
-        record, newest = self.record, self._newest
+        return self._is_last(event) or (self._follows_newest(event) and judge(self.call, event) is Verdict.LEGAL)
+
+    def _is_last(self, event: Event) -> bool:
+        """Whether its time alone puts it behind all others."""
+        record = self.record
         if not self._is_past_all_others(event.at):
             return False
         if record.call is None:
             return not record.exists and not self.recorded
-        if event.at > record.call.last_at:
-            return True
-        # Many clocks report whole seconds. An event of the same instant as the one before is appended only if it is
-        # legal at the end: the order that the fold finds is then this one. Otherwise the fold may find another order.
-        return newest is not None and event.order > newest.order and judge(record.call, event) is Verdict.LEGAL
+        return event.at > record.call.last_at
+
+    def _follows_newest(self, event: Event) -> bool:
+        """Whether it is of the same instant as the event before, and behind that by its order.
+
+        Many clocks report whole seconds. Such an event may be appended only if it is legal at the end: the order that
+        the fold finds is then this one. Otherwise the fold may find another order, in which all of them are legal.
+        """
+        newest = self._newest
+        return newest is not None and event.order > newest.order and self._is_past_all_others(event.at)
 
     def _is_past_all_others(self, at: datetime) -> bool:
         """Nothing waits for what comes, and nothing that is void will follow it."""
@@ -65,13 +74,12 @@ class Draft:
 
     def admit(self, event: Event, fingerprint: str) -> Verdict:
         """Take the event in, unless it is illegal or void: then nothing changes."""
-        event = self.placed(event)
-        if self._comes_next(event):
-            call = self.record.call
-            verdict = judge(call, event)
-            if verdict is Verdict.LEGAL:
-                self.record.call, self._newest = append(call, event), event
-        else:
+        event, call = self.placed(event), self.record.call
+        is_last = self._is_last(event)
+        verdict = judge(call, event) if is_last or self._follows_newest(event) else None
+        if verdict is Verdict.LEGAL:
+            self.record.call, self._newest = append(call, event), event
+        elif verdict is None or not is_last:
             verdict, event = self._admit_among(event)
         if verdict is Verdict.LEGAL or verdict is Verdict.EARLY:
             self._record(event, fingerprint, verdict)

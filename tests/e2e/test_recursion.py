@@ -6,7 +6,6 @@ import math
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import psycopg
 import pytest
@@ -68,14 +67,12 @@ class Receiver(threading.Thread):
             return
 
 
-@contextmanager
-def short_relays(cloud: Cloud) -> Iterator[None]:
+def shorten_relays(cloud: Cloud) -> None:
     """Relays of this cloud run for `RELAY_SECONDS` from their next start on."""
     client, name = cloud.aws("lambda"), f"{deploy.STACK}-relay"
     variables = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     short = variables | {"RELAY_SECONDS": str(RELAY_SECONDS)}
     client.update_function_configuration(FunctionName=name, Environment={"Variables": short})
-    yield
 
 
 def hand_overs(database: psycopg.Connection) -> Iterator[int]:
@@ -89,7 +86,8 @@ def hand_overs(database: psycopg.Connection) -> Iterator[int]:
 @pytest.mark.deep
 def test_updates_are_never_late_while_relays_hand_over(own: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
     own.up()
-    with short_relays(own), psycopg.connect(own.status["database"], autocommit=True) as database:
+    shorten_relays(own)
+    with psycopg.connect(own.status["database"], autocommit=True) as database:
         changes = hand_overs(database)
         deadline = time.monotonic() + ALL_SECONDS
         while next(changes) < 1:  # the first relay still runs for a minute
