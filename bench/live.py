@@ -17,6 +17,7 @@ import psycopg
 from websockets.sync.client import ClientConnection, connect
 
 from bench.stage import Figure
+from infra import aws
 
 EVENTS = 200
 SWITCHBOARD = Path(sys.executable).with_name("switchboard")
@@ -60,11 +61,13 @@ def _bare(status: dict[str, Any], http: httpx.Client, socket: ClientConnection) 
         with psycopg.connect(status["database"]) as database:
             row = database.execute("select id from connections order by connected_at desc limit 1").fetchone()
         assert row, "the socket of this run is connected"
-        status["connection"] = f"{status['websocket'].replace('ws://', 'http://')}/@connections/{row[0]}"
+        base = status["websocket"].replace("ws://", "http://")
+        status["gateway"] = aws.client("apigatewaymanagementapi", "us-east-1", base, status["aws_credentials"])
+        status["connection"] = row[0]
     word = f"bare {time.perf_counter_ns()}"
     begun = time.perf_counter()
     http.get(f"{status['api']}/api/health").raise_for_status()
-    http.post(status["connection"], json={"type": word}).raise_for_status()
+    status["gateway"].post_to_connection(ConnectionId=status["connection"], Data=json.dumps({"type": word}).encode())
     _until(socket, lambda frame: frame["type"] == word)
     return time.perf_counter() - begun
 

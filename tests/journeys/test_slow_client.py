@@ -9,15 +9,18 @@ import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
-from typing import Self
-from urllib.parse import quote, urlencode, urlsplit
+from functools import cache
+from typing import Any, Self
+from urllib.parse import urlencode, urlsplit
 
-import httpx
 import psycopg
 import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
 from websockets.client import ClientProtocol
 from websockets.uri import parse_uri
 
+from infra import aws
 from infra.client import Api, Feed
 from tests.support.cloud import Cloud, Json
 from tests.support.waiting import WAIT_SECONDS, wait_for
@@ -166,7 +169,7 @@ def test_a_client_reads_a_byte_a_second_beside_others_that_read_at_once(
             send(cloud, {"event": "call_routed", "callId": call_id, "agentId": f"agent-{call_id}", "routingTime": 1})
             send(cloud, {"event": "call_answered", "callId": call_id, "waitTime": 1})
         ((connection_id,),) = ask(LISTED, f"queue:{noisy_queue}")
-        while is_filled and post(cloud, connection_id).status_code == 200:
+        while is_filled and post(cloud, connection_id) == 200:
             pass
         waiting = iter(busy)
         while not slow.ended.is_set():
@@ -191,18 +194,33 @@ def test_what_a_client_does_not_read_is_refused_like_api_gateway_does_and_then_i
         ((connection_id,),) = ask(LISTED, topic)
         statuses = []
         while not slow.ended.is_set():
-            statuses.append(post(cloud, connection_id).status_code)
+            statuses.append(post(cloud, connection_id))
+            assert statuses[-1] in (200, 429, 410), "the gateway takes posts of this client until it is cut off"
             if statuses[-1] == 429:
                 slow.ended.wait(0.05)
         assert set(statuses) >= {200, 429}
         assert statuses.count(200) * len(FRAME) < 16 * 2**20
-        wait_for(lambda: post(cloud, connection_id).status_code == 410, "it is gone")
+        wait_for(lambda: post(cloud, connection_id) == 410, "it is gone")
         wait_for(lambda: ask(LISTED, topic) == [], "it is listed no more")
 
 
-def post(cloud: Cloud, connection_id: str) -> httpx.Response:
-    base = cloud.status["websocket"].replace("ws://", "http://")
-    return cloud.http.post(f"{base}/@connections/{quote(connection_id, safe='')}", content=FRAME)
+def post(cloud: Cloud, connection_id: str) -> int:
+    """Post a frame as the relay does. Returns the gateway's status."""
+    try:
+        answer = gateway_of(
+            cloud.status["websocket"], tuple(cloud.status["aws_credentials"].items())
+        ).post_to_connection(ConnectionId=connection_id, Data=FRAME)
+    except ClientError as refused:
+        answer = refused.response
+    return answer["ResponseMetadata"]["HTTPStatusCode"]
+
+
+@cache
+def gateway_of(websocket: str, credentials: tuple[tuple[str, str], ...]) -> Any:
+    """One client for all posts: to make one takes longer than a post."""
+    once = Config(retries={"total_max_attempts": 1})
+    base = websocket.replace("ws://", "http://")
+    return aws.client("apigatewaymanagementapi", "us-east-1", base, dict(credentials), once)
 
 
 def test_a_connection_that_is_gone_without_a_word_is_struck_off_by_the_relay(cloud: Cloud) -> None:
@@ -217,7 +235,7 @@ def test_a_connection_that_is_gone_without_a_word_is_struck_off_by_the_relay(clo
         restore = "insert into connections select * from jsonb_populate_record(null::connections, %s) returning id"
         assert ask(restore, json.dumps(row)) == [(connection_id,)]
         ask("insert into subscriptions (topic, connection_id) values (%s, %s) returning topic", topic, connection_id)
-        assert post(cloud, connection_id).status_code == 410
+        assert post(cloud, connection_id) == 410
         cloud.post("call_initiated", call_id, type="voice", queueId=cloud.new_queue())
         wait_for(lambda: ask(LISTED, topic) == [], "its subscription is struck off")
         assert ask("select from connections where id = %s", connection_id) == []
