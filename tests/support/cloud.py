@@ -134,7 +134,8 @@ class Cloud:
 
     def running(self) -> list[str]:
         """The command lines of all processes that name its folder: none after `down`."""
-        found = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+        # Without `ww`, ps cuts lines at 80 columns where it has no terminal, and finds nothing.
+        found = subprocess.run(["ps", "-ewwo", "args"], capture_output=True, text=True, check=True).stdout
         return [line for line in found.splitlines() if str(self.home) in line]
 
     # --- REST ---
