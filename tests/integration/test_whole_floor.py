@@ -34,7 +34,7 @@ SETTING = (
     """,
     """
     insert into agents (id, name, queues, skills, status, status_since)
-    select 'agent-' || n, 'a', array['q' || n % 3, 'q' || (n + 1) % 3], jsonb_build_object('q2', n % 5 + 1),
+    select 'agent-' || n, 'a', array['q' || n %% 3, 'q' || (n + 1) %% 3], jsonb_build_object('q2', n %% 5 + 1),
         'available', '2026-01-31'
     from generate_series(1, %s) n
     """
