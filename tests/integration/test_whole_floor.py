@@ -37,7 +37,7 @@ SETTING = (
     select 'agent-' || n, 'a', array['q' || n %% 3, 'q' || (n + 1) %% 3], jsonb_build_object('q2', n %% 5 + 1),
         'available', '2026-01-31'
     from generate_series(1, %s) n
-    """
+    """,
     "create table moves (number bigint generated always as identity, agent_id text, status text, call_id text)",
     """
     create function note_move() returns trigger language plpgsql as $$ begin
