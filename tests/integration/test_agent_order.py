@@ -39,7 +39,7 @@ floors = st.integers(0, 25).flatmap(lambda many: st.tuples(*(agents(number) for 
 
 
 @pytest.mark.parametrize("strategy", Strategy)
-@examples(quick=15, deep=200)  # each asks the database
+@examples(quick=15, deep=80)  # each asks the database
 @given(
     floor_of=floors,
     language=st.sampled_from([None, "es"]),

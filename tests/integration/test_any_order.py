@@ -163,7 +163,7 @@ def test_any_order_any_copies_any_channel_ends_the_same(
     floor.assert_no_orphans()
 
 
-@examples(quick=25, deep=500)  # of up to five calls each
+@examples(quick=25, deep=150)  # of up to five calls each
 @given(told=st.lists(lives(), min_size=2, max_size=5), data=st.data())
 def test_a_batch_that_is_written_in_parts_ends_as_one_event_after_the_other(
     shared_floor: Floor, told: list[list[tuple[float, Json]]], data: st.DataObject

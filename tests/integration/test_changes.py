@@ -89,7 +89,7 @@ Step = st.one_of(
 )
 
 
-@examples(quick=15, deep=300)
+@examples(quick=15, deep=100)
 @given(
     steps=st.lists(Step, min_size=5, max_size=40), queues=st.lists(st.sampled_from(QUEUES), min_size=40, max_size=40)
 )

@@ -44,7 +44,7 @@ batches = st.lists(st.tuples(st.one_of(events, events, reports), ages), min_size
 steps = st.lists(st.tuples(batches, st.integers(0, 20), st.booleans()), min_size=3, max_size=14)
 
 
-@examples(quick=15, deep=400)  # each of up to 14 steps
+@examples(quick=15, deep=150)  # each of up to 14 steps
 @given(taken=steps)
 def test_calls_and_agents_are_of_one_mind_whatever_is_told_of_them(
     floor: Floor, taken: list[tuple[list[tuple[Json, int | None]], int, bool]]

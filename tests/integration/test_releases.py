@@ -57,7 +57,7 @@ releases = st.lists(
 )
 
 
-@examples(quick=30, deep=500)
+@examples(quick=30, deep=200)
 @given(agent=agents, effects=releases)
 def test_a_batch_lets_go_of_agents_as_if_each_call_had_come_alone(
     floor: Floor, agent: dict[str, Any], effects: list[Effect]

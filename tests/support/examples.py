@@ -23,7 +23,7 @@ def register_profiles() -> None:
         suppress_health_check=_SHARED_FIXTURES,
     )
     settings.register_profile(
-        DEEP, max_examples=500, deadline=None, print_blob=True, suppress_health_check=_SHARED_FIXTURES
+        DEEP, max_examples=200, deadline=None, print_blob=True, suppress_health_check=_SHARED_FIXTURES
     )
     settings.load_profile(QUICK)
 
