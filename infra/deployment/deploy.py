@@ -37,6 +37,7 @@ class Deployment:
     """A folder for the page as well, for a web server that serves it."""
     credentials: aws.Credentials | None = field(default=None, repr=False)
     """Those of the emulator at `endpoint_url`. Without them, what `aws.client` finds."""
+    _clients: dict[str, Any] = field(default_factory=dict[str, Any], init=False, repr=False, compare=False)
 
     def run(self) -> Outputs:
         bucket = self._artifacts_bucket()
@@ -56,7 +57,10 @@ class Deployment:
         return outputs
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' classes when it runs
-        return aws.client(service, self.region, self.endpoint_url, self.credentials)
+        """One for all calls: to make a client takes longer than a call to an emulator."""
+        if service not in self._clients:
+            self._clients[service] = aws.client(service, self.region, self.endpoint_url, self.credentials)
+        return self._clients[service]
 
     def _artifacts_bucket(self) -> str:
         account = self.client("sts").get_caller_identity()["Account"]

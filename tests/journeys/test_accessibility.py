@@ -93,9 +93,9 @@ def test_every_control_is_reached_and_seen_by_keys_alone(page: Page, cloud: Clou
     cloud.end_calls(call_id)
 
 
-def test_a_call_is_found_opened_and_closed_by_keys_alone(new_page: NewPage, cloud: Cloud) -> None:
+def test_a_call_is_found_opened_and_closed_by_keys_alone(blank_page: Page, cloud: Cloud) -> None:
     queue, other = cloud.new_queue(name="Sign language"), cloud.new_queue(name="Legal")
-    page = new_page()
+    page = blank_page
     page.goto(cloud.dashboard(queue, other))
     live(page)
     *call_ids, elsewhere = (cloud.new_call_id() for _ in range(3))
@@ -186,18 +186,18 @@ def states(page: Page, cloud: Cloud, queue: str, agent: str) -> Iterator[str]:
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_on_any_view_in_any_state(
-    new_page: NewPage, cloud: Cloud, queue: str, agent: str, scheme: Scheme, size: ViewportSize
+    blank_page: Page, cloud: Cloud, queue: str, agent: str, scheme: Scheme, size: ViewportSize
 ) -> None:
-    page = new_page()
+    page = blank_page
     page.set_viewport_size(size)
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     found = {state: failings(page) for state in states(page, cloud, queue, agent)}
     assert {state: what for state, what in found.items() if what} == {}
 
 
-def test_axe_finds_nothing_in_any_state(new_page: NewPage, cloud: Cloud, queue: str, agent: str) -> None:
+def test_axe_finds_nothing_in_any_state(blank_page: Page, cloud: Cloud, queue: str, agent: str) -> None:
     """Each state once, in one of the colour schemes and sizes in turn."""
-    page = new_page()
+    page = blank_page
     looks: Iterator[tuple[Scheme, ViewportSize]] = itertools.cycle(itertools.product(("light", "dark"), (DESK, PHONE)))
     found: dict[str, list[str]] = {}
     for state, (scheme, size) in zip(states(page, cloud, queue, agent), looks, strict=False):

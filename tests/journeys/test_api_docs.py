@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import orjson
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
+from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, expect
 
 from shared.contracts import openapi
 from tests.journeys.pages import failings
@@ -23,9 +23,9 @@ WITH_BODY = [
 
 
 @pytest.fixture
-def page(browser: Browser, cloud: Cloud) -> Iterator[Page]:
+def page(context: BrowserContext, cloud: Cloud) -> Iterator[Page]:
     """With an administrator's token. It asks this API only, and its policy blocks nothing that it needs."""
-    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
     asked: set[str] = set()
     blocked: list[str] = []
 

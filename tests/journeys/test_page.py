@@ -55,8 +55,8 @@ def test_the_page_shows_the_floor_that_rest_tells(page: Page, cloud: Cloud, queu
         expect(page.locator(f"[data-call-id={call_id}]")).to_have_count(0)
 
 
-def test_without_a_token_the_page_asks_for_one_and_shows_nothing(new_page: NewPage, cloud: Cloud) -> None:
-    page = new_page()
+def test_without_a_token_the_page_asks_for_one_and_shows_nothing(blank_page: Page, cloud: Cloud) -> None:
+    page = blank_page
     page.goto(cloud.status["dashboard"].split("#")[0])
     expect(page.get_by_test_id("sign-in")).to_be_visible()
     expect(page.locator("[data-call-id]")).to_have_count(0)
@@ -88,8 +88,8 @@ def test_after_a_cut_the_page_is_told_what_it_missed(new_page: NewPage, cloud: C
     cloud.end_calls(offered, begun)
 
 
-def test_where_sockets_are_refused_the_page_polls_and_says_so(new_page: NewPage, cloud: Cloud, queue: str) -> None:
-    page = new_page()
+def test_where_sockets_are_refused_the_page_polls_and_says_so(blank_page: Page, cloud: Cloud, queue: str) -> None:
+    page = blank_page
     refused = {"api": cloud.status["api"], "websocket": "ws://127.0.0.1:9"}
     page.route(re.compile("config.json"), lambda route: route.fulfill(json=refused))
     page.goto(cloud.dashboard(queue))
@@ -103,9 +103,9 @@ def test_where_sockets_are_refused_the_page_polls_and_says_so(new_page: NewPage,
 
 
 def test_a_token_that_expires_ends_the_session_and_another_resumes_it(
-    new_page: NewPage, cloud: Cloud, queue: str
+    blank_page: Page, cloud: Cloud, queue: str
 ) -> None:
-    page = new_page()
+    page = blank_page
     short = cloud.token(queue, role="supervisor", ttl_seconds=3)
     page.goto(f"{cloud.status['dashboard'].split('#')[0]}#token={short}")
     expect(page.get_by_test_id("sign-in")).to_have_attribute("data-reason", "session_ended")

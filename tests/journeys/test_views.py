@@ -22,9 +22,9 @@ def call_that_was_short(cloud: Cloud, queue: str, agent: str) -> str:
     return call_id
 
 
-def test_a_filter_lives_in_the_address_and_shows_its_calls_only(new_page: NewPage, cloud: Cloud) -> None:
+def test_a_filter_lives_in_the_address_and_shows_its_calls_only(blank_page: Page, cloud: Cloud) -> None:
     queues = {language: cloud.new_queue(language) for language in ("es", "en")}
-    page = new_page()
+    page = blank_page
     page.goto(cloud.dashboard(*queues.values()))
     live(page)
     calls = {language: cloud.new_call_id() for language in queues}
@@ -85,9 +85,9 @@ def test_a_short_call_raises_an_alert_until_somebody_has_seen_to_it(
     expect(alert).to_be_visible()
 
 
-def test_a_queue_s_long_name_leaves_its_thresholds_in_sight(new_page: NewPage, cloud: Cloud) -> None:
+def test_a_queue_s_long_name_leaves_its_thresholds_in_sight(blank_page: Page, cloud: Cloud) -> None:
     queues = [cloud.new_queue(name="Donaudampfschifffahrt" * 6) for _ in range(4)]
-    page = new_page()
+    page = blank_page
     page.goto(cloud.dashboard(*queues))
     show(page, "alerts")
     expect(page.get_by_test_id(f"threshold-wait-{queues[1]}")).to_be_in_viewport(ratio=1)
@@ -180,8 +180,8 @@ def test_a_call_s_course_shows_who_was_rung_and_what_came_of_it(
     cloud.post("call_ended", call_id, endReason="completed", duration=30)
 
 
-def test_a_narrow_phone_shows_whole_what_has_no_place_to_break(new_page: NewPage, cloud: Cloud, queue: str) -> None:
-    page = new_page()
+def test_a_narrow_phone_shows_whole_what_has_no_place_to_break(blank_page: Page, cloud: Cloud, queue: str) -> None:
+    page = blank_page
     page.set_viewport_size({"width": 360, "height": 740})
     call_id = "c" * 128
     letter = {
@@ -208,13 +208,13 @@ def test_a_narrow_phone_shows_whole_what_has_no_place_to_break(new_page: NewPage
     assert page.locator(".tile-label:visible").evaluate_all(cut) == []
 
 
-def test_a_phone_tells_the_day_of_a_call_of_another_one(new_page: NewPage, cloud: Cloud, queue: str) -> None:
+def test_a_phone_tells_the_day_of_a_call_of_another_one(blank_page: Page, cloud: Cloud, queue: str) -> None:
     call_id = cloud.new_call_id()
     begun = {"event": "call_initiated", "callId": call_id, "occurredAt": "1999-08-01T10:00:00Z"}
     ended = {"event": "call_ended", "callId": call_id, "occurredAt": "1999-08-01T10:00:05Z"}
     history = [begun | {"type": "voice", "queueId": queue}, ended | {"endReason": "abandoned", "duration": 0}]
     cloud.http.post("/api/events", params={"history": "true"}, json=history).raise_for_status()
-    page = new_page()
+    page = blank_page
     page.set_viewport_size({"width": 360, "height": 740})
     page.goto(cloud.dashboard(queue))
     show(page, f"calls?id={call_id}")
