@@ -1,5 +1,6 @@
 """Real Postgres, Redis and clouds for the tests that need them: own ports, own folders, stopped at the end."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,8 @@ _numbers = count()
 _alive = pytest.StashKey[TextIO]()
 
 register_profiles()
+# A shell without job control starts background commands with Ctrl-C ignored, and every child inherits that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist starts the workers

@@ -106,7 +106,7 @@ def test_the_typescript_client_sends_events_and_reads(cloud: Cloud) -> None:
         "outcomes": ["applied"] * 5,
         "listed": [[call_id, "ended"]],
         "selected": ["id", "status"],
-        "changed": read["changed"],
+        "reset": False,
         "status": "ended",
         "history": TYPES,
         "refusals": [409, "Not found"],

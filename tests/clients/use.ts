@@ -56,7 +56,7 @@ console.log(
     outcomes,
     listed: listed.data.map(({ id, status }) => [id, status]),
     selected: selected.fields,
-    changed: changes.calls.length,
+    reset: changes.reset,
     status: call.status,
     history: history.data.map(({ type }) => type),
     handled: figures.data.map(({ queueId, handled }) => [queueId, handled]),
