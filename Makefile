@@ -73,7 +73,7 @@ check: $(READY)
 audit: $(READY)
 	UV_SYSTEM_CERTS=1 $(BIN)/uvx --python "$$($(BIN)/python -c 'import sys; print(sys.executable)')" -q checkov==$(CHECKOV_VERSION) --config-file .checkov.yaml
 	@$(BIN)/python -m infra.toolchain.audit
-	@$(BIN)/python -m infra.toolchain.licences
+	@$(BIN)/python -m infra.toolchain.check_licences
 
 bench: $(READY)
 	$(BIN)/python -m bench

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.local.home import Home
+from infra.home import Home
 
 SWITCHBOARD = Path(sys.executable).with_name("switchboard")
 

@@ -21,10 +21,10 @@ from bench.floor import Floor
 from bench.gateway import SLOW, Gateway, Report, gateway
 from bench.report import console, table
 from bench.stage import Figure, Stage, stage
-from shared.adapters.connections import address
-from shared.adapters.gateway import HttpGateway
-from shared.usecases.delivery import POSTS_AT_ONCE
-from shared.usecases.relay import DRAIN_AT_ONCE
+from shared.adapters.aws.connection_pool import HttpGateway
+from shared.adapters.aws.connections import address
+from shared.usecases.feed.delivery import POSTS_AT_ONCE
+from shared.usecases.feed.relay import DRAIN_AT_ONCE
 
 QUEUES, BACKLOG_SOCKETS = 40, 4000
 LIFE_SECONDS, START_SECONDS, HAND_OVERS = 10.0, 3.0, 10

@@ -20,12 +20,12 @@ from bench.stage import Stage
 from shared import wiring
 from shared.adapters import clock
 from shared.adapters.ids import new_id, new_ids
-from shared.adapters.postgres.agents import PostgresAgents
 from shared.adapters.postgres.connection import Database
-from shared.adapters.postgres.ledger import PostgresJournal
-from shared.adapters.redis_announcer import RedisAnnouncer
-from shared.usecases.news import News
-from shared.usecases.submit import Desk, submit
+from shared.adapters.postgres.recording.agents import PostgresAgents
+from shared.adapters.postgres.recording.unit_of_work import PostgresTransactions
+from shared.adapters.redis.publisher import RedisPublisher
+from shared.usecases.recording.notices import News
+from shared.usecases.recording.submit_events import IngestServices, submit
 
 RECORDERS = 4
 OVER = "over"
@@ -43,7 +43,7 @@ select 'queue:q' || split_part(id, '-', 2)::int %% %(queues)s, id from connectio
 class Commits:
     """An announcer that writes down when each version of a call was committed, and passes the news on."""
 
-    def __init__(self, announcer: RedisAnnouncer) -> None:
+    def __init__(self, announcer: RedisPublisher) -> None:
         self._announcer = announcer
         self.at: dict[tuple[str, int], float] = {}
 
@@ -64,7 +64,7 @@ class Floor:
     def __init__(self, stage: Stage, taking: Gateway, queues: int, calls: int) -> None:
         self.stage, self.gateway, self.queues, self.calls = stage, taking, queues, calls
         self.url = stage.database()
-        self.commits = Commits(RedisAnnouncer(stage.redis.url, 1, lambda _: None))
+        self.commits = Commits(RedisPublisher(stage.redis.url, 1, lambda _: None))
         self._desks = [self._desk() for _ in range(RECORDERS)]
         for queue in range(queues):
             self._execute("insert into queues (id, name) values (%s, %s)", [f"q{queue}", f"q{queue}"])
@@ -73,9 +73,11 @@ class Floor:
         self._execute("delete from outbox")
         self.commits.at.clear()
 
-    def _desk(self) -> Desk:
+    def _desk(self) -> IngestServices:
         database = Database(self.url)
-        return Desk(PostgresJournal(database), PostgresAgents(database), self.commits, new_ids, timedelta(seconds=60))
+        return IngestServices(
+            PostgresTransactions(database), PostgresAgents(database), self.commits, new_ids, timedelta(seconds=60)
+        )
 
     def _execute(self, query: Any, parameters: Any = None) -> Any:  # noqa: ANN401 - this module's own text
         with psycopg.connect(self.url, autocommit=True) as connection, psycopg.ClientCursor(connection) as cursor:

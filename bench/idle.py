@@ -35,7 +35,7 @@ OWN_SECRETS = 2
 OWNER_SECRET = 1  # made by RDS
 IDLE_METRICS = 5  # that a sweep writes
 HANDOVER_SECONDS = 1.0  # assumed: as long two relays of a shard overlap, each minute
-LOOK_SECONDS = 2.5  # the relay of the schedule, where every shard has its relay (usecases/tenure.py)
+LOOK_SECONDS = 2.5  # the relay of the schedule, where every shard has its relay (usecases/feed/lease.py)
 POLLERS, POLL_SECONDS = 5, 20  # of Lambda at a queue, at least
 
 

@@ -21,12 +21,12 @@ import psycopg
 
 from bench.report import console
 from bench.stage import KEY, REPOSITORY, Figure, Stage, per_second
-from infra.floor.call_log import LoggedCall, read
-from infra.floor.playback import in_order
-from shared.adapters import tokens
+from infra.simulator.call_log import LoggedCall, read
+from infra.simulator.playback import in_order
+from shared.adapters.auth import tokens
 from shared.adapters.ids import new_id
 from shared.adapters.postgres.connection import Database
-from shared.adapters.postgres.ledger import Cursor, PostgresLedger, Query
+from shared.adapters.postgres.recording.unit_of_work import Cursor, PostgresUnitOfWork, Query
 
 CALLS = 400
 BATCH = 500
@@ -187,10 +187,10 @@ def _bare(stage: Stage, told: list[dict[str, Any]]) -> float:
 def _traced() -> Iterator[Trace]:
     """Remember what the ledger sends."""
     trace: Trace = []
-    original = PostgresLedger._run
+    original = PostgresUnitOfWork._run
 
     def remembering(
-        self: PostgresLedger,
+        self: PostgresUnitOfWork,
         queries: Iterable[Query],
         *,
         wait: bool = True,
@@ -201,11 +201,11 @@ def _traced() -> Iterator[Trace]:
         trace.append((sent, wait, commit))
         return original(self, _kept(queries, sent), wait=wait, commit=commit, meanwhile=meanwhile)
 
-    PostgresLedger._run = remembering  # type: ignore[method-assign]
+    PostgresUnitOfWork._run = remembering  # type: ignore[method-assign]
     try:
         yield trace
     finally:
-        PostgresLedger._run = original  # type: ignore[method-assign]
+        PostgresUnitOfWork._run = original  # type: ignore[method-assign]
 
 
 def _replayed(stage: Stage, warm_up: Trace, trace: Trace, events: int) -> float:

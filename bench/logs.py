@@ -18,7 +18,7 @@ from websockets.sync.client import connect
 from bench.ingest import lifecycles
 from bench.live import cloud
 from bench.report import console
-from infra.local.home import Home
+from infra.home import Home
 
 CALLS = 300  # of five events each, for each batch size
 BATCHES = (1, 25)

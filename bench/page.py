@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from bench.live import cloud
 from bench.stage import Figure
-from infra.local.ports import claim
+from infra.machine.ports import claim
 from infra.toolchain import chromium, dashboard
 
 Work = Callable[[Page, CDPSession], None]

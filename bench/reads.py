@@ -22,7 +22,8 @@ from bench import ingest
 from bench.report import table
 from bench.stage import KEY, Figure, Stage, per_second, stage
 from infra.database import history, migrate
-from shared.adapters import clock, tokens
+from shared.adapters import clock
+from shared.adapters.auth import tokens
 from shared.contracts.base import rfc3339
 
 CALLS, MONTHS, OPEN, JUST_ENDED = 300_000, 12, 2_000, 3_000

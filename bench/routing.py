@@ -9,11 +9,11 @@ import psycopg
 
 from bench.stage import Figure, Stage
 from shared.adapters.postgres.connection import Database
-from shared.adapters.postgres.ledger import PostgresJournal
+from shared.adapters.postgres.recording.unit_of_work import PostgresTransactions
 from shared.domain.call import Call
-from shared.domain.facts import Limits
+from shared.domain.events import Limits
 from shared.domain.routing import Search, Strategy
-from shared.usecases.journal import Ledger
+from shared.usecases.recording.ports import UnitOfWork
 
 AGENTS, QUEUES, CALLS, PICKS = 10_000, 40, 2_000, 400
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -44,33 +44,33 @@ def measure(stage: Stage) -> Iterator[Figure]:
     yield _figure(stage, f"see that nobody is free for {CALLS:,} calls", _look, LOOK)
 
 
-def _picks(strategy: Strategy, queue_id: str | None = None) -> Callable[[Ledger, int], None]:
-    def pick(ledger: Ledger, number: int) -> None:
+def _picks(strategy: Strategy, queue_id: str | None = None) -> Callable[[UnitOfWork, int], None]:
+    def pick(unit_of_work: UnitOfWork, number: int) -> None:
         call = Call("picks", "voice", queue_id or f"q{number % QUEUES}", None, Limits(), NOW, NOW)
-        assert ledger.claim_agent(call, Search(call.queue_id), strategy, NOW)
+        assert unit_of_work.claim_agent(call, Search(call.queue_id), strategy, NOW)
 
     return pick
 
 
-def _look(ledger: Ledger, _: int) -> None:
-    assert not ledger.waiting_calls(NOW, [f"q{QUEUES}"], 10)
+def _look(unit_of_work: UnitOfWork, _: int) -> None:
+    assert not unit_of_work.waiting_calls(NOW, [f"q{QUEUES}"], 10)
 
 
-def _figure(stage: Stage, name: str, work: Callable[[Ledger, int], None], note: str) -> Figure:
+def _figure(stage: Stage, name: str, work: Callable[[UnitOfWork, int], None], note: str) -> Figure:
     url = stage.database()
     with psycopg.connect(url, autocommit=True) as connection, psycopg.ClientCursor(connection) as cursor:
         sizes = {"agents": AGENTS, "queues": QUEUES, "calls": CALLS}
         cursor.execute(_FLOOR, {**sizes, "now": NOW, "everybody": note == WORST})
         cursor.execute("vacuum analyze")
     database = Database(url)
-    microseconds = [_timed(PostgresJournal(database), work, number) for number in range(PICKS)]
+    microseconds = [_timed(PostgresTransactions(database), work, number) for number in range(PICKS)]
     database.close()
     return Figure(name, median(microseconds), "µs", note=note)
 
 
-def _timed(journal: PostgresJournal, work: Callable[[Ledger, int], None], number: int) -> float:
+def _timed(transactions: PostgresTransactions, work: Callable[[UnitOfWork, int], None], number: int) -> float:
     """Each in a transaction of its own, taken back: the next one finds as many agents free."""
-    with journal.transaction() as ledger:
+    with transactions.begin() as unit_of_work:
         begun = time.perf_counter()
-        work(ledger, number)
+        work(unit_of_work, number)
         return (time.perf_counter() - begun) * 1e6

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from bench.cloud import SWITCHBOARD, Cloud, cloud
 from infra.client import LIVE, Api, Feed
-from infra.local import processes
+from infra.machine import processes
 
 SAMPLE_SECONDS = 5.0
 # Caches fill, and the sweeps and relays of two minutes have to overlap before each has its processes.

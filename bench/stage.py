@@ -16,9 +16,9 @@ from typing import Any
 import psycopg
 
 from infra.database import migrate
-from infra.local.ports import claim
 from infra.local.postgres import Postgres
 from infra.local.redis import Redis
+from infra.machine.ports import claim
 from shared import settings, wiring
 
 KEY = "a key for measurements, long enough for HS256"

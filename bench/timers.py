@@ -80,7 +80,7 @@ def _sweep(stage: Stage, database: str, work: Callable[[], None]) -> None:
 
 def _until_none_is_left() -> None:
     from shared import wiring
-    from shared.usecases.sweep_timers import sweep_timers
+    from shared.usecases.sweep.fire_due_timers import sweep_timers
 
     while sweep_timers(wiring.sweeper(), clock.now()):
         pass
@@ -88,6 +88,6 @@ def _until_none_is_left() -> None:
 
 def _until(ending: datetime) -> None:
     from shared import wiring
-    from shared.usecases.run_sweep import run_sweep
+    from shared.usecases.sweep.run_sweep import run_sweep
 
     run_sweep(wiring.sweeper(), wiring.upkeep(), ending, clock.now, clock.sleep)

@@ -6,8 +6,7 @@ import boto3
 from botocore.config import Config
 
 from infra.environment import environment
-from infra.local.control_plane import KEY_ID
-from infra.local.home import Home
+from infra.home import KEY_ID, Home
 
 Credentials = dict[str, str]
 """What `boto3.client` takes as `aws_access_key_id` and `aws_secret_access_key`."""

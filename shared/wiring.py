@@ -8,42 +8,44 @@ from datetime import datetime, timedelta
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from shared.adapters import clock, invocation, log, memory, metrics
-from shared.adapters.functions import invoke_async
+from shared.adapters import clock
+from shared.adapters.aws import lambda_handler, lambda_memory
+from shared.adapters.aws.lambda_invoke import invoke_async
 from shared.adapters.ids import new_id, new_ids
 from shared.adapters.postgres.connection import Database
+from shared.adapters.telemetry import json_log, metrics
 from shared.settings import log_level, required, settings
-from shared.usecases.journal import UnavailableError
+from shared.usecases.errors import UnavailableError
 
 if TYPE_CHECKING:  # what only some functions need is imported where it is made
     import logging
 
-    from shared.adapters.connections import Connections, Sign
-    from shared.adapters.postgres.agents import PostgresAgents
-    from shared.adapters.postgres.changes import PostgresChanges
-    from shared.adapters.postgres.dead_letters import PostgresDeadLetters
-    from shared.adapters.postgres.leases import PostgresLeases
-    from shared.adapters.postgres.ledger import PostgresJournal
-    from shared.adapters.postgres.metrics import PostgresFigures
-    from shared.adapters.postgres.reads import PostgresReads
-    from shared.adapters.postgres.registry import PostgresRegistry
-    from shared.adapters.postgres.upkeep import PostgresUpkeep
-    from shared.adapters.redis_announcer import RedisAnnouncer
-    from shared.usecases.cursors import Cursors
-    from shared.usecases.dispatch import Dispatcher
-    from shared.usecases.health import Vitals
-    from shared.usecases.news import Announcer
-    from shared.usecases.relay import Relay
-    from shared.usecases.submit import Desk
-    from shared.usecases.sweep_timers import Sweeper
+    from shared.adapters.aws.connections import Connections, Sign
+    from shared.adapters.postgres.feed.leases import PostgresLeases
+    from shared.adapters.postgres.feed.subscriptions import PostgresRegistry
+    from shared.adapters.postgres.figures.read_figures import PostgresFigures
+    from shared.adapters.postgres.reading.changes import PostgresChanges
+    from shared.adapters.postgres.reading.reads import PostgresReads
+    from shared.adapters.postgres.recording.agents import PostgresAgents
+    from shared.adapters.postgres.recording.dead_letters import PostgresDeadLetters
+    from shared.adapters.postgres.recording.unit_of_work import PostgresTransactions
+    from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
+    from shared.adapters.redis.publisher import RedisPublisher
+    from shared.usecases.feed.relay import Relay
+    from shared.usecases.reading.cursors import Cursors
+    from shared.usecases.reading.health import Vitals
+    from shared.usecases.recording.notices import Announcer
+    from shared.usecases.recording.submit_events import IngestServices
+    from shared.usecases.sweep.fire_due_timers import Sweeper
+    from shared.usecases.sweep.offer_freed_agents import Dispatcher
 
 WAKE_AT_MOST_EVERY = timedelta(seconds=2)
 
 
 def logger(service: str) -> logging.Logger:
-    memory.keep()
+    lambda_memory.keep()
     metrics.serve(service)
-    return log.configure(service, log_level())
+    return json_log.configure(service, log_level())
 
 
 def _database_url() -> str:
@@ -60,15 +62,15 @@ def database() -> Database:
 
 
 @cache
-def journal() -> PostgresJournal:
-    from shared.adapters.postgres.ledger import PostgresJournal
+def transactions() -> PostgresTransactions:
+    from shared.adapters.postgres.recording.unit_of_work import PostgresTransactions
 
-    return PostgresJournal(database(), settings().relay_shards)
+    return PostgresTransactions(database(), settings().relay_shards)
 
 
 @cache
 def agents() -> PostgresAgents:
-    from shared.adapters.postgres.agents import PostgresAgents
+    from shared.adapters.postgres.recording.agents import PostgresAgents
 
     return PostgresAgents(database())
 
@@ -80,46 +82,46 @@ def reading_database() -> Database:
 
 @cache
 def reads() -> PostgresReads:
-    from shared.adapters.postgres.reads import PostgresReads
+    from shared.adapters.postgres.reading.reads import PostgresReads
 
     return PostgresReads(reading_database())
 
 
 def cursors() -> Cursors:
     """By the keys as they are now."""
-    from shared.adapters import keys
-    from shared.usecases.cursors import Cursors
+    from shared.adapters.auth import signing_keys
+    from shared.usecases.reading.cursors import Cursors
 
-    return Cursors(keys.ring())
+    return Cursors(signing_keys.ring())
 
 
 @cache
 def figures() -> PostgresFigures:
-    from shared.adapters.postgres.metrics import PostgresFigures
+    from shared.adapters.postgres.figures.read_figures import PostgresFigures
 
     return PostgresFigures(reading_database())
 
 
 @cache
 def changes() -> PostgresChanges:
-    from shared.adapters.postgres.changes import PostgresChanges
+    from shared.adapters.postgres.reading.changes import PostgresChanges
 
     return PostgresChanges(reading_database())
 
 
 def dead_letters(database: Database) -> PostgresDeadLetters:
-    from shared.adapters.postgres.dead_letters import PostgresDeadLetters
+    from shared.adapters.postgres.recording.dead_letters import PostgresDeadLetters
 
     return PostgresDeadLetters(database)
 
 
 @cache
-def announcer() -> RedisAnnouncer:
-    from shared.adapters.redis_announcer import RedisAnnouncer
+def announcer() -> RedisPublisher:
+    from shared.adapters.redis.publisher import RedisPublisher
 
     # Nobody may be listening only because Redis has just come back: then the relay will, and needs no help.
     watches = [_Watch(partial(leases().vacant, [shard]), partial(wake_relay, shard)) for shard in relay_shards()]
-    return RedisAnnouncer(_redis_url(), len(watches), wake_relay=lambda shard: watches[shard].look(clock.now()))
+    return RedisPublisher(_redis_url(), len(watches), wake_relay=lambda shard: watches[shard].look(clock.now()))
 
 
 def relay_shards() -> range:
@@ -133,14 +135,14 @@ def wake_relay(shard: int, after: int | None = None) -> None:
 
 @cache
 def leases() -> PostgresLeases:
-    from shared.adapters.postgres.leases import PostgresLeases
+    from shared.adapters.postgres.feed.leases import PostgresLeases
 
     return PostgresLeases(database())
 
 
 def health() -> dict[str, Any]:
     """Asks every part; whoever does not answer is down, and stops nobody from being asked."""
-    from shared.usecases.health import Shards, report
+    from shared.usecases.reading.health import Shards, report
 
     known: Vitals | None = None
     shards: Shards | None = None
@@ -151,46 +153,48 @@ def health() -> dict[str, Any]:
 
 
 def vitals() -> Vitals:
-    from shared.adapters.postgres.vitals import read_vitals
+    from shared.adapters.postgres.sweep.vitals import read_vitals
 
     return read_vitals(database())
 
 
 @cache
-def desk() -> Desk:
-    from shared.adapters.record_log import note_results
-    from shared.usecases.submit import Desk
+def ingest_services() -> IngestServices:
+    from shared.adapters.telemetry.recording_log import note_results
+    from shared.usecases.recording.submit_events import IngestServices
 
-    return Desk(journal(), agents(), dispatcher(), new_ids, _grace(), note_results, invocation.failed)
+    return IngestServices(
+        transactions(), agents(), dispatcher(), new_ids, _grace(), note_results, lambda_handler.failed
+    )
 
 
 @cache
 def dispatcher() -> Dispatcher:
-    from shared.adapters.redis_announcer import Later
-    from shared.usecases.dispatch import Dispatcher
+    from shared.adapters.redis.publisher import Later
+    from shared.usecases.sweep.offer_freed_agents import Dispatcher
 
-    invocation.at_end(announcer().settle)
+    lambda_handler.at_end(announcer().settle)
     return Dispatcher(_noted(Later(announcer())), sweeper(), clock.now)
 
 
 def _noted(announcer: Announcer) -> Announcer:
-    from shared.adapters.record_log import RecordLog
+    from shared.adapters.telemetry.recording_log import RecordLog
 
     return RecordLog(announcer)
 
 
 @cache
 def sweeper() -> Sweeper:
-    from shared.usecases.sweep_timers import Sweeper
+    from shared.usecases.sweep.fire_due_timers import Sweeper
 
-    return Sweeper(journal(), _noted(announcer()), new_id, _grace(), invocation.failed)
+    return Sweeper(transactions(), _noted(announcer()), new_id, _grace(), lambda_handler.failed)
 
 
-def upkeep() -> PostgresUpkeep:
+def upkeep() -> PostgresHousekeeping:
     """For one run: each has a name of its own under which it is alive."""
-    from shared.adapters.postgres.upkeep import PostgresUpkeep
+    from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
 
-    return PostgresUpkeep(
+    return PostgresHousekeeping(
         database(),
         announcer(),
         holder=new_id(),
@@ -201,20 +205,20 @@ def upkeep() -> PostgresUpkeep:
 
 @cache
 def registry() -> PostgresRegistry:
-    from shared.adapters.postgres.registry import PostgresRegistry
+    from shared.adapters.postgres.feed.subscriptions import PostgresRegistry
 
     return PostgresRegistry(database())
 
 
 @cache
 def connections() -> Connections:
-    from shared.adapters.connections import Connections
+    from shared.adapters.aws.connections import Connections
 
     return Connections(settings().connections_url, _sign())
 
 
 def _sign() -> Sign:
-    from shared.adapters.signing import Signer
+    from shared.adapters.aws.sigv4 import Signer
 
     return Signer("execute-api", settings().aws_region).headers
 
@@ -222,13 +226,13 @@ def _sign() -> Sign:
 @asynccontextmanager
 async def relay(shard: int) -> AsyncGenerator[Relay]:
     """For one run, with connections of its own: they belong to its event loop."""
-    from shared.adapters.gateway import HttpGateway
-    from shared.adapters.relay_log import LoggedChannel, LoggedFloor, RelayLog
-    from shared.usecases.relay import Relay
+    from shared.adapters.aws.connection_pool import HttpGateway
+    from shared.adapters.telemetry.relay_log import LoggedRelayStore, LoggedSubscriber, RelayLog
+    from shared.usecases.feed.relay import Relay
 
     told = RelayLog()
-    floor = LoggedFloor(told, _database_url(), shard, settings().relay_shards)
-    channel = LoggedChannel(told, _redis_url(), shard)
+    floor = LoggedRelayStore(told, _database_url(), shard, settings().relay_shards)
+    channel = LoggedSubscriber(told, _redis_url(), shard)
     async with HttpGateway(settings().connections_url, _sign()) as gateway:
         try:
             yield Relay(channel, floor, gateway, call=partial(wake_relay, shard))
@@ -243,7 +247,7 @@ def wake_sweep_if_dead(now: datetime) -> None:
 
 @cache
 def _sweep_watch() -> _Watch:
-    from shared.adapters.postgres.heartbeats import Heartbeats
+    from shared.adapters.postgres.sweep.heartbeats import Heartbeats
 
     beats = Heartbeats(database(), "sweep")
     return _Watch(lambda: not beats.others_alive("", clock.now()), lambda: invoke_async(settings().sweep_function))

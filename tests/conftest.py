@@ -13,9 +13,9 @@ import pytest
 import redis
 
 from infra.database import migrate
-from infra.local.ports import claim
 from infra.local.postgres import Postgres
 from infra.local.redis import Redis
+from infra.machine.ports import claim
 from tests.support import shared
 from tests.support.cloud import Cloud
 from tests.support.examples import register_profiles

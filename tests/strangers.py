@@ -6,7 +6,8 @@ from typing import Any
 
 import jwt
 
-from shared.adapters import clock, tokens
+from shared.adapters import clock
+from shared.adapters.auth import tokens
 
 
 def strangers(key: str) -> dict[str, str]:

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from shared.adapters import keys, log, tokens
+from shared.adapters.auth import signing_keys, tokens
+from shared.adapters.telemetry import json_log
 from shared.settings import log_level
 
-_log = log.configure("authorizer", log_level())
+_log = json_log.configure("authorizer", log_level())
 Json = dict[str, Any]
 
 
@@ -19,14 +20,14 @@ class UnauthorizedError(Exception):
 def authorize(event: Json, _context: object) -> Json:
     """A policy for the bearer of the token, or a refusal; without keys a failure, which lets nobody in."""
     try:
-        bearer = keys.bearer_of(_token(event))
+        principal = signing_keys.bearer_of(_token(event))
     except tokens.TokenError as error:
         _log.info("refused: %s", error)
         if event.get("requestContext", {}).get("routeKey") == "$connect":
             return _policy("nobody", "Deny", event["methodArn"])  # 403; some gateways answer 500 to what is raised here
         raise UnauthorizedError from None
-    context = {"role": bearer.role, "queues": " ".join(sorted(bearer.queues)), "expiresAt": bearer.expires_at}
-    return _policy(bearer.role, "Allow", event["methodArn"]) | {"context": context}
+    context = {"role": principal.role, "queues": " ".join(sorted(principal.queues)), "expiresAt": principal.expires_at}
+    return _policy(principal.role, "Allow", event["methodArn"]) | {"context": context}
 
 
 def _token(event: Json) -> str:

@@ -7,15 +7,18 @@ from typing import Any
 from chalice.app import Chalice
 
 from shared import wiring
-from shared.adapters import clock, keys, metrics, secrets, tokens
-from shared.adapters.invocation import watched
-from shared.adapters.metrics import Metric
+from shared.adapters import clock
+from shared.adapters.auth import signing_keys, tokens
+from shared.adapters.aws import secrets
+from shared.adapters.aws.lambda_handler import watched
+from shared.adapters.telemetry import metrics
+from shared.adapters.telemetry.metrics import Metric
 from shared.settings import settings
-from shared.usecases.answer_message import UnknownConnectionError, answer_message
-from shared.usecases.connect import connect as open_connection
-from shared.usecases.connect import disconnect as close_connection
-from shared.usecases.journal import UnavailableError
-from shared.usecases.tenure import ANSWER_SECONDS, CALLS, find_vacancies
+from shared.usecases.errors import UnavailableError
+from shared.usecases.feed.connect import connect as open_connection
+from shared.usecases.feed.connect import disconnect as close_connection
+from shared.usecases.feed.handle_message import UnknownConnectionError, answer_message
+from shared.usecases.feed.lease import ANSWER_SECONDS, CALLS, find_vacancies
 
 app = Chalice(app_name="switchboard-broadcast")
 log = wiring.logger("broadcast")
@@ -31,8 +34,8 @@ def connect(event: Json, _context: object) -> Json:
     connection_id = _connection_id(event)
     try:
         parameters: Json = event.get("queryStringParameters") or {}
-        bearer = keys.bearer_of(parameters.get("token") or "")
-        listener = open_connection(wiring.registry(), connection_id, bearer, clock.now())
+        principal = signing_keys.bearer_of(parameters.get("token") or "")
+        listener = open_connection(wiring.registry(), connection_id, principal, clock.now())
     except tokens.TokenError as error:
         log.info("%s refused: %s", connection_id, error)
         return {"statusCode": 401, "body": str(error)}
@@ -40,7 +43,7 @@ def connect(event: Json, _context: object) -> Json:
         log.error("%s refused: %s", connection_id, error)
         metrics.count(Metric.UNAVAILABLE)
         return {"statusCode": 503}
-    log.info("%s connected as %s until %s", connection_id, bearer.role, listener.expires_at)
+    log.info("%s connected as %s until %s", connection_id, principal.role, listener.expires_at)
     return {"statusCode": 200}
 
 

@@ -6,10 +6,12 @@ from typing import Any
 from chalice.app import Response
 
 from shared import wiring
-from shared.adapters import clock, metrics, rest
-from shared.adapters.invocation import watched
-from shared.adapters.log import traces
-from shared.adapters.metrics import Metric
+from shared.adapters import clock
+from shared.adapters.aws.lambda_handler import watched
+from shared.adapters.http import rest
+from shared.adapters.telemetry import metrics
+from shared.adapters.telemetry.json_log import traces
+from shared.adapters.telemetry.metrics import Metric
 from shared.contracts import cloudevents
 from shared.contracts.body import items
 from shared.contracts.dead_letters import parse_redrive
@@ -25,13 +27,13 @@ from shared.contracts.setup import (
     parse_setup,
 )
 from shared.contracts.trace import from_xray, parsed
-from shared.usecases.agents import set_up_agent
-from shared.usecases.journal import UnavailableError
-from shared.usecases.narrow import permits
-from shared.usecases.redrive import redrive
-from shared.usecases.results import Result, item_of
-from shared.usecases.submit import submit
-from shared.usecases.submit_messages import Message, submit_messages
+from shared.usecases.access import permits
+from shared.usecases.errors import UnavailableError
+from shared.usecases.recording.change_agent_status import set_up_agent
+from shared.usecases.recording.outcomes import Result, item_of
+from shared.usecases.recording.redrive_dead_letters import redrive
+from shared.usecases.recording.submit_events import submit
+from shared.usecases.recording.submit_messages import Message, submit_messages
 
 app = rest.rest_app("ingest")
 log = wiring.logger("ingest")
@@ -39,14 +41,14 @@ log = wiring.logger("ingest")
 
 @rest.route(app, "/api/events", "POST")
 def post_events() -> Response:
-    bearer = rest.authenticate(app)
-    rest.require(bearer.may_send, "send events")
+    principal = rest.authenticate(app)
+    rest.require(principal.may_send, "send events")
     history = parse_history(rest.query(app).get("history", "false"))
-    rest.require(bearer.may_administer or not history, "send history")
+    rest.require(principal.may_administer or not history, "send history")
     body = _events()
     key = parse_key(rest.header(app, "idempotency-key"))
-    permitted = permits(bearer, wiring.registry)
-    results = submit(wiring.desk(), items(body), clock.now(), history=history, key=key, permits=permitted)
+    permitted = permits(principal, wiring.registry)
+    results = submit(wiring.ingest_services(), items(body), clock.now(), history=history, key=key, permits=permitted)
     wiring.wake_sweep_if_dead(clock.now())
     if isinstance(body, list):
         return rest.answer({"results": [item_of(result) for result in results]})
@@ -60,7 +62,7 @@ def from_queue(event: dict[str, Any], _context: object) -> dict[str, Any]:
     now = clock.now()
     messages = [_message(record, now) for record in event["Records"]]
     try:
-        refused = submit_messages(wiring.desk(), messages, now)
+        refused = submit_messages(wiring.ingest_services(), messages, now)
     except UnavailableError as error:
         log.error("queue: %d messages are returned: %s", len(messages), error)
         metrics.count(Metric.UNAVAILABLE)
@@ -78,7 +80,7 @@ def from_queue(event: dict[str, Any], _context: object) -> dict[str, Any]:
 def post_redrive() -> Response:
     rest.require(rest.authenticate(app).may_administer_all, "redrive dead letters")
     wanted = parse_redrive(rest.json_body(app))
-    answer = redrive(wiring.desk(), wiring.dead_letters(wiring.database()), wanted, clock.now())
+    answer = redrive(wiring.ingest_services(), wiring.dead_letters(wiring.database()), wanted, clock.now())
     wiring.wake_sweep_if_dead(clock.now())
     return rest.answer(answer)
 
@@ -93,10 +95,10 @@ def deep_health() -> Response:
 
 @rest.route(app, "/api/queues/{queue_id}", "PUT")
 def put_queue(queue_id: str) -> Response:
-    bearer = rest.authenticate(app)
-    rest.require(bearer.may_administer and bearer.sees(queue_id), "set up this queue")
+    principal = rest.authenticate(app)
+    rest.require(principal.may_administer and principal.sees(queue_id), "set up this queue")
     setup = parse_setup(QueueSetup, rest.json_body(app))
-    rest.require(not setup.overflow_queue_id or bearer.sees(setup.overflow_queue_id), "overflow to this queue")
+    rest.require(not setup.overflow_queue_id or principal.sees(setup.overflow_queue_id), "overflow to this queue")
     return rest.answer(wiring.agents().put_queue(parse_id("queueId", queue_id), setup))
 
 

@@ -5,10 +5,11 @@ from pathlib import Path
 from chalice.app import Response
 
 from shared import wiring
-from shared.adapters import clock, rest, rest_reads
+from shared.adapters import clock
+from shared.adapters.http import caching, rest
 from shared.contracts.setup import parse_id
-from shared.usecases import changes, metrics, reads
-from shared.usecases.permissions import Bearer
+from shared.usecases.access import Principal
+from shared.usecases.reading import figures, poll_changes, reads
 
 DOCS = Path(__file__).with_name("docs.html")
 app = rest.rest_app("query")
@@ -17,34 +18,34 @@ log = wiring.logger("query")
 
 @rest.route(app, "/api/calls")
 def list_calls() -> Response:
-    bearer, query = _reader(), rest.query(app)
+    principal, query = _reader(), rest.query(app)
     if "since" in query:
-        return _list_changes(bearer, query)
-    return rest_reads.listed(app, reads.list_calls(wiring.reads(), wiring.cursors(), bearer, query))
+        return _list_changes(principal, query)
+    return caching.listed(app, reads.list_calls(wiring.reads(), wiring.cursors(), principal, query))
 
 
-def _list_changes(bearer: Bearer, query: dict[str, str]) -> Response:
+def _list_changes(principal: Principal, query: dict[str, str]) -> Response:
     """For clients who poll: what changed since a position, or 304."""
-    found = changes.list_changes(wiring.changes(), bearer, query)
-    return rest.tagged(app, found, changes.tag_of(found))
+    found = poll_changes.list_changes(wiring.changes(), principal, query)
+    return rest.tagged(app, found, poll_changes.tag_of(found))
 
 
 @rest.route(app, "/api/calls/{call_id}")
 def get_call(call_id: str) -> Response:
-    return rest_reads.cached(app, rest.answer(reads.get_call(wiring.reads(), _reader(), parse_id("callId", call_id))))
+    return caching.cached(app, rest.answer(reads.get_call(wiring.reads(), _reader(), parse_id("callId", call_id))))
 
 
 @rest.route(app, "/api/calls/{call_id}/events")
 def list_events(call_id: str) -> Response:
-    bearer, call_id = _reader(), parse_id("callId", call_id)
-    page = reads.list_events(wiring.reads(), wiring.cursors(), bearer, call_id, rest.query(app))
-    return rest_reads.cached(app, rest.answer(page), next_cursor=page.next_cursor)
+    principal, call_id = _reader(), parse_id("callId", call_id)
+    page = reads.list_events(wiring.reads(), wiring.cursors(), principal, call_id, rest.query(app))
+    return caching.cached(app, rest.answer(page), next_cursor=page.next_cursor)
 
 
 @rest.route(app, "/api/queues")
 def list_queues() -> Response:
     queues = reads.list_queues(wiring.reads(), _reader())
-    return rest_reads.cached(app, rest.answer({"data": [queue.model_dump(mode="json") for queue in queues]}))
+    return caching.cached(app, rest.answer({"data": [queue.model_dump(mode="json") for queue in queues]}))
 
 
 @rest.route(app, "/api/queues/{queue_id}")
@@ -55,7 +56,7 @@ def get_queue(queue_id: str) -> Response:
 @rest.route(app, "/api/agents")
 def list_agents() -> Response:
     agents = reads.list_agents(wiring.reads(), _reader())
-    return rest_reads.cached(app, rest.answer({"data": [agent.model_dump(mode="json") for agent in agents]}))
+    return caching.cached(app, rest.answer({"data": [agent.model_dump(mode="json") for agent in agents]}))
 
 
 @rest.route(app, "/api/agents/{agent_id}")
@@ -65,14 +66,14 @@ def get_agent(agent_id: str) -> Response:
 
 @rest.route(app, "/api/metrics")
 def get_metrics() -> Response:
-    return rest.answer(metrics.show_metrics(wiring.figures(), _reader(), rest.query(app), clock.now()))
+    return rest.answer(figures.show_metrics(wiring.figures(), _reader(), rest.query(app), clock.now()))
 
 
 @rest.route(app, "/api/dead-letters")
 def list_dead_letters() -> Response:
     letters = wiring.dead_letters(wiring.reading_database())
     page = reads.list_dead_letters(letters, wiring.cursors(), _reader(), rest.query(app))
-    return rest_reads.cached(app, rest.answer(page), next_cursor=page.next_cursor)
+    return caching.cached(app, rest.answer(page), next_cursor=page.next_cursor)
 
 
 @rest.route(app, "/api/openapi.json")
@@ -80,12 +81,12 @@ def get_openapi() -> Response:
     """The interface's own description, open to everybody: it tells nothing of what is on record."""
     from shared.contracts import openapi  # made once a process, and only where somebody asks
 
-    return rest_reads.cached(app, Response(openapi.document().decode(), headers={"Content-Type": "application/json"}))
+    return caching.cached(app, Response(openapi.document().decode(), headers={"Content-Type": "application/json"}))
 
 
 @rest.route(app, "/api/docs")
 def get_docs() -> Response:
-    return rest_reads.cached(app, rest_reads.page(DOCS.read_text()))
+    return caching.cached(app, caching.page(DOCS.read_text()))
 
 
 @rest.route(app, "/api/health")
@@ -94,7 +95,7 @@ def health() -> Response:
     return rest.answer({"status": "ok"})
 
 
-def _reader() -> Bearer:
-    bearer = rest.authenticate(app)
-    rest.require(bearer.may_read, "read")
-    return bearer
+def _reader() -> Principal:
+    principal = rest.authenticate(app)
+    rest.require(principal.may_read, "read")
+    return principal

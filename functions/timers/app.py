@@ -7,13 +7,14 @@ from typing import Any
 from chalice.app import Chalice
 
 from shared import wiring
-from shared.adapters import clock, metrics
-from shared.adapters.invocation import watched
-from shared.adapters.metrics import Metric
+from shared.adapters import clock
+from shared.adapters.aws.lambda_handler import watched
+from shared.adapters.telemetry import metrics
+from shared.adapters.telemetry.metrics import Metric
 from shared.settings import settings
-from shared.usecases import trace
-from shared.usecases.journal import UnavailableError
-from shared.usecases.run_sweep import run_sweep
+from shared.usecases import tracing
+from shared.usecases.errors import UnavailableError
+from shared.usecases.sweep.run_sweep import run_sweep
 
 app = Chalice(app_name="switchboard-timers")
 log = wiring.logger("timers")
@@ -26,7 +27,7 @@ def sweep(_event: object, context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lam
     remaining = timedelta(milliseconds=context.get_remaining_time_in_millis() - SPARE_MILLISECONDS)
     lasting = min(timedelta(seconds=settings().sweep_seconds), remaining)
     log.info("sweep begins, for %d s", lasting.total_seconds())
-    with trace.under(None):  # what falls due has no request for its cause: each transaction begins a trace of its own
+    with tracing.under(None):  # what falls due has no request for its cause: each transaction begins a trace of its own
         tally = run_sweep(wiring.sweeper(), wiring.upkeep(), clock.now() + lasting, clock.now, clock.sleep)
     log.info("sweep ends: %s", tally)
     metrics.count(Metric.REPUBLISHED, tally.republished)

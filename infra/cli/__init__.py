@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from infra.local.home import in_checkout
+from infra.home import in_checkout
 
 MODULES = {
     "up": "lifecycle",

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from infra.client import Problem, Unreachable
-from infra.local.home import Home
+from infra.home import Home
 
 LOCAL = "the local run's"
 

@@ -8,8 +8,8 @@ from psycopg import Error as DatabaseError
 from rich.console import Console
 
 from infra.cli.address import DatabaseOption, database, fail
-from infra.database import backup as copying
 from infra.errors import InfraError
+from infra.operation import backup as copying
 
 MB = 2**20
 NEXT = """Next, before senders and clients come back:

@@ -13,7 +13,7 @@ from rich.console import Console
 from infra import aws
 from infra.cli.address import ApiOption, TokenOption, fail, locate, run
 from infra.client import Api
-from infra.local.home import Home
+from infra.home import Home
 from infra.operation.dead_letters import Message, QueueDeadLetters
 
 Json = dict[str, Any]

@@ -11,7 +11,7 @@ import typer
 from infra.cli.lifecycle import bring_up, down
 from infra.cli.status import show
 from infra.environment import environment
-from infra.local.home import Home
+from infra.home import Home
 
 
 def demo(

@@ -14,9 +14,9 @@ from infra.database.migrate import migrate as apply_migrations
 from infra.deployment import package
 from infra.deployment.deploy import Deployment, Outputs
 from infra.errors import InfraError
+from infra.home import Home
 from infra.local.cloud import LocalCloud
-from infra.local.home import Home
-from infra.toolchain import dashboard
+from infra.toolchain import dashboard, files
 
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -91,7 +91,7 @@ def publish(
 
 def _archive(name: str, target: package.Target) -> Path:
     folder = package.complete(name, target)
-    return package.zip_folder(folder, folder.with_suffix(".zip"))
+    return files.zip_folder(folder, folder.with_suffix(".zip"))
 
 
 def _parameters(given: dict[str, str | None], others: list[str]) -> dict[str, str]:

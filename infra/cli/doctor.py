@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from infra.cli.address import ApiOption, DatabaseOption, TokenOption, WebsocketOption, locate
-from infra.local.home import Home
+from infra.home import Home
 from infra.operation.doctor import Finding, Health, Patient, examine
 from shared.adapters import clock
 

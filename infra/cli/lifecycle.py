@@ -12,11 +12,12 @@ import typer
 from rich.markup import escape
 
 from infra.cli.status import console, errors, show
-from infra.local import cloud, logs, processes
+from infra.home import Home
+from infra.local import cloud, logs
 from infra.local.cloud import LocalCloud
-from infra.local.home import Home
-from infra.local.rotation import open_private
 from infra.local.watch import stop_on_signals, watch
+from infra.machine import processes
+from infra.machine.rotation import open_private
 
 STOP_SECONDS = 30
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from infra import aws
 from infra.cli.address import errors, fail
-from infra.local.home import Home
+from infra.home import Home
 from infra.local.logs import render
 from infra.operation import function_log
 from infra.operation.function_log import Wanted

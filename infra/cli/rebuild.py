@@ -11,9 +11,9 @@ from infra.cli.address import DatabaseOption, database, fail
 from infra.database import agent_time, connections, rollups
 from infra.database import rebuild as folding
 from shared.adapters import clock
-from shared.adapters.postgres.ledger import PostgresJournal
-from shared.usecases.journal import UnavailableError
-from shared.usecases.rebuild import Difference, repair
+from shared.adapters.postgres.recording.unit_of_work import PostgresTransactions
+from shared.usecases.errors import UnavailableError
+from shared.usecases.recording.rebuild_call import Difference, repair
 
 SHOWN = 50
 
@@ -95,8 +95,10 @@ def _agents(url: str, *, mend: bool) -> int:
 def _repair(url: str, found: list[Difference]) -> int:
     database = connections.database(url)
     try:
-        journal = PostgresJournal(database)
-        return sum(repair(journal, call_id, clock.now()) for call_id in dict.fromkeys(each.call_id for each in found))
+        transactions = PostgresTransactions(database)
+        return sum(
+            repair(transactions, call_id, clock.now()) for call_id in dict.fromkeys(each.call_id for each in found)
+        )
     finally:
         database.close()
 

@@ -13,9 +13,9 @@ from rich.text import Text
 
 from infra.cli.address import Address, ApiOption, TokenOption, fail, locate, run
 from infra.client import Api
-from infra.floor.call_log import CallLogError, Entry, LoggedCall, day_in, read
-from infra.floor.playback import Playback, Played
-from infra.floor.tally import Figures, Survey, survey
+from infra.simulator.call_log import CallLogError, Entry, LoggedCall, day_in, read
+from infra.simulator.playback import Playback, Played
+from infra.simulator.tally import Figures, Survey, survey
 
 # The types of the log that Switchboard's tests replay. Another type is a queue by its own name.
 QUEUES = {

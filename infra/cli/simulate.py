@@ -17,9 +17,9 @@ from rich.table import Table
 
 from infra.cli.address import Address, ApiOption, TokenOption, WebsocketOption, errors, fail, locate, run
 from infra.client import Api, Feed
-from infra.floor.model import Floor
-from infra.floor.people import Habits, Json, Phase
-from infra.floor.telephony import Telephony
+from infra.simulator.model import Floor
+from infra.simulator.people import Habits, Json, Phase
+from infra.simulator.telephony import Telephony
 from shared.adapters import clock
 
 DEFAULTS = Habits()

@@ -9,8 +9,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from infra.home import Home, State
 from infra.local import health
-from infra.local.home import Home, State
 
 TOLD = (
     *("api", "websocket", "dashboard", "database", "redis", "token", "aws", "aws_credentials", "queue"),

@@ -13,9 +13,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from infra.cli.address import errors, fail
-from infra.local.home import Home
+from infra.home import Home
 from infra.operation.keys import KeyHolder, holder
-from shared.adapters import tokens
+from shared.adapters.auth import tokens
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 KEY_BYTES = 48

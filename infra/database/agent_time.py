@@ -11,10 +11,10 @@ from typing import LiteralString
 import psycopg
 
 from infra.database.rollups import Month
-from shared.adapters.postgres import agent_time
 from shared.adapters.postgres.connection import Database
-from shared.adapters.postgres.time_book import PostgresTimeBook
-from shared.usecases.keep_time import Turn, settle, settle_agent
+from shared.adapters.postgres.figures import agent_time_sums
+from shared.adapters.postgres.sweep.agent_time import PostgresTimeBook
+from shared.usecases.sweep.update_agent_time import Turn, settle, settle_agent
 
 A_BATCH = 500
 # History moves no agents. What the sweep has not followed yet is no difference.
@@ -69,7 +69,7 @@ def months(database: Database) -> list[Month]:
 
 def differing(database: Database, month: Month) -> int:
     """How many sums of this month are not what its spans give; 0 where all is well."""
-    row = database.connection().execute(agent_time.DIFFERING, _asked(month)).fetchone()
+    row = database.connection().execute(agent_time_sums.DIFFERING, _asked(month)).fetchone()
     assert row is not None, "a count has a row"
     return row[0]
 
@@ -81,8 +81,8 @@ def rebuild(database: Database, month: Month) -> None:
     with PostgresTimeBook(database).alone() as turn:
         if month.beginning < turn.kept_since:
             return
-        database.connection().execute(agent_time.EMPTY_MONTH, _asked(month))
-        database.connection().execute(agent_time.COUNT_MONTH, _asked(month))
+        database.connection().execute(agent_time_sums.EMPTY_MONTH, _asked(month))
+        database.connection().execute(agent_time_sums.COUNT_MONTH, _asked(month))
 
 
 def _asked(month: Month) -> dict[str, datetime]:

@@ -2,7 +2,7 @@
 
 from infra.environment import environment
 from infra.errors import InfraError
-from shared.adapters.postgres.connection import MAINTENANCE, Database, ImpatientConnection, Timeouts, open_connection
+from shared.adapters.postgres.connection import MAINTENANCE, Database, TimeoutConnection, Timeouts, open_connection
 
 LIMIT = "MAINTENANCE_STATEMENT_SECONDS"
 
@@ -18,7 +18,7 @@ def timeouts() -> Timeouts:
     return MAINTENANCE._replace(statement=seconds, round_trip=seconds + 60)
 
 
-def connect(database_url: str) -> ImpatientConnection:
+def connect(database_url: str) -> TimeoutConnection:
     """In autocommit mode. Raises `psycopg.Error` and `InfraError`."""
     return open_connection(database_url, timeouts())
 

@@ -15,7 +15,7 @@ import psycopg
 
 from infra.database import connections
 from infra.errors import InfraError
-from shared.adapters.postgres.rollups import COUNT_MONTH
+from shared.adapters.postgres.figures.rollups import COUNT_MONTH
 
 QUEUES, AGENTS = 40, 1000
 LANGUAGES = ("es", "en", "zh", "vi", "ru", "ar", "fr", "pt", "ht", "ko", "so", "pl")

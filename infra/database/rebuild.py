@@ -8,9 +8,9 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 
 from infra.database import connections
-from shared.adapters.postgres import codec
-from shared.usecases.journal import EventRow
-from shared.usecases.rebuild import Difference, differences
+from shared.adapters.postgres import row_mapping
+from shared.usecases.recording.ports import EventRow
+from shared.usecases.recording.rebuild_call import Difference, differences
 
 A_BATCH = 500
 _SNAPSHOT = "begin isolation level repeatable read read only"  # a call and its log as they were at one moment
@@ -32,7 +32,7 @@ def compare(database_url: str) -> Iterator[tuple[int, list[Difference]]]:
             calls, logs = rows
             yield (
                 len(calls),
-                [found for row in calls for found in differences(codec.record_from_row(row), logs[row["id"]])],
+                [found for row in calls for found in differences(row_mapping.record_from_row(row), logs[row["id"]])],
             )
             after = calls[-1]["id"]
 
@@ -42,6 +42,6 @@ def _batch(cursor: psycopg.Cursor[DictRow], after: str) -> tuple[list[Any], dict
     calls = cursor.execute(_CALLS, [after, A_BATCH]).fetchall()
     logs: dict[str, list[EventRow]] = defaultdict(list)
     for row in cursor.execute(_LOGS, [[call["id"] for call in calls]]):
-        logs[row["call_id"]].append(codec.event_from_row(row))
+        logs[row["call_id"]].append(row_mapping.event_from_row(row))
     cursor.execute("commit")
     return (calls, logs) if calls else None

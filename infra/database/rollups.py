@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import tuple_row
 
-from shared.adapters.postgres import rollups
+from shared.adapters.postgres.figures import rollups
 
 # Months that have all of their calls. Sums of one that was forgotten stay, and are held against nothing: it has calls
 # again where one comes late.

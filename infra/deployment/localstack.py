@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 
 from infra.errors import InfraError
-from infra.local import ports, processes
+from infra.machine import ports, processes
 from infra.toolchain import pythons, tools
 
 PYTHON = "3.13"

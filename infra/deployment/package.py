@@ -3,24 +3,19 @@
 `sam build` comes here as well: python -m infra.deployment.package IngestFunction ARTIFACTS_DIR
 """
 
-import contextlib
 import hashlib
-import secrets
 import shutil
 import subprocess
 import sys
-import tempfile
-import zipfile
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from infra.deployment import template
 from infra.errors import InfraError
 from infra.toolchain import pythons
+from infra.toolchain.files import BUILD, files_in, replace_older, zip_folder
 from infra.toolchain.uv import REPOSITORY, uv
 
-BUILD = REPOSITORY / "build"
 NAMES = ("ingest", "query", "timers", "broadcast", "authorizer")
 # The only service that the functions call through botocore. Its descriptions of all the others weigh 25 MB.
 KEPT_SERVICES = {"lambda"}
@@ -36,7 +31,6 @@ NEEDLESS = (
     # What is imported only by those who use it: the models of Pydantic 1, and zones that Python has of its own.
     *("pydantic/v1", "pydantic/mypy.py", "dateutil/zoneinfo/*.tar.gz"),
 )
-LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold: the same input gives the same bytes
 
 
 @dataclass(frozen=True)
@@ -74,32 +68,6 @@ def slim(name: str) -> Path:
     if not archive.exists():
         replace_older(archive.with_suffix(""), lambda draft: _fill(draft, name, Path(sys.executable)))
         zip_folder(archive.with_suffix(""), archive)
-    return archive
-
-
-def replace_older(folder: Path, fill: Callable[[Path], object]) -> None:
-    """Build beside the place and move, so that an interrupted build is never taken for a whole one."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    older = list(folder.parent.glob(f"{folder.name.rpartition('-')[0]}-*"))
-    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
-    fill(draft)
-    with contextlib.suppress(OSError):  # another process was first: its result is the same
-        draft.chmod(0o755)
-        draft.rename(folder)
-    for needless in (draft, *older):
-        shutil.rmtree(needless, ignore_errors=True) if needless.is_dir() else needless.unlink(missing_ok=True)
-
-
-def zip_folder(folder: Path, archive: Path) -> Path:
-    """The folder as a zip that depends on nothing but its contents."""
-    draft = archive.with_name(f".{archive.name}.{secrets.token_hex(4)}")
-    with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as file:
-        for path in _files(folder):
-            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), LONG_AGO)
-            entry.external_attr = 0o644 << 16
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            file.writestr(entry, path.read_bytes())
-    draft.replace(archive)
     return archive
 
 
@@ -171,12 +139,8 @@ def sources(name: str) -> list[Path]:
     """The files of ours that a function's package holds."""
     own, shared = REPOSITORY / "functions" / name, REPOSITORY / "shared"
     # What any other Python has there goes too: it writes bytecode under a passing name, gone a moment later.
-    found = [path for folder in (own, shared) for path in _files(folder) if path.parent.name != "__pycache__"]
+    found = [path for folder in (own, shared) for path in files_in(folder) if path.parent.name != "__pycache__"]
     return [REPOSITORY / "functions" / "__init__.py", *found]
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return iter(sorted(path for path in folder.rglob("*") if path.is_file()))
 
 
 def _digest(*parts: Path | str) -> str:

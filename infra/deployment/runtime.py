@@ -13,7 +13,7 @@ from typing import Any, Self
 import httpx
 
 from infra.deployment import package, template
-from infra.local import ports, processes
+from infra.machine import ports, processes
 from infra.toolchain import pythons, tools
 
 ARCHITECTURE = "x86_64" if platform.machine() in ("x86_64", "AMD64") else "arm64"

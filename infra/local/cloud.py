@@ -20,15 +20,15 @@ from infra.database import migrate
 from infra.deployment import package, template
 from infra.deployment.deploy import STACK, Deployment, Outputs
 from infra.errors import InfraError
+from infra.home import Home, State
+from infra.local import ministack, postgres
+from infra.local.ministack import MiniStack
+from infra.local.postgres import Postgres
+from infra.local.redis import Redis
+from infra.local.schedule import Schedule
+from infra.machine import ports, processes, rotation
 from infra.toolchain import dashboard
-from shared.adapters import tokens
-
-from . import ministack, ports, postgres, processes, rotation
-from .home import Home, State
-from .ministack import MiniStack
-from .postgres import Postgres
-from .redis import Redis
-from .schedule import Schedule
+from shared.adapters.auth import tokens
 
 SAMPLES = [Path(migrate.__file__).with_name(name) for name in ("sample.sql", "sample_shift.sql")]
 # Tried first, so that a bookmark holds even after `make clean`. MiniStack's own default stays free for others.

@@ -32,7 +32,6 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
-KEY_ID = "000000000000"
 """Not a secret: MiniStack takes a key id of twelve digits as the account."""
 HEALTH_PATH = "/_ministack/health"
 MAX_BODY_BYTES = 64 * 2**20

@@ -6,7 +6,7 @@ import httpx
 import psycopg
 import redis
 
-from .home import State
+from infra.home import State
 
 TIMEOUT_SECONDS = 5
 

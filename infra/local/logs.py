@@ -9,9 +9,11 @@ from typing import Any, TextIO
 
 from rich.text import Text
 
-from . import rotation
+from infra.machine import rotation
 
 POLL_SECONDS = 0.1
+# The authorizer raises this for a wrong token, as API Gateway expects. Lambda logs it like a failure.
+REFUSED = "UnauthorizedError"
 COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_green", "bright_magenta")
 LEVELS = {"WARNING": "yellow", "ERROR": "bold red", "CRITICAL": "bold red"}
 # What Lambda and the logger add to every line, and a person at a terminal sees anyway.

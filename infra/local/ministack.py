@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 import httpx
 
 from infra.deployment.deploy import STACK
-
-from . import processes
-from .control_plane import HEALTH_PATH, KEY_ID
-from .home import Home
-from .ports import LOOPBACK
+from infra.home import KEY_ID, Home
+from infra.local.control_plane import HEALTH_PATH
+from infra.machine import processes
+from infra.machine.ports import LOOPBACK
 
 START_SECONDS = 90  # on a loaded machine its imports alone can take half a minute
 

@@ -26,8 +26,8 @@ from ministack.services.cloudformation import provisioners
 from infra.environment import environment, number, seconds
 from infra.local import gateway_responses
 from infra.local.control_plane import Gate, Rules, known_hosts
-from infra.local.rotation import RotatingLog
-from infra.operation.function_log import REFUSED
+from infra.local.logs import REFUSED
+from infra.machine.rotation import RotatingLog
 from shared.adapters import clock
 
 AT_A_TIME = number("SWITCHBOARD_WORKERS", max(4, 2 * (os.cpu_count() or 1)))

@@ -15,10 +15,9 @@ import psutil
 import psycopg
 
 from infra.errors import InfraError
-
-from . import processes
-from .home import write_private
-from .ports import LOOPBACK
+from infra.home import write_private
+from infra.machine import processes
+from infra.machine.ports import LOOPBACK
 
 USER = DATABASE = "switchboard"
 START_SECONDS = 90  # a crash under load is recovered from first

@@ -11,9 +11,8 @@ from typing import Any
 import redis
 
 from infra.errors import InfraError
-
-from . import ports, processes
-from .home import write_private
+from infra.home import write_private
+from infra.machine import ports, processes
 
 START_SECONDS = 30
 

@@ -9,10 +9,9 @@ import psycopg
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.environment import seconds
-
-from . import ports, processes, rotation
-from .cloud import FAILURES, LocalCloud
-from .home import Home
+from infra.home import Home
+from infra.local.cloud import FAILURES, LocalCloud
+from infra.machine import ports, processes, rotation
 
 INTERVAL_SECONDS = 0.25
 # Long enough to see how the functions do without it.

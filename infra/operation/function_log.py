@@ -12,15 +12,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from infra.local.logs import follow, read
+from infra.local.logs import REFUSED, follow, read
 
 Json = dict[str, Any]
 
 FAILED = ("ERROR", "CRITICAL")
 # What Lambda itself says, in plain words, where a function ends before it could say anything.
 ENDED = ("Task timed out", "Runtime.ExitError", "Runtime exited", "Traceback (most recent call last)")
-# What the authorizer raises at a wrong token, as API Gateway wants it: Lambda notes it as if it had failed.
-REFUSED = "UnauthorizedError"
 POLL_SECONDS = 2.0
 LATE = timedelta(minutes=1)  # a line may reach CloudWatch so much after its own time
 KEPT_TRACES = 10_000

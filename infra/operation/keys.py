@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from infra import aws
+from infra.home import Home, in_checkout, write_private
 from infra.local.cloud import TOKEN_SECONDS, LocalCloud
-from infra.local.home import Home, in_checkout, write_private
-from shared.adapters import tokens
+from shared.adapters.auth import tokens
 
 LOCAL = "token-key"
 

@@ -9,9 +9,9 @@ from pydantic import BaseModel
 from infra.specs import schemas, vectors
 from shared.contracts import feed, views
 from shared.contracts.problems import problem
-from shared.usecases.answer_message import MAX_BYTES
-from shared.usecases.bundle import FRAME_BYTES
-from shared.usecases.connect import LONGEST
+from shared.usecases.feed.connect import LONGEST
+from shared.usecases.feed.frames import FRAME_BYTES
+from shared.usecases.feed.handle_message import MAX_BYTES
 
 Json = dict[str, Any]
 IDLE_SECONDS = 10 * 60  # API Gateway's own

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
-from shared.contracts import answers, dead_letters, events, feed, metrics, problems, setup, views
+from shared.contracts import answers, dead_letters, events, feed, figures, problems, setup, views
 from shared.contracts.json_schema import ContractJsonSchema
 
 Mode = Literal["validation", "serialization"]
@@ -33,7 +33,7 @@ GIVEN: dict[str, Any] = {
     "QueueList": views.QueueList,
     "Agent": views.AgentView,
     "AgentList": views.AgentList,
-    "Metrics": metrics.Metrics,
+    "Metrics": figures.Metrics,
     "DeadLetterPage": dead_letters.DeadLetterPage,
     "FeedFrame": feed.Subscribed | feed.Update | feed.Reset | feed.Pong | feed.ErrorFrame,
     "StatusMessage": views.StatusMessage,

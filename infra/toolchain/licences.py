@@ -1,11 +1,10 @@
-"""Licences of the packages that a release uses: python -m infra.toolchain.licences
+"""Licences of the packages that a release uses: checked by infra.toolchain.check_licences
 
 Switchboard is under Apache-2.0. Permissive licences are compatible with it. Packages under weak copyleft are named here
 and in `CONTRIBUTING.md`. Exits with 1 where a package has any other licence.
 """
 
 import re
-import sys
 from importlib import metadata
 from typing import Any
 
@@ -76,17 +75,3 @@ def as_bom(expression: str) -> list[dict[str, Any]]:
 def _expression(licences: list[dict[str, Any]]) -> str | None:
     stated = [each.get("expression") or each["license"].get("id") or each["license"].get("name") for each in licences]
     return " AND ".join(filter(None, stated)) or None
-
-
-def main() -> int:
-    from infra.toolchain import sbom
-
-    found = of_bom(sbom.of_python()) | of_bom(sbom.of_page())
-    bad = incompatible(found)
-    copyleft = [f"{name}: {licence}" for name, licence in WEAK_COPYLEFT.items() if name in found]
-    sys.stdout.write("\n".join([f"{len(found)} packages. Weak copyleft:", *copyleft, *bad]) + "\n")
-    return int(bool(bad))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

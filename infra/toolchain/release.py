@@ -14,9 +14,9 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.deployment.package import zip_folder
 from infra.errors import InfraError
 from infra.toolchain import dashboard, sbom
+from infra.toolchain.files import zip_folder
 from infra.toolchain.uv import REPOSITORY, uv
 
 DIST = REPOSITORY / "dist"

@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from infra.deployment.package import BUILD, replace_older
+from infra.toolchain.files import BUILD, replace_older
 from infra.toolchain.uv import uv
 
 # AWS's runtime interface client: the process that calls a handler on Lambda.

@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError, model_validator
 from shared.contracts.base import Contract, Id, Moment
 from shared.contracts.problems import ProblemError, from_validation
 from shared.contracts.views import fact_fields
-from shared.domain.facts import Event, Initiated
+from shared.domain.events import Event, Initiated
 
 Kind = Literal["event", "announcement"]
 MAX_IDS = 500

@@ -10,8 +10,8 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Type
 
 from shared.contracts.base import AgentId, Contract, Id, Language, Priority, Seconds
 from shared.contracts.problems import ProblemError, from_validation, problem
-from shared.domain import facts
-from shared.domain.facts import EndReason, Fact, Limits
+from shared.domain import events
+from shared.domain.events import EndReason, Fact, Limits
 
 FUTURE_TOLERANCE = timedelta(minutes=5)  # a sender's clock may be ahead by this much
 MAX_DEPTH, MAX_ENTRIES, MAX_TEXT = 5, 100, 4000
@@ -107,7 +107,7 @@ class CallInitiated(_CallEvent):
     priority: Priority | None = Field(None, description="the queue's where it is absent")
 
     def fact(self) -> Fact:
-        return facts.Initiated(self.type, self.queue_id, self.language, Limits(), self.priority)
+        return events.Initiated(self.type, self.queue_id, self.language, Limits(), self.priority)
 
 
 class CallRouted(_CallEvent):
@@ -116,7 +116,7 @@ class CallRouted(_CallEvent):
     routing_time: Seconds
 
     def fact(self) -> Fact:
-        return facts.Routed(self.agent_id, self.routing_time)
+        return events.Routed(self.agent_id, self.routing_time)
 
 
 class CallAnswered(_CallEvent):
@@ -125,7 +125,7 @@ class CallAnswered(_CallEvent):
     agent_id: AgentId | None = None
 
     def fact(self) -> Fact:
-        return facts.Answered(self.wait_time, self.agent_id)
+        return events.Answered(self.wait_time, self.agent_id)
 
 
 class CallHold(_CallEvent):
@@ -133,14 +133,14 @@ class CallHold(_CallEvent):
     hold_duration: Annotated[Seconds, Field(description="0 where the hold begins, else its whole length")]
 
     def fact(self) -> Fact:
-        return facts.Held(self.hold_duration)
+        return events.Held(self.hold_duration)
 
 
 class CallResumed(_CallEvent):
     event: Literal["call_resumed"]
 
     def fact(self) -> Fact:
-        return facts.Resumed()
+        return events.Resumed()
 
 
 class CallNoAnswer(_CallEvent):
@@ -148,7 +148,7 @@ class CallNoAnswer(_CallEvent):
     agent_id: AgentId
 
     def fact(self) -> Fact:
-        return facts.NoAnswer(self.agent_id)
+        return events.NoAnswer(self.agent_id)
 
 
 class CallTransferred(_CallEvent):
@@ -157,7 +157,7 @@ class CallTransferred(_CallEvent):
     agent_id: AgentId | None = None
 
     def fact(self) -> Fact:
-        return facts.Transferred(self.queue_id, self.agent_id)
+        return events.Transferred(self.queue_id, self.agent_id)
 
 
 class CallEnded(_CallEvent):
@@ -166,7 +166,7 @@ class CallEnded(_CallEvent):
     duration: Seconds
 
     def fact(self) -> Fact:
-        return facts.Ended(EndReason(self.end_reason), self.duration)
+        return events.Ended(EndReason(self.end_reason), self.duration)
 
 
 class AgentStatusChanged(_Incoming):

@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.alias_generators import to_camel
 
 from shared.contracts.base import Id, Language
-from shared.contracts.metrics import BucketName, GroupName
+from shared.contracts.figures import BucketName, GroupName
 from shared.contracts.problems import ProblemError, from_validation, refuse
 from shared.contracts.views import CallView
 

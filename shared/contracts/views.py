@@ -5,10 +5,10 @@ from typing import Any, Literal, Self
 from pydantic import Field
 
 from shared.contracts.base import Contract, Moment, RoutingName, StrategyName
-from shared.domain import facts
+from shared.domain import events
 from shared.domain.call import Call
-from shared.domain.facts import Event, Initiated, Source
-from shared.domain.rules import flags, next_promise
+from shared.domain.deadlines import flags, next_promise
+from shared.domain.events import Event, Initiated, Source
 
 FlagName = Literal["sla_breached", "hold_exceeded", "short_call", "rerouted"]
 
@@ -134,18 +134,18 @@ class EventView(Contract):
         )
 
 
-def fact_fields(fact: facts.Fact) -> dict[str, Any]:
+def fact_fields(fact: events.Fact) -> dict[str, Any]:
     fields = {told: value for name, told in _TOLD[type(fact)] if (value := getattr(fact, name)) is not None}
     if isinstance(fact, Initiated):
         fields["slaSeconds"] = fact.limits.sla_seconds
     return fields
 
 
-_TOLD: dict[type[facts.Fact], tuple[tuple[str, str], ...]] = {
+_TOLD: dict[type[events.Fact], tuple[tuple[str, str], ...]] = {
     kind: tuple(
         (name, _OUTSIDE.get(name, name)) for name in kind.__dataclass_fields__ if name not in ("limits", "routing")
     )
-    for kind in facts.NAMES
+    for kind in events.NAMES
 }
 
 

@@ -10,13 +10,14 @@ import orjson
 from shared.contracts.base import rfc3339
 from shared.contracts.views import fact_fields
 from shared.domain.call import Call, Offer
-from shared.domain.facts import Event, Limits, Source, span
-from shared.domain.rules import concluded, flags, next_promise
+from shared.domain.deadlines import flags, next_promise
+from shared.domain.events import Event, Limits, Source, span
+from shared.domain.fast import cached_rule
 
 Json = dict[str, Any]
 
 
-@concluded  # the sender is answered with what the floor is told
+@cached_rule  # the sender is answered with what the floor is told
 def call_words(call: Call) -> bytes:
     """As `CallView`, in JSON."""
     return orjson.dumps(call_json(call))

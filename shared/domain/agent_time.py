@@ -8,18 +8,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from shared.domain.agents import ENGAGED, AgentStatus
+from shared.domain.agent import ENGAGED, AgentStatus
 from shared.domain.call import Call, Status, as_met_by
-from shared.domain.facts import Event, Initiated
-from shared.domain.rules import IN_CONVERSATION, append, in_order
-from shared.domain.value import value
+from shared.domain.events import Event, Initiated
+from shared.domain.fast import fast_frozen
+from shared.domain.fold import append, in_order
+from shared.domain.legality import IN_CONVERSATION
 
 OFFLINE, AVAILABLE, AWAY, WRAP_UP = AgentStatus.OFFLINE, AgentStatus.AVAILABLE, AgentStatus.AWAY, AgentStatus.WRAP_UP
 A_YEAR = timedelta(days=366)  # what is reported later than that changes nobody's time
 _STRENGTH = (AgentStatus.ON_CALL, AgentStatus.OFFERED, WRAP_UP)
 
 
-@value
+@fast_frozen
 class Standing:
     """What an agent said last, who has the agent, and how many calls in a row the agent missed."""
 
@@ -33,7 +34,7 @@ class Standing:
         return next((status for status in _STRENGTH if status in statuses), self.said)
 
 
-@value
+@fast_frozen
 class Word:
     """That from `at` on a call has the agent, or lets go; or what the agent says to be.
 
@@ -56,7 +57,7 @@ class Word:
         return self.at, self.of_call, self.source, self.step
 
 
-@value
+@fast_frozen
 class Span:
     """`standing` from `word` on, until `ended`; None where nothing is known to come after it."""
 

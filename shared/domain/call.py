@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from shared.domain.facts import (
+from shared.domain.events import (
     Answered,
     AnswerTimedOut,
     Ended,
@@ -25,7 +25,7 @@ from shared.domain.facts import (
     Transferred,
     span,
 )
-from shared.domain.value import value
+from shared.domain.fast import fast_frozen
 
 
 class Status(StrEnum):
@@ -37,7 +37,7 @@ class Status(StrEnum):
     ENDED = "ended"
 
 
-@value
+@fast_frozen
 class Offer:
     """An agent's phone rings. `attempt` counts from 1 since the call last began to wait."""
 
@@ -46,7 +46,7 @@ class Offer:
     attempt: int
 
 
-@value
+@fast_frozen
 class Missed:
     agent_id: str
     at: datetime
@@ -54,7 +54,7 @@ class Missed:
 
 
 class _Concluded:
-    """Room beside a state's fields for what follows from it (`rules.concluded`): also the words in which it is told."""
+    """Room beside a state's fields for the results of cached rules (`fast.cached_rule`) and for its JSON."""
 
     __slots__ = ("call_words", "flags", "timers")
 
@@ -179,7 +179,7 @@ def as_met_by(call: Call, event: Event) -> Call:
 
 
 def evolve(call: Call, event: Event) -> Call:
-    """The call after a legal event; legality is `rules.judge`'s, not asked again here."""
+    """The call after a legal event; legality is `legality.judge`'s, not asked again here."""
     call = as_met_by(call, event)
     changes = _changes(call, event)
     last_at = event.at if event.at > call.last_at else call.last_at

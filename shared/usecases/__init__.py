@@ -1,1 +1,1 @@
-"""What Switchboard does: a verb a file, one transaction each."""
+"""What Switchboard does, in one folder per flow: recording, sweep, feed and reading."""

@@ -9,9 +9,9 @@ import pytest
 
 from infra import aws
 from infra.deployment.localstack import PYTHON, LocalStack
-from infra.local.home import Home
+from infra.home import Home
 from infra.local.ministack import MiniStack
-from infra.local.ports import claim
+from infra.machine.ports import claim
 from infra.toolchain import pythons
 
 Client = Callable[[str], Any]

@@ -10,7 +10,7 @@ import pytest
 from functions.ingest import app as ingest
 from infra.deployment.deploy import Deployment
 from shared import settings, wiring
-from shared.adapters import secrets
+from shared.adapters.aws import secrets
 from tests.cloud.conftest import Client
 
 pytestmark = pytest.mark.contract

@@ -14,7 +14,7 @@ import psutil
 import psycopg
 import pytest
 
-from infra.local import ports, processes
+from infra.machine import ports, processes
 from tests.e2e.conftest import stop_leftovers
 from tests.support.cloud import Cloud
 

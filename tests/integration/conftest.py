@@ -11,18 +11,18 @@ import pytest
 from psycopg.rows import dict_row
 
 from infra.local.redis import Redis
-from shared.adapters.postgres.agents import PostgresAgents
 from shared.adapters.postgres.connection import Database
-from shared.adapters.postgres.ledger import PostgresJournal
-from shared.adapters.postgres.reads import PostgresReads
-from shared.adapters.postgres.time_book import PostgresTimeBook
-from shared.usecases.dispatch import Dispatcher
-from shared.usecases.keep_time import A_TURN, keep_time
-from shared.usecases.news import News
-from shared.usecases.results import Result
-from shared.usecases.shelve import shelve
-from shared.usecases.submit import Desk, submit
-from shared.usecases.sweep_timers import Sweeper, offer_waiting_calls, sweep_timers
+from shared.adapters.postgres.reading.reads import PostgresReads
+from shared.adapters.postgres.recording.agents import PostgresAgents
+from shared.adapters.postgres.recording.unit_of_work import PostgresTransactions
+from shared.adapters.postgres.sweep.agent_time import PostgresTimeBook
+from shared.usecases.recording.notices import News
+from shared.usecases.recording.outcomes import Result
+from shared.usecases.recording.submit_events import IngestServices, submit
+from shared.usecases.sweep.archive_calls import shelve
+from shared.usecases.sweep.fire_due_timers import Sweeper, offer_waiting_calls, sweep_timers
+from shared.usecases.sweep.offer_freed_agents import Dispatcher
+from shared.usecases.sweep.update_agent_time import A_TURN, keep_time
 from tests.conftest import Clock
 from tests.integration.stage import Stage, staged
 
@@ -50,25 +50,25 @@ class Told:
         return [(change.call.id, change.row.event.name) for news in self.news for change in news.changes]
 
 
-class Floor:
+class Harness:
     def __init__(self, database_url: str, clock: Clock) -> None:
         self.clock, self.told = clock, Told()
         self.database = Database(database_url)
         self.reads, self.book = PostgresReads(self.database), PostgresTimeBook(self.database)
-        journal = PostgresJournal(self.database)
-        self.sweeper = Sweeper(journal, self.told, lambda: f"swept-{next(_ids)}", GRACE)
+        transactions = PostgresTransactions(self.database)
+        self.sweeper = Sweeper(transactions, self.told, lambda: f"swept-{next(_ids)}", GRACE)
         dispatcher = Dispatcher(self.told, self.sweeper, clock.now)
 
         def made(most: int) -> Iterator[str]:
             return (f"made-{next(_ids)}" for _ in range(most))
 
-        self.desk = Desk(journal, PostgresAgents(self.database), dispatcher, made, GRACE)
+        self.services = IngestServices(transactions, PostgresAgents(self.database), dispatcher, made, GRACE)
 
     def close(self) -> None:
         self.database.close()
 
     def send(self, *events: dict[str, Any], **options: Any) -> list[Result]:
-        return submit(self.desk, events, self.clock.now(), **options)
+        return submit(self.services, events, self.clock.now(), **options)
 
     def one(self, event: str, call_id: str = "call-1", **fields: Any) -> Result:
         return self.send({"event": event, "callId": call_id, **fields})[0]
@@ -80,7 +80,7 @@ class Floor:
         return settled
 
     def shelve(self) -> int:
-        return shelve(self.desk.journal, self.clock.now())
+        return shelve(self.services.transactions, self.clock.now())
 
     def keep_time(self, limit: int = A_TURN) -> int:
         followed = 0
@@ -123,8 +123,8 @@ def answer_of(result: Result) -> dict[str, Any]:
 
 
 @pytest.fixture
-def floor(database_url: str, clock: Clock) -> Iterator[Floor]:
-    floor = Floor(database_url, clock)
+def floor(database_url: str, clock: Clock) -> Iterator[Harness]:
+    floor = Harness(database_url, clock)
     yield floor
     floor.database.close()
 

@@ -11,20 +11,20 @@ import psycopg
 from aiohttp import web
 
 from shared.adapters import clock
-from shared.adapters.gateway import HttpGateway
+from shared.adapters.aws.connection_pool import HttpGateway
 from shared.adapters.ids import new_id, new_ids
-from shared.adapters.postgres.agents import PostgresAgents
 from shared.adapters.postgres.connection import Database
-from shared.adapters.postgres.floor import PostgresFloor
-from shared.adapters.postgres.ledger import PostgresJournal
-from shared.adapters.postgres.registry import PostgresRegistry
-from shared.adapters.redis_announcer import RedisAnnouncer
-from shared.adapters.redis_channel import RedisChannel
+from shared.adapters.postgres.feed.relay_store import PostgresRelayStore
+from shared.adapters.postgres.feed.subscriptions import PostgresRegistry
+from shared.adapters.postgres.recording.agents import PostgresAgents
+from shared.adapters.postgres.recording.unit_of_work import PostgresTransactions
+from shared.adapters.redis.publisher import RedisPublisher
+from shared.adapters.redis.subscriber import RedisSubscriber
 from shared.contracts.feed import Debt
-from shared.usecases.connect import connect
-from shared.usecases.permissions import Bearer, Role
-from shared.usecases.relay import Relay
-from shared.usecases.submit import Desk, submit
+from shared.usecases.access import Principal, Role
+from shared.usecases.feed.connect import connect
+from shared.usecases.feed.relay import Relay
+from shared.usecases.recording.submit_events import IngestServices, submit
 
 PATIENCE_SECONDS = 20
 
@@ -98,7 +98,7 @@ class PlayedGateway:
         return [event["id"] for frame in self.frames[connection_id] for event in frame.get("events", ())]
 
 
-class WatchedFloor(PostgresFloor):
+class WatchedFloor(PostgresRelayStore):
     """Tells when the outbox was drained and cleared, so that nobody needs to wait for a while.
 
     While it `may_renew` not, it does not notice that the shard is another's by now.
@@ -156,27 +156,27 @@ class Stage:
         self.database = Database(postgres_url)
         self.registry = PostgresRegistry(self.database)
         self.woken: list[int] = []  # shards to which a publisher found nobody listening
-        self.desk = self.desk_on(self.database)
+        self.services = self.desk_on(self.database)
         self.called: asyncio.Queue[int] = asyncio.Queue()  # fencing numbers of relays that have asked for a successor
         for queue in ("spanish", "english"):
             self.database.connection().execute("insert into queues (id, name) values (%s, %s)", [queue, queue])
 
-    def desk_on(self, database: Database, shards: int = 1) -> Desk:
-        announcer = RedisAnnouncer(self.redis_url, shards, self.woken.append)
-        journal = PostgresJournal(database, shards)
-        return Desk(journal, PostgresAgents(database), announcer, new_ids, timedelta(seconds=60))
+    def desk_on(self, database: Database, shards: int = 1) -> IngestServices:
+        announcer = RedisPublisher(self.redis_url, shards, self.woken.append)
+        transactions = PostgresTransactions(database, shards)
+        return IngestServices(transactions, PostgresAgents(database), announcer, new_ids, timedelta(seconds=60))
 
     def listen(
         self, connection_id: str, *topics: str, queues: Collection[str] = ("*",), role: Role = "supervisor"
     ) -> None:
-        bearer = Bearer(role, frozenset(queues), int(clock.now().timestamp()) + 3600)
-        connect(self.registry, connection_id, bearer, clock.now())
+        principal = Principal(role, frozenset(queues), int(clock.now().timestamp()) + 3600)
+        connect(self.registry, connection_id, principal, clock.now())
         self.registry.subscribe(connection_id, topics)
 
     async def send(self, *events: dict) -> list[str]:
         """Record the events as a sender would; their ids."""
         bodies = [{"eventId": new_id(), **event} for event in events]
-        results = await asyncio.to_thread(submit, self.desk, bodies, clock.now())
+        results = await asyncio.to_thread(submit, self.services, bodies, clock.now())
         assert [result.status for result in results] == [201] * len(bodies), results
         return [body["eventId"] for body in bodies]
 
@@ -209,7 +209,7 @@ class Stage:
             loop.call_soon_threadsafe(self.called.put_nowait, fence)
 
         async with HttpGateway(self.gateway.url) as gateway:
-            relay = Relay(RedisChannel(self.redis_url, shard), floor, gateway, call)
+            relay = Relay(RedisSubscriber(self.redis_url, shard), floor, gateway, call)
             task = asyncio.create_task(relay.run(seconds, after))
             try:
                 yield Running(relay, floor, task)

@@ -9,9 +9,9 @@ import pytest
 
 from infra.deployment import template
 from shared import wiring
-from shared.adapters import tokens
+from shared.adapters.auth import tokens
 from shared.contracts.feed import FloorTopic, TopicKind
-from shared.usecases.audience import foreign_topics
+from shared.usecases.feed.topics import foreign_topics
 from tests.integration.test_health import RELAY_ALIVE, SWEEP_ALIVE
 from tests.integration.test_rest import KEY, Api, api  # noqa: F401 - a fixture
 from tests.integration.test_sockets import KEY as SOCKETS_KEY
@@ -185,8 +185,8 @@ def test_no_kind_of_topic_is_forgotten() -> None:
 
 
 def test_a_kind_that_nobody_thought_of_is_permitted_to_nobody() -> None:
-    bearer = tokens.read(KEY, tokens.mint(KEY, role="admin"))
-    assert foreign_topics(bearer, [f"wall:{HOME}", "everything"], {}, {}) == [f"wall:{HOME}", "everything"]
+    principal = tokens.read(KEY, tokens.mint(KEY, role="admin"))
+    assert foreign_topics(principal, [f"wall:{HOME}", "everything"], {}, {}) == [f"wall:{HOME}", "everything"]
 
 
 @pytest.mark.parametrize("kind", NOBODY_S_SOCKETS)
@@ -263,6 +263,8 @@ def test_a_narrow_token_lasts_as_long_as_it_says() -> None:
     from shared.adapters import clock
 
     now = clock.now()
-    bearer = tokens.read(KEY, tokens.mint(KEY, role="supervisor", queues=("a", "b"), ttl_seconds=90, now=now))
-    assert bearer.queues == {"a", "b"}
-    assert timedelta(seconds=89) <= timedelta(seconds=bearer.expires_at - int(now.timestamp())) <= timedelta(seconds=91)
+    principal = tokens.read(KEY, tokens.mint(KEY, role="supervisor", queues=("a", "b"), ttl_seconds=90, now=now))
+    assert principal.queues == {"a", "b"}
+    assert (
+        timedelta(seconds=89) <= timedelta(seconds=principal.expires_at - int(now.timestamp())) <= timedelta(seconds=91)
+    )

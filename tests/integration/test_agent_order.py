@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.adapters.postgres.ledger import PostgresJournal
+from shared.adapters.postgres.recording.unit_of_work import PostgresTransactions
 from shared.domain.call import Call
-from shared.domain.facts import Limits
+from shared.domain.events import Limits
 from shared.domain.routing import Candidate, Search, Strategy, rank
 from tests.conftest import Clock
-from tests.integration.conftest import Floor
+from tests.integration.conftest import Harness
 from tests.support.examples import examples
 
 NOW = Clock().now()
@@ -46,7 +46,7 @@ floors = st.integers(0, 25).flatmap(lambda many: st.tuples(*(agents(number) for 
     but_for=st.sets(st.integers(0, 25).map("agent-{:02}".format)),
 )
 def test_agents_are_claimed_in_the_order_of_their_rank(
-    floor: Floor, strategy: Strategy, floor_of: tuple[dict[str, Any], ...], language: str | None, but_for: set[str]
+    floor: Harness, strategy: Strategy, floor_of: tuple[dict[str, Any], ...], language: str | None, but_for: set[str]
 ) -> None:
     floor.rows("delete from agents")
     for agent in floor_of:
@@ -66,17 +66,17 @@ def test_agents_are_claimed_in_the_order_of_their_rank(
     assert claims(floor, strategy, language, but_for) == [*expected, None]
 
 
-def claims(floor: Floor, strategy: Strategy, language: str | None, but_for: set[str]) -> list[str | None]:
+def claims(floor: Harness, strategy: Strategy, language: str | None, but_for: set[str]) -> list[str | None]:
     """One after the other in one transaction, until nobody is left."""
     taken: list[str | None] = []
-    with PostgresJournal(floor.database).transaction() as ledger:
+    with PostgresTransactions(floor.database).begin() as unit_of_work:
         while not taken or taken[-1]:
             call = Call(f"call-{len(taken)}", "voice", "own", language, Limits(), NOW, NOW)
-            taken.append(ledger.claim_agent(call, Search("own", tuple(but_for)), strategy, NOW))
+            taken.append(unit_of_work.claim_agent(call, Search("own", tuple(but_for)), strategy, NOW))
     return taken
 
 
-def test_whoever_is_being_claimed_by_another_is_passed_over(floor: Floor, other_connection: Any) -> None:
+def test_whoever_is_being_claimed_by_another_is_passed_over(floor: Harness, other_connection: Any) -> None:
     """More than the eight whom the least occupied are chosen from, all locked: the next one free is asked."""
     floor.rows("delete from agents")
     floor.rows(
@@ -92,7 +92,7 @@ def test_whoever_is_being_claimed_by_another_is_passed_over(floor: Floor, other_
         )
 
 
-def test_the_list_of_who_is_free_is_what_the_agents_say(floor: Floor) -> None:
+def test_the_list_of_who_is_free_is_what_the_agents_say(floor: Harness) -> None:
     """Whatever becomes of an agent, by whichever statement."""
     for change in (
         "update agents set queues = '{own,other}', skills = '{\"own\": 7}' where id < 'interpreter-10'",

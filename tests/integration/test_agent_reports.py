@@ -7,9 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from shared.adapters.postgres import agents
-from shared.adapters.postgres.agent_time import LAST_FIRST
-from tests.integration.conftest import Floor
+from shared.adapters.postgres.figures.agent_time_sums import LAST_FIRST
+from shared.adapters.postgres.recording import agents
+from tests.integration.conftest import Harness
 from tests.integration.test_routing import set_up
 
 _numbers = count()
@@ -19,7 +19,7 @@ SAID = st.sampled_from(["available", "away", "offline"])
 reports = st.lists(st.tuples(st.integers(1, 3), SAID), min_size=1, max_size=5)
 
 
-def told(floor: Floor, agent_id: str, said: list[tuple[int, str]]) -> list[dict[str, Any]]:
+def told(floor: Harness, agent_id: str, said: list[tuple[int, str]]) -> list[dict[str, Any]]:
     return [
         {
             "event": "agent_status_changed", "agentId": agent_id, "status": status, "reason": f"number {number}",
@@ -29,7 +29,7 @@ def told(floor: Floor, agent_id: str, said: list[tuple[int, str]]) -> list[dict[
     ]  # fmt: skip
 
 
-def introduced(floor: Floor, on_call: bool) -> str:
+def introduced(floor: Harness, on_call: bool) -> str:
     """An agent who was there before, free or talking."""
     number = next(_numbers)
     agent_id, call_id = f"agent-{number}", f"talk-{number}"
@@ -46,7 +46,7 @@ def introduced(floor: Floor, on_call: bool) -> str:
     return agent_id
 
 
-def standing(floor: Floor, agent_id: str) -> tuple[Any, ...]:
+def standing(floor: Harness, agent_id: str) -> tuple[Any, ...]:
     (row,) = floor.rows(
         "select status, status_since, reason, next_status, next_reason from agents where id = %s", agent_id
     )
@@ -58,7 +58,7 @@ def standing(floor: Floor, agent_id: str) -> tuple[Any, ...]:
 @pytest.mark.parametrize("on_call", [False, True], ids=["free", "on a call"])
 @given(said=reports, data=st.data())
 def test_the_last_thing_said_holds_whatever_came_last(
-    floor: Floor, on_call: bool, said: list[tuple[int, str]], data: st.DataObject
+    floor: Harness, on_call: bool, said: list[tuple[int, str]], data: st.DataObject
 ) -> None:
     in_order, shuffled = introduced(floor, on_call), introduced(floor, on_call)
     floor.clock.go_to(10)
@@ -77,7 +77,7 @@ def test_the_last_thing_said_holds_whatever_came_last(
             assert last["status"] == standing(floor, agent_id)[0], "agents' time is of one mind with the floor"
 
 
-def test_what_was_said_first_and_comes_last_does_not_hold_after_the_call(floor: Floor) -> None:
+def test_what_was_said_first_and_comes_last_does_not_hold_after_the_call(floor: Harness) -> None:
     agent_id = introduced(floor, on_call=True)
     floor.clock.go_to(10)
     away, back = told(floor, agent_id, [(2, "away"), (3, "available")])
@@ -109,7 +109,7 @@ def talks(draw: st.DrawFn) -> list[tuple[int, list[dict[str, Any]]]]:
 
 @given(said=st.lists(st.tuples(st.integers(1, 9), SAID), max_size=4), talked=talks(), data=st.data())
 def test_what_is_said_around_a_call_holds_whatever_came_last(
-    floor: Floor, said: list[tuple[int, str]], talked: list[tuple[int, list[dict[str, Any]]]], data: st.DataObject
+    floor: Harness, said: list[tuple[int, str]], talked: list[tuple[int, list[dict[str, Any]]]], data: st.DataObject
 ) -> None:
     """The floor comes to be of one mind with agents' time, which follows both in the order of time.
 
@@ -134,16 +134,16 @@ def test_what_is_said_around_a_call_holds_whatever_came_last(
     assert floor.agent(agent_id)[0] == last["status"]
 
 
-def of_agent(floor: Floor, agent_id: str, second: int, event: dict[str, Any]) -> dict[str, Any]:
+def of_agent(floor: Harness, agent_id: str, second: int, event: dict[str, Any]) -> dict[str, Any]:
     own = {"callId": f"{agent_id}-talk", "occurredAt": floor.clock.at(second).isoformat()}
     return event | own | ({"agentId": agent_id} if event["event"] in ("call_routed", "call_no_answer") else {})
 
 
 def test_an_id_that_two_agents_use_at_one_moment_is_refused_the_second(
-    floor: Floor, database_url: str, monkeypatch: pytest.MonkeyPatch
+    floor: Harness, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = {"event": "agent_status_changed", "status": "away", "eventId": "one"}
-    other, placed = Floor(database_url, floor.clock), agents._placed
+    other, placed = Harness(database_url, floor.clock), agents._placed
 
     def placed_late(*told: Any) -> Any:
         monkeypatch.undo()

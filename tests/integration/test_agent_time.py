@@ -15,18 +15,18 @@ import pytest
 
 from infra.database import agent_time, migrate
 from infra.local.cloud import SAMPLES
-from shared.adapters.postgres.metrics import PostgresFigures
-from shared.adapters.postgres.upkeep import PostgresUpkeep
-from shared.contracts.metrics import MetricsRow
+from shared.adapters.postgres.figures.read_figures import PostgresFigures
+from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
+from shared.contracts.figures import MetricsRow
 from shared.contracts.setup import AgentSetup
-from shared.usecases.journal import UnavailableError
-from shared.usecases.keep_time import keep_time
-from shared.usecases.metrics import show_metrics
-from shared.usecases.permissions import Bearer
-from shared.usecases.run_sweep import run_sweep
-from tests.integration.conftest import Floor
+from shared.usecases.access import Principal
+from shared.usecases.errors import UnavailableError
+from shared.usecases.reading.figures import show_metrics
+from shared.usecases.sweep.run_sweep import run_sweep
+from shared.usecases.sweep.update_agent_time import keep_time
+from tests.integration.conftest import Harness
 
-ADMIN = Bearer("admin", frozenset("*"), 0)
+ADMIN = Principal("admin", frozenset("*"), 0)
 WRAP_UP = 45
 LONG = 40 * 3600  # two midnights and the end of a month
 AGENTS = ("ana", "ben", "cleo")
@@ -112,7 +112,7 @@ class Day:
 
 
 @pytest.fixture
-def begin(floor: Floor) -> datetime:
+def begin(floor: Harness) -> datetime:
     """Agents without a queue are offered nothing by Switchboard: telephony alone says what happens."""
     floor.rows("update queues set wrap_up_seconds = %s", WRAP_UP)
     for agent_id in AGENTS:
@@ -123,7 +123,7 @@ def begin(floor: Floor) -> datetime:
 Known = dict[tuple[datetime, str | None], dict[str, float]]
 
 
-def figures(floor: Floor, asked: dict[str, str], *, rolled: bool = True) -> list[MetricsRow]:
+def figures(floor: Harness, asked: dict[str, str], *, rolled: bool = True) -> list[MetricsRow]:
     answer = show_metrics(PostgresFigures(floor.database, rolled=rolled), ADMIN, asked, floor.clock.now())
     return [MetricsRow.model_validate_json(orjson.dumps(row)) for row in answer["data"]]
 
@@ -161,7 +161,7 @@ BUCKETS = {"": 10**9, "5m": 300, "1h": 3600, "1d": 86_400}
 
 @pytest.mark.parametrize("seed", [pytest.param(0, marks=pytest.mark.deep), 1, pytest.param(2, marks=pytest.mark.deep)])
 def test_figures_are_what_each_second_was_in_whatever_order_it_is_told(
-    floor: Floor, begin: datetime, seed: int
+    floor: Harness, begin: datetime, seed: int
 ) -> None:
     chance = random.Random(seed)
     days = [Day(agent_id, chance, begin) for agent_id in AGENTS]
@@ -181,7 +181,7 @@ def test_figures_are_what_each_second_was_in_whatever_order_it_is_told(
     assert wrong(floor) == (set(), 0)
 
 
-def tell(floor: Floor, days: list[Day], chance: random.Random, *, shuffled: bool) -> None:
+def tell(floor: Harness, days: list[Day], chance: random.Random, *, shuffled: bool) -> None:
     """In batches, some of it twice, while the log is followed now and then."""
     told = [event for day in days for event in day.events]
     told += chance.sample(told, len(told) // 5)
@@ -195,7 +195,7 @@ def tell(floor: Floor, days: list[Day], chance: random.Random, *, shuffled: bool
     floor.keep_time()
 
 
-def wrong(floor: Floor, *, mend: bool = False) -> tuple[set[str], int]:
+def wrong(floor: Harness, *, mend: bool = False) -> tuple[set[str], int]:
     """Whose spans are not what the log says, and how many sums not what the spans say."""
     agents = {agent_id for found in agent_time.compare(floor.database, mend=mend) for agent_id in found}
     sums = 0
@@ -206,7 +206,7 @@ def wrong(floor: Floor, *, mend: bool = False) -> tuple[set[str], int]:
     return agents, sums
 
 
-def test_what_was_spoilt_is_found_and_mended(floor: Floor, begin: datetime) -> None:
+def test_what_was_spoilt_is_found_and_mended(floor: Harness, begin: datetime) -> None:
     day = Day("ana", random.Random(1), begin)
     floor.clock.go_to(LONG + 90_000)
     floor.send(*day.events)
@@ -223,13 +223,13 @@ def test_what_was_spoilt_is_found_and_mended(floor: Floor, begin: datetime) -> N
 
 
 def test_what_is_written_while_it_is_looked_for_is_no_difference(
-    floor: Floor, database_url: str, monkeypatch: pytest.MonkeyPatch
+    floor: Harness, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     floor.one("call_initiated", type="voice", queueId="medical_spanish")
     floor.one("call_routed", agentId="interpreter-01", routingTime=1)
     floor.keep_time()
     settle = agent_time.settle
-    with closing(Floor(database_url, floor.clock)) as other:
+    with closing(Harness(database_url, floor.clock)) as other:
 
         def settle_beside(*turn: Any) -> Any:
             assert other.one("call_answered", waitTime=2).status == 201
@@ -239,7 +239,7 @@ def test_what_is_written_while_it_is_looked_for_is_no_difference(
         assert wrong(floor) == (set(), 0)
 
 
-def test_a_session_that_dies_while_it_is_looked_for_is_followed_by_another(floor: Floor, database_url: str) -> None:
+def test_a_session_that_dies_while_it_is_looked_for_is_followed_by_another(floor: Harness, database_url: str) -> None:
     floor.one("call_initiated", type="voice", queueId="medical_spanish")
     floor.keep_time()
     compared = agent_time.compare(floor.database, mend=False)
@@ -249,7 +249,7 @@ def test_a_session_that_dies_while_it_is_looked_for_is_followed_by_another(floor
     assert len(list(compared)) == floor.rows("select count(*) as agents from agents")[0]["agents"]
 
 
-def test_what_lasted_no_millisecond_is_no_difference(floor: Floor) -> None:
+def test_what_lasted_no_millisecond_is_no_difference(floor: Harness) -> None:
     """Of undated events of one batch, each comes a microsecond after the one before."""
     call = {"callId": "call-1"}
     floor.clock.go_to(1)
@@ -264,7 +264,7 @@ def test_what_lasted_no_millisecond_is_no_difference(floor: Floor) -> None:
 
 
 def test_agents_are_at_each_moment_what_the_live_record_says_where_all_comes_in_time(
-    floor: Floor, begin: datetime
+    floor: Harness, begin: datetime
 ) -> None:
     days = [Day(agent_id, random.Random(agent_id), begin) for agent_id in AGENTS]
     told = sorted((event for day in days for event in day.events), key=lambda event: event["occurredAt"])[:300]
@@ -289,7 +289,7 @@ def test_agents_are_at_each_moment_what_the_live_record_says_where_all_comes_in_
     assert seen == {"offline", "available", "offered", "on_call", "wrap_up", "away"}
 
 
-def test_a_call_that_began_live_lets_go_of_its_agent_also_where_its_end_is_told_as_history(floor: Floor) -> None:
+def test_a_call_that_began_live_lets_go_of_its_agent_also_where_its_end_is_told_as_history(floor: Harness) -> None:
     """As when a log fills what an outage has left out."""
     floor.rows("update queues set wrap_up_seconds = 0")
     floor.one("call_initiated", type="voice", queueId="medical_spanish")
@@ -307,11 +307,11 @@ def test_a_call_that_began_live_lets_go_of_its_agent_also_where_its_end_is_told_
     assert wrong(floor) == (set(), 0)
 
 
-def test_who_is_set_up_as_available_is_signed_in_from_then_on(floor: Floor) -> None:
+def test_who_is_set_up_as_available_is_signed_in_from_then_on(floor: Harness) -> None:
     setup = AgentSetup(name="Dora", languages=[], queues=[], status="available")
-    floor.desk.agents.put_agent("dora", setup, floor.clock.now())
+    floor.services.agents.put_agent("dora", setup, floor.clock.now())
     floor.clock.go_to(60)
-    floor.desk.agents.put_agent("dora", setup, floor.clock.now())
+    floor.services.agents.put_agent("dora", setup, floor.clock.now())
     floor.keep_time()
     asked = {"agentId": "dora", "from": floor.clock.at(-60).isoformat()}
     assert known(figures(floor, asked)) == {(floor.clock.at(-60), None): {"staffed": 60, "available": 60}}
@@ -322,7 +322,7 @@ def test_who_is_set_up_as_available_is_signed_in_from_then_on(floor: Floor) -> N
 
 
 @pytest.mark.parametrize("asked", [{"groupBy": "queue"}, {"queueId": "legal_spanish"}, {"language": "es"}])
-def test_what_is_no_queues_is_not_told_by_queue(floor: Floor, asked: dict[str, str]) -> None:
+def test_what_is_no_queues_is_not_told_by_queue(floor: Harness, asked: dict[str, str]) -> None:
     found = show_metrics(PostgresFigures(floor.database), ADMIN, asked, floor.clock.now())
     assert {(row["occupancy"], row["agentTime"], row["handleTime"]["acw"]) for row in found["data"]} <= {
         (None, None, None)
@@ -331,7 +331,7 @@ def test_what_is_no_queues_is_not_told_by_queue(floor: Floor, asked: dict[str, s
 
 
 def test_a_turn_that_dies_at_any_statement_leaves_nothing_and_another_does_it_all(
-    floor: Floor, begin: datetime, database_url: str, monkeypatch: pytest.MonkeyPatch
+    floor: Harness, begin: datetime, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     day = Day("ana", random.Random(3), begin)
     floor.clock.go_to(LONG + 90_000)
@@ -369,13 +369,13 @@ def test_a_turn_that_dies_at_any_statement_leaves_nothing_and_another_does_it_al
     assert wrong(floor) == (set(), 0)
 
 
-def state(floor: Floor) -> list[Any]:
+def state(floor: Harness) -> list[Any]:
     spans = floor.rows("select * from agent_spans order by began, source, step")
     sums = floor.rows("select * from agent_rollups order by grain, start, agent_id")
     return [spans, sums, floor.rows("select * from agent_time_kept")]
 
 
-def test_many_who_send_and_many_who_follow_get_the_same(floor: Floor, begin: datetime, database_url: str) -> None:
+def test_many_who_send_and_many_who_follow_get_the_same(floor: Harness, begin: datetime, database_url: str) -> None:
     chance = random.Random(7)
     days = [Day(agent_id, chance, begin) for agent_id in AGENTS]
     floor.clock.go_to(LONG + 90_000)
@@ -384,12 +384,12 @@ def test_many_who_send_and_many_who_follow_get_the_same(floor: Floor, begin: dat
     over = threading.Event()
 
     def send(part: list[dict[str, Any]]) -> None:
-        with closing(Floor(database_url, floor.clock)) as sender:
+        with closing(Harness(database_url, floor.clock)) as sender:
             for first in range(0, len(part), 9):
                 assert {result.status for result in sender.send(*part[first : first + 9])} <= {200, 201, 202}
 
     def follow() -> None:
-        with closing(Floor(database_url, floor.clock)) as follower:
+        with closing(Harness(database_url, floor.clock)) as follower:
             while not over.is_set():
                 follower.keep_time(20)
 
@@ -406,7 +406,7 @@ def test_many_who_send_and_many_who_follow_get_the_same(floor: Floor, begin: dat
     assert wrong(floor) == (set(), 0)
 
 
-def test_a_month_is_forgotten_but_what_goes_on_and_the_sums(floor: Floor, begin: datetime) -> None:
+def test_a_month_is_forgotten_but_what_goes_on_and_the_sums(floor: Harness, begin: datetime) -> None:
     days = [Day(agent_id, random.Random(agent_id), begin) for agent_id in AGENTS]
     floor.clock.go_to(LONG + 60)
     tell(floor, days, random.Random(0), shuffled=False)
@@ -415,7 +415,7 @@ def test_a_month_is_forgotten_but_what_goes_on_and_the_sums(floor: Floor, begin:
     january = {"from": begin.isoformat(), "to": "2026-02-01T00:00:00Z", "groupBy": "agent"}
     before = [known(figures(floor, asked)) for asked in (february, january)]
     was_known, *_ = agent_time.months(floor.database)
-    PostgresUpkeep(floor.database, floor.told, "this-one", lambda: None, keep_months=1).tidy(floor.clock.now())
+    PostgresHousekeeping(floor.database, floor.told, "this-one", lambda: None, keep_months=1).tidy(floor.clock.now())
     assert [month.beginning for month in agent_time.months(floor.database)] == [datetime(2026, 2, 1, tzinfo=UTC)]
     assert floor.rows("select count(*) as n from agent_spans where word = 'carried'")[0]["n"] == len(AGENTS)
     assert [known(figures(floor, asked)) for asked in (february, january)] == before
@@ -434,17 +434,17 @@ def test_a_month_is_forgotten_but_what_goes_on_and_the_sums(floor: Floor, begin:
     assert wrong(floor) == (set(), 0)
 
 
-def test_the_sweep_follows(floor: Floor, begin: datetime) -> None:
+def test_the_sweep_follows(floor: Harness, begin: datetime) -> None:
     day = Day("ana", random.Random(3), begin)
     floor.clock.go_to(LONG + 90_000)
     floor.send(*day.events)
-    upkeep = PostgresUpkeep(floor.database, floor.told, "this-one", lambda: None)
+    upkeep = PostgresHousekeeping(floor.database, floor.told, "this-one", lambda: None)
     run_sweep(floor.sweeper, upkeep, floor.clock.now() + timedelta(seconds=30), floor.clock.now, floor.clock.sleep)
     asked = {"from": begin.isoformat(), "to": floor.clock.at(LONG - 777).isoformat(), "groupBy": "agent"}
     assert known(figures(floor, asked)) == expected([day], 0, LONG - 777, 10**9, by_agent=True)
 
 
-def test_the_interpreters_of_the_sample_floor_are_signed_in(floor: Floor, database_url: str) -> None:
+def test_the_interpreters_of_the_sample_floor_are_signed_in(floor: Harness, database_url: str) -> None:
     migrate.load(database_url, SAMPLES[-1])
     floor.keep_time()
     (last,) = floor.rows("select date_trunc('second', max(status_since)) + interval '1 s' as all_in from agents")

@@ -1,12 +1,12 @@
 """The floor is told of every agent that a transaction moves."""
 
-from shared.adapters.postgres import codec
+from shared.adapters.postgres import row_mapping
 from shared.contracts.setup import AgentSetup
-from shared.usecases.agents import set_up_agent
-from tests.integration.conftest import Floor
+from shared.usecases.recording.change_agent_status import set_up_agent
+from tests.integration.conftest import Harness
 
 
-def told_statuses(floor: Floor) -> dict[str, str]:
+def told_statuses(floor: Harness) -> dict[str, str]:
     """Each agent's status as it was told last."""
     return {agent.id: agent.status.value for news in floor.told.news for agent in news.agents}
 
@@ -28,12 +28,12 @@ def test_whatever_changes_an_agent_raises_the_version_so_that_news_may_come_in_a
     setup = AgentSetup(name="Ana", languages=[], queues=["medical_spanish"], skills={}, status="available")
     for second, step in enumerate(
         [
-            lambda: set_up_agent(floor.desk.agents, floor.told, "ana", setup, clock.now()),
+            lambda: set_up_agent(floor.services.agents, floor.told, "ana", setup, clock.now()),
             lambda: floor.one("call_initiated", type="voice", queueId="medical_spanish"),
             lambda: floor.one("call_routed", agentId="ana", routingTime=1),
             lambda: floor.one("call_no_answer", agentId="ana"),
             lambda: floor.send({"event": "agent_status_changed", "agentId": "ana", "status": "available"}),
-            lambda: set_up_agent(floor.desk.agents, floor.told, "ana", setup, clock.now()),
+            lambda: set_up_agent(floor.services.agents, floor.told, "ana", setup, clock.now()),
             lambda: floor.one("call_answered", agentId="ana", waitTime=4),
             lambda: floor.one("call_ended", endReason="completed", duration=3),
         ]
@@ -44,4 +44,4 @@ def test_whatever_changes_an_agent_raises_the_version_so_that_news_may_come_in_a
     versions = [agent.version for agent in told]
     assert versions == sorted(set(versions)), "no two of one version, and none of an older one"
     assert len(told) >= 7
-    assert codec.agent_view(told[-1]) == floor.reads.agent("ana")
+    assert row_mapping.agent_view(told[-1]) == floor.reads.agent("ana")

@@ -9,11 +9,11 @@ import redis
 
 from infra.local.redis import Redis
 from shared import wiring
-from shared.adapters.floor_channel import floor_channel
-from shared.adapters.redis_announcer import Later, RedisAnnouncer
-from shared.domain.agents import AgentStatus
-from shared.usecases.journal import AgentRecord
-from shared.usecases.news import News
+from shared.adapters.redis.channels import relay_channel
+from shared.adapters.redis.publisher import Later, RedisPublisher
+from shared.domain.agent import AgentStatus
+from shared.usecases.recording.notices import News
+from shared.usecases.recording.ports import AgentRecord
 from tests.integration.test_rest import INITIATED, Api, api  # noqa: F401 - a fixture
 
 PATIENCE_SECONDS = 20
@@ -27,7 +27,7 @@ class Published:
 
     def __init__(self, client: Any) -> None:
         self._subscription = client.pubsub(ignore_subscribe_messages=True)
-        self._subscription.subscribe(floor_channel(0))
+        self._subscription.subscribe(relay_channel(0))
         self._subscription.get_message(timeout=PATIENCE_SECONDS)  # that it listens
 
     def next(self) -> object:
@@ -47,14 +47,14 @@ def woken() -> list[int]:
 
 
 @pytest.fixture
-def announcer(redis_server: Redis, woken: list[int]) -> Iterator[RedisAnnouncer]:
-    announcer = RedisAnnouncer(redis_server.url, 1, woken.append)
+def announcer(redis_server: Redis, woken: list[int]) -> Iterator[RedisPublisher]:
+    announcer = RedisPublisher(redis_server.url, 1, woken.append)
     yield announcer
     announcer.close()
 
 
 def test_news_are_out_before_anybody_asks_how_many_heard_them(
-    announcer: RedisAnnouncer, client: Any, woken: list[int]
+    announcer: RedisPublisher, client: Any, woken: list[int]
 ) -> None:
     published = Published(client)
     Later(announcer).announce(News(agents=[ANA]))
@@ -64,7 +64,7 @@ def test_news_are_out_before_anybody_asks_how_many_heard_them(
 
 
 def test_the_relay_is_woken_when_it_turns_out_that_nobody_listens(
-    announcer: RedisAnnouncer, client: Any, woken: list[int]
+    announcer: RedisPublisher, client: Any, woken: list[int]
 ) -> None:
     Later(announcer).announce(News(agents=[ANA]))
     assert woken == []
@@ -75,7 +75,7 @@ def test_the_relay_is_woken_when_it_turns_out_that_nobody_listens(
 
 
 def test_news_after_a_sleep_are_sent_though_redis_has_closed_the_connection(
-    announcer: RedisAnnouncer, client: Any
+    announcer: RedisPublisher, client: Any
 ) -> None:
     announcer.announce(News(agents=[ANA]))
     published = Published(client)

@@ -10,10 +10,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from shared.contracts.base import rfc3339
-from shared.usecases import record_events
-from shared.usecases.sweep_timers import sweep_timers
+from shared.usecases.recording import record_events
+from shared.usecases.sweep.fire_due_timers import sweep_timers
 from tests.conftest import Clock
-from tests.integration.conftest import Floor
+from tests.integration.conftest import Harness
 from tests.support.examples import examples
 
 Json = dict[str, Any]
@@ -22,7 +22,7 @@ LATE = 600  # seconds after which the shuffled events begin to come in
 
 
 @pytest.fixture
-def shared_floor(floor: Floor) -> Floor:
+def shared_floor(floor: Harness) -> Harness:
     """One database for all examples: each has calls and agents of its own.
 
     Nobody is free for what telephony leaves to Switchboard: whether it still had to act is told by the clock alone.
@@ -77,7 +77,7 @@ def lives(draw: st.DrawFn) -> list[tuple[float, Json]]:
     return events
 
 
-def introduce_agents(floor: Floor, call_id: str) -> None:
+def introduce_agents(floor: Harness, call_id: str) -> None:
     agents = [f"{call_id}-{part}{ring}" for part in range(2) for ring in (0, 1, 9)] + [f"{call_id}-77"]
     floor.rows(
         "insert into agents (id, name, status, status_since) select id, id, 'available', '2026-01-01'"
@@ -101,12 +101,12 @@ def iso(clock: Clock, seconds: float) -> str:
     return rfc3339(clock.at(seconds))
 
 
-def sweep_all(floor: Floor) -> None:
+def sweep_all(floor: Harness) -> None:
     while sweep_timers(floor.sweeper, floor.clock.now()):
         pass
 
 
-def outcome(floor: Floor, call_id: str) -> Json:
+def outcome(floor: Harness, call_id: str) -> Json:
     """All that a call has come to, with its own name taken out."""
     call = {name: value for name, value in floor.call(call_id).items() if name not in ("version", "metadata")}
     history = [
@@ -135,7 +135,7 @@ def outcome(floor: Floor, call_id: str) -> Json:
 
 @given(life=lives(), data=st.data())
 def test_any_order_any_copies_any_channel_ends_the_same(
-    shared_floor: Floor, life: list[tuple[float, Json]], data: st.DataObject
+    shared_floor: Harness, life: list[tuple[float, Json]], data: st.DataObject
 ) -> None:
     floor = shared_floor
     floor.rows("delete from timers")
@@ -166,7 +166,7 @@ def test_any_order_any_copies_any_channel_ends_the_same(
 @examples(quick=25, deep=150)  # of up to five calls each
 @given(told=st.lists(lives(), min_size=2, max_size=5), data=st.data())
 def test_a_batch_that_is_written_in_parts_ends_as_one_event_after_the_other(
-    shared_floor: Floor, told: list[list[tuple[float, Json]]], data: st.DataObject
+    shared_floor: Harness, told: list[list[tuple[float, Json]]], data: st.DataObject
 ) -> None:
     """Several calls shuffled into one batch with copies and with what is refused, in parts of any size."""
     floor = shared_floor
@@ -194,12 +194,12 @@ def test_a_batch_that_is_written_in_parts_ends_as_one_event_after_the_other(
     floor.assert_no_orphans()
 
 
-def told_of(floor: Floor, call_id: str) -> Json | None:
+def told_of(floor: Harness, call_id: str) -> Json | None:
     """None of a call that has not begun: events wait for its beginning."""
     return outcome(floor, call_id) if floor.reads.call(call_id) else None
 
 
-def in_order(floor: Floor, events: list[Json], life: list[tuple[float, Json]]) -> None:
+def in_order(floor: Harness, events: list[Json], life: list[tuple[float, Json]]) -> None:
     """Each event when it happens, with a sweep every second, as on a floor without trouble."""
     floor.clock.go_to(0)
     for (seconds, _), event in zip(life, events, strict=True):
@@ -221,7 +221,7 @@ def split(events: list[Json], data: st.DataObject) -> Iterator[list[Json]]:
         events = events[size:]
 
 
-def send(floor: Floor, batch: list[Json], channel: str) -> None:
+def send(floor: Harness, batch: list[Json], channel: str) -> None:
     """Over REST as one batch, or from the queue as a message each."""
     results = floor.send(*batch) if channel == "rest" else [floor.send(event)[0] for event in batch]
     assert {result.status for result in results} <= {200, 201, 202}, [r.body for r in results if r.status > 202]

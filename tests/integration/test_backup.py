@@ -12,13 +12,14 @@ import psycopg
 import pytest
 
 from infra.client.picture import Picture
-from infra.database import backup, rebuild
+from infra.database import rebuild
 from infra.errors import InfraError
 from infra.local.postgres import Postgres
-from shared.adapters.postgres.changes import PostgresChanges
-from shared.usecases.changes import list_changes
+from infra.operation import backup
+from shared.adapters.postgres.reading.changes import PostgresChanges
+from shared.usecases.reading.poll_changes import list_changes
 from tests.conftest import Clock
-from tests.integration.conftest import Floor
+from tests.integration.conftest import Harness
 from tests.integration.test_changes import ALL
 
 SWITCHBOARD = Path(sys.executable).with_name("switchboard")
@@ -33,37 +34,42 @@ def empty_database(postgres_server: Postgres) -> Iterator[str]:
 
 
 @pytest.fixture
-def opened(clock: Clock) -> Iterator[Callable[[str], Floor]]:
+def opened(clock: Clock) -> Iterator[Callable[[str], Harness]]:
     with ExitStack() as floors:
 
-        def open_floor(url: str) -> Floor:
-            floor = Floor(url, clock)
+        def open_floor(url: str) -> Harness:
+            floor = Harness(url, clock)
             floors.callback(floor.database.close)
             return floor
 
         yield open_floor
 
 
-def live(floor: Floor) -> dict[str, dict[str, Any]]:
+def live(floor: Harness) -> dict[str, dict[str, Any]]:
     ids = floor.rows("select id from calls where status <> 'ended' order by id")
     return {row["id"]: floor.call(row["id"]) for row in ids}
 
 
-def position(floor: Floor) -> int:
+def position(floor: Harness) -> int:
     return PostgresChanges(floor.database).since(0, None, 0).position
 
 
-def has_reset(floor: Floor, since: int) -> bool:
+def has_reset(floor: Harness, since: int) -> bool:
     return list_changes(PostgresChanges(floor.database), ALL, {"since": str(since)}).reset
 
 
-def begin(floor: Floor, call_id: str) -> None:
+def begin(floor: Harness, call_id: str) -> None:
     floor.one("call_initiated", call_id, type="voice", queueId="medical_spanish", eventId=f"{call_id}.1")
     floor.one("call_routed", call_id, agentId=f"agent-of-{call_id}", routingTime=1, eventId=f"{call_id}.2")
 
 
 def test_a_floor_that_was_restored_goes_on_and_fools_no_client(
-    floor: Floor, opened: Callable[[str], Floor], empty_database: str, database_url: str, clock: Clock, tmp_path: Path
+    floor: Harness,
+    opened: Callable[[str], Harness],
+    empty_database: str,
+    database_url: str,
+    clock: Clock,
+    tmp_path: Path,
 ) -> None:
     begin(floor, "rings")
     begin(floor, "talks")
@@ -106,7 +112,7 @@ def test_a_floor_that_was_restored_goes_on_and_fools_no_client(
     assert "sla_breached" in restored.call("rings")["flags"]
 
 
-def test_a_database_restored_by_other_means_begins_anew(floor: Floor, database_url: str) -> None:
+def test_a_database_restored_by_other_means_begins_anew(floor: Harness, database_url: str) -> None:
     begin(floor, "rings")
     before, version = position(floor), floor.call("rings")["version"]
     done = subprocess.run(

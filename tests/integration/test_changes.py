@@ -7,23 +7,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.adapters.postgres.changes import PostgresChanges
+from shared.adapters.postgres.reading.changes import PostgresChanges
 from shared.contracts.problems import ProblemError
 from shared.contracts.setup import AgentSetup
 from shared.contracts.views import CallView, Changes
-from shared.usecases import changes
-from shared.usecases.agents import set_up_agent
-from shared.usecases.changes import list_changes, tag_of
-from shared.usecases.cursors import Cursors
-from shared.usecases.permissions import Bearer
-from shared.usecases.reads import Page, get_agent, list_agents, list_calls
-from tests.integration.conftest import Floor
+from shared.usecases.access import Principal
+from shared.usecases.reading import poll_changes
+from shared.usecases.reading.cursors import Cursors
+from shared.usecases.reading.poll_changes import list_changes, tag_of
+from shared.usecases.reading.reads import Page, get_agent, list_agents, list_calls
+from shared.usecases.recording.change_agent_status import set_up_agent
+from tests.integration.conftest import Harness
 from tests.integration.stage import open_transaction
 from tests.support.examples import examples
 
 QUEUES = ("medical_spanish", "legal_spanish", "legal_english")
-ALL = Bearer("supervisor", frozenset({"*"}), 0)
-SPANISH = Bearer("supervisor", frozenset({"medical_spanish", "legal_spanish"}), 0)
+ALL = Principal("supervisor", frozenset({"*"}), 0)
+SPANISH = Principal("supervisor", frozenset({"medical_spanish", "legal_spanish"}), 0)
 LIVE = {"status": "waiting,active,on_hold"}
 _numbers = count()
 
@@ -31,8 +31,8 @@ _numbers = count()
 class Poller:
     """As any client would: by version, and from a snapshot where it is told to."""
 
-    def __init__(self, floor: Floor, bearer: Bearer) -> None:
-        self.floor, self.bearer = floor, bearer
+    def __init__(self, floor: Harness, principal: Principal) -> None:
+        self.floor, self.principal = floor, principal
         self.log = PostgresChanges(floor.database)
         self.calls: dict[str, Any] = {}
         self.agents: dict[str, Any] = {}
@@ -45,14 +45,14 @@ class Poller:
         return {view.id: view for view in views if view}
 
     def snapshot(self) -> int:
-        page = list_calls(self.floor.reads, Cursors(["a key"]), self.bearer, {**LIVE, "limit": "500"})
+        page = list_calls(self.floor.reads, Cursors(["a key"]), self.principal, {**LIVE, "limit": "500"})
         self.calls = self._views(page)
         self.known |= {call.id: call.version for call in self.calls.values()}
         self.agents = self._agents()
         return page.position
 
     def ask(self) -> Changes:
-        return list_changes(self.log, self.bearer, {"since": str(self.position)})
+        return list_changes(self.log, self.principal, {"since": str(self.position)})
 
     def poll(self) -> Changes:
         told = self.ask()
@@ -74,12 +74,12 @@ class Poller:
         return told
 
     def agrees(self) -> None:
-        page = list_calls(self.floor.reads, Cursors(["a key"]), self.bearer, {**LIVE, "limit": "500"})
+        page = list_calls(self.floor.reads, Cursors(["a key"]), self.principal, {**LIVE, "limit": "500"})
         assert self.calls == self._views(page)
         assert self.agents == self._agents()
 
     def _agents(self) -> dict[str, Any]:
-        return {agent.id: agent for agent in list_agents(self.floor.reads, self.bearer)}
+        return {agent.id: agent for agent in list_agents(self.floor.reads, self.principal)}
 
 
 Step = st.one_of(
@@ -93,7 +93,7 @@ Step = st.one_of(
 @given(
     steps=st.lists(Step, min_size=5, max_size=40), queues=st.lists(st.sampled_from(QUEUES), min_size=40, max_size=40)
 )
-def test_who_polls_ends_with_the_snapshot_whatever_happened_between(floor: Floor, steps, queues) -> None:
+def test_who_polls_ends_with_the_snapshot_whatever_happened_between(floor: Harness, steps, queues) -> None:
     story = next(_numbers)  # one database for all examples: each has calls of its own
     pollers = [Poller(floor, ALL), Poller(floor, SPANISH)]
     for (step, number), queue in zip(steps, queues, strict=False):
@@ -108,7 +108,7 @@ def test_who_polls_ends_with_the_snapshot_whatever_happened_between(floor: Floor
         assert poller.resets == 0
 
 
-def _happen(floor: Floor, step: str, call_id: str, queue: str) -> None:
+def _happen(floor: Harness, step: str, call_id: str, queue: str) -> None:
     """Whether it is possible is the rules' affair."""
     agent = f"interpreter-1{call_id[-1]}"
     fields: dict[str, dict[str, Any]] = {
@@ -123,7 +123,7 @@ def _happen(floor: Floor, step: str, call_id: str, queue: str) -> None:
     floor.send({"callId": call_id, **fields[step]})
 
 
-def test_what_commits_late_is_told_all_the_same(floor: Floor, database_url: str) -> None:
+def test_what_commits_late_is_told_all_the_same(floor: Harness, database_url: str) -> None:
     floor.one("call_initiated", "call-0", type="voice", queueId=QUEUES[0])
     poller = Poller(floor, ALL)
     with open_transaction(database_url) as late:
@@ -136,7 +136,7 @@ def test_what_commits_late_is_told_all_the_same(floor: Floor, database_url: str)
     poller.agrees()
 
 
-def test_a_log_that_forgot_nothing_reaches_back_to_before_its_first_event(floor: Floor, database_url: str) -> None:
+def test_a_log_that_forgot_nothing_reaches_back_to_before_its_first_event(floor: Harness, database_url: str) -> None:
     with open_transaction(database_url) as first:  # no position goes past who is slow
         poller = Poller(floor, ALL)
         with open_transaction(database_url):
@@ -147,7 +147,7 @@ def test_a_log_that_forgot_nothing_reaches_back_to_before_its_first_event(floor:
     assert poller.resets == 0
 
 
-def test_a_call_that_moves_beyond_the_token_is_taken_back_without_a_word_more(floor: Floor) -> None:
+def test_a_call_that_moves_beyond_the_token_is_taken_back_without_a_word_more(floor: Harness) -> None:
     poller = Poller(floor, SPANISH)
     floor.one("call_initiated", type="voice", queueId="legal_spanish")
     floor.one("call_routed", agentId="interpreter-15", routingTime=1)
@@ -161,7 +161,7 @@ def test_a_call_that_moves_beyond_the_token_is_taken_back_without_a_word_more(fl
     assert not poller.poll().calls
 
 
-def test_a_call_that_turns_out_to_have_begun_elsewhere_is_taken_back(floor: Floor) -> None:
+def test_a_call_that_turns_out_to_have_begun_elsewhere_is_taken_back(floor: Harness) -> None:
     poller = Poller(floor, SPANISH)
     beginning = {"event": "call_initiated", "callId": "call-1", "type": "voice"}
     for queue, second in (("medical_spanish", 2), ("legal_english", 1)):
@@ -171,7 +171,7 @@ def test_a_call_that_turns_out_to_have_begun_elsewhere_is_taken_back(floor: Floo
     assert [gone.id for gone in told.left] == ["call-1"]
 
 
-def test_a_call_that_may_yet_be_transferred_has_not_left(floor: Floor) -> None:
+def test_a_call_that_may_yet_be_transferred_has_not_left(floor: Harness) -> None:
     """Its transfer waits for the answer: who sees the other queue has no right to hear of it."""
     poller = Poller(floor, SPANISH)
     begin = {"event": "call_initiated", "type": "voice", "queueId": "legal_english"}
@@ -180,8 +180,8 @@ def test_a_call_that_may_yet_be_transferred_has_not_left(floor: Floor) -> None:
     assert (poller.ask().calls, poller.ask().left) == ([], [])
 
 
-def test_too_much_and_foreign_positions_are_answered_by_reset(floor: Floor, monkeypatch) -> None:
-    monkeypatch.setattr(changes, "MOST", 3)
+def test_too_much_and_foreign_positions_are_answered_by_reset(floor: Harness, monkeypatch) -> None:
+    monkeypatch.setattr(poll_changes, "MOST", 3)
     poller = Poller(floor, ALL)
     for number in range(4):
         floor.one("call_initiated", f"call-{number}", type="voice", queueId=QUEUES[0])
@@ -197,7 +197,7 @@ def test_too_much_and_foreign_positions_are_answered_by_reset(floor: Floor, monk
     assert poller.ask().reset
 
 
-def test_an_agents_call_is_told_to_those_who_may_see_it(floor: Floor) -> None:
+def test_an_agents_call_is_told_to_those_who_may_see_it(floor: Harness) -> None:
     floor.rows("update agents set queues = '{medical_spanish,legal_english}' where id = 'interpreter-15'")
     pollers = [Poller(floor, ALL), Poller(floor, SPANISH)]
 
@@ -205,8 +205,8 @@ def test_an_agents_call_is_told_to_those_who_may_see_it(floor: Floor) -> None:
         for poller in pollers:
             poller.poll()
             poller.agrees()
-        bearers = [poller.bearer for poller in pollers]
-        found = [get_agent(floor.reads, bearer, "interpreter-15").call_id for bearer in bearers]
+        bearers = [poller.principal for poller in pollers]
+        found = [get_agent(floor.reads, principal, "interpreter-15").call_id for principal in bearers]
         assert found == [poller.agents["interpreter-15"].call_id for poller in pollers]
         return found
 
@@ -220,19 +220,19 @@ def test_an_agents_call_is_told_to_those_who_may_see_it(floor: Floor) -> None:
     assert on_call() == ["call-1", "call-1"]
 
 
-def test_an_agent_who_is_taken_out_of_a_queue_is_gone_for_who_polls(floor: Floor) -> None:
+def test_an_agent_who_is_taken_out_of_a_queue_is_gone_for_who_polls(floor: Harness) -> None:
     pollers = [Poller(floor, ALL), Poller(floor, SPANISH)]
     spanish, english = "legal_spanish", "legal_english"
     for queues, resets in (([spanish], 0), ([spanish, english], 0), ([english], 1), ([], 2)):
         setup = AgentSetup(name="Ana", languages=["es"], queues=queues)
-        set_up_agent(floor.desk.agents, floor.told, "ana", setup, floor.clock.now())
+        set_up_agent(floor.services.agents, floor.told, "ana", setup, floor.clock.now())
         for poller in pollers:
             poller.poll()
             poller.agrees()
             assert poller.resets == resets
 
 
-def test_a_queue_may_be_asked_for_and_nothing_else(floor: Floor) -> None:
+def test_a_queue_may_be_asked_for_and_nothing_else(floor: Harness) -> None:
     poller = Poller(floor, SPANISH)
     poller.poll()
     since = str(poller.position)
@@ -250,7 +250,7 @@ def test_a_queue_may_be_asked_for_and_nothing_else(floor: Floor) -> None:
         assert refused.value.problem.errors[0].field in ("since", "status")
 
 
-def test_the_tag_changes_with_what_is_told(floor: Floor) -> None:
+def test_the_tag_changes_with_what_is_told(floor: Harness) -> None:
     poller = Poller(floor, ALL)
     poller.poll()
     quiet = tag_of(poller.ask())

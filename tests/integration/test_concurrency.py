@@ -9,19 +9,20 @@ from typing import Any
 
 import pytest
 
-from shared.adapters.postgres.ledger import PostgresJournal
-from shared.domain.agents import ENGAGED, assignments
-from shared.domain.rules import fold, timers_owed
-from shared.usecases.journal import EventState
-from shared.usecases.sweep_timers import offer_waiting_calls, sweep_timers
+from shared.adapters.postgres.recording.unit_of_work import PostgresTransactions
+from shared.domain.agent import ENGAGED, assignments
+from shared.domain.deadlines import timers_owed
+from shared.domain.fold import fold
+from shared.usecases.recording.ports import EventState
+from shared.usecases.sweep.fire_due_timers import offer_waiting_calls, sweep_timers
 from tests.conftest import Clock
-from tests.integration.conftest import Floor
+from tests.integration.conftest import Harness
 
 CALLS, AGENTS, SENDERS, SWEEPS, STEPS = 12, 6, 6, 2, 60
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_no_update_is_lost_and_nobody_is_in_two_places(floor: Floor, database_url: str, seed: int) -> None:
+def test_no_update_is_lost_and_nobody_is_in_two_places(floor: Harness, database_url: str, seed: int) -> None:
     floor.rows("delete from agents")
     floor.rows(
         "insert into agents (id, name, queues, languages, status, status_since)"
@@ -32,10 +33,10 @@ def test_no_update_is_lost_and_nobody_is_in_two_places(floor: Floor, database_ur
     moments = Moments()
     together(
         [
-            lambda n=n: send_much(Floor(database_url, moments.clock(n)), random.Random(f"{seed} {n}"))
+            lambda n=n: send_much(Harness(database_url, moments.clock(n)), random.Random(f"{seed} {n}"))
             for n in range(SENDERS)
         ]
-        + [lambda n=n: sweep_much(Floor(database_url, moments.clock(-n))) for n in range(1, SWEEPS + 1)]
+        + [lambda n=n: sweep_much(Harness(database_url, moments.clock(-n))) for n in range(1, SWEEPS + 1)]
     )
     assert_one_truth(floor)
 
@@ -68,7 +69,7 @@ def together(workers: list[Callable[[], None]]) -> None:
     assert failures == []
 
 
-def send_much(floor: Floor, chance: random.Random) -> None:
+def send_much(floor: Harness, chance: random.Random) -> None:
     for _ in range(STEPS):
         batch = [random_event(chance) for _ in range(chance.choice([1, 1, 3]))]
         statuses = {result.status for result in floor.send(*batch)}
@@ -95,7 +96,7 @@ def random_event(chance: random.Random) -> dict[str, Any]:
     return {"event": event, "callId": call_id, "eventId": f"event-{chance.getrandbits(64)}", **fields[event]}
 
 
-def sweep_much(floor: Floor) -> None:
+def sweep_much(floor: Harness) -> None:
     for _ in range(STEPS):
         sweep_timers(floor.sweeper, floor.clock.now(), limit=5)
         offer_waiting_calls(floor.sweeper, floor.clock.now(), limit=3)
@@ -103,11 +104,11 @@ def sweep_much(floor: Floor) -> None:
     floor.database.close()
 
 
-def assert_one_truth(floor: Floor) -> None:
+def assert_one_truth(floor: Harness) -> None:
     floor.assert_no_orphans()
     call_ids = [row["id"] for row in floor.rows("select id from calls")]
-    with PostgresJournal(floor.database).transaction() as ledger:
-        records, logs = ledger.load(call_ids, (), ()).records, ledger.logs(call_ids)
+    with PostgresTransactions(floor.database).begin() as unit_of_work:
+        records, logs = unit_of_work.load(call_ids, (), ()).records, unit_of_work.logs(call_ids)
     engaged = [row for row in floor.rows("select * from agents") if row["status"] in ENGAGED]
 
     for call_id, record in records.items():
@@ -134,14 +135,14 @@ def assert_one_truth(floor: Floor) -> None:
         assert row["version"] == max((v["version"] for v in versions if v["call_id"] == row["id"]), default=0)
 
 
-def settled(floor: Floor, call_id: str, kind: Any) -> bool:
+def settled(floor: Harness, call_id: str, kind: Any) -> bool:
     """A wrap-up that is over leaves no trace on the call: its timer is gone and the agent is free."""
     return kind.value == "wrap_up" and not floor.rows(
         "select 1 from timers where call_id = %s and kind = 'wrap_up'", call_id
     )
 
 
-def record_timers(floor: Floor, call_id: str) -> set[tuple[str, Any]]:
+def record_timers(floor: Harness, call_id: str) -> set[tuple[str, Any]]:
     rows = floor.rows("select kind, due_at from timers where call_id = %s and kind <> 'parked'", call_id)
     return {(row["kind"], row["due_at"]) for row in rows}
 
@@ -150,7 +151,7 @@ def without_version(call: Any) -> Any:
     return replace(call, version=0)
 
 
-def test_two_sweeps_conclude_each_timer_once(floor: Floor, database_url: str) -> None:
+def test_two_sweeps_conclude_each_timer_once(floor: Harness, database_url: str) -> None:
     floor.send(
         *(
             {"event": "call_initiated", "callId": f"c-{n}", "type": "voice", "queueId": "medical_spanish"}
@@ -159,7 +160,7 @@ def test_two_sweeps_conclude_each_timer_once(floor: Floor, database_url: str) ->
     )
 
     def sweep() -> None:
-        worker = Floor(database_url, Clock())
+        worker = Harness(database_url, Clock())
         worker.clock.go_to(31)
         while worker.rows("select 1 from timers where due_at <= %s", worker.clock.now()):
             sweep_timers(worker.sweeper, worker.clock.now(), limit=7)

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from shared.adapters.postgres.connection import Database, connect_async
-from shared.adapters.postgres.floor import PostgresFloor
+from shared.adapters.postgres.feed.relay_store import PostgresRelayStore
 
 BOUNDS = {
     "TimeZone": "UTC",
@@ -91,7 +91,7 @@ def test_those_who_need_a_line_at_once_share_it(database_url):
     """After an outage all that a relay does at once finds the line broken."""
 
     async def sessions() -> int:
-        floor = PostgresFloor(database_url)
+        floor = PostgresRelayStore(database_url)
         try:
             await asyncio.gather(*(floor.expired() for _ in range(5)))
             with psycopg.connect(database_url) as other:

@@ -11,18 +11,18 @@ from infra.client.picture import Picture
 from infra.local.redis import Redis
 from shared.adapters import clock
 from shared.adapters.postgres.connection import Database
-from shared.adapters.postgres.reads import PostgresReads
+from shared.adapters.postgres.reading.reads import PostgresReads
 from shared.contracts.feed import Subscribe
-from shared.usecases.cursors import Cursors
-from shared.usecases.permissions import Bearer
-from shared.usecases.reads import list_calls
-from shared.usecases.submit import submit
-from shared.usecases.subscribe import subscribe
+from shared.usecases.access import Principal
+from shared.usecases.feed.subscribe import subscribe
+from shared.usecases.reading.cursors import Cursors
+from shared.usecases.reading.reads import list_calls
+from shared.usecases.recording.submit_events import submit
 from tests.integration.stage import PATIENCE_SECONDS, Stage, answered, initiated, routed, staged
 from tests.support.examples import few_and_many
 
 TOPICS = ["queue:spanish", "queue:english"]
-EVERYTHING = Bearer("supervisor", frozenset({"*"}), 0)
+EVERYTHING = Principal("supervisor", frozenset({"*"}), 0)
 LIVE = {"status": "waiting,active,on_hold", "limit": "500"}
 
 

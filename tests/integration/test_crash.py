@@ -9,17 +9,17 @@ import psycopg
 import pytest
 
 from infra.database import migrate
-from infra.local.ports import claim
 from infra.local.postgres import Postgres
-from shared.adapters.postgres.changes import PostgresChanges
-from shared.adapters.postgres.registry import PostgresRegistry
-from shared.usecases.permissions import Bearer
+from infra.machine.ports import claim
+from shared.adapters.postgres.feed.subscriptions import PostgresRegistry
+from shared.adapters.postgres.reading.changes import PostgresChanges
+from shared.usecases.access import Principal
 from tests.conftest import REPOSITORY, Clock
-from tests.integration.conftest import Floor
+from tests.integration.conftest import Harness
 
 # Nothing reaches the disk but what a commit brings there.
 LAZY = {"fsync": "off", "wal_writer_delay": "10s", "wal_level": "minimal", "max_wal_senders": "0"}
-QUEUE, EVERYTHING = "medical_spanish", Bearer("supervisor", frozenset({"*"}), 0)
+QUEUE, EVERYTHING = "medical_spanish", Principal("supervisor", frozenset({"*"}), 0)
 FORGOTTEN = 20
 
 
@@ -34,7 +34,7 @@ def lazy_server(tmp_path: Path) -> Iterator[Postgres]:
 
 
 def test_who_comes_back_or_polls_is_told_of_what_was_recorded_after_it(lazy_server: Postgres, clock: Clock) -> None:
-    floor = Floor(lazy_server.url, clock)
+    floor = Harness(lazy_server.url, clock)
     with closing(floor.database) as database:
         registry, changes = PostgresRegistry(database), PostgresChanges(database)
         begin = {"event": "call_initiated", "type": "voice", "queueId": QUEUE}

@@ -7,12 +7,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.agents import ENGAGED
+from shared.domain.agent import ENGAGED
 from shared.domain.call import Call, Status
-from shared.domain.rules import timers_owed
-from shared.usecases.draft import agent_of
-from shared.usecases.rebuild import differences
-from tests.integration.conftest import Floor
+from shared.domain.deadlines import timers_owed
+from shared.usecases.recording.call_change import agent_of
+from shared.usecases.recording.rebuild_call import differences
+from tests.integration.conftest import Harness
 from tests.integration.test_routing import set_up
 from tests.support.examples import examples
 
@@ -47,7 +47,7 @@ steps = st.lists(st.tuples(batches, st.integers(0, 20), st.booleans()), min_size
 @examples(quick=15, deep=150)  # each of up to 14 steps
 @given(taken=steps)
 def test_calls_and_agents_are_of_one_mind_whatever_is_told_of_them(
-    floor: Floor, taken: list[tuple[list[tuple[Json, int | None]], int, bool]]
+    floor: Harness, taken: list[tuple[list[tuple[Json, int | None]], int, bool]]
 ) -> None:
     run = next(_numbers)
     begin(floor, run)
@@ -64,7 +64,7 @@ def test_calls_and_agents_are_of_one_mind_whatever_is_told_of_them(
     floor.assert_no_orphans()
 
 
-def begin(floor: Floor, run: int) -> None:
+def begin(floor: Harness, run: int) -> None:
     """Queues of its own and agents who are free in one of them; what other examples left does nothing any more."""
     floor.rows("update agents set status = 'offline', queues = '{}'")
     floor.rows("delete from timers")
@@ -79,7 +79,7 @@ def begin(floor: Floor, run: int) -> None:
     )  # fmt: skip
 
 
-def of_run(floor: Floor, run: int, told: Json, age: int | None) -> Json:
+def of_run(floor: Harness, run: int, told: Json, age: int | None) -> Json:
     own = {name: f"{said}{run}" if name in ("callId", "agentId", "queueId") else said for name, said in told.items()}
     if age is None:
         return own
@@ -88,7 +88,7 @@ def of_run(floor: Floor, run: int, told: Json, age: int | None) -> Json:
     }
 
 
-def assert_of_one_mind(floor: Floor, run: int) -> None:
+def assert_of_one_mind(floor: Harness, run: int) -> None:
     """Each call is what its events make of it and owes what it should; each agent is where the calls say."""
     held = calls_of(floor, run)
     rows = floor.rows(
@@ -106,10 +106,10 @@ def assert_of_one_mind(floor: Floor, run: int) -> None:
             assert agent["status"] == ("offered" if call.offer else "on_call"), agent
 
 
-def calls_of(floor: Floor, run: int) -> list[Call]:
+def calls_of(floor: Harness, run: int) -> list[Call]:
     ids = [f"{call}{run}" for call in CALLS]
-    with floor.desk.journal.transaction() as ledger:
-        records, logs = ledger.load(ids, (), ()).records, ledger.logs(ids)
+    with floor.services.transactions.begin() as unit_of_work:
+        records, logs = unit_of_work.load(ids, (), ()).records, unit_of_work.logs(ids)
     for call_id, record in records.items():
         assert differences(record, logs.get(call_id, [])) == []
         armed = floor.rows("select kind, due_at from timers where call_id = %s and kind <> 'parked'", call_id)

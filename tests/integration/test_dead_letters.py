@@ -7,15 +7,15 @@ import orjson
 import pytest
 
 from shared import wiring
-from shared.adapters import tokens
-from shared.adapters.postgres.dead_letters import PostgresDeadLetters
-from shared.adapters.postgres.upkeep import PostgresUpkeep
-from shared.adapters.postgres.vitals import read_vitals
+from shared.adapters.auth import tokens
+from shared.adapters.postgres.recording.dead_letters import PostgresDeadLetters
+from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
+from shared.adapters.postgres.sweep.vitals import read_vitals
 from shared.contracts.answers import RedriveAnswer
 from shared.contracts.dead_letters import parse_redrive
-from shared.usecases.redrive import redrive
-from shared.usecases.shelve import SHELVE_AFTER
-from tests.integration.conftest import Floor
+from shared.usecases.recording.redrive_dead_letters import redrive
+from shared.usecases.sweep.archive_calls import SHELVE_AFTER
+from tests.integration.conftest import Harness
 from tests.integration.test_record_events import SEED
 from tests.integration.test_rest import KEY, Api, api  # noqa: F401 - a fixture
 
@@ -23,27 +23,27 @@ INITIATED, ROUTED, ANSWERED = SEED[:3]
 GIVEN_UP_SECONDS = 61
 
 
-def letters_of(floor: Floor, queues: list[str] | None = None) -> list[dict[str, Any]]:
+def letters_of(floor: Harness, queues: list[str] | None = None) -> list[dict[str, Any]]:
     page = PostgresDeadLetters(floor.database).page(queues, None, 100)
     return [letter.model_dump(mode="json") for letter in page]
 
 
-def redriven(floor: Floor, **wanted: Any) -> list[tuple[str, int, str | None]]:
+def redriven(floor: Harness, **wanted: Any) -> list[tuple[str, int, str | None]]:
     letters = PostgresDeadLetters(floor.database)
-    words = orjson.dumps(redrive(floor.desk, letters, parse_redrive(wanted), floor.clock.now()))
+    words = orjson.dumps(redrive(floor.services, letters, parse_redrive(wanted), floor.clock.now()))
     answer = orjson.loads(words)
     assert RedriveAnswer.model_validate_json(words).model_dump(mode="json") == answer  # as it is described
     return [(result["id"], result["status"], result.get("outcome")) for result in answer["results"]]
 
 
-def give_up(floor: Floor, *events: dict[str, Any]) -> None:
+def give_up(floor: Harness, *events: dict[str, Any]) -> None:
     assert [result.status for result in floor.send(*events)] == [202] * len(events)
     floor.clock.go_to(GIVEN_UP_SECONDS)
     assert floor.sweep() == len({event["callId"] for event in events})
     assert len(letters_of(floor)) == len(events)
 
 
-def test_a_dead_letter_says_what_was_sent_and_why_it_was_given_up(floor: Floor) -> None:
+def test_a_dead_letter_says_what_was_sent_and_why_it_was_given_up(floor: Harness) -> None:
     body = ROUTED | {"eventId": "e-2", "occurredAt": "2026-01-31T12:00:00Z", "metadata": {"line": 4}}
     give_up(floor, body)
     (letter,) = letters_of(floor)
@@ -60,7 +60,7 @@ def test_a_dead_letter_says_what_was_sent_and_why_it_was_given_up(floor: Floor) 
     }
 
 
-def test_an_event_that_loses_its_place_is_given_its_grace_anew(floor: Floor) -> None:
+def test_an_event_that_loses_its_place_is_given_its_grace_anew(floor: Harness) -> None:
     """Its transfer is on its way: the second conversation was heard of first."""
     floor.clock.go_to(3)
     floor.send(INITIATED, ROUTED | {"agentId": "ben", "eventId": "second", "occurredAt": floor.clock.at(3).isoformat()})
@@ -73,7 +73,7 @@ def test_an_event_that_loses_its_place_is_given_its_grace_anew(floor: Floor) -> 
     assert floor.rows("select state from events where id = 'second'") == [{"state": "applied"}]
 
 
-def test_redriven_after_its_predecessor_came_it_is_applied_and_told(floor: Floor) -> None:
+def test_redriven_after_its_predecessor_came_it_is_applied_and_told(floor: Harness) -> None:
     give_up(floor, ROUTED | {"eventId": "e-2"})
     floor.send(INITIATED)
     assert floor.call()["agentId"] is None
@@ -89,7 +89,7 @@ def test_redriven_after_its_predecessor_came_it_is_applied_and_told(floor: Floor
     assert redriven(floor, ids=["e-2"]) == [("e-2", 404, None)]
 
 
-def test_redriven_too_soon_it_waits_for_another_grace(floor: Floor) -> None:
+def test_redriven_too_soon_it_waits_for_another_grace(floor: Harness) -> None:
     give_up(floor, ROUTED | {"eventId": "e-2"})
     assert redriven(floor, ids=["e-2"]) == [("e-2", 202, "parked")]
     floor.clock.go_to(GIVEN_UP_SECONDS + 59)
@@ -103,7 +103,7 @@ def test_redriven_too_soon_it_waits_for_another_grace(floor: Floor) -> None:
     assert floor.call()["agentId"] == "interpreter-01"
 
 
-def test_what_has_become_impossible_stays_dead_and_says_why(floor: Floor) -> None:
+def test_what_has_become_impossible_stays_dead_and_says_why(floor: Harness) -> None:
     dated = "2026-01-31T12:00:{:02}Z".format
     ended = {"event": "call_ended", "callId": "call-1", "endReason": "abandoned", "duration": 0}
     give_up(floor, ROUTED | {"eventId": "e-2", "occurredAt": dated(9)})
@@ -115,7 +115,7 @@ def test_what_has_become_impossible_stays_dead_and_says_why(floor: Floor) -> Non
     assert floor.call() == before
 
 
-def test_all_are_redriven_together_whatever_their_order(floor: Floor) -> None:
+def test_all_are_redriven_together_whatever_their_order(floor: Harness) -> None:
     other = {"callId": "call-2", "eventId": "other"}
     give_up(floor, ANSWERED | {"eventId": "e-3"}, ROUTED | {"eventId": "e-2"}, ROUTED | other)
     floor.send(INITIATED)
@@ -128,7 +128,7 @@ def test_all_are_redriven_together_whatever_their_order(floor: Floor) -> None:
     assert floor.call()["status"] == "active"
 
 
-def test_an_announcement_that_failed_for_good_goes_back_to_the_outbox(floor: Floor) -> None:
+def test_an_announcement_that_failed_for_good_goes_back_to_the_outbox(floor: Harness) -> None:
     floor.send(INITIATED | {"eventId": "e-1"})
     floor.rows("update outbox set failed_at = %s, attempts = 60", floor.clock.now())
     floor.clock.go_to(5)
@@ -145,13 +145,13 @@ def test_an_announcement_that_failed_for_good_goes_back_to_the_outbox(floor: Flo
     assert letters_of(floor) == []
 
 
-def test_a_refused_event_leaves_no_dead_letter(floor: Floor) -> None:
+def test_a_refused_event_leaves_no_dead_letter(floor: Harness) -> None:
     assert [result.status for result in floor.send(INITIATED, INITIATED | {"eventId": "again"})] == [201, 409]
     assert letters_of(floor) == []
 
 
-def test_no_more_are_counted_than_are_listed_when_their_call_is_forgotten(floor: Floor) -> None:
-    PostgresUpkeep(floor.database, floor.told, "this-one", lambda: None).tidy(floor.clock.now())
+def test_no_more_are_counted_than_are_listed_when_their_call_is_forgotten(floor: Harness) -> None:
+    PostgresHousekeeping(floor.database, floor.told, "this-one", lambda: None).tidy(floor.clock.now())
     ended = {"event": "call_ended", "callId": "call-1", "duration": 0}
     late = ended | {"endReason": "abandoned", "eventId": "e-2", "occurredAt": floor.clock.at(9).isoformat()}
     early = ended | {"endReason": "failed", "eventId": "e-3", "occurredAt": floor.clock.at(5).isoformat()}
@@ -165,7 +165,7 @@ def test_no_more_are_counted_than_are_listed_when_their_call_is_forgotten(floor:
     floor.clock.sleep(2 * SHELVE_AFTER.total_seconds())
     assert counts() == (1, 1, 1)
     assert floor.shelve() == 1
-    PostgresUpkeep(floor.database, floor.told, "this-one", lambda: None, 1).tidy(datetime(2026, 3, 2, tzinfo=UTC))
+    PostgresHousekeeping(floor.database, floor.told, "this-one", lambda: None, 1).tidy(datetime(2026, 3, 2, tzinfo=UTC))
     assert floor.rows("select id from calls") == []
     assert floor.rows("select id from events where state = 'dead'")
     assert counts() == (0, 0, 0)

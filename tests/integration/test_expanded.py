@@ -9,15 +9,16 @@ import pytest
 import redis
 
 from infra.local.redis import Redis
-from shared.adapters.postgres.agents import PostgresAgents
-from shared.adapters.postgres.changes import PostgresChanges
 from shared.adapters.postgres.connection import Database
-from shared.adapters.postgres.ledger import PostgresJournal
-from shared.adapters.postgres.reads import PostgresReads
-from shared.adapters.postgres.registry import PostgresRegistry
+from shared.adapters.postgres.feed.subscriptions import PostgresRegistry
+from shared.adapters.postgres.reading.changes import PostgresChanges
+from shared.adapters.postgres.reading.reads import PostgresReads
+from shared.adapters.postgres.recording.agents import PostgresAgents
+from shared.adapters.postgres.recording.unit_of_work import PostgresTransactions
 from shared.contracts.setup import QueueSetup
-from shared.usecases.journal import ConflictError, Telling, UnavailableError
-from tests.integration.conftest import Floor
+from shared.usecases.errors import ConflictError, UnavailableError
+from shared.usecases.recording.ports import Telling
+from tests.integration.conftest import Harness
 from tests.integration.stage import Stage
 
 TABLES = ("calls", "events", "agents", "outbox", "queues", "connections")
@@ -39,7 +40,7 @@ def expand(database_url: str) -> None:
 
 @pytest.mark.parametrize("asked", ASKED)
 def test_who_asks_is_answered_at_the_second_try_if_not_at_the_first(
-    floor: Floor, database_url: str, asked: str
+    floor: Harness, database_url: str, asked: str
 ) -> None:
     floor.one("call_initiated", type="voice", queueId="medical_spanish")
     with closing(Database(database_url)) as database:
@@ -51,13 +52,13 @@ def test_who_asks_is_answered_at_the_second_try_if_not_at_the_first(
         ASKED[asked](database)
 
 
-def test_who_records_tries_again_at_once(floor: Floor, database_url: str) -> None:
-    journal = PostgresJournal(floor.database)
+def test_who_records_tries_again_at_once(floor: Harness, database_url: str) -> None:
+    transactions = PostgresTransactions(floor.database)
 
     def read_a_log() -> None:
-        with journal.transaction() as ledger:
-            ledger.logs(["call-1"])
-            ledger.commit(Telling(), floor.clock.now(), lambda: None)
+        with transactions.begin() as unit_of_work:
+            unit_of_work.logs(["call-1"])
+            unit_of_work.commit(Telling(), floor.clock.now(), lambda: None)
 
     for _ in range(3):
         read_a_log()

@@ -10,20 +10,20 @@ import psycopg
 import pytest
 
 from infra.database import rebuild
-from shared.adapters import metrics
 from shared.adapters.postgres.connection import Database
-from shared.adapters.postgres.ledger import PostgresJournal
-from shared.adapters.postgres.upkeep import PostgresUpkeep
-from shared.adapters.record_log import RecordLog
-from shared.domain.rules import TimerKind
-from shared.usecases import run_sweep as run_sweep_module
-from shared.usecases.journal import CallRecord, Changes
-from shared.usecases.rebuild import repair
-from shared.usecases.run_sweep import run_sweep
-from shared.usecases.submit import submit
-from shared.usecases.submit_messages import Message, submit_messages
-from shared.usecases.sweep_timers import A_WHILE, offer_waiting_calls, sweep_timers
-from tests.integration.conftest import Floor
+from shared.adapters.postgres.recording.unit_of_work import PostgresTransactions
+from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
+from shared.adapters.telemetry import metrics
+from shared.adapters.telemetry.recording_log import RecordLog
+from shared.domain.deadlines import TimerKind
+from shared.usecases.recording.ports import CallRecord, Changes
+from shared.usecases.recording.rebuild_call import repair
+from shared.usecases.recording.submit_events import submit
+from shared.usecases.recording.submit_messages import Message, submit_messages
+from shared.usecases.sweep import run_sweep as run_sweep_module
+from shared.usecases.sweep.fire_due_timers import A_WHILE, offer_waiting_calls, sweep_timers
+from shared.usecases.sweep.run_sweep import run_sweep
+from tests.integration.conftest import Harness
 
 CALLS = ["call-1", "ill", "call-2"]
 
@@ -53,21 +53,21 @@ def noted() -> list[str]:
 
 
 @pytest.fixture
-def ill_floor(floor: Floor, noted: list[str]) -> Floor:
+def ill_floor(floor: Harness, noted: list[str]) -> Harness:
     """Three calls, of which one is on record in a way that none of our code writes."""
     floor.sweeper = replace(floor.sweeper, failed=noted.append)
-    floor.desk = replace(floor.desk, failed=noted.append)
+    floor.services = replace(floor.services, failed=noted.append)
     for call_id in CALLS:
         floor.send(initiated(call_id))
     floor.rows("update calls_live set state = '{}' where id = 'ill'")
     return floor
 
 
-def breached(floor: Floor) -> set[str]:
+def breached(floor: Harness) -> set[str]:
     return {row["call_id"] for row in floor.rows("select call_id from events where name = 'sla_breached'")}
 
 
-def test_a_call_that_no_sweep_can_settle_keeps_no_other_waiting(ill_floor: Floor, noted: list[str]) -> None:
+def test_a_call_that_no_sweep_can_settle_keeps_no_other_waiting(ill_floor: Harness, noted: list[str]) -> None:
     floor = ill_floor
     floor.clock.go_to(31)
     assert floor.sweep() == 2
@@ -77,20 +77,20 @@ def test_a_call_that_no_sweep_can_settle_keeps_no_other_waiting(ill_floor: Floor
     assert timer == {"call_id": "ill", "kind": "sla_wait", "due_at": floor.clock.now() + A_WHILE}
 
 
-def test_what_failed_is_tried_again_and_settled_once_it_is_repaired(ill_floor: Floor, database_url: str) -> None:
+def test_what_failed_is_tried_again_and_settled_once_it_is_repaired(ill_floor: Harness, database_url: str) -> None:
     floor = ill_floor
     floor.clock.go_to(31)
     floor.sweep()
     differing = {difference.call_id for _, batch in rebuild.compare(database_url) for difference in batch}
     assert differing == {"ill"}
-    assert repair(floor.desk.journal, "ill", floor.clock.now())
+    assert repair(floor.services.transactions, "ill", floor.clock.now())
     floor.clock.sleep(A_WHILE / timedelta(seconds=1))
     floor.sweep()
     assert breached(floor) == set(CALLS)
     assert floor.rows("select * from timers where call_id = 'ill'") == []
 
 
-def test_it_is_noted_and_goes_no_further_where_postgres_is_at_fault(ill_floor: Floor, noted: list[str]) -> None:
+def test_it_is_noted_and_goes_no_further_where_postgres_is_at_fault(ill_floor: Harness, noted: list[str]) -> None:
     """A call is not put off for an outage: nothing is known of it then."""
     floor = ill_floor
     floor.clock.go_to(31)
@@ -102,25 +102,25 @@ def test_it_is_noted_and_goes_no_further_where_postgres_is_at_fault(ill_floor: F
     assert noted == ["ill"]
 
 
-def test_a_batch_loses_only_the_event_of_that_call(ill_floor: Floor, noted: list[str]) -> None:
+def test_a_batch_loses_only_the_event_of_that_call(ill_floor: Harness, noted: list[str]) -> None:
     floor = ill_floor
-    results = submit(floor.desk, [routed(call_id) for call_id in CALLS], floor.clock.now())
+    results = submit(floor.services, [routed(call_id) for call_id in CALLS], floor.clock.now())
     assert [result.status for result in results] == [201, 500, 201]
     assert noted == ["ill"]
     assert [floor.call(call_id)["offer"]["agentId"] for call_id in ("call-1", "call-2")] == ["of-call-1", "of-call-2"]
     assert floor.rows("select * from events where call_id = 'ill' and name = 'call_routed'") == []
 
 
-def test_a_delivery_gives_back_only_the_message_of_that_call(ill_floor: Floor) -> None:
+def test_a_delivery_gives_back_only_the_message_of_that_call(ill_floor: Harness) -> None:
     floor = ill_floor
     now = floor.clock.now()
     bodies = {call_id: f'{{"event": "call_routed", "callId": "{call_id}", "agentId": "a-{n}", "routingTime": 1}}'
               for n, call_id in enumerate(CALLS)}  # fmt: skip
-    refused = submit_messages(floor.desk, [Message(f"m-{c}", body, now) for c, body in bodies.items()], now)
+    refused = submit_messages(floor.services, [Message(f"m-{c}", body, now) for c, body in bodies.items()], now)
     assert {name: [found.status for found in problems] for name, problems in refused.items()} == {"m-ill": [500]}
 
 
-def test_who_waits_behind_that_call_is_offered(ill_floor: Floor, noted: list[str]) -> None:
+def test_who_waits_behind_that_call_is_offered(ill_floor: Harness, noted: list[str]) -> None:
     floor = ill_floor
     floor.rows("update queues set routing = 'switchboard'")
     floor.rows("update agents set status = 'offline'")
@@ -133,7 +133,7 @@ def test_who_waits_behind_that_call_is_offered(ill_floor: Floor, noted: list[str
 
 
 def test_a_duty_of_the_sweep_that_fails_keeps_no_promise_from_being_kept(
-    floor: Floor, noted: list[str], monkeypatch: pytest.MonkeyPatch
+    floor: Harness, noted: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Timers, offers and the telling of what nobody heard go on, whatever becomes of the shelf and of agents' time."""
     floor.sweeper = replace(floor.sweeper, failed=noted.append)
@@ -141,7 +141,7 @@ def test_a_duty_of_the_sweep_that_fails_keeps_no_promise_from_being_kept(
         monkeypatch.setattr(run_sweep_module, duty, broken)
     floor.send(initiated("call-1"))
     floor.told.news.clear()
-    upkeep = PostgresUpkeep(floor.database, floor.told, "this-one", lambda: None)
+    upkeep = PostgresHousekeeping(floor.database, floor.told, "this-one", lambda: None)
     run_sweep(floor.sweeper, upkeep, floor.clock.at(32), floor.clock.now, floor.clock.sleep)
     assert breached(floor) == {"call-1"}
     assert ("call-1", "call_initiated") in floor.told.events()
@@ -149,10 +149,10 @@ def test_a_duty_of_the_sweep_that_fails_keeps_no_promise_from_being_kept(
 
 
 def test_what_is_recorded_is_answered_so_whatever_becomes_of_telling_it(
-    floor: Floor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    floor: Harness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(floor.told, "announce", broken)
-    floor.desk = replace(floor.desk, announcer=RecordLog(floor.told))
+    floor.services = replace(floor.services, announcer=RecordLog(floor.told))
     told = [initiated("call-1"), routed("call-1"), {"event": "call_answered", "callId": "call-1", "waitTime": 1}]
     assert [result.status for result in floor.send(*told)] == [201, 201, 201]
     assert floor.history("call-1") == [("call_initiated", False), ("call_routed", False), ("call_answered", False)]
@@ -161,33 +161,35 @@ def test_what_is_recorded_is_answered_so_whatever_becomes_of_telling_it(
 
 
 def test_an_agents_event_that_fails_takes_no_calls_event_along(
-    floor: Floor, noted: list[str], monkeypatch: pytest.MonkeyPatch
+    floor: Harness, noted: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(floor.desk.agents, "change", broken)
-    floor.desk = replace(floor.desk, failed=noted.append)
+    monkeypatch.setattr(floor.services.agents, "change", broken)
+    floor.services = replace(floor.services, failed=noted.append)
     changed = {"event": "agent_status_changed", "agentId": "interpreter-01", "status": "away"}
     assert [result.status for result in floor.send(initiated("call-1"), changed, routed("call-1"))] == [201, 500, 201]
     assert noted == [None]
 
 
 def test_what_fails_while_postgres_is_at_a_transaction_leaves_the_next_one_alone(
-    floor: Floor, other_connection: psycopg.Connection[Any], database_url: str
+    floor: Harness, other_connection: psycopg.Connection[Any], database_url: str
 ) -> None:
     """What was sent behind a statement that failed is known to nobody but psycopg, which takes it for prepared."""
     begin = "insert into calls_live (id, recorded_since) values ('call-1', now())"
     other_connection.execute(begin)
     now, disarmed = floor.clock.now(), {("call-1", TimerKind.ANSWER)}
     with closing(Database(database_url)) as database:
-        journal = PostgresJournal(database)
+        transactions = PostgresTransactions(database)
         for _ in range(2):  # a `rollback` that is prepared itself makes psycopg forget nothing any more
-            with journal.transaction() as ledger:
-                ledger.load((), (), ["medical_spanish"])
-        with journal.transaction() as ledger:
-            ledger.write(Changes(disarmed=disarmed), now)
-        with pytest.raises(RuntimeError), journal.transaction() as ledger:
-            ledger.write(Changes([CallRecord("call-1")], disarmed=disarmed), now)  # waits for the other, and fails
+            with transactions.begin() as unit_of_work:
+                unit_of_work.load((), (), ["medical_spanish"])
+        with transactions.begin() as unit_of_work:
+            unit_of_work.write(Changes(disarmed=disarmed), now)
+        with pytest.raises(RuntimeError), transactions.begin() as unit_of_work:
+            unit_of_work.write(
+                Changes([CallRecord("call-1")], disarmed=disarmed), now
+            )  # waits for the other, and fails
             other_connection.commit()
             broken()
-        with journal.transaction() as ledger:
-            ledger.write(Changes(disarmed=disarmed), now)
-            assert ledger.draw(1).positions
+        with transactions.begin() as unit_of_work:
+            unit_of_work.write(Changes(disarmed=disarmed), now)
+            assert unit_of_work.draw(1).positions

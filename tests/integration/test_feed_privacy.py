@@ -11,24 +11,24 @@ import pytest
 
 from infra.client.state import FeedState
 from shared.adapters import clock
-from shared.adapters.postgres.changes import PostgresChanges
-from shared.adapters.postgres.reads import PostgresReads
+from shared.adapters.postgres.reading.changes import PostgresChanges
+from shared.adapters.postgres.reading.reads import PostgresReads
 from shared.contracts.feed import Subscribe
 from shared.contracts.problems import ProblemError
 from shared.contracts.views import Changes
-from shared.usecases.changes import list_changes
-from shared.usecases.cursors import Cursors
-from shared.usecases.permissions import Bearer
-from shared.usecases.reads import list_agents, list_calls, list_events
-from shared.usecases.submit import submit
-from shared.usecases.subscribe import subscribe
+from shared.usecases.access import Principal
+from shared.usecases.feed.subscribe import subscribe
+from shared.usecases.reading.cursors import Cursors
+from shared.usecases.reading.poll_changes import list_changes
+from shared.usecases.reading.reads import list_agents, list_calls, list_events
+from shared.usecases.recording.submit_events import submit
 from tests.integration.stage import Stage, answered, initiated, routed, staged
 
 Json = dict[str, Any]
 CURSORS = Cursors(["a key for tests, long enough for HS256"])
 QUEUES = ["spanish", "english", "french"]
 AGENTS = {"ana": ["spanish", "english"], "sol": ["spanish"], "ben": ["english", "french"], "eva": QUEUES}
-SPANISH = Bearer("supervisor", frozenset({"spanish"}), 2**40)
+SPANISH = Principal("supervisor", frozenset({"spanish"}), 2**40)
 CALLS = [f"c{number}" for number in range(6)]
 TOPICS = ["queue:spanish", "alerts:spanish", "agent:ana", "agent:eva"]
 LIVE = "waiting,active,on_hold"
@@ -108,7 +108,7 @@ class Walk:
 
     async def step(self) -> None:
         events = [self._event() for _ in range(self._chance.choice([1, 1, 2, 4]))]
-        results = await asyncio.to_thread(submit, self._stage.desk, events, clock.now())
+        results = await asyncio.to_thread(submit, self._stage.services, events, clock.now())
         assert {result.status for result in results} <= {201, 202, 409}, results
 
 
@@ -123,7 +123,7 @@ async def walk(stage: Stage, chance: random.Random, steps: int) -> int:
             [agent_id, agent_id, queues],
         )
     rest, random_walk = Rest(stage), Walk(stage, chance)
-    await asyncio.to_thread(submit, stage.desk, [initiated(call, "spanish") for call in CALLS[:3]], clock.now())
+    await asyncio.to_thread(submit, stage.services, [initiated(call, "spanish") for call in CALLS[:3]], clock.now())
     rest.look()
     topics = [*TOPICS, *(f"call:{call}" for call in CALLS[:3])]
     for name in ("prompt", "slow"):

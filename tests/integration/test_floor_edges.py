@@ -4,31 +4,31 @@ from typing import Any
 
 import pytest
 
-from shared.usecases.sweep_timers import sweep_timers
-from tests.integration.conftest import Floor
+from shared.usecases.sweep.fire_due_timers import sweep_timers
+from tests.integration.conftest import Harness
 from tests.integration.test_routing import QUEUE, arrive, end, misses, offered, ring, set_up
 from tests.integration.test_run_sweep import sweep_for
 
 
 @pytest.fixture
-def night(floor: Floor) -> Floor:
+def night(floor: Harness) -> Harness:
     """A floor with nobody on it, and one queue that Switchboard routes."""
     floor.rows("update agents set status = 'offline', queues = '{}'")
     set_up(floor, QUEUE, routing="switchboard")
     return floor
 
 
-def says(floor: Floor, agent_id: str, status: str, **fields: Any) -> int:
+def says(floor: Harness, agent_id: str, status: str, **fields: Any) -> int:
     event = {"event": "agent_status_changed", "agentId": agent_id, "status": status}
     return floor.send(event | fields)[0].status
 
 
-def reason(floor: Floor, agent_id: str) -> str | None:
+def reason(floor: Harness, agent_id: str) -> str | None:
     return next(agent.reason for agent in floor.reads.agents() if agent.id == agent_id)
 
 
 @pytest.mark.parametrize("status", ["offline", "away"])
-def test_who_leaves_while_the_phone_rings_is_not_waited_for(night: Floor, status: str) -> None:
+def test_who_leaves_while_the_phone_rings_is_not_waited_for(night: Harness, status: str) -> None:
     arrive(night, "ana")
     night.clock.go_to(1)
     arrive(night, "bea")
@@ -45,7 +45,7 @@ def test_who_leaves_while_the_phone_rings_is_not_waited_for(night: Floor, status
     assert offered(night) == "bea", "the first offer's timer went with it"
 
 
-def test_who_leaves_as_the_last_one_leaves_the_caller_waiting_for_the_next(night: Floor) -> None:
+def test_who_leaves_as_the_last_one_leaves_the_caller_waiting_for_the_next(night: Harness) -> None:
     arrive(night, "ana")
     ring(night)
     night.clock.go_to(4)
@@ -56,7 +56,7 @@ def test_who_leaves_as_the_last_one_leaves_the_caller_waiting_for_the_next(night
     assert offered(night) == "ana"
 
 
-def test_a_copy_of_leaving_is_answered_as_such(night: Floor) -> None:
+def test_a_copy_of_leaving_is_answered_as_such(night: Harness) -> None:
     arrive(night, "ana")
     ring(night)
     assert [says(night, "ana", "away", eventId="gone") for _ in range(2)] == [202, 200]
@@ -64,7 +64,7 @@ def test_a_copy_of_leaving_is_answered_as_such(night: Floor) -> None:
 
 
 @pytest.mark.parametrize("wrap_up_seconds", [0, 20])
-def test_away_during_a_call_holds_once_the_call_is_over(night: Floor, wrap_up_seconds: int) -> None:
+def test_away_during_a_call_holds_once_the_call_is_over(night: Harness, wrap_up_seconds: int) -> None:
     set_up(night, QUEUE, routing="switchboard", wrapUpSeconds=wrap_up_seconds)
     arrive(night, "ana")
     ring(night)
@@ -90,7 +90,7 @@ def test_away_during_a_call_holds_once_the_call_is_over(night: Floor, wrap_up_se
     assert night.agent("ana")[0] == "available", "it was said for one call"
 
 
-def test_who_thinks_better_of_leaving_stays(night: Floor) -> None:
+def test_who_thinks_better_of_leaving_stays(night: Harness) -> None:
     arrive(night, "ana")
     ring(night)
     night.one("call_answered", waitTime=1)
@@ -101,7 +101,7 @@ def test_who_thinks_better_of_leaving_stays(night: Floor) -> None:
     assert night.agent("ana")[0] == "available"
 
 
-def test_away_during_a_call_that_is_transferred_holds_at_once(night: Floor) -> None:
+def test_away_during_a_call_that_is_transferred_holds_at_once(night: Harness) -> None:
     arrive(night, "ana")
     ring(night)
     night.one("call_answered", waitTime=1)
@@ -111,7 +111,7 @@ def test_away_during_a_call_that_is_transferred_holds_at_once(night: Floor) -> N
     assert night.agent("ana") == ("offline", None)
 
 
-def test_who_loses_the_queue_while_the_phone_rings_may_answer_but_is_not_asked_again(night: Floor) -> None:
+def test_who_loses_the_queue_while_the_phone_rings_may_answer_but_is_not_asked_again(night: Harness) -> None:
     set_up(night, QUEUE, routing="switchboard", missesBeforeAway=3)
     arrive(night, "ana")
     ring(night)
@@ -125,7 +125,7 @@ def test_who_loses_the_queue_while_the_phone_rings_may_answer_but_is_not_asked_a
     assert night.agent("ana") == ("on_call", "call-1")
 
 
-def test_a_transfer_to_a_queue_that_nobody_serves_waits_there(night: Floor) -> None:
+def test_a_transfer_to_a_queue_that_nobody_serves_waits_there(night: Harness) -> None:
     set_up(night, "empty", routing="switchboard", overflowSeconds=0, overflowQueueId=QUEUE)
     arrive(night, "ana")
     ring(night)
@@ -143,7 +143,7 @@ def test_a_transfer_to_a_queue_that_nobody_serves_waits_there(night: Floor) -> N
     assert (night.call()["status"], night.rows("select * from timers")) == ("ended", [])
 
 
-def test_a_call_that_overflows_keeps_its_own_queues_limits(night: Floor) -> None:
+def test_a_call_that_overflows_keeps_its_own_queues_limits(night: Harness) -> None:
     set_up(night, "other", answerSeconds=5, wrapUpSeconds=50, missesBeforeAway=1)
     set_up(
         night, QUEUE, routing="switchboard", answerSeconds=20, wrapUpSeconds=10, missesBeforeAway=2,
@@ -168,7 +168,7 @@ def test_a_call_that_overflows_keeps_its_own_queues_limits(night: Floor) -> None
 
 
 @pytest.mark.parametrize("status", ["available", "away"])
-def test_who_ends_wrapping_up_early_is_not_disturbed_by_its_timer(night: Floor, status: str) -> None:
+def test_who_ends_wrapping_up_early_is_not_disturbed_by_its_timer(night: Harness, status: str) -> None:
     set_up(night, QUEUE, routing="switchboard", wrapUpSeconds=20)
     arrive(night, "ana")
     ring(night)
@@ -188,7 +188,7 @@ def test_who_ends_wrapping_up_early_is_not_disturbed_by_its_timer(night: Floor, 
     assert night.agent("ana") == expected
 
 
-def test_each_queue_has_its_own_time_for_wrapping_up(night: Floor) -> None:
+def test_each_queue_has_its_own_time_for_wrapping_up(night: Harness) -> None:
     set_up(night, QUEUE, routing="switchboard", wrapUpSeconds=10)
     set_up(night, "long", routing="switchboard", wrapUpSeconds=40)
     for agent_id, queue_id in (("ana", QUEUE), ("bea", "long")):
@@ -212,7 +212,7 @@ def test_each_queue_has_its_own_time_for_wrapping_up(night: Floor) -> None:
     }
 
 
-def test_what_an_agent_says_now_holds_although_a_senders_clock_is_ahead(night: Floor) -> None:
+def test_what_an_agent_says_now_holds_although_a_senders_clock_is_ahead(night: Harness) -> None:
     arrive(night, "ana")
     ring(night)
     night.clock.go_to(4)
@@ -225,7 +225,7 @@ def test_what_an_agent_says_now_holds_although_a_senders_clock_is_ahead(night: F
     assert night.agent("ana") == ("offered", "call-1")
 
 
-def test_a_flood_of_one_kind_of_timer_keeps_no_other_waiting(night: Floor) -> None:
+def test_a_flood_of_one_kind_of_timer_keeps_no_other_waiting(night: Harness) -> None:
     """Sixty promises to callers of one queue are overdue before the phone in another has rung for its time."""
     set_up(night, "flooded")
     for number in range(60):
@@ -239,7 +239,7 @@ def test_a_flood_of_one_kind_of_timer_keeps_no_other_waiting(night: Floor) -> No
     assert night.rows("select count(*) from timers where due_at <= %s", night.clock.now()) == [{"count": 50}]
 
 
-def test_a_flood_of_timers_keeps_no_caller_waiting_whom_somebody_is_free_to_take(night: Floor) -> None:
+def test_a_flood_of_timers_keeps_no_caller_waiting_whom_somebody_is_free_to_take(night: Harness) -> None:
     """More promises are overdue than one transaction settles: the free agent is offered the caller before the rest."""
     set_up(night, "flooded")
     for number in range(250):
@@ -268,7 +268,7 @@ TALKING = [
 @pytest.mark.parametrize("ending", ["completed", "abandoned"])
 @pytest.mark.parametrize("status", ["available", "away", "offline"])
 def test_what_an_agent_says_in_a_batch_is_said_after_what_its_calls_did(
-    night: Floor, status: str, ending: str, events: int
+    night: Harness, status: str, ending: str, events: int
 ) -> None:
     """The call's last event before it does not name the agent."""
     set_up(night, QUEUE)

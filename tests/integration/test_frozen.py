@@ -14,9 +14,9 @@ import pytest
 from infra.local.postgres import Postgres
 from infra.local.redis import Redis
 from shared import wiring
-from shared.adapters.postgres import codec
+from shared.adapters.postgres import row_mapping
 from shared.adapters.postgres.connection import Database
-from shared.adapters.postgres.ledger import PostgresLedger
+from shared.adapters.postgres.recording.unit_of_work import PostgresUnitOfWork
 from tests.integration.test_bad_input import nothing_recorded
 from tests.integration.test_rest import INITIATED, Api, api  # noqa: F401 - a fixture
 
@@ -89,15 +89,15 @@ def test_what_was_frozen_at_its_commit_is_recorded_whole_or_not_at_all(
     """What was sent lies in the server's buffer: thawed, it takes it as one piece, and the sender's next try is a
     replay of it.
     """
-    two, write = [NAMED, INITIATED | {"callId": "call-2", "eventId": "event-2"}], PostgresLedger.write
+    two, write = [NAMED, INITIATED | {"callId": "call-2", "eventId": "event-2"}], PostgresUnitOfWork.write
     with frozen(postgres_server) as freeze, monkeypatch.context() as patched:
 
-        def freeze_first(self: PostgresLedger, *said: Any, **more: Any) -> Any:
+        def freeze_first(self: PostgresUnitOfWork, *said: Any, **more: Any) -> Any:
             shorten_limit(wiring.database())
             freeze()
             return write(self, *said, **more)
 
-        patched.setattr(PostgresLedger, "write", freeze_first)
+        patched.setattr(PostgresUnitOfWork, "write", freeze_first)
         assert_unavailable(in_time(lambda: api.post(two)))
     status, body, _ = api.post(two)
     assert status == 200
@@ -136,7 +136,7 @@ def test_who_was_frozen_in_the_middle_of_a_transaction_is_told_to_try_again(
 ) -> None:
     """Postgres waits for nobody with the agent's row locked: it ends the session."""
     away = {"event": "agent_status_changed", "agentId": "interpreter-01", "status": "away", "eventId": "away"}
-    connection, read = wiring.database().connection(), codec.agent_from_row
+    connection, read = wiring.database().connection(), row_mapping.agent_from_row
     connection.execute("set idle_in_transaction_session_timeout = '1ms'")
 
     def read_late(row: Any) -> Any:
@@ -144,6 +144,6 @@ def test_who_was_frozen_in_the_middle_of_a_transaction_is_told_to_try_again(
         return read(row)
 
     with monkeypatch.context() as patched:
-        patched.setattr(codec, "agent_from_row", read_late)
+        patched.setattr(row_mapping, "agent_from_row", read_late)
         assert_unavailable(api.post(away))
     assert api.post(away)[0] == 201

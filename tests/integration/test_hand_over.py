@@ -8,14 +8,14 @@ from datetime import timedelta
 import pytest
 
 from shared.adapters import clock
-from shared.adapters.postgres.floor import PostgresFloor
-from shared.adapters.postgres.leases import PostgresLeases
-from shared.adapters.postgres.upkeep import PostgresUpkeep
-from shared.adapters.redis_announcer import RedisAnnouncer
-from shared.usecases import tenure
-from shared.usecases.news import News
-from shared.usecases.submit import submit
-from shared.usecases.tenure import LEASE_SECONDS, find_vacancies
+from shared.adapters.postgres.feed.leases import PostgresLeases
+from shared.adapters.postgres.feed.relay_store import PostgresRelayStore
+from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
+from shared.adapters.redis.publisher import RedisPublisher
+from shared.usecases.feed import lease
+from shared.usecases.feed.lease import LEASE_SECONDS, find_vacancies
+from shared.usecases.recording.notices import News
+from shared.usecases.recording.submit_events import submit
 from tests.integration.stage import PATIENCE_SECONDS, Stage, initiated, routed
 
 pytestmark = pytest.mark.anyio
@@ -121,11 +121,11 @@ async def test_without_a_channel_a_successor_takes_over_all_the_same(stage: Stag
 
 
 async def test_a_successor_that_does_not_come_is_called_again_and_the_shard_is_left_vacant(stage: Stage, monkeypatch):
-    monkeypatch.setattr(tenure, "ANSWER_SECONDS", 0.01)
+    monkeypatch.setattr(lease, "ANSWER_SECONDS", 0.01)
 
     async with stage.relay(seconds=0) as lonely:
         await ended(lonely.task)
-    assert [stage.called.get_nowait() for _ in range(tenure.CALLS)] == [lonely.floor.fence] * tenure.CALLS
+    assert [stage.called.get_nowait() for _ in range(lease.CALLS)] == [lonely.floor.fence] * lease.CALLS
     assert PostgresLeases(stage.database).vacant([0]) == [0]
 
 
@@ -188,7 +188,7 @@ async def test_a_relay_that_does_not_know_it_was_replaced_strikes_nothing_off_an
 @pytest.mark.parametrize("is_called", [False, True], ids=["vacant", "called for"])
 async def test_of_many_who_want_a_shard_one_gets_it_and_no_number_comes_twice(stage: Stage, is_called):
     async with AsyncExitStack() as stack:
-        rivals = [PostgresFloor(stage.postgres_url) for _ in range(RIVALS)]
+        rivals = [PostgresRelayStore(stage.postgres_url) for _ in range(RIVALS)]
         for rival in rivals:
             stack.push_async_callback(rival.close)
         holder = 0
@@ -203,7 +203,7 @@ async def test_of_many_who_want_a_shard_one_gets_it_and_no_number_comes_twice(st
 
 
 async def test_each_queue_is_told_by_the_relay_of_its_shard(stage: Stage):
-    stage.desk = stage.desk_on(stage.database, SHARDS)
+    stage.services = stage.desk_on(stage.database, SHARDS)
     stage.listen("c", "queue:spanish", "queue:english")
     async with (
         stage.relay(shard=ENGLISH, shards=SHARDS) as english,
@@ -220,7 +220,7 @@ async def test_each_queue_is_told_by_the_relay_of_its_shard(stage: Stage):
 
 
 async def test_the_other_shards_go_on_where_one_has_no_relay(stage: Stage):
-    stage.desk = stage.desk_on(stage.database, SHARDS)
+    stage.services = stage.desk_on(stage.database, SHARDS)
     stage.listen("c", "queue:spanish", "queue:english")
     leases = PostgresLeases(stage.database)
     async with stage.relay(shard=ENGLISH, shards=SHARDS) as running:
@@ -237,7 +237,7 @@ async def test_the_other_shards_go_on_where_one_has_no_relay(stage: Stage):
 
 async def test_what_a_shard_that_is_no_more_owes_is_told(stage: Stage):
     stage.listen("c", "queue:spanish")
-    stage.desk = stage.desk_on(stage.database, SHARDS)
+    stage.services = stage.desk_on(stage.database, SHARDS)
     event = await stage.begin("c1")
     async with stage.relay(shard=0, shards=1) as running:
         await running.floor.until_cleared(event)
@@ -247,7 +247,7 @@ async def test_what_a_shard_that_is_no_more_owes_is_told(stage: Stage):
 async def test_shares_that_one_relay_owes_of_one_transaction_are_all_told(stage: Stage):
     """It finds them in the outbox when there are fewer relays than there were."""
     stage.listen("c", "queue:spanish", "queue:english")
-    stage.desk = stage.desk_on(stage.database, SHARDS)
+    stage.services = stage.desk_on(stage.database, SHARDS)
     await stage.send(initiated("e", "english"), initiated("s", "spanish"))
     async with stage.relay(shard=0, shards=1):
         await stage.gateway.until(lambda: stage.gateway.calls("c") == {"e": 1, "s": 1})
@@ -256,7 +256,7 @@ async def test_shares_that_one_relay_owes_of_one_transaction_are_all_told(stage:
 async def test_an_agent_whom_a_call_has_let_go_is_told_of_by_the_relay_that_owes_it(stage: Stage):
     """What the agent said while the phone rang makes it nobody's call by the time it is told."""
     stage.listen("c", "queue:spanish")
-    stage.desk = stage.desk_on(stage.database, SHARDS)
+    stage.services = stage.desk_on(stage.database, SHARDS)
     stage.database.connection().execute(
         "insert into agents (id, name, queues, status, status_since)"
         " values ('ana', 'Ana', '{spanish}', 'available', now() - interval '1h')"
@@ -265,7 +265,7 @@ async def test_an_agent_whom_a_call_has_let_go_is_told_of_by_the_relay_that_owes
     async with stage.relay(shard=SPANISH, shards=SHARDS) as running:
         await running.ready()
         leaving = {"event": "agent_status_changed", "agentId": "ana", "status": "away"}
-        await asyncio.to_thread(submit, stage.desk, [leaving], clock.now())
+        await asyncio.to_thread(submit, stage.services, [leaving], clock.now())
         told = stage.gateway.frames["c"]
         await stage.gateway.until(lambda: any(agent["status"] == "away" for frame in told for agent in frame["agents"]))
 
@@ -289,10 +289,10 @@ async def test_what_was_shared_out_among_other_relays_is_told_again_as_it_was(
 ):
     """Whoever tells a share strikes that one off, and no other."""
     stage.listen("c", "queue:spanish", "queue:english")
-    desk = stage.desk_on(stage.database, before)
-    stage.desk = desk if is_heard else replace(desk, announcer=Unheard())
-    again = RedisAnnouncer(stage.redis_url, after, stage.woken.append)
-    upkeep = PostgresUpkeep(stage.database, again, "sweep", wake=lambda: None)
+    services = stage.desk_on(stage.database, before)
+    stage.services = services if is_heard else replace(services, announcer=Unheard())
+    again = RedisPublisher(stage.redis_url, after, stage.woken.append)
+    upkeep = PostgresHousekeeping(stage.database, again, "sweep", wake=lambda: None)
     async with stage.relay(shard=0, shards=after) as running:
         await running.ready()
         told = await stage.send(initiated("e", "english"), initiated("s", "spanish"))

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 import pytest
 
 from shared.adapters import clock
-from shared.usecases.submit import submit
+from shared.usecases.recording.submit_events import submit
 from tests.integration.conftest import answer_of
 from tests.integration.stage import Stage, answered, initiated, routed, staged
 from tests.support.examples import few_and_many
@@ -93,7 +93,7 @@ def test_every_socket_gets_exactly_what_it_was_owed(database_url, redis_server, 
             await running.ready()
             for start in range(0, len(events), BATCH):
                 batch = events[start : start + BATCH]
-                results = await asyncio.to_thread(submit, stage.desk, [event for _, _, event in batch], clock.now())
+                results = await asyncio.to_thread(submit, stage.services, [event for _, _, event in batch], clock.now())
                 assert {result.status for result in results} == {201}
                 touched: dict[str, set[str]] = defaultdict(set)
                 for call, queue, _ in batch:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import psycopg
 
 from tests.conftest import Clock
-from tests.integration.conftest import Floor
+from tests.integration.conftest import Harness
 
 ROWS = 6_000
 FILLED = """
@@ -26,7 +26,7 @@ select 'events', sum(seq_tup_read)::bigint from pg_stat_user_tables where relnam
 """
 
 
-def live(floor: Floor, clock: Clock, name: str) -> None:
+def live(floor: Harness, clock: Clock, name: str) -> None:
     """All that a recorder and a sweep ask: routes, misses, holds, a late event, copies, an agent claimed and let go."""
     call = {"call_id": name, "eventId": f"{name}-1", "type": "voice", "queueId": "medical_spanish"}
     for _ in range(2):
@@ -41,13 +41,13 @@ def live(floor: Floor, clock: Clock, name: str) -> None:
     floor.one("call_ended", name, endReason="completed", duration=9)
 
 
-def read_in_full(floor: Floor, connection: psycopg.Connection[tuple[str, int]]) -> dict[str, int]:
+def read_in_full(floor: Harness, connection: psycopg.Connection[tuple[str, int]]) -> dict[str, int]:
     floor.database.connection().execute("select pg_stat_force_next_flush()")
     return dict(connection.execute(READ_IN_FULL).fetchall())
 
 
 def test_what_was_planned_for_an_empty_floor_reads_no_table_whole_when_it_is_full(
-    floor: Floor, database_url: str, clock: Clock
+    floor: Harness, database_url: str, clock: Clock
 ) -> None:
     for n in range(8):  # Postgres makes up its mind after five
         live(floor, clock, f"empty-{n}")

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from infra import aws
-from infra.local.home import Home
+from infra.home import Home
 from infra.local.ministack import MiniStack
-from infra.local.ports import claim
+from infra.machine.ports import claim
 from infra.operation.keys import LocalKeys, Parameter, Secret, holder
 from shared import settings
-from shared.adapters import keys, secrets, tokens
+from shared.adapters.auth import signing_keys, tokens
+from shared.adapters.aws import secrets
 
 KEY = "a key for tests, long enough for HS256"
 NEXT = "the next key of the tests, as long as that"
@@ -50,7 +51,7 @@ def test_keys_are_read_and_rotated_by_name(endpoint: str, function: pytest.Monke
     held.write(f"{NEXT}\n{held.read()}")
     assert secrets.fetch(name, "us-east-1", endpoint) == f"{NEXT}\n{KEY}"
     for key in (KEY, NEXT):
-        assert keys.bearer_of(tokens.mint(key, role="sender")).role == "sender"
+        assert signing_keys.bearer_of(tokens.mint(key, role="sender")).role == "sender"
 
 
 def test_a_secret_that_is_not_there_is_named_by_its_reason(endpoint: str, function: pytest.MonkeyPatch) -> None:  # noqa: ARG001 - an account

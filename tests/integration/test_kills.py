@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from infra.local.postgres import Postgres
-from shared.adapters.postgres.ledger import PostgresLedger
-from shared.usecases.shelve import shelve
+from shared.adapters.postgres.recording.unit_of_work import PostgresUnitOfWork
+from shared.usecases.sweep.archive_calls import shelve
 from tests.conftest import Clock, copy_of
-from tests.integration.conftest import Floor
+from tests.integration.conftest import Harness
 
 VOICE = {"event": "call_initiated", "type": "voice", "queueId": "medical_spanish"}
 ROUTED = {"event": "call_routed", "routingTime": 1}
@@ -35,7 +35,7 @@ SCRIPT: list[tuple[float, list[dict[str, Any]]]] = [
 ]  # fmt: skip
 
 
-def play(floor: Floor) -> list[float]:
+def play(floor: Harness) -> list[float]:
     """Send each event, again if need be, as a sender does that got no answer; sweep after each step.
 
     The seconds at which calls were shelved.
@@ -47,12 +47,12 @@ def play(floor: Floor) -> list[float]:
         if named:
             assert {result.status for result in floor.send(*named)} <= {200, 201, 202}
         floor.sweep()
-        if shelve(floor.desk.journal, floor.clock.now()):
+        if shelve(floor.services.transactions, floor.clock.now()):
             shelved.append(second)
     return shelved
 
 
-def outcome(floor: Floor) -> dict[str, Any]:
+def outcome(floor: Harness) -> dict[str, Any]:
     """All of the record that does not depend on who wrote it: ids of the system's own events and positions do."""
     events = "select call_id, name, data, at, state, version from events order by call_id, at, name"
     return {
@@ -71,9 +71,9 @@ class Databases:
         self._server, self._template = server, template
 
     @contextmanager
-    def floor(self) -> Iterator[tuple[Floor, str]]:
+    def floor(self) -> Iterator[tuple[Harness, str]]:
         with copy_of(self._server, self._template) as url:
-            floor = Floor(url, Clock())
+            floor = Harness(url, Clock())
             floor.rows(
                 "update agents set status_since = '2026-01-01'::timestamptz + substr(id, 13)::int * interval '1 s'"
             )
@@ -92,7 +92,7 @@ def die_at(url: str, step: int, *, answered: bool) -> bool:
     if child == 0:
         _arm(step, answered=answered)
         try:
-            play(Floor(url, Clock()))
+            play(Harness(url, Clock()))
         finally:
             os._exit(0)
     _, status = os.waitpid(child, 0)
@@ -100,9 +100,9 @@ def die_at(url: str, step: int, *, answered: bool) -> bool:
 
 
 def _arm(step: int, *, answered: bool) -> None:
-    original, steps = PostgresLedger._run, count()
+    original, steps = PostgresUnitOfWork._run, count()
 
-    def run(self: PostgresLedger, queries: Any, **options: Any) -> Any:
+    def run(self: PostgresUnitOfWork, queries: Any, **options: Any) -> Any:
         mine = next(steps) == step
         if mine and not answered:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -111,7 +111,7 @@ def _arm(step: int, *, answered: bool) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 
-    PostgresLedger._run = run  # type: ignore[method-assign]
+    PostgresUnitOfWork._run = run  # type: ignore[method-assign]
 
 
 @pytest.mark.deep

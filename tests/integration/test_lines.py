@@ -7,7 +7,7 @@ from datetime import timedelta
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.integration.conftest import Floor
+from tests.integration.conftest import Harness
 
 LIMIT = 3
 
@@ -81,7 +81,7 @@ def heads(queues: Sequence[Line], waiting: Sequence[Waiting], free: Sequence[Fre
     [Free((1,), ())],
 )
 def test_the_heads_are_those_who_waited_longest_and_whom_somebody_can_take(
-    floor: Floor, queues: Sequence[Line], waiting: Sequence[Waiting], free: Sequence[Free]
+    floor: Harness, queues: Sequence[Line], waiting: Sequence[Waiting], free: Sequence[Free]
 ) -> None:
     floor.rows("delete from calls_live")
     floor.rows("delete from agents")
@@ -105,6 +105,6 @@ def test_the_heads_are_those_who_waited_longest_and_whom_somebody_can_take(
             " values (%s, 'waiting', %s, %s, %s, %s, %s)",
             f"call-{n:02}", f"q{call.queue}", call.language, call.priority, began, call.seeks,
         )  # fmt: skip
-    with floor.desk.journal.transaction() as ledger:
-        found = ledger.waiting_calls(floor.clock.now(), None, LIMIT)
+    with floor.services.transactions.begin() as unit_of_work:
+        found = unit_of_work.waiting_calls(floor.clock.now(), None, LIMIT)
     assert list(found) == heads(queues, waiting, free)

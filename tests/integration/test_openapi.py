@@ -15,7 +15,7 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi import checks
 
 from shared import wiring
-from shared.adapters import tokens
+from shared.adapters.auth import tokens
 from shared.contracts import answers, openapi
 from tests.integration.test_health import RELAY_ALIVE, SWEEP_ALIVE
 from tests.integration.test_reads import tell

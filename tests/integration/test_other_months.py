@@ -19,14 +19,14 @@ import typer
 
 from infra.cli import replay
 from infra.client import Api as Client
-from infra.floor.call_log import day_in
-from infra.floor.playback import Playback
-from infra.floor.tally import survey
+from infra.simulator.call_log import day_in
+from infra.simulator.playback import Playback
+from infra.simulator.tally import survey
 from shared import wiring
-from shared.adapters.postgres.metrics import PostgresFigures
-from shared.usecases.metrics import show_metrics
-from shared.usecases.permissions import Bearer
-from shared.usecases.shelve import SHELVE_AFTER, shelve
+from shared.adapters.postgres.figures.read_figures import PostgresFigures
+from shared.usecases.access import Principal
+from shared.usecases.reading.figures import show_metrics
+from shared.usecases.sweep.archive_calls import SHELVE_AFTER, shelve
 from tests.integration.test_rest import Api, api
 
 __all__ = ["api"]  # the fixture
@@ -37,7 +37,7 @@ NARROW = [
 ]  # fmt: skip
 WIDE = [*NARROW[:2], "customer_id", "priority", "type", "date", *NARROW[3:]]
 NONE = "0:00:00"
-ADMIN = Bearer("admin", frozenset("*"), 0)
+ADMIN = Principal("admin", frozenset("*"), 0)
 FIRST = datetime(1999, 10, 1, tzinfo=UTC)
 
 
@@ -174,7 +174,7 @@ def test_any_month_gives_the_figures_of_its_callers(api: Api, tmp_path: Path, wr
     asyncio.run(_replayed(api, file, expected=len(counted)))
     asyncio.run(_replayed(api, file, expected=len(counted)))  # changes nothing
     _figures_are_those_of(counted)
-    while shelve(wiring.desk().journal, datetime.now(UTC) + 2 * SHELVE_AFTER):
+    while shelve(wiring.ingest_services().transactions, datetime.now(UTC) + 2 * SHELVE_AFTER):
         pass
     _figures_are_those_of(counted)
 

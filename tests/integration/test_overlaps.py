@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from infra.database import rebuild
-from tests.integration.conftest import Floor
+from tests.integration.conftest import Harness
 from tests.integration.test_routing import arrive, night, set_up  # noqa: F401 - a fixture
 
 Json = dict[str, Any]
@@ -18,30 +18,30 @@ FIELDS: dict[str, Json] = {
 
 
 @pytest.fixture
-def day(night: Floor) -> Floor:  # noqa: F811 - a fixture
+def day(night: Harness) -> Harness:  # noqa: F811 - a fixture
     """Beside the queue that Switchboard routes, two that telephony does."""
     for queue_id in ("day", "other"):
         set_up(night, queue_id)
     return night
 
 
-def said(floor: Floor, event: str, call_id: str = "c1", at: float | None = None, **fields: Any) -> Json:
+def said(floor: Harness, event: str, call_id: str = "c1", at: float | None = None, **fields: Any) -> Json:
     dated = {} if at is None else {"occurredAt": floor.clock.at(at).isoformat()}
     return {"event": event, "callId": call_id, **FIELDS.get(event, {}), **dated, **fields}
 
 
-def tell(floor: Floor, event: str, call_id: str = "c1", at: float | None = None, **fields: Any) -> None:
+def tell(floor: Harness, event: str, call_id: str = "c1", at: float | None = None, **fields: Any) -> None:
     (result,) = floor.send(said(floor, event, call_id, at, **fields))
     assert result.status in (201, 202), result.body
 
 
-def report(floor: Floor, agent_id: str, status: str, at: float | None = None) -> None:
+def report(floor: Harness, agent_id: str, status: str, at: float | None = None) -> None:
     dated = {} if at is None else {"occurredAt": floor.clock.at(at).isoformat()}
     floor.send({"event": "agent_status_changed", "agentId": agent_id, "status": status, **dated})
 
 
 @pytest.fixture
-def gone_on(day: Floor) -> Floor:
+def gone_on(day: Harness) -> Harness:
     """Its answer and its transfer came first and waited; the offer that releases them claims ana."""
     set_up(day, "day2", routing="switchboard")
     arrive(day, "ana", "night")
@@ -52,12 +52,12 @@ def gone_on(day: Floor) -> Floor:
     return day
 
 
-def test_an_agent_is_free_whose_call_has_gone_on_behind_the_offer(gone_on: Floor) -> None:
+def test_an_agent_is_free_whose_call_has_gone_on_behind_the_offer(gone_on: Harness) -> None:
     assert gone_on.call("c1")["queueId"] == "day2"
     assert gone_on.agent("ana")[0] == "available"
 
 
-def test_such_a_call_can_be_routed_on_and_is_in_nobodys_way(gone_on: Floor) -> None:
+def test_such_a_call_can_be_routed_on_and_is_in_nobodys_way(gone_on: Harness) -> None:
     floor = gone_on
     floor.clock.go_to(2)
     tell(floor, "call_routed", agentId="zoe")
@@ -71,7 +71,7 @@ def test_such_a_call_can_be_routed_on_and_is_in_nobodys_way(gone_on: Floor) -> N
     assert floor.call("c3")["flags"] == ["sla_breached"]
 
 
-def test_an_answer_that_waited_for_an_offer_leaves_the_agent_claimed_for_it_free(day: Floor) -> None:
+def test_an_answer_that_waited_for_an_offer_leaves_the_agent_claimed_for_it_free(day: Harness) -> None:
     day.clock.go_to(1)
     tell(day, "call_answered", agentId="bea")
     tell(day, "call_initiated", queueId="night")
@@ -79,7 +79,7 @@ def test_an_answer_that_waited_for_an_offer_leaves_the_agent_claimed_for_it_free
     assert (day.agent("bea"), day.agent("ana")[0]) == (("on_call", "c1"), "available")
 
 
-def test_who_went_home_stays_there_when_an_old_call_is_heard_of(day: Floor) -> None:
+def test_who_went_home_stays_there_when_an_old_call_is_heard_of(day: Harness) -> None:
     arrive(day, "ana")
     day.clock.go_to(100)
     report(day, "ana", "offline", at=100)
@@ -94,7 +94,7 @@ def test_who_went_home_stays_there_when_an_old_call_is_heard_of(day: Floor) -> N
 
 
 @pytest.mark.parametrize("in_order", [True, False], ids=["rung while talking", "the end is heard of last"])
-def test_an_agent_whom_two_calls_have_is_the_others_when_one_is_over(day: Floor, in_order: bool) -> None:
+def test_an_agent_whom_two_calls_have_is_the_others_when_one_is_over(day: Harness, in_order: bool) -> None:
     arrive(day, "ana", "night")
     day.clock.go_to(12)
     tell(day, "call_initiated", at=1)
@@ -118,7 +118,7 @@ def test_an_agent_whom_two_calls_have_is_the_others_when_one_is_over(day: Floor,
     assert day.agent("ana")[0] == "offered", "c3 has waited"
 
 
-def test_an_agent_is_the_first_calls_alone_when_the_second_is_over_before(day: Floor) -> None:
+def test_an_agent_is_the_first_calls_alone_when_the_second_is_over_before(day: Harness) -> None:
     arrive(day, "ana", "night")
     tell(day, "call_initiated")
     tell(day, "call_routed", agentId="ana")
@@ -131,7 +131,7 @@ def test_an_agent_is_the_first_calls_alone_when_the_second_is_over_before(day: F
     assert day.agent("ana")[0] == "available"
 
 
-def rerouted(floor: Floor) -> None:
+def rerouted(floor: Harness) -> None:
     """ana was rung at 0.5 and lapsed at 15.5: bea is rung."""
     for agent_id in ("ana", "bea"):
         arrive(floor, agent_id, "day")
@@ -145,7 +145,7 @@ def rerouted(floor: Floor) -> None:
 
 @pytest.mark.parametrize("transfer_first", [True, False])
 def test_a_reroute_is_void_where_the_call_had_gone_on_to_a_queue_that_telephony_routes(
-    day: Floor, database_url: str, transfer_first: bool
+    day: Harness, database_url: str, transfer_first: bool
 ) -> None:
     rerouted(day)
     late: list[tuple[str, float, Json]] = [("call_answered", 5, {}), ("call_transferred", 10, {"queueId": "other"})]
@@ -159,7 +159,7 @@ def test_a_reroute_is_void_where_the_call_had_gone_on_to_a_queue_that_telephony_
 
 @pytest.mark.parametrize("answer_first", [True, False])
 def test_a_conclusion_that_was_void_holds_after_all_where_a_later_report_proves_it(
-    day: Floor, database_url: str, answer_first: bool
+    day: Harness, database_url: str, answer_first: bool
 ) -> None:
     """Its answer disproves the reroute; the transfer before that leaves the call without an offer once more."""
     arrive(day, "ana", "night")
@@ -175,14 +175,14 @@ def test_a_conclusion_that_was_void_holds_after_all_where_a_later_report_proves_
     assert [found for _, batch in rebuild.compare(database_url) for found in batch] == []
 
 
-def test_a_lapse_counts_against_no_ring_that_began_too_late_for_it(day: Floor) -> None:
+def test_a_lapse_counts_against_no_ring_that_began_too_late_for_it(day: Harness) -> None:
     rerouted(day)
     tell(day, "call_transferred", at=10, agentId="ana")
     tell(day, "call_answered", at=5)
     assert day.rows("select misses from calls") == [{"misses": 0}]
 
 
-def test_a_ring_by_transfer_forgives_the_miss_before_it(day: Floor) -> None:
+def test_a_ring_by_transfer_forgives_the_miss_before_it(day: Harness) -> None:
     """As any other ring does: a caller who hangs up while it lasts sends nobody away."""
     for agent_id in ("ana", "bea"):
         arrive(day, agent_id, "day")
@@ -198,7 +198,7 @@ def test_a_ring_by_transfer_forgives_the_miss_before_it(day: Floor) -> None:
     assert day.agent("ana")[0] == "available"
 
 
-def test_a_miss_that_telephony_confirms_counts_once(day: Floor) -> None:
+def test_a_miss_that_telephony_confirms_counts_once(day: Harness) -> None:
     set_up(day, "day", missesBeforeAway=2)
     rerouted(day)
     assert day.agent("ana")[0] == "available"
@@ -207,7 +207,7 @@ def test_a_miss_that_telephony_confirms_counts_once(day: Floor) -> None:
     assert day.rows("select status, misses from agents where id = 'ana'") == [{"status": "available", "misses": 1}]
 
 
-def test_two_misses_in_one_batch_are_two(day: Floor) -> None:
+def test_two_misses_in_one_batch_are_two(day: Harness) -> None:
     set_up(day, "day", missesBeforeAway=2)
     arrive(day, "ana", "other")
     day.clock.go_to(30)
@@ -222,7 +222,7 @@ def test_two_misses_in_one_batch_are_two(day: Floor) -> None:
     assert day.agent("ana")[0] == "away"
 
 
-def test_a_batch_gives_an_agent_to_the_call_that_had_the_agent_first(day: Floor) -> None:
+def test_a_batch_gives_an_agent_to_the_call_that_had_the_agent_first(day: Harness) -> None:
     arrive(day, "ana", "day")
     day.clock.go_to(30)
     day.send(
@@ -235,7 +235,7 @@ def test_a_batch_gives_an_agent_to_the_call_that_had_the_agent_first(day: Floor)
     assert day.agent("ana") == ("on_call", "c1")
 
 
-def test_a_ring_is_declined_in_the_batch_that_told_of_it(day: Floor) -> None:
+def test_a_ring_is_declined_in_the_batch_that_told_of_it(day: Harness) -> None:
     for agent_id in ("ana", "bea"):
         arrive(day, agent_id, "day")
     declined = {"event": "agent_status_changed", "agentId": "ana", "status": "away"}
@@ -243,7 +243,7 @@ def test_a_ring_is_declined_in_the_batch_that_told_of_it(day: Floor) -> None:
     assert (day.agent("ana")[0], day.agent("bea")[0]) == ("away", "offered")
 
 
-def test_who_says_to_be_back_after_a_miss_is_back_though_it_is_concluded_later(day: Floor) -> None:
+def test_who_says_to_be_back_after_a_miss_is_back_though_it_is_concluded_later(day: Harness) -> None:
     arrive(day, "ana", "day")
     tell(day, "call_initiated", at=0)
     tell(day, "call_routed", at=0, agentId="ana")
@@ -255,7 +255,7 @@ def test_who_says_to_be_back_after_a_miss_is_back_though_it_is_concluded_later(d
 
 
 @pytest.mark.parametrize("at_once", [False, True], ids=["one by one", "in one batch"])
-def test_whom_a_call_is_transferred_to_has_it_since_then(day: Floor, *, at_once: bool) -> None:
+def test_whom_a_call_is_transferred_to_has_it_since_then(day: Harness, *, at_once: bool) -> None:
     arrive(day, "bea", "night")
     day.clock.go_to(200)
     report(day, "bea", "away", at=50)
@@ -277,7 +277,7 @@ def test_whom_a_call_is_transferred_to_has_it_since_then(day: Floor, *, at_once:
 
 
 @pytest.fixture
-def rung(day: Floor) -> Floor:
+def rung(day: Harness) -> Harness:
     """Wraps up from 10 s to 40 s, and telephony rings at 12 s."""
     set_up(day, "day", wrapUpSeconds=30, missesBeforeAway=2)
     set_up(day, "other", missesBeforeAway=1)
@@ -288,7 +288,7 @@ def rung(day: Floor) -> Floor:
     return day
 
 
-def ring_of(floor: Floor, queue_id: str = "day", *, first: bool = False) -> None:
+def ring_of(floor: Harness, queue_id: str = "day", *, first: bool = False) -> None:
     floor.clock.go_to(12)
     tell(floor, "call_initiated", "c2", at=11, queueId=queue_id)
     if not first:
@@ -301,7 +301,7 @@ def ring_of(floor: Floor, queue_id: str = "day", *, first: bool = False) -> None
 
 @pytest.mark.parametrize("first", [False, True], ids=["in order", "the ring is heard of first"])
 @pytest.mark.parametrize("event", ["call_ended", "call_no_answer"])
-def test_a_ring_that_comes_to_nothing_leaves_the_rest_of_a_wrap_up(rung: Floor, event: str, *, first: bool) -> None:
+def test_a_ring_that_comes_to_nothing_leaves_the_rest_of_a_wrap_up(rung: Harness, event: str, *, first: bool) -> None:
     ring_of(rung, first=first)
     rung.clock.go_to(15)
     tell(rung, event, "c2", agentId="ana")
@@ -322,7 +322,7 @@ def test_a_ring_that_comes_to_nothing_leaves_the_rest_of_a_wrap_up(rung: Floor, 
 
 
 @pytest.mark.parametrize("event", ["call_answered", "call_no_answer", "a word"])
-def test_who_takes_another_call_or_is_away_by_it_wraps_up_no_more(rung: Floor, event: str) -> None:
+def test_who_takes_another_call_or_is_away_by_it_wraps_up_no_more(rung: Harness, event: str) -> None:
     ring_of(rung, "other")
     rung.clock.go_to(15)
     if event == "a word":
@@ -340,7 +340,7 @@ def test_who_takes_another_call_or_is_away_by_it_wraps_up_no_more(rung: Floor, e
     assert rung.agent("ana")[0] == expected
 
 
-def spans(floor: Floor) -> list[tuple[float, str]]:
+def spans(floor: Harness) -> list[tuple[float, str]]:
     """Without those that lasted no time."""
     rows = floor.rows(
         "select began, status from agent_spans where agent_id = 'ana' and ended is distinct from began"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from infra.deployment import package, template
+from infra.toolchain import files
 
 HANDLERS = template.functions(template.load()).values()
 # The machine that runs the test, so that the package's binaries load here.
@@ -99,8 +100,8 @@ def test_its_bytecode_comes_with_it(name):
 
 @pytest.mark.contract
 def test_the_same_sources_make_the_same_bytes(tmp_path):
-    first = package.zip_folder(package.complete("query", HERE), tmp_path / "first.zip")
-    second = package.zip_folder(package.complete("query", HERE), tmp_path / "second.zip")
+    first = files.zip_folder(package.complete("query", HERE), tmp_path / "first.zip")
+    second = files.zip_folder(package.complete("query", HERE), tmp_path / "second.zip")
     assert first.read_bytes() == second.read_bytes()
 
 

@@ -16,9 +16,10 @@ from infra.local.postgres import Postgres
 from infra.local.redis import Redis
 from shared import wiring
 from shared.adapters import clock
-from shared.adapters.postgres import rollups as rollups_kept
-from shared.adapters.postgres import statements, vitals
 from shared.adapters.postgres.connection import Database
+from shared.adapters.postgres.figures import rollups as rollups_kept
+from shared.adapters.postgres.recording import statements
+from shared.adapters.postgres.sweep import vitals
 from tests.conftest import copy_of
 from tests.integration.test_rest import Api, serving
 
@@ -196,7 +197,7 @@ def test_a_late_event_of_an_old_call_reads_no_month_whole(past: str) -> None:
         (known,) = connection.execute("select call_id from events order by at limit 1").fetchone() or ("",)
         ids = {"ids": [known], "calls": [known], "since": clock.now()}
         steps: list[tuple[Any, Any]] = [
-            (statements.UNSHELVE, [[known]]), (statements.KNOWN_EVENTS, ids), (statements.LOGS, ids),
+            (statements.UNARCHIVE_CALLS, [[known]]), (statements.KNOWN_EVENTS, ids), (statements.LOGS, ids),
             *rollups_kept.removed([known]), (statements.SHELVE, [[known]]), *rollups_kept.added([known]),
         ]  # fmt: skip
         with connection.transaction(force_rollback=True):

@@ -11,8 +11,10 @@ import pytest
 
 from functions.ingest.app import from_queue
 from shared import wiring
-from shared.adapters import clock, log, tokens
-from shared.usecases.sweep_timers import sweep_timers
+from shared.adapters import clock
+from shared.adapters.auth import tokens
+from shared.adapters.telemetry import json_log
+from shared.usecases.sweep.fire_due_timers import sweep_timers
 from tests.integration.test_rest import INITIATED, KEY, Api, api  # noqa: F401 - a fixture
 
 MARKER = "said-in-confidence"
@@ -24,7 +26,7 @@ def written(api: Api) -> Iterator[io.StringIO]:  # noqa: F811, ARG001 - after it
     """All that this process logs, at the level that tells most."""
     buffer, root = io.StringIO(), logging.getLogger()
     before, level = root.handlers[:], root.level
-    log.configure("tests", "DEBUG")
+    json_log.configure("tests", "DEBUG")
     for handler in root.handlers:
         handler.setStream(buffer)  # type: ignore[attr-defined]  # a StreamHandler
     yield buffer

@@ -7,8 +7,8 @@ from itertools import permutations
 
 import pytest
 
-from shared.usecases.submit_messages import Message, submit_messages
-from tests.integration.conftest import GRACE, Floor
+from shared.usecases.recording.submit_messages import Message, submit_messages
+from tests.integration.conftest import GRACE, Harness
 
 LIFE = [
     {"event": "call_initiated", "type": "voice", "queueId": "medical_spanish"},
@@ -22,7 +22,7 @@ LIFE = [
 ]
 
 
-def told(floor: Floor, call_id: str) -> list[Message]:
+def told(floor: Harness, call_id: str) -> list[Message]:
     """Undated, without ids: a message a second."""
     return [
         Message(f"{call_id}.{second}", json.dumps(event | {"callId": call_id}), floor.clock.at(second))
@@ -30,11 +30,11 @@ def told(floor: Floor, call_id: str) -> list[Message]:
     ]
 
 
-def deliver(floor: Floor, messages: Sequence[Message]) -> None:
-    assert submit_messages(floor.desk, messages, floor.clock.now()) == {}
+def deliver(floor: Harness, messages: Sequence[Message]) -> None:
+    assert submit_messages(floor.services, messages, floor.clock.now()) == {}
 
 
-def outcome(floor: Floor, call_id: str) -> object:
+def outcome(floor: Harness, call_id: str) -> object:
     call = floor.call(call_id) | {"id": "", "version": 0}
     return call, [(event.type, event.timestamp) for event in floor.reads.events(call_id, None, 500) if not event.void]
 
@@ -45,7 +45,7 @@ ORDERS = [*permutations(range(4, 8)), *permutations(range(4))]
 @pytest.mark.parametrize(
     "order", [order if n % 4 == 3 else pytest.param(order, marks=pytest.mark.deep) for n, order in enumerate(ORDERS)]
 )
-def test_undated_events_that_overtake_each_other_end_the_same(floor: Floor, order: tuple[int, ...]) -> None:
+def test_undated_events_that_overtake_each_other_end_the_same(floor: Harness, order: tuple[int, ...]) -> None:
     in_order, overtaken = told(floor, "in-order"), told(floor, "overtaken")
     floor.clock.go_to(10)
     deliver(floor, in_order)
@@ -55,7 +55,7 @@ def test_undated_events_that_overtake_each_other_end_the_same(floor: Floor, orde
     assert floor.history("overtaken") == [(event["event"], False) for event in LIFE]
 
 
-def test_a_message_that_is_delivered_again_counts_once(floor: Floor) -> None:
+def test_a_message_that_is_delivered_again_counts_once(floor: Harness) -> None:
     messages = told(floor, "call-1")
     floor.clock.go_to(10)
     deliver(floor, messages)
@@ -66,15 +66,15 @@ def test_a_message_that_is_delivered_again_counts_once(floor: Floor) -> None:
     assert (outcome(floor, "call-1"), floor.rows("select * from events order by position")) == before
 
 
-def test_each_event_of_a_message_is_known_when_it_comes_again(floor: Floor) -> None:
+def test_each_event_of_a_message_is_known_when_it_comes_again(floor: Harness) -> None:
     events = [event | {"callId": "call-1"} for event in LIFE]
     broken = Message("m", json.dumps([*events[:4], {"event": "no such event"}, *events[4:]]), floor.clock.now())
     for _ in range(2):
-        assert list(submit_messages(floor.desk, [broken], floor.clock.now())) == ["m"]
+        assert list(submit_messages(floor.services, [broken], floor.clock.now())) == ["m"]
     assert floor.history() == [(event["event"], False) for event in LIFE]
 
 
-def test_grace_begins_when_an_event_is_taken_in_however_long_it_waited(floor: Floor) -> None:
+def test_grace_begins_when_an_event_is_taken_in_however_long_it_waited(floor: Harness) -> None:
     initiated, routed, *_ = told(floor, "call-1")
     floor.clock.go_to(GRACE.total_seconds() * 5)
     deliver(floor, [routed])
@@ -84,7 +84,7 @@ def test_grace_begins_when_an_event_is_taken_in_however_long_it_waited(floor: Fl
     assert floor.history() == [("call_initiated", False), ("call_routed", False)]
 
 
-def test_a_call_that_never_began_is_shelved_when_all_that_waited_for_it_was_given_up(floor: Floor) -> None:
+def test_a_call_that_never_began_is_shelved_when_all_that_waited_for_it_was_given_up(floor: Harness) -> None:
     place = "select tableoid::regclass::text as place from calls where id = 'call-1'"
     floor.one("call_routed", agentId="interpreter-01", routingTime=1, eventId="early")
     for second in (1, 2):

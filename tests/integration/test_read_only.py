@@ -12,9 +12,9 @@ import pytest
 from functions.broadcast import app as broadcast
 from functions.ingest.app import from_queue
 from shared import wiring
-from shared.adapters import tokens
-from shared.usecases.journal import UnavailableError
-from tests.integration.conftest import Floor
+from shared.adapters.auth import tokens
+from shared.usecases.errors import UnavailableError
+from tests.integration.conftest import Harness
 from tests.integration.stage import PATIENCE_SECONDS, Stage
 from tests.integration.test_bad_input import nothing_recorded
 from tests.integration.test_frozen import assert_unavailable
@@ -86,7 +86,7 @@ def test_what_a_queue_delivers_comes_back_and_no_socket_is_let_in(database_url: 
     assert broadcast.connect(connected, None) == {"statusCode": 200}
 
 
-def test_a_sweep_waits_it_out(floor: Floor, database_url: str) -> None:
+def test_a_sweep_waits_it_out(floor: Harness, database_url: str) -> None:
     """No call is blamed for it and put off."""
     floor.one("call_initiated", type="voice", queueId="medical_spanish")
     floor.clock.go_to(31)

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from shared.adapters import tokens
+from shared.adapters.auth import tokens
 from shared.contracts.base import rfc3339
 from tests.integration.test_rest import KEY, Api, api
 
@@ -205,7 +205,7 @@ def test_an_export_is_read_page_by_page_and_joined(api: Api) -> None:
 
 
 def test_a_page_is_no_longer_than_a_function_may_answer(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.usecases.reads.LARGEST_PAGE_BYTES", 1500)
+    monkeypatch.setattr("shared.usecases.reading.reads.LARGEST_PAGE_BYTES", 1500)
     tell(api, range(12))
     assert len(ids(walk(api, limit="500"))) == 12
     assert len(api.call("GET", "/api/calls", query={"limit": "500"})[1]["data"]) < 12
@@ -364,7 +364,7 @@ def test_a_range_that_cannot_be_answered_names_a_parameter_that_was_sent(
     api: Api, asked: dict[str, str], named: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tell(api, range(4))
-    monkeypatch.setattr("shared.usecases.metrics.MAX_ROWS", 1)
+    monkeypatch.setattr("shared.usecases.reading.figures.MAX_ROWS", 1)
     status, problem, _ = api.call("GET", "/api/metrics", query=asked)
     assert (status, [error["field"] for error in problem["errors"]]) == (400, [named])
 

@@ -5,16 +5,16 @@ from datetime import date
 
 import pytest
 
-from infra.floor.call_log import LoggedCall, events, read
-from shared.adapters.postgres.metrics import PostgresFigures
-from shared.usecases.metrics import show_metrics
-from shared.usecases.permissions import Bearer
-from shared.usecases.shelve import SHELVE_AFTER, shelve
+from infra.simulator.call_log import LoggedCall, events, read
+from shared.adapters.postgres.figures.read_figures import PostgresFigures
+from shared.usecases.access import Principal
+from shared.usecases.reading.figures import show_metrics
+from shared.usecases.sweep.archive_calls import SHELVE_AFTER, shelve
 from tests.conftest import REPOSITORY
-from tests.integration.conftest import Floor
+from tests.integration.conftest import Harness
 
 REAL_DAY = REPOSITORY.parent / "shared" / "data" / "technion-1999-08-01.csv"
-ADMIN = Bearer("admin", frozenset("*"), 0)
+ADMIN = Principal("admin", frozenset("*"), 0)
 COUNTS = """
 select count(*) as calls,
        count(*) filter (where answered_at is not null) as served,
@@ -27,7 +27,7 @@ from calls where status = 'ended'
 
 
 @pytest.mark.skipif(not REAL_DAY.exists(), reason=f"the real day is not here: {REAL_DAY}")
-def test_the_real_day_shuffled_and_sent_twice_gives_its_counts(floor: Floor) -> None:
+def test_the_real_day_shuffled_and_sent_twice_gives_its_counts(floor: Harness) -> None:
     with REAL_DAY.open() as lines:
         calls = [entry for entry in read(lines, date(1999, 8, 1)) if isinstance(entry, LoggedCall)]
     for queue in {call.queue_id for call in calls}:
@@ -54,14 +54,14 @@ def test_the_real_day_shuffled_and_sent_twice_gives_its_counts(floor: Floor) -> 
     ]
     assert floor.rows("select * from timers") == []
     _figures_are_those_of_the_file(floor, rolled=False)
-    while shelve(floor.sweeper.journal, floor.clock.now() + 2 * SHELVE_AFTER):
+    while shelve(floor.sweeper.transactions, floor.clock.now() + 2 * SHELVE_AFTER):
         pass
     assert floor.rows("select count(*) as live from calls_live") == [{"live": 0}]
     _figures_are_those_of_the_file(floor, rolled=True)
     _figures_are_those_of_the_file(floor, rolled=False)
 
 
-def _figures_are_those_of_the_file(floor: Floor, *, rolled: bool) -> None:
+def _figures_are_those_of_the_file(floor: Harness, *, rolled: bool) -> None:
     def figures(**more: str) -> list[dict]:
         asked = {"from": "1999-08-01T00:00:00Z", "to": "1999-08-02T00:00:00Z", **more}
         answer = show_metrics(PostgresFigures(floor.database, rolled=rolled), ADMIN, asked, floor.clock.now())

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 from infra.database import rebuild
-from shared.usecases.rebuild import Difference, repair
-from shared.usecases.shelve import SHELVE_AFTER, shelve
+from shared.usecases.recording.rebuild_call import Difference, repair
+from shared.usecases.sweep.archive_calls import SHELVE_AFTER, shelve
 from tests.conftest import Clock
-from tests.integration.conftest import Floor
+from tests.integration.conftest import Harness
 
 SWITCHBOARD = Path(sys.executable).with_name("switchboard")
 
 
 @pytest.fixture
-def lived(floor: Floor, clock: Clock) -> Floor:
+def lived(floor: Harness, clock: Clock) -> Harness:
     """Calls in all states: late and early events, a re-route, a hold too long, a dead letter, an anchor."""
     for n in range(12):
         floor.one("call_initiated", f"call-{n}", type="voice", queueId="medical_spanish", language="es")
@@ -43,7 +43,7 @@ def found(url: str) -> list[Difference]:
 
 
 def test_what_is_on_record_is_what_the_log_says(
-    lived: Floor, database_url: str, monkeypatch: pytest.MonkeyPatch
+    lived: Harness, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert found(database_url) == []
     monkeypatch.setattr(rebuild, "A_BATCH", 5)
@@ -53,21 +53,21 @@ def test_what_is_on_record_is_what_the_log_says(
     assert {row["state"] for row in lived.rows("select distinct state from events")} >= {"applied", "void", "dead"}
 
 
-def test_a_corrupted_call_is_found_and_repaired(lived: Floor, database_url: str, clock: Clock) -> None:
+def test_a_corrupted_call_is_found_and_repaired(lived: Harness, database_url: str, clock: Clock) -> None:
     before = lived.call("call-7")
     lived.rows("update calls set wait_seconds = 999, status = 'waiting', ended_at = null where id = 'call-7'")
     differing = found(database_url)
     assert {difference.call_id for difference in differing} == {"call-7"}
     assert Difference("call-7", "wait_seconds", 999, 4) in differing
-    assert repair(lived.sweeper.journal, "call-7", clock.now())
+    assert repair(lived.sweeper.transactions, "call-7", clock.now())
     assert found(database_url) == []
     after = lived.call("call-7")
     assert after.pop("version") == before.pop("version") + 1, "whoever holds the wrong picture takes the right one"
     assert after == before
-    assert not repair(lived.sweeper.journal, "call-7", clock.now())
+    assert not repair(lived.sweeper.transactions, "call-7", clock.now())
 
 
-def test_a_call_that_outlived_its_log_is_left_as_it_is(floor: Floor, database_url: str, clock: Clock) -> None:
+def test_a_call_that_outlived_its_log_is_left_as_it_is(floor: Harness, database_url: str, clock: Clock) -> None:
     """Its beginning's month of the log was forgotten, and with it perhaps not all of its events."""
     floor.one("call_initiated", type="voice", queueId="medical_spanish")
     clock.go_to(40)
@@ -76,17 +76,17 @@ def test_a_call_that_outlived_its_log_is_left_as_it_is(floor: Floor, database_ur
     for forgotten in ("call_initiated", "%"):
         floor.rows("delete from events where name like %s", forgotten)
         assert found(database_url) == []
-        assert not repair(floor.sweeper.journal, "call-1", clock.now())
+        assert not repair(floor.sweeper.transactions, "call-1", clock.now())
     assert floor.call() == before
 
 
-def test_the_command_tells_repairs_and_says_so_by_its_exit_code(lived: Floor, database_url: str) -> None:
+def test_the_command_tells_repairs_and_says_so_by_its_exit_code(lived: Harness, database_url: str) -> None:
     def run(*options: str) -> tuple[int, str]:
         command = [SWITCHBOARD, "rebuild", "--database-url", database_url, *options]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         return done.returncode, done.stdout.strip()
 
-    while shelve(lived.sweeper.journal, lived.clock.now() + 2 * SHELVE_AFTER):
+    while shelve(lived.sweeper.transactions, lived.clock.now() + 2 * SHELVE_AFTER):
         pass
     assert run()[0] == 0
     lived.rows("update calls set wait_seconds = 999 where id = 'call-7'")

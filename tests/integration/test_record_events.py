@@ -6,8 +6,8 @@ import pytest
 
 from shared.contracts.base import rfc3339
 from shared.contracts.problems import Problem
-from shared.usecases.sweep_timers import sweep_timers
-from tests.integration.conftest import Floor, answer_of
+from shared.usecases.sweep.fire_due_timers import sweep_timers
+from tests.integration.conftest import Harness, answer_of
 
 SEED: list[dict[str, Any]] = [
     {"event": "call_initiated", "callId": "call-1", "type": "voice", "queueId": "medical_spanish"},
@@ -23,7 +23,7 @@ def problem_of(result: Any) -> Problem:
     return result.body
 
 
-def test_the_five_seed_events_are_recorded_as_they_are(floor: Floor) -> None:
+def test_the_five_seed_events_are_recorded_as_they_are(floor: Harness) -> None:
     statuses = []
     for second, event in enumerate(SEED):
         floor.clock.go_to(second)
@@ -53,7 +53,7 @@ def test_the_five_seed_events_are_recorded_as_they_are(floor: Floor) -> None:
     assert len(floor.rows("select * from outbox")) == 5
 
 
-def life_at_two_instants(floor: Floor, call_id: str) -> list[dict[str, Any]]:
+def life_at_two_instants(floor: Harness, call_id: str) -> list[dict[str, Any]]:
     """Eight events that a phone system with whole seconds and no sequence may send, in the order of their arrival."""
     told: list[tuple[float, str, dict[str, Any]]] = [
         (0, "call_initiated", {"type": "voice", "queueId": "medical_spanish"}),
@@ -77,7 +77,7 @@ def life_at_two_instants(floor: Floor, call_id: str) -> list[dict[str, Any]]:
     ]
 
 
-def test_a_batch_has_the_results_of_its_events_sent_alone(floor: Floor) -> None:
+def test_a_batch_has_the_results_of_its_events_sent_alone(floor: Harness) -> None:
     floor.clock.go_to(60)
     alone = [floor.send(event)[0] for event in life_at_two_instants(floor, "alone")]
     batch = floor.send(*life_at_two_instants(floor, "batch"))
@@ -88,14 +88,14 @@ def test_a_batch_has_the_results_of_its_events_sent_alone(floor: Floor) -> None:
     assert floor.history("alone") == floor.history("batch")
 
 
-def test_a_batch_is_answered_with_the_calls_as_it_left_them_and_so_is_its_replay(floor: Floor) -> None:
+def test_a_batch_is_answered_with_the_calls_as_it_left_them_and_so_is_its_replay(floor: Harness) -> None:
     batch = [event | {"eventId": str(number)} for number, event in enumerate(SEED)]
     first, again = floor.send(*batch), floor.send(*batch)
     assert [result.status for result in (*first, *again)] == [201] * 5 + [200] * 5
     assert all(answer_of(result)["call"] == floor.call() for result in (*first, *again))
 
 
-def test_the_agent_follows_the_call(floor: Floor) -> None:
+def test_the_agent_follows_the_call(floor: Harness) -> None:
     seen = []
     for second, event in enumerate(SEED):
         floor.clock.go_to(second)
@@ -113,7 +113,7 @@ def test_the_agent_follows_the_call(floor: Floor) -> None:
     assert floor.agent("interpreter-01") == ("available", None)
 
 
-def test_an_offer_that_nobody_answers_goes_to_the_next_agent_and_the_wait_is_flagged(floor: Floor) -> None:
+def test_an_offer_that_nobody_answers_goes_to_the_next_agent_and_the_wait_is_flagged(floor: Harness) -> None:
     floor.send(*SEED[:2])
     floor.clock.go_to(14.9)
     assert floor.sweep() == 0
@@ -142,7 +142,7 @@ def test_an_offer_that_nobody_answers_goes_to_the_next_agent_and_the_wait_is_fla
     ]
 
 
-def test_an_answer_that_comes_late_makes_the_reroute_void_and_gives_the_agents_back(floor: Floor) -> None:
+def test_an_answer_that_comes_late_makes_the_reroute_void_and_gives_the_agents_back(floor: Harness) -> None:
     floor.send(*SEED[:2])
     floor.clock.go_to(15.1)
     floor.sweep()
@@ -165,7 +165,7 @@ def test_an_answer_that_comes_late_makes_the_reroute_void_and_gives_the_agents_b
     ]
 
 
-def test_a_hold_that_lasts_too_long_is_flagged_live(floor: Floor) -> None:
+def test_a_hold_that_lasts_too_long_is_flagged_live(floor: Harness) -> None:
     floor.send(*SEED[:3])
     floor.clock.go_to(10)
     floor.one("call_hold", holdDuration=0)
@@ -179,7 +179,7 @@ def test_a_hold_that_lasts_too_long_is_flagged_live(floor: Floor) -> None:
     assert floor.call()["holdSeconds"] == 70
 
 
-def test_an_early_event_is_parked_and_applied_when_its_predecessor_comes(floor: Floor) -> None:
+def test_an_early_event_is_parked_and_applied_when_its_predecessor_comes(floor: Harness) -> None:
     answered = {**SEED[2], "occurredAt": "2026-01-31T12:00:08Z"}
     routed = {**SEED[1], "occurredAt": "2026-01-31T12:00:02Z"}
     initiated = {**SEED[0], "occurredAt": "2026-01-31T12:00:00Z"}
@@ -196,7 +196,7 @@ def test_an_early_event_is_parked_and_applied_when_its_predecessor_comes(floor: 
     assert floor.rows("select kind from timers") == []
 
 
-def test_a_parked_event_is_given_up_when_its_grace_ends(floor: Floor) -> None:
+def test_a_parked_event_is_given_up_when_its_grace_ends(floor: Harness) -> None:
     floor.one("call_answered", waitTime=3)
     floor.clock.go_to(61)
     assert floor.sweep() == 1
@@ -206,7 +206,7 @@ def test_a_parked_event_is_given_up_when_its_grace_ends(floor: Floor) -> None:
     assert floor.rows("select * from timers") == []
 
 
-def test_a_call_that_only_waits_for_its_beginning_is_not_shown(floor: Floor) -> None:
+def test_a_call_that_only_waits_for_its_beginning_is_not_shown(floor: Harness) -> None:
     floor.one("call_answered", waitTime=3)
     assert floor.reads.call("call-1") is None
 
@@ -219,7 +219,7 @@ def test_a_call_that_only_waits_for_its_beginning_is_not_shown(floor: Floor) -> 
     ],
 )
 def test_what_cannot_be_is_refused_by_name(
-    floor: Floor, first: dict[str, Any], second: dict[str, Any], status: int, field: str
+    floor: Harness, first: dict[str, Any], second: dict[str, Any], status: int, field: str
 ) -> None:
     floor.send(first)
     floor.clock.go_to(1)
@@ -229,7 +229,7 @@ def test_what_cannot_be_is_refused_by_name(
     assert len(floor.rows("select * from events")) == 1
 
 
-def test_nothing_follows_the_end(floor: Floor) -> None:
+def test_nothing_follows_the_end(floor: Harness) -> None:
     floor.send(*SEED)
     floor.clock.go_to(200)
     refused = problem_of(floor.one("call_hold", holdDuration=0))
@@ -238,7 +238,7 @@ def test_nothing_follows_the_end(floor: Floor) -> None:
     assert "call_hold" in refused.detail
 
 
-def test_a_replay_changes_nothing(floor: Floor) -> None:
+def test_a_replay_changes_nothing(floor: Harness) -> None:
     named = SEED[0] | {"eventId": "sender-1"}
     (first,) = floor.send(named)
     (again,) = floor.send(named)
@@ -251,7 +251,7 @@ def test_a_replay_changes_nothing(floor: Floor) -> None:
     assert problem_of(other).status == 422
 
 
-def test_without_an_id_only_a_copy_of_the_latest_event_is_a_replay(floor: Floor) -> None:
+def test_without_an_id_only_a_copy_of_the_latest_event_is_a_replay(floor: Harness) -> None:
     floor.send(*SEED[:3])
     hold = {"event": "call_hold", "callId": "call-1", "holdDuration": 10}
     floor.clock.go_to(10)
@@ -263,7 +263,7 @@ def test_without_an_id_only_a_copy_of_the_latest_event_is_a_replay(floor: Floor)
     assert floor.call()["holdSeconds"] == 30
 
 
-def test_history_moves_nobody_and_arms_nothing(floor: Floor) -> None:
+def test_history_moves_nobody_and_arms_nothing(floor: Harness) -> None:
     dated = [event | {"occurredAt": f"1999-08-01T07:00:{second:02}Z"} for second, event in enumerate(SEED)]
     results = floor.send(*dated, history=True)
     assert [result.status for result in results] == [201] * 5
@@ -272,13 +272,13 @@ def test_history_moves_nobody_and_arms_nothing(floor: Floor) -> None:
     assert floor.call()["status"] == "ended"
 
 
-def test_one_bad_event_in_a_batch_spoils_no_other(floor: Floor) -> None:
+def test_one_bad_event_in_a_batch_spoils_no_other(floor: Harness) -> None:
     results = floor.send(SEED[0], {"event": "call_answered", "callId": "call-1", "waitTime": -1}, SEED[1])
     assert [result.status for result in results] == [201, 400, 201]
     assert problem_of(results[1]).errors[0].field == "waitTime"
 
 
-def test_a_call_that_found_nobody_is_offered_to_the_next_agent_who_comes_free(floor: Floor) -> None:
+def test_a_call_that_found_nobody_is_offered_to_the_next_agent_who_comes_free(floor: Harness) -> None:
     floor.rows("update agents set status = 'offline', status_since = '2026-01-01' where id <> 'interpreter-01'")
     floor.send(*SEED[:2])
     floor.clock.go_to(15.1)
@@ -293,13 +293,13 @@ def test_a_call_that_found_nobody_is_offered_to_the_next_agent_who_comes_free(fl
     assert floor.agent("interpreter-02") == ("offered", "call-1")
 
 
-def test_the_beginning_is_listed_first_whatever_another_clock_says(floor: Floor) -> None:
+def test_the_beginning_is_listed_first_whatever_another_clock_says(floor: Harness) -> None:
     floor.one("call_initiated", type="voice", queueId="medical_spanish", occurredAt="2026-01-31T12:00:00.500Z")
     floor.one("call_routed", agentId="interpreter-01", routingTime=1, occurredAt="2026-01-31T11:59:59Z")
     assert [name for name, _ in floor.history()] == ["call_initiated", "call_routed"]
 
 
-def test_a_flood_of_one_kind_of_timer_does_not_starve_another(floor: Floor) -> None:
+def test_a_flood_of_one_kind_of_timer_does_not_starve_another(floor: Harness) -> None:
     floor.send(*(SEED[0] | {"callId": f"flood-{n}"} for n in range(20)))
     floor.send(*SEED[:3], {"event": "call_hold", "callId": "call-1", "holdDuration": 0})
     floor.clock.go_to(100)
@@ -309,7 +309,7 @@ def test_a_flood_of_one_kind_of_timer_does_not_starve_another(floor: Floor) -> N
 
 
 @pytest.mark.parametrize("together", [True, False], ids=["in one batch", "one by one"])
-def test_what_a_late_event_makes_impossible_is_given_up_where_all_can_see_it(floor: Floor, together: bool) -> None:
+def test_what_a_late_event_makes_impossible_is_given_up_where_all_can_see_it(floor: Harness, together: bool) -> None:
     times = [(0, SEED[0]), (1, SEED[1]), (2, SEED[2]), (8, SEED[3]), (5, SEED[4])]  # held after its end
     events = [event | {"occurredAt": rfc3339(floor.clock.at(second))} for second, event in times]
     floor.clock.go_to(10)

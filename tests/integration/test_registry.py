@@ -7,13 +7,13 @@ import psycopg
 import pytest
 
 from shared.adapters import clock
-from shared.usecases.connect import connect
-from shared.usecases.permissions import Bearer
+from shared.usecases.access import Principal
+from shared.usecases.feed.connect import connect
 from tests.integration.stage import Stage, answered, open_transaction, routed, staged
 
-EVERYTHING = Bearer("admin", frozenset({"*"}), 0)
-SPANISH = Bearer("supervisor", frozenset({"spanish"}), 0)
-ENGLISH = Bearer("supervisor", frozenset({"english"}), 0)
+EVERYTHING = Principal("admin", frozenset({"*"}), 0)
+SPANISH = Principal("supervisor", frozenset({"spanish"}), 0)
+ENGLISH = Principal("supervisor", frozenset({"english"}), 0)
 
 
 @pytest.fixture
@@ -28,8 +28,8 @@ def play(database_url):
     return run
 
 
-def missed(stage: Stage, since: int, *topics: str, bearer: Bearer = EVERYTHING, limit: int = 1000):
-    found = stage.registry.missed(topics, bearer, since, limit)
+def missed(stage: Stage, since: int, *topics: str, principal: Principal = EVERYTHING, limit: int = 1000):
+    found = stage.registry.missed(topics, principal, since, limit)
     return None if found is None else [event.id for event in found.events]
 
 
@@ -37,7 +37,9 @@ def test_a_connection_lasts_as_long_as_its_token_and_two_hours_at_most(play):
     async def body(stage: Stage):
         now = clock.now()
         for name, minutes in (("short", 10), ("long", 600)):
-            connect(stage.registry, name, Bearer("admin", frozenset({"*"}), int(now.timestamp()) + 60 * minutes), now)
+            connect(
+                stage.registry, name, Principal("admin", frozenset({"*"}), int(now.timestamp()) + 60 * minutes), now
+            )
         short, long = stage.registry.find("short"), stage.registry.find("long")
         assert short and short.expires_at - now <= timedelta(minutes=10)
         assert long and long.expires_at - now == timedelta(hours=2)
@@ -130,7 +132,7 @@ def test_who_follows_an_agent_hears_of_the_event_by_which_a_call_left_the_agent(
         (left,) = await stage.send(gone | {"callId": "s1"})
         assert missed(stage, since, "agent:ana") == [left]
         assert missed(stage, since, "agent:zoe") == []
-        assert missed(stage, since, "agent:ana", bearer=ENGLISH) == []
+        assert missed(stage, since, "agent:ana", principal=ENGLISH) == []
         if gone["event"] != "call_ended":
             await stage.send({"event": "call_ended", "callId": "s1", "endReason": "abandoned", "duration": 0})
             assert missed(stage, since, "agent:ana") == [left], "what came after is no business of ana's"
@@ -145,9 +147,9 @@ def test_what_was_missed_is_what_was_asked_for_and_is_permitted(play):
         rang, spoke = await stage.send(routed("s1"), answered("s1", 31))
         assert missed(stage, since, "queue:spanish") == [s1, rang, spoke]
         assert missed(stage, since, "queue:spanish", "queue:english") == [s1, e1, rang, spoke]
-        assert missed(stage, since, "queue:spanish", "queue:english", bearer=SPANISH) == [s1, rang, spoke]
+        assert missed(stage, since, "queue:spanish", "queue:english", principal=SPANISH) == [s1, rang, spoke]
         assert missed(stage, since, "call:e1") == [e1]
-        assert missed(stage, since, "call:e1", bearer=SPANISH) == []
+        assert missed(stage, since, "call:e1", principal=SPANISH) == []
         assert missed(stage, since, "agent:ana") == [s1, rang, spoke]  # the call is ana's, with its history
         assert missed(stage, since, "alerts:spanish") == [s1, rang, spoke]
         assert missed(stage, since, "alerts:english", "ops") == []

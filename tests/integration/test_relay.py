@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from shared.adapters import clock
-from shared.adapters.postgres.upkeep import PostgresUpkeep
-from shared.adapters.redis_announcer import RedisAnnouncer
+from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
+from shared.adapters.redis.publisher import RedisPublisher
 from shared.contracts.setup import AgentSetup
-from shared.usecases.agents import set_up_agent
+from shared.usecases.recording.change_agent_status import set_up_agent
 from tests.integration.stage import Stage, answered, initiated, routed
 
 pytestmark = pytest.mark.anyio
@@ -174,7 +174,7 @@ async def test_who_works_for_two_queues_is_on_a_call_that_only_one_of_them_may_s
 async def test_an_agents_call_is_named_though_another_transaction_tells_of_it_at_the_same_time(stage: Stage):
     def put(name: str) -> None:
         setup = AgentSetup(name=name, languages=["es"], queues=["spanish"])
-        set_up_agent(stage.desk.agents, stage.desk.announcer, "ana", setup, clock.now())
+        set_up_agent(stage.services.agents, stage.services.announcer, "ana", setup, clock.now())
 
     stage.listen("spanish", "queue:spanish", queues=["spanish"])
     put("Ana")
@@ -191,7 +191,7 @@ async def test_an_agents_call_is_named_though_another_transaction_tells_of_it_at
 async def test_who_follows_a_queue_reads_anew_when_an_agent_is_taken_out_of_it(stage: Stage, live: bool):
     def put(*queues: str) -> None:
         setup = AgentSetup(name="Ana", languages=["es"], queues=list(queues))
-        set_up_agent(stage.desk.agents, stage.desk.announcer, "ana", setup, clock.now())
+        set_up_agent(stage.services.agents, stage.services.announcer, "ana", setup, clock.now())
 
     frames = stage.gateway.frames
 
@@ -237,8 +237,8 @@ async def test_a_queue_is_told_of_a_call_that_left_by_an_event_which_was_parked_
     async with stage.relay() as running:
         await running.ready()
         connection.execute("update outbox set failed_at = null")
-        upkeep = PostgresUpkeep(
-            stage.database, RedisAnnouncer(stage.redis_url, 1, stage.woken.append), "", lambda: None
+        upkeep = PostgresHousekeeping(
+            stage.database, RedisPublisher(stage.redis_url, 1, stage.woken.append), "", lambda: None
         )
         await asyncio.to_thread(upkeep.republish, clock.now() + timedelta(minutes=1))
         await stage.gateway.until(lambda: any(frame["type"] == "reset" for frame in stage.gateway.frames["c"]))

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 import redis
 
-from shared.usecases.floor import ChannelDownError
+from shared.usecases.feed.ports import ChannelDownError
 from tests.integration.stage import PATIENCE_SECONDS, Stage
 
 pytestmark = pytest.mark.anyio

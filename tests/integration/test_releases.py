@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.agents import ENGAGED, AgentStatus, Effect
-from shared.usecases.journal import Telling
-from tests.integration.conftest import Floor
+from shared.domain.agent import ENGAGED, AgentStatus, Effect
+from shared.usecases.recording.ports import Telling
+from tests.integration.conftest import Harness
 from tests.integration.test_rollups import figures
 from tests.support.examples import examples
 
@@ -60,7 +60,7 @@ releases = st.lists(
 @examples(quick=30, deep=200)
 @given(agent=agents, effects=releases)
 def test_a_batch_lets_go_of_agents_as_if_each_call_had_come_alone(
-    floor: Floor, agent: dict[str, Any], effects: list[Effect]
+    floor: Harness, agent: dict[str, Any], effects: list[Effect]
 ) -> None:
     run = next(_numbers)
     begin(floor, run)
@@ -77,7 +77,7 @@ def test_a_batch_lets_go_of_agents_as_if_each_call_had_come_alone(
 @pytest.mark.parametrize("told", range(2, 9))
 @pytest.mark.parametrize("more", [{}, {"occurredAt": "2026-01-31T11:59:59Z"}])
 def test_strangers_whom_a_batch_lets_go_are_on_record_as_if_each_event_had_come_alone(
-    floor: Floor, told: int, more: dict[str, str]
+    floor: Harness, told: int, more: dict[str, str]
 ) -> None:
     """And their time counts, at the edges of a range as well."""
 
@@ -112,7 +112,7 @@ def test_strangers_whom_a_batch_lets_go_are_on_record_as_if_each_event_had_come_
     assert counted == [f"{who}-{way}-9" for who, *_ in on_record("one") for way in ("all", "one")]
 
 
-def begin(floor: Floor, run: int) -> None:
+def begin(floor: Harness, run: int) -> None:
     """Calls whose queue forgives two misses; an agent has calls that nobody else has."""
     floor.rows("update queues set misses_before_away = 3 where id = 'medical_spanish'")
     beginning = {"event": "call_initiated", "type": "voice", "queueId": "medical_spanish"}
@@ -120,7 +120,7 @@ def begin(floor: Floor, run: int) -> None:
     floor.send(*[beginning | {"callId": name} for name in names])
 
 
-def introduce(floor: Floor, agent: dict[str, Any], agent_id: str) -> None:
+def introduce(floor: Harness, agent: dict[str, Any], agent_id: str) -> None:
     also = {"also_since": BEGIN} if agent["also_call_id"] else {"also_status": None}
     own = {name: f"{agent[name]}-{agent_id}" for name in ("call_id", "also_call_id") if agent[name]}
     told = {"id": agent_id, "name": agent_id} | agent | also | own
@@ -133,11 +133,11 @@ def of_run(effect: Effect, suffix: str) -> Effect:
     return replace(effect, agent_id=agent_id, call_id=f"{effect.call_id}-{agent_id}")
 
 
-def release(floor: Floor, effects: Sequence[Effect]) -> None:
-    with floor.desk.journal.transaction() as ledger:
-        ledger.settle(effects)
-        ledger.commit(Telling(), floor.clock.now(), lambda: None)
+def release(floor: Harness, effects: Sequence[Effect]) -> None:
+    with floor.services.transactions.begin() as unit_of_work:
+        unit_of_work.settle(effects)
+        unit_of_work.commit(Telling(), floor.clock.now(), lambda: None)
 
 
-def found(floor: Floor, suffix: str) -> list[str]:
+def found(floor: Harness, suffix: str) -> list[str]:
     return [str(row).replace(suffix, "") for row in floor.rows(FOUND, f"_-{suffix}")]

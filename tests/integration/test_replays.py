@@ -3,14 +3,14 @@
 from datetime import timedelta
 from typing import Any
 
-from shared.adapters.postgres import statements
-from tests.integration.conftest import Floor
+from shared.adapters.postgres.recording import statements
+from tests.integration.conftest import Harness
 
 VOICE = {"type": "voice", "queueId": "medical_spanish"}
 MONTH_SECONDS = timedelta(days=31).total_seconds()
 
 
-def test_a_copy_is_known_after_months_and_another_call_s_id_for_a_month(floor: Floor) -> None:
+def test_a_copy_is_known_after_months_and_another_call_s_id_for_a_month(floor: Harness) -> None:
     assert floor.one("call_initiated", eventId="first", **VOICE).status == 201
     assert floor.one("call_ended", eventId="second", endReason="abandoned", duration=0).status == 201
     floor.clock.sleep(MONTH_SECONDS - 60)
@@ -24,7 +24,7 @@ def test_a_copy_is_known_after_months_and_another_call_s_id_for_a_month(floor: F
     assert floor.one("call_initiated", "call-2", eventId="first", **VOICE).status == 201
 
 
-def test_a_log_of_many_months_costs_no_more_than_one_of_few(floor: Floor) -> None:
+def test_a_log_of_many_months_costs_no_more_than_one_of_few(floor: Harness) -> None:
     for months in range(30):
         floor.rows("select make_month('events', %s)", floor.clock.now() - timedelta(days=30 * months))
     floor.one("call_initiated", **VOICE)
@@ -44,7 +44,7 @@ def looked_at(node: dict[str, Any]) -> list[str]:
     return mine + [name for inner in node.get("Plans", ()) for name in looked_at(inner)]
 
 
-def test_a_copy_is_known_though_its_call_was_forgotten(floor: Floor) -> None:
+def test_a_copy_is_known_though_its_call_was_forgotten(floor: Harness) -> None:
     """As long as the log has the original: the call's month went before the log's, or it would be counted twice."""
     floor.rows("select make_month('events', %s)", floor.clock.at(0))
     told = {"eventId": "first", "occurredAt": floor.clock.at(0).isoformat(), **VOICE}

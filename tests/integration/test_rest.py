@@ -11,7 +11,7 @@ import pytest
 
 from infra.local.redis import Redis
 from shared import settings, wiring
-from shared.adapters import tokens
+from shared.adapters.auth import tokens
 
 KEY = "a key for tests, long enough for HS256"
 INITIATED = {"event": "call_initiated", "callId": "call-1", "type": "voice", "queueId": "medical_spanish"}

@@ -10,22 +10,22 @@ from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction
 
 from infra.database import migrate
 from infra.database.roles import PACKAGES, make_roles, next_users, urls_of
-from shared.adapters.postgres.agents import PostgresAgents
-from shared.adapters.postgres.changes import PostgresChanges
 from shared.adapters.postgres.connection import Database
-from shared.adapters.postgres.dead_letters import PostgresDeadLetters
-from shared.adapters.postgres.floor import PostgresFloor
-from shared.adapters.postgres.leases import PostgresLeases
-from shared.adapters.postgres.reads import PostgresReads
-from shared.adapters.postgres.registry import PostgresRegistry
-from shared.adapters.postgres.upkeep import PostgresUpkeep
-from shared.adapters.postgres.vitals import read_vitals
+from shared.adapters.postgres.feed.leases import PostgresLeases
+from shared.adapters.postgres.feed.relay_store import PostgresRelayStore
+from shared.adapters.postgres.feed.subscriptions import PostgresRegistry
+from shared.adapters.postgres.reading.changes import PostgresChanges
+from shared.adapters.postgres.reading.reads import PostgresReads
+from shared.adapters.postgres.recording.agents import PostgresAgents
+from shared.adapters.postgres.recording.dead_letters import PostgresDeadLetters
+from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
+from shared.adapters.postgres.sweep.vitals import read_vitals
 from shared.contracts.setup import AgentSetup, QueueSetup, parse_setup
-from shared.usecases.agents import set_up_agent
-from shared.usecases.permissions import Bearer
-from shared.usecases.registry import Listener
-from shared.usecases.shelve import SHELVE_AFTER, shelve
-from tests.integration.conftest import Floor
+from shared.usecases.access import Principal
+from shared.usecases.feed.subscriptions import Listener
+from shared.usecases.recording.change_agent_status import set_up_agent
+from shared.usecases.sweep.archive_calls import SHELVE_AFTER, shelve
+from tests.integration.conftest import Harness
 
 
 @pytest.fixture
@@ -44,11 +44,11 @@ def databases(urls) -> Iterator[dict[str, Database]]:
 
 
 @pytest.fixture
-def floors(urls, clock) -> Iterator[Callable[[str], Floor]]:
-    made: list[Floor] = []
+def floors(urls, clock) -> Iterator[Callable[[str], Harness]]:
+    made: list[Harness] = []
 
-    def floor(package: str) -> Floor:
-        made.append(Floor(urls[package], clock))
+    def floor(package: str) -> Harness:
+        made.append(Harness(urls[package], clock))
         return made[-1]
 
     yield floor
@@ -116,9 +116,9 @@ def test_events_come_in_and_promises_are_kept(floors, clock):
     assert ingest.one("call_ended", endReason="abandoned", duration=40).status == 201
     clock.go_to(SHELVE_AFTER.total_seconds() + 300)
     timers.sweep()
-    assert shelve(timers.desk.journal, clock.now()) == 1
+    assert shelve(timers.services.transactions, clock.now()) == 1
     assert ingest.one("call_hold", holdDuration=5, occurredAt="2026-01-31T12:00:41Z").status in (202, 409)
-    upkeep = PostgresUpkeep(timers.database, timers.told, "this-one", lambda: None, keep_months=1)
+    upkeep = PostgresHousekeeping(timers.database, timers.told, "this-one", lambda: None, keep_months=1)
     upkeep.beat(clock.now())
     upkeep.tidy(clock.now())
     assert upkeep.republish(clock.now()) > 0
@@ -128,11 +128,11 @@ def test_events_come_in_and_promises_are_kept(floors, clock):
         assert PostgresDeadLetters(database).count(clock.now()) == 0
 
 
-def put_queue(floor: Floor) -> None:
+def put_queue(floor: Harness) -> None:
     setup = parse_setup(QueueSetup, {"name": "Billing", "routing": "switchboard"})
     assert PostgresAgents(floor.database).put_queue("billing", setup).id == "billing"
     agent = parse_setup(AgentSetup, {"name": "Ann", "queues": ["billing"]})
-    set_up_agent(PostgresAgents(floor.database), floor.desk.announcer, "ann", agent, floor.clock.now())
+    set_up_agent(PostgresAgents(floor.database), floor.services.announcer, "ann", agent, floor.clock.now())
 
 
 def test_readers_read(databases, floors):
@@ -148,8 +148,8 @@ def test_readers_read(databases, floors):
 def test_who_listens_is_told(urls, databases, floors):
     floors("ingest").one("call_initiated", queueId="medical_spanish", type="voice")
     registry = PostgresRegistry(databases["broadcast"])
-    bearer = Bearer("admin", frozenset({"*"}), 2_000_000_000)
-    registry.add(Listener("c", bearer, datetime.now(UTC), datetime.now(UTC) + timedelta(hours=1)))
+    principal = Principal("admin", frozenset({"*"}), 2_000_000_000)
+    registry.add(Listener("c", principal, datetime.now(UTC), datetime.now(UTC) + timedelta(hours=1)))
     registry.subscribe("c", ["queue:medical_spanish"])
     assert registry.find("c") and registry.position()
     assert PostgresLeases(databases["broadcast"]).vacant([0]) == [0]
@@ -159,7 +159,7 @@ def test_who_listens_is_told(urls, databases, floors):
 
 
 async def relay(url: str) -> None:
-    floor = PostgresFloor(url)
+    floor = PostgresRelayStore(url)
     assert await floor.acquire(10, None) and await floor.renew(10)
     assert (await floor.audience(["queue:medical_spanish"])).groups
     (news,) = await floor.pending((0, 0), 10)

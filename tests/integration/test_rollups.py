@@ -8,33 +8,33 @@ import orjson
 import pytest
 
 from infra.database import rollups
-from shared.adapters.postgres.metrics import PostgresFigures
-from shared.adapters.postgres.upkeep import PostgresUpkeep
-from shared.usecases.metrics import show_metrics
-from shared.usecases.permissions import Bearer
-from shared.usecases.shelve import SHELVE_AFTER, shelve
-from tests.integration.conftest import Floor
+from shared.adapters.postgres.figures.read_figures import PostgresFigures
+from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
+from shared.usecases.access import Principal
+from shared.usecases.reading.figures import show_metrics
+from shared.usecases.sweep.archive_calls import SHELVE_AFTER, shelve
+from tests.integration.conftest import Harness
 from tests.integration.test_reads import missed, story
 
-ADMIN = Bearer("admin", frozenset("*"), 0)
+ADMIN = Principal("admin", frozenset("*"), 0)
 
 
-def figures(floor: Floor, *, rolled: bool, **asked: str) -> list[dict[str, Any]]:
+def figures(floor: Harness, *, rolled: bool, **asked: str) -> list[dict[str, Any]]:
     found = show_metrics(PostgresFigures(floor.database, rolled=rolled), ADMIN, asked, floor.clock.now())
     return orjson.loads(orjson.dumps(found["data"]))
 
 
-def shelve_all(floor: Floor) -> None:
-    while shelve(floor.sweeper.journal, floor.clock.now() + 2 * SHELVE_AFTER):
+def shelve_all(floor: Harness) -> None:
+    while shelve(floor.sweeper.transactions, floor.clock.now() + 2 * SHELVE_AFTER):
         pass
 
 
-def differing(floor: Floor) -> int:
+def differing(floor: Harness) -> int:
     return sum(found for _, found in rollups.compare(floor.database.connection()))
 
 
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.deep), pytest.param(2, marks=pytest.mark.deep)])
-def test_rollups_and_calls_alike_give_the_same_figures(floor: Floor, seed: int) -> None:
+def test_rollups_and_calls_alike_give_the_same_figures(floor: Harness, seed: int) -> None:
     """Calls over two days, some with a late event that takes them off the shelf again."""
     chance = random.Random(seed)
     for number in range(60):
@@ -67,7 +67,7 @@ def _lived(number: int) -> list[dict[str, Any]]:
     return missed(f"call-{number:03}", *who, taken_by="agent-1" if number % 4 else None)
 
 
-def _alike(floor: Floor) -> None:
+def _alike(floor: Harness) -> None:
     span = {"from": floor.clock.at(-171_123).isoformat(), "to": floor.clock.at(-11).isoformat()}
     for bucket in ("", "5m", "1h", "1d"):
         for group in ("", "queue", "agent", "queue,language,type", "agent,queue"):
@@ -83,7 +83,7 @@ def _alike(floor: Floor) -> None:
 
 
 @pytest.mark.parametrize("bucket", ["1h", "1d"])
-def test_days_that_begin_half_an_hour_later_for_some_months_are_told_apart(floor: Floor, bucket: str) -> None:
+def test_days_that_begin_half_an_hour_later_for_some_months_are_told_apart(floor: Harness, bucket: str) -> None:
     """On Lord Howe Island, in winter: between a beginning and an end in summer."""
     for minute in (15, 45):
         begun = {"occurredAt": f"2025-07-01T13:{minute}:00Z", "callId": f"call-{minute}"}
@@ -108,7 +108,7 @@ def test_days_that_begin_half_an_hour_later_for_some_months_are_told_apart(floor
     ],
 )
 def test_a_bucket_ends_where_the_next_begins_although_clocks_are_changed(
-    floor: Floor, zone: str, begin: str, hours: float, bucket: str
+    floor: Harness, zone: str, begin: str, hours: float, bucket: str
 ) -> None:
     """The second of three days is shorter or longer: each bucket counts what lies between its ends."""
     since = datetime.fromisoformat(begin)
@@ -136,7 +136,7 @@ def test_a_bucket_ends_where_the_next_begins_although_clocks_are_changed(
         assert [row["agentTime"]["staffed"] for row in rows] == [(end - start).total_seconds() for start, end in parts]
 
 
-def test_a_rebuild_mends_what_differs(floor: Floor) -> None:
+def test_a_rebuild_mends_what_differs(floor: Harness) -> None:
     floor.send(*(event for number in range(10) for event in story(number)))
     shelve_all(floor)
     floor.rows("update call_rollups set offered = offered + 1 where grain = '1h'")
@@ -147,7 +147,7 @@ def test_a_rebuild_mends_what_differs(floor: Floor) -> None:
     assert differing(floor) == 0
 
 
-def test_a_month_that_was_dropped_keeps_its_figures(floor: Floor) -> None:
+def test_a_month_that_was_dropped_keeps_its_figures(floor: Harness) -> None:
     floor.send(*(event for number in range(10) for event in story(number)))
     shelve_all(floor)
     before = floor.rows("select * from call_rollups order by grain, start, queue_id, language, type, agent_id")
@@ -157,7 +157,7 @@ def test_a_month_that_was_dropped_keeps_its_figures(floor: Floor) -> None:
     assert floor.rows("select * from call_rollups order by grain, start, queue_id, language, type, agent_id") == before
 
 
-def test_the_sums_of_a_month_that_was_forgotten_stay_whatever_comes_late(floor: Floor) -> None:
+def test_the_sums_of_a_month_that_was_forgotten_stay_whatever_comes_late(floor: Harness) -> None:
     def offered() -> int:
         asked = {"from": "2025-12-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"}
         return figures(floor, rolled=True, **asked)[0]["offered"]
@@ -167,7 +167,7 @@ def test_the_sums_of_a_month_that_was_forgotten_stay_whatever_comes_late(floor: 
     shelve_all(floor)
     (known,) = rollups.months(connection)
     march = datetime(2026, 3, 1, tzinfo=UTC)
-    PostgresUpkeep(floor.database, floor.told, "this-one", lambda: None, keep_months=1).tidy(march)
+    PostgresHousekeeping(floor.database, floor.told, "this-one", lambda: None, keep_months=1).tidy(march)
     assert (offered(), rollups.months(connection)) == (3, [])
 
     floor.send(*(event | {"callId": "late", "eventId": f"late-{n}"} for n, event in enumerate(story(4))), history=True)

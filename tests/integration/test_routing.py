@@ -8,50 +8,50 @@ from typing import Any
 import pytest
 
 from shared.adapters.postgres.connection import Database
-from shared.adapters.postgres.ledger import PostgresJournal
+from shared.adapters.postgres.recording.unit_of_work import PostgresTransactions
 from shared.contracts.problems import ProblemError
 from shared.contracts.setup import AgentSetup, QueueSetup, parse_setup
-from shared.usecases.agents import set_up_agent
-from shared.usecases.sweep_timers import Sweeper, offer_waiting_calls
-from tests.integration.conftest import GRACE, Floor, Told
+from shared.usecases.recording.change_agent_status import set_up_agent
+from shared.usecases.sweep.fire_due_timers import Sweeper, offer_waiting_calls
+from tests.integration.conftest import GRACE, Harness, Told
 
 QUEUE = "night"
 
 
 @pytest.fixture
-def night(floor: Floor) -> Floor:
+def night(floor: Harness) -> Harness:
     """A floor with nobody on it, and one queue that Switchboard routes."""
     floor.rows("update agents set status = 'offline', queues = '{}'")
     set_up(floor, QUEUE, routing="switchboard")
     return floor
 
 
-def set_up(floor: Floor, queue_id: str, **settings: Any) -> None:
-    floor.desk.agents.put_queue(queue_id, parse_setup(QueueSetup, {"name": queue_id, **settings}))  # type: ignore[attr-defined]
+def set_up(floor: Harness, queue_id: str, **settings: Any) -> None:
+    floor.services.agents.put_queue(queue_id, parse_setup(QueueSetup, {"name": queue_id, **settings}))  # type: ignore[attr-defined]
 
 
-def arrive(floor: Floor, agent_id: str, *queues: str, **fields: Any) -> None:
+def arrive(floor: Harness, agent_id: str, *queues: str, **fields: Any) -> None:
     """An agent signs in: new to the house, or by telling so."""
     body = {"name": agent_id, "queues": list(queues or [QUEUE]), "status": "available", **fields}
     setup = parse_setup(AgentSetup, body)
-    set_up_agent(floor.desk.agents, floor.desk.announcer, agent_id, setup, floor.clock.now())
+    set_up_agent(floor.services.agents, floor.services.announcer, agent_id, setup, floor.clock.now())
 
 
-def ring(floor: Floor, call_id: str = "call-1", queue_id: str = QUEUE, **fields: Any) -> None:
+def ring(floor: Harness, call_id: str = "call-1", queue_id: str = QUEUE, **fields: Any) -> None:
     result = floor.one("call_initiated", call_id, type="voice", queueId=queue_id, **fields)
     assert result.status == 201, result.body
 
 
-def offered(floor: Floor, call_id: str = "call-1") -> str | None:
+def offered(floor: Harness, call_id: str = "call-1") -> str | None:
     offer = floor.call(call_id)["offer"]
     return offer and offer["agentId"]
 
 
-def end(floor: Floor, call_id: str = "call-1", reason: str = "completed") -> None:
+def end(floor: Harness, call_id: str = "call-1", reason: str = "completed") -> None:
     assert floor.one("call_ended", call_id, endReason=reason, duration=60).status == 201
 
 
-def test_switchboard_makes_the_first_offer_where_the_queue_says_so(night: Floor) -> None:
+def test_switchboard_makes_the_first_offer_where_the_queue_says_so(night: Harness) -> None:
     arrive(night, "ana")
     night.clock.go_to(1)
     ring(night)
@@ -62,7 +62,7 @@ def test_switchboard_makes_the_first_offer_where_the_queue_says_so(night: Floor)
     assert [name for _, name in night.told.events()] == ["call_initiated", "call_offered"]
 
 
-def test_where_telephony_routes_nothing_changes(night: Floor) -> None:
+def test_where_telephony_routes_nothing_changes(night: Harness) -> None:
     set_up(night, "day")
     arrive(night, "ana", "day")
     ring(night, queue_id="day")
@@ -73,7 +73,7 @@ def test_where_telephony_routes_nothing_changes(night: Floor) -> None:
 @pytest.mark.parametrize(
     "how", ["an event", "a new agent", "the end of a call", "the end of wrapping up", "a transfer"]
 )
-def test_who_comes_free_gets_the_head_of_the_queue_at_once(night: Floor, how: str) -> None:
+def test_who_comes_free_gets_the_head_of_the_queue_at_once(night: Harness, how: str) -> None:
     set_up(night, QUEUE, routing="switchboard", wrapUpSeconds=20 if how == "the end of wrapping up" else 0)
     if how in ("an event", "a new agent"):
         arrive(night, "ana", status="away" if how == "an event" else "offline")
@@ -104,7 +104,7 @@ def test_who_comes_free_gets_the_head_of_the_queue_at_once(night: Floor, how: st
     assert offered(night) == ("bea" if how == "a new agent" else "ana")
 
 
-def test_a_miss_that_telephony_reports_is_followed_by_the_next_offer_at_once(night: Floor) -> None:
+def test_a_miss_that_telephony_reports_is_followed_by_the_next_offer_at_once(night: Harness) -> None:
     arrive(night, "ana")
     night.clock.go_to(1)
     arrive(night, "bea")
@@ -116,7 +116,7 @@ def test_a_miss_that_telephony_reports_is_followed_by_the_next_offer_at_once(nig
     assert night.call()["flags"] == ["rerouted"]
 
 
-def test_misses_send_an_agent_away_only_when_there_are_enough_of_them_in_a_row(night: Floor) -> None:
+def test_misses_send_an_agent_away_only_when_there_are_enough_of_them_in_a_row(night: Harness) -> None:
     set_up(night, QUEUE, routing="switchboard", missesBeforeAway=2)
     arrive(night, "ana")
 
@@ -144,11 +144,11 @@ def test_misses_send_an_agent_away_only_when_there_are_enough_of_them_in_a_row(n
     assert (offered(night, "call-2"), misses(night)) == ("ana", 0)
 
 
-def misses(floor: Floor, agent_id: str = "ana") -> int:
+def misses(floor: Harness, agent_id: str = "ana") -> int:
     return next(agent.misses for agent in floor.reads.agents() if agent.id == agent_id)
 
 
-def test_a_miss_that_is_disproved_counts_no_more(night: Floor) -> None:
+def test_a_miss_that_is_disproved_counts_no_more(night: Harness) -> None:
     arrive(night, "ana")
     ring(night)
     night.clock.go_to(15.5)
@@ -169,7 +169,7 @@ def test_a_miss_that_is_disproved_counts_no_more(night: Floor) -> None:
     ],
 )
 def test_priority_ages_with_waiting(
-    night: Floor, priorities: tuple[int | None, int | None], aging_seconds: float, head: str
+    night: Harness, priorities: tuple[int | None, int | None], aging_seconds: float, head: str
 ) -> None:
     set_up(night, QUEUE, routing="switchboard", agingSeconds=aging_seconds)
     for seconds, call_id, priority in zip((0, 30), ("first", "second"), priorities, strict=True):
@@ -180,7 +180,7 @@ def test_priority_ages_with_waiting(
     assert [call_id for call_id in ("first", "second") if offered(night, call_id)] == [head]
 
 
-def test_a_queue_may_have_a_priority_of_its_own(night: Floor) -> None:
+def test_a_queue_may_have_a_priority_of_its_own(night: Harness) -> None:
     set_up(night, "urgent", routing="switchboard", priority=5)
     ring(night, "patient")
     night.clock.go_to(10)
@@ -189,7 +189,7 @@ def test_a_queue_may_have_a_priority_of_its_own(night: Floor) -> None:
     assert (offered(night, "patient"), offered(night, "urgent")) == (None, "ana")
 
 
-def test_after_a_wait_a_call_may_go_to_another_queues_agents(night: Floor) -> None:
+def test_after_a_wait_a_call_may_go_to_another_queues_agents(night: Harness) -> None:
     set_up(night, QUEUE, routing="switchboard", overflowSeconds=20, overflowQueueId="legal_english")
     arrive(night, "bea", "legal_english")
     night.clock.go_to(1)
@@ -201,7 +201,7 @@ def test_after_a_wait_a_call_may_go_to_another_queues_agents(night: Floor) -> No
     assert night.call()["queueId"] == QUEUE
 
 
-def test_its_own_queues_agents_come_before_the_overflows(night: Floor) -> None:
+def test_its_own_queues_agents_come_before_the_overflows(night: Harness) -> None:
     set_up(night, QUEUE, routing="switchboard", overflowSeconds=0, overflowQueueId="legal_english")
     arrive(night, "bea", "legal_english")
     night.clock.go_to(1)
@@ -211,7 +211,7 @@ def test_its_own_queues_agents_come_before_the_overflows(night: Floor) -> None:
     assert (offered(night), offered(night, "call-2")) == ("ana", "bea")
 
 
-def test_language_holds_for_every_search(night: Floor) -> None:
+def test_language_holds_for_every_search(night: Harness) -> None:
     arrive(night, "ana", languages=["es"])
     night.clock.go_to(1)
     arrive(night, "bea", languages=["es", "en"])
@@ -219,14 +219,14 @@ def test_language_holds_for_every_search(night: Floor) -> None:
     assert offered(night) == "bea"
 
 
-def test_the_longest_idle_is_first(night: Floor) -> None:
+def test_the_longest_idle_is_first(night: Harness) -> None:
     for second, agent_id in enumerate(["cleo", "ana", "bea"]):
         night.clock.go_to(second)
         arrive(night, agent_id)
     assert _takers(night, 3) == ["cleo", "ana", "bea"]
 
 
-def test_the_most_skilled_is_first_then_the_longest_idle(night: Floor) -> None:
+def test_the_most_skilled_is_first_then_the_longest_idle(night: Harness) -> None:
     set_up(night, QUEUE, routing="switchboard", strategy="most_skilled")
     levels = {"ana": {}, "bea": {QUEUE: 5}, "cleo": {"other": 9}, "di": {QUEUE: 5}}
     for second, (agent_id, skills) in enumerate(levels.items()):
@@ -235,7 +235,7 @@ def test_the_most_skilled_is_first_then_the_longest_idle(night: Floor) -> None:
     assert _takers(night, 4) == ["bea", "di", "ana", "cleo"]
 
 
-def test_the_least_occupied_is_first(night: Floor) -> None:
+def test_the_least_occupied_is_first(night: Harness) -> None:
     """The share of the shift counts, not the minutes: who has just come and had one call is the busier one."""
     set_up(night, QUEUE, routing="switchboard", strategy="least_occupied")
     arrive(night, "early")
@@ -256,7 +256,7 @@ def test_the_least_occupied_is_first(night: Floor) -> None:
     assert _takers(night, 2) == ["early", "late"]
 
 
-def test_a_new_shift_begins_without_occupancy(night: Floor) -> None:
+def test_a_new_shift_begins_without_occupancy(night: Harness) -> None:
     arrive(night, "ana")
     ring(night)
     night.one("call_answered", waitTime=0)
@@ -279,7 +279,7 @@ def test_a_new_shift_begins_without_occupancy(night: Floor) -> None:
         pytest.param({"event": "call_answered", "agentId": "zoe", "waitTime": 1}, id="somebody else answers"),
     ],
 )
-def test_an_offer_that_is_no_longer_true_is_rescinded(night: Floor, fact: dict[str, Any]) -> None:
+def test_an_offer_that_is_no_longer_true_is_rescinded(night: Harness, fact: dict[str, Any]) -> None:
     arrive(night, "ana")
     ring(night)
     assert night.agent("ana") == ("offered", "call-1")
@@ -290,7 +290,7 @@ def test_an_offer_that_is_no_longer_true_is_rescinded(night: Floor, fact: dict[s
     assert offered(night, "call-2") == "ana"
 
 
-def test_whose_offer_is_taken_back_keeps_the_place_among_the_idle(night: Floor) -> None:
+def test_whose_offer_is_taken_back_keeps_the_place_among_the_idle(night: Harness) -> None:
     for second, agent_id in enumerate(("ana", "bea")):
         night.clock.go_to(second)
         arrive(night, agent_id)
@@ -308,7 +308,7 @@ def test_whose_offer_is_taken_back_keeps_the_place_among_the_idle(night: Floor) 
     assert offered(night) == "bea", "who has served stands behind who has not"
 
 
-def test_a_transfer_gives_back_who_served_and_offers_to_whom_it_names(night: Floor) -> None:
+def test_a_transfer_gives_back_who_served_and_offers_to_whom_it_names(night: Harness) -> None:
     arrive(night, "ana")
     ring(night)
     night.one("call_answered", waitTime=1)
@@ -318,7 +318,7 @@ def test_a_transfer_gives_back_who_served_and_offers_to_whom_it_names(night: Flo
 
 
 @pytest.mark.parametrize("to_us", [True, False])
-def test_the_queue_a_call_is_transferred_to_says_who_makes_the_first_offer_there(night: Floor, to_us: bool) -> None:
+def test_the_queue_a_call_is_transferred_to_says_who_makes_the_first_offer_there(night: Harness, to_us: bool) -> None:
     """Else a caller whom both leave to the other waits for ever, or two phones ring."""
     set_up(night, "day")
     first, then = ("day", QUEUE) if to_us else (QUEUE, "day")
@@ -333,7 +333,7 @@ def test_the_queue_a_call_is_transferred_to_says_who_makes_the_first_offer_there
     assert night.reads.events("call-1", None, 500)[3].metadata == {"queueId": then}
 
 
-def test_an_answer_that_arrives_late_takes_the_next_offer_back(night: Floor) -> None:
+def test_an_answer_that_arrives_late_takes_the_next_offer_back(night: Harness) -> None:
     arrive(night, "ana")
     night.clock.go_to(1)
     arrive(night, "bea")
@@ -346,7 +346,7 @@ def test_an_answer_that_arrives_late_takes_the_next_offer_back(night: Floor) -> 
     assert misses(night) == 0
 
 
-def test_a_senders_clock_that_is_ahead_leaves_no_agent_claimed_for_nothing(night: Floor) -> None:
+def test_a_senders_clock_that_is_ahead_leaves_no_agent_claimed_for_nothing(night: Harness) -> None:
     arrive(night, "ana")
     ring(night)
     night.clock.go_to(2)
@@ -370,13 +370,13 @@ def test_a_senders_clock_that_is_ahead_leaves_no_agent_claimed_for_nothing(night
         pytest.param({"agingSeconds": 0}, "agingSeconds", id="endless aging"),
     ],
 )
-def test_settings_that_cannot_be_are_refused_by_name(night: Floor, settings: dict[str, Any], field: str) -> None:
+def test_settings_that_cannot_be_are_refused_by_name(night: Harness, settings: dict[str, Any], field: str) -> None:
     with pytest.raises(ProblemError) as refused:
         set_up(night, QUEUE, **settings)
     assert (refused.value.problem.status, refused.value.problem.errors[0].field) == (400, field)
 
 
-def test_of_many_who_claim_at_once_no_two_get_the_same(night: Floor, database_url: str) -> None:
+def test_of_many_who_claim_at_once_no_two_get_the_same(night: Harness, database_url: str) -> None:
     """Eight invocations, each with a connection of its own, offer sixty calls to twenty agents at one moment."""
     agents, calls, threads = 20, 60, 8
     for number in range(calls):
@@ -391,7 +391,7 @@ def test_of_many_who_claim_at_once_no_two_get_the_same(night: Floor, database_ur
 
     def claim() -> None:
         database = Database(database_url)
-        sweeper = Sweeper(PostgresJournal(database), Told(), lambda: f"raced-{next(ids)}", GRACE)
+        sweeper = Sweeper(PostgresTransactions(database), Told(), lambda: f"raced-{next(ids)}", GRACE)
         database.connection()
         barrier.wait()
         while offer_waiting_calls(sweeper, night.clock.now(), limit=1):
@@ -418,11 +418,11 @@ def test_of_many_who_claim_at_once_no_two_get_the_same(night: Floor, database_ur
     assert len([agent for agent in first if agent]) == agents, "the head first, but for who was in the middle of asking"
 
 
-def _takers(floor: Floor, count: int) -> list[str | None]:
+def _takers(floor: Harness, count: int) -> list[str | None]:
     for number in range(count):
         ring(floor, f"taken-{number}")
     return [offered(floor, f"taken-{number}") for number in range(count)]
 
 
-def _iso(floor: Floor, seconds: float) -> str:
+def _iso(floor: Harness, seconds: float) -> str:
     return floor.clock.at(seconds).isoformat()

@@ -4,24 +4,24 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from shared.adapters.postgres.upkeep import PostgresUpkeep
-from shared.usecases import run_sweep as run_sweep_module
-from shared.usecases.journal import UnavailableError
-from shared.usecases.run_sweep import Tally, run_sweep
-from shared.usecases.sweep_timers import Sweeper
-from tests.integration.conftest import Floor
+from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
+from shared.usecases.errors import UnavailableError
+from shared.usecases.sweep import run_sweep as run_sweep_module
+from shared.usecases.sweep.fire_due_timers import Sweeper
+from shared.usecases.sweep.run_sweep import Tally, run_sweep
+from tests.integration.conftest import Harness
 
 INITIATED = {"event": "call_initiated", "callId": "call-1", "type": "voice", "queueId": "medical_spanish"}
 ROUTED = {"event": "call_routed", "callId": "call-1", "agentId": "interpreter-01", "routingTime": 1}
 
 
-def sweep_for(floor: Floor, seconds: float, woken: list[str]) -> None:
-    upkeep = PostgresUpkeep(floor.database, floor.told, "this-one", lambda: woken.append("sweep"))
+def sweep_for(floor: Harness, seconds: float, woken: list[str]) -> None:
+    upkeep = PostgresHousekeeping(floor.database, floor.told, "this-one", lambda: woken.append("sweep"))
     until = floor.clock.now() + timedelta(seconds=seconds)
     run_sweep(floor.sweeper, upkeep, until, floor.clock.now, floor.clock.sleep)
 
 
-def test_each_promise_is_looked_at_when_it_falls_due(floor: Floor) -> None:
+def test_each_promise_is_looked_at_when_it_falls_due(floor: Harness) -> None:
     floor.send(INITIATED, ROUTED)
     sweep_for(floor, 31, [])
     system = floor.rows("select name, at, received_at from events where source = 'system' order by position")
@@ -34,7 +34,7 @@ def test_each_promise_is_looked_at_when_it_falls_due(floor: Floor) -> None:
     assert max(row["received_at"] - row["at"] for row in system) < timedelta(seconds=0.01)
 
 
-def test_promises_that_fall_due_at_one_instant_are_both_kept(floor: Floor) -> None:
+def test_promises_that_fall_due_at_one_instant_are_both_kept(floor: Harness) -> None:
     """A sender whose clock knows seconds only: rung 15 s after the call began, it has 15 s of 30 left for both."""
     floor.send(INITIATED | {"occurredAt": "2026-01-31T12:00:00Z"})
     floor.clock.go_to(15)
@@ -44,7 +44,7 @@ def test_promises_that_fall_due_at_one_instant_are_both_kept(floor: Floor) -> No
     assert [name for name, _ in floor.history()][2:] == ["sla_breached", "answer_timed_out", "call_rerouted"]
 
 
-def test_what_nobody_cleared_is_told_again_with_growing_pauses(floor: Floor) -> None:
+def test_what_nobody_cleared_is_told_again_with_growing_pauses(floor: Harness) -> None:
     floor.send(INITIATED)
     floor.told.news.clear()
     sweep_for(floor, 25, [])
@@ -55,7 +55,7 @@ def test_what_nobody_cleared_is_told_again_with_growing_pauses(floor: Floor) -> 
     assert ("call-1", "call_initiated") not in floor.told.events()
 
 
-def test_a_transfer_is_told_again_to_the_queue_that_it_left(floor: Floor) -> None:
+def test_a_transfer_is_told_again_to_the_queue_that_it_left(floor: Harness) -> None:
     floor.send(INITIATED, ROUTED, {"event": "call_answered", "callId": "call-1", "waitTime": 1})
     floor.send({"event": "call_transferred", "callId": "call-1", "queueId": "legal_spanish"})
     floor.told.news.clear()
@@ -64,7 +64,7 @@ def test_a_transfer_is_told_again_to_the_queue_that_it_left(floor: Floor) -> Non
     assert told["call_transferred"] == "medical_spanish"
 
 
-def test_what_can_never_be_told_is_given_up_and_stays_visible(floor: Floor) -> None:
+def test_what_can_never_be_told_is_given_up_and_stays_visible(floor: Harness) -> None:
     floor.send(INITIATED)
     floor.rows("update outbox set attempts = 59")
     sweep_for(floor, 5, [])
@@ -72,7 +72,7 @@ def test_what_can_never_be_told_is_given_up_and_stays_visible(floor: Floor) -> N
     assert row == {"attempts": 60, "failed": True}
 
 
-def test_the_last_sweep_alive_wakes_its_successor_and_only_the_last(floor: Floor) -> None:
+def test_the_last_sweep_alive_wakes_its_successor_and_only_the_last(floor: Harness) -> None:
     woken: list[str] = []
     floor.rows("insert into heartbeats (name, holder, alive_until) values ('sweep', 'another', %s)", floor.clock.at(10))
     sweep_for(floor, 2, woken)
@@ -83,7 +83,7 @@ def test_the_last_sweep_alive_wakes_its_successor_and_only_the_last(floor: Floor
     assert floor.rows("select holder from heartbeats where holder = 'this-one'") == []
 
 
-def test_an_expired_connection_is_forgotten_after_the_relay_had_its_minute(floor: Floor) -> None:
+def test_an_expired_connection_is_forgotten_after_the_relay_had_its_minute(floor: Harness) -> None:
     floor.rows(
         "insert into connections (id, role, queues, connected_at, expires_at) values ('c', 'admin', '{*}', %s, %s)",
         floor.clock.at(0),
@@ -95,7 +95,7 @@ def test_an_expired_connection_is_forgotten_after_the_relay_had_its_minute(floor
     assert floor.rows("select * from connections") == []
 
 
-def test_a_load_that_never_ends_keeps_no_sweep_beyond_its_minute(floor: Floor, monkeypatch) -> None:
+def test_a_load_that_never_ends_keeps_no_sweep_beyond_its_minute(floor: Harness, monkeypatch) -> None:
     """At every look there is one more timer: the sweep still says that it is alive, tells again, and ends in time."""
 
     def one_more(_sweeper: Sweeper, _now: datetime) -> int:
@@ -113,12 +113,12 @@ def test_a_load_that_never_ends_keeps_no_sweep_beyond_its_minute(floor: Floor, m
 
 
 def test_a_sweep_that_ends_in_an_outage_of_postgres_has_waited_it_out(
-    floor: Floor, monkeypatch: pytest.MonkeyPatch
+    floor: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: object) -> None:
         raise UnavailableError("away")
 
     monkeypatch.setattr(floor.database, "connection", away)
-    upkeep = PostgresUpkeep(floor.database, floor.told, "this-one", lambda: None)
+    upkeep = PostgresHousekeeping(floor.database, floor.told, "this-one", lambda: None)
     tally = run_sweep(floor.sweeper, upkeep, floor.clock.at(3), floor.clock.now, floor.clock.sleep)
     assert tally == Tally(outages=3)

@@ -6,11 +6,11 @@ from typing import Any
 
 import psycopg
 
-from shared.adapters.postgres import shelf
-from shared.adapters.postgres.upkeep import PostgresUpkeep
-from shared.usecases.shelve import SHELVE_AFTER, shelve
+from shared.adapters.postgres.figures import archive
+from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
+from shared.usecases.sweep.archive_calls import SHELVE_AFTER, shelve
 from tests.conftest import Clock
-from tests.integration.conftest import Floor, answer_of
+from tests.integration.conftest import Harness, answer_of
 
 LATER = SHELVE_AFTER.total_seconds() + 300
 LIFE: list[dict[str, Any]] = [
@@ -26,26 +26,26 @@ def life(call_id: str = "call-1", *, but_for: int = -1) -> list[dict[str, Any]]:
     return [event | {"callId": call_id, "eventId": f"{call_id}-{n}"} for n, event in enumerate(LIFE) if n != but_for]
 
 
-def live(floor: Floor, events: list[dict[str, Any]]) -> None:
+def live(floor: Harness, events: list[dict[str, Any]]) -> None:
     """The call's life, until its agent has wrapped up."""
     assert {result.status for result in floor.send(*events)} <= {201, 202}
     floor.clock.go_to(200)
     floor.sweep()
 
 
-def put_away(floor: Floor, limit: int = 50) -> int:
+def put_away(floor: Harness, limit: int = 50) -> int:
     floor.clock.go_to(LATER)
     shelved = 0
-    while found := shelve(floor.desk.journal, floor.clock.now(), limit):
+    while found := shelve(floor.services.transactions, floor.clock.now(), limit):
         shelved += found
     return shelved
 
 
-def places(floor: Floor) -> dict[str, str]:
+def places(floor: Harness) -> dict[str, str]:
     return {row["id"]: row["place"] for row in floor.rows("select id, tableoid::regclass::text as place from calls")}
 
 
-def record(floor: Floor) -> dict[str, Any]:
+def record(floor: Harness) -> dict[str, Any]:
     return {
         "call": floor.call(),
         "events": floor.rows("select id, name, at, state, version from events order by at, id"),
@@ -54,10 +54,10 @@ def record(floor: Floor) -> dict[str, Any]:
     }
 
 
-def test_what_is_over_and_owes_nothing_is_shelved_after_a_while(floor: Floor) -> None:
+def test_what_is_over_and_owes_nothing_is_shelved_after_a_while(floor: Harness) -> None:
     live(floor, [*life(), *life("open", but_for=4), *life("owing")])
     floor.rows("insert into timers (call_id, kind, due_at) values ('owing', 'parked', now())")
-    assert shelve(floor.desk.journal, floor.clock.now()) == 0, "too early"
+    assert shelve(floor.services.transactions, floor.clock.now()) == 0, "too early"
 
     before = record(floor)
     assert put_away(floor) == 1
@@ -65,7 +65,7 @@ def test_what_is_over_and_owes_nothing_is_shelved_after_a_while(floor: Floor) ->
     assert record(floor) == before
 
 
-def test_a_late_event_makes_the_same_of_a_shelved_call_as_of_any(floor: Floor) -> None:
+def test_a_late_event_makes_the_same_of_a_shelved_call_as_of_any(floor: Harness) -> None:
     missing = 3
     for call_id in ("call-1", "kept"):
         live(floor, life(call_id, but_for=missing))
@@ -81,7 +81,7 @@ def test_a_late_event_makes_the_same_of_a_shelved_call_as_of_any(floor: Floor) -
     assert floor.send(*life())[-1].status == 200
 
 
-def test_a_copy_of_an_event_leaves_its_call_on_the_shelf(floor: Floor) -> None:
+def test_a_copy_of_an_event_leaves_its_call_on_the_shelf(floor: Harness) -> None:
     live(floor, life())
     put_away(floor)
     (again,) = floor.send(life()[2])
@@ -90,7 +90,7 @@ def test_a_copy_of_an_event_leaves_its_call_on_the_shelf(floor: Floor) -> None:
     assert places(floor) == {"call-1": "calls_2026_01"}
 
 
-def test_events_that_come_while_calls_are_shelved_are_not_lost(floor: Floor, database_url: str) -> None:
+def test_events_that_come_while_calls_are_shelved_are_not_lost(floor: Harness, database_url: str) -> None:
     calls = [f"call-{n}" for n in range(60)]
     for call_id in calls:
         live(floor, life(call_id, but_for=3))
@@ -98,7 +98,7 @@ def test_events_that_come_while_calls_are_shelved_are_not_lost(floor: Floor, dat
     start, failures = threading.Barrier(3), list[BaseException]()
 
     def at_once(work: Any) -> None:
-        mine = Floor(database_url, Clock())
+        mine = Harness(database_url, Clock())
         mine.clock.go_to(LATER)
         start.wait()
         try:
@@ -107,13 +107,13 @@ def test_events_that_come_while_calls_are_shelved_are_not_lost(floor: Floor, dat
             failures.append(failure)
         mine.database.close()
 
-    def send(mine: Floor) -> None:
+    def send(mine: Harness) -> None:
         for call_id in calls:
             assert mine.send(life(call_id)[3])[0].status == 201
 
-    def sweep(mine: Floor) -> None:
+    def sweep(mine: Harness) -> None:
         for _ in calls:
-            shelve(mine.desk.journal, mine.clock.now(), 3)
+            shelve(mine.services.transactions, mine.clock.now(), 3)
 
     threads = [threading.Thread(target=at_once, args=[work]) for work in (send, sweep, sweep)]
     for thread in threads:
@@ -126,10 +126,10 @@ def test_events_that_come_while_calls_are_shelved_are_not_lost(floor: Floor, dat
     assert len(floor.rows("select id from events where source = 'telephony'")) == len(calls) * len(LIFE)
 
 
-def test_the_month_of_the_log_is_there_before_its_first_event(floor: Floor) -> None:
+def test_the_month_of_the_log_is_there_before_its_first_event(floor: Harness) -> None:
     early = floor.send(life()[0])[0]
     assert early.status == 201
-    PostgresUpkeep(floor.database, floor.told, "this-one", lambda: None).tidy(floor.clock.now())
+    PostgresHousekeeping(floor.database, floor.told, "this-one", lambda: None).tidy(floor.clock.now())
     (row,) = floor.rows("select tableoid::regclass::text as place from events")
     assert row["place"] == "events_2026_01"
     floor.clock.go_to(24 * 3600)
@@ -142,21 +142,21 @@ def test_the_month_of_the_log_is_there_before_its_first_event(floor: Floor) -> N
 def test_only_recent_months_get_a_partition() -> None:
     now = datetime(2026, 1, 31, tzinfo=UTC)
     started = [datetime(1999, 8, 1, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC), now]
-    assert shelf.months(started, now) == [datetime(2026, 1, 1, tzinfo=UTC)]
+    assert archive.months(started, now) == [datetime(2026, 1, 1, tzinfo=UTC)]
 
 
-def history(floor: Floor) -> set[str]:
+def history(floor: Harness) -> set[str]:
     """The months of 2026 until March that are there."""
     found = floor.rows("select relname from pg_class where relkind = 'r' and relname ~ '^(calls|events)_2026_0[123]$'")
     return {row["relname"] for row in found}
 
 
-def tidy(floor: Floor, now: datetime, keep_months: int) -> None:
+def tidy(floor: Harness, now: datetime, keep_months: int) -> None:
     for _ in range(3):
-        PostgresUpkeep(floor.database, floor.told, "this-one", lambda: None, keep_months).tidy(now)
+        PostgresHousekeeping(floor.database, floor.told, "this-one", lambda: None, keep_months).tidy(now)
 
 
-def test_months_are_forgotten_as_told_and_no_call_outlives_its_log(floor: Floor) -> None:
+def test_months_are_forgotten_as_told_and_no_call_outlives_its_log(floor: Harness) -> None:
     april, january = datetime(2026, 4, 1, tzinfo=UTC), {"calls_2026_01", "events_2026_01"}
     tidy(floor, floor.clock.now(), 0)
     live(floor, [*life(), *life("open", but_for=4)])
@@ -174,13 +174,13 @@ def test_months_are_forgotten_as_told_and_no_call_outlives_its_log(floor: Floor)
     floor.clock.go_to(LATER + 200)
     floor.sweep()
     floor.clock.go_to(2 * LATER + 200)
-    assert shelve(floor.desk.journal, floor.clock.now()) == 1
+    assert shelve(floor.services.transactions, floor.clock.now()) == 1
     tidy(floor, april, 1)
     assert history(floor) & january == set()
     assert floor.reads.call("open") is None
 
 
-def test_calls_without_a_month_of_their_own_are_forgotten_too(floor: Floor) -> None:
+def test_calls_without_a_month_of_their_own_are_forgotten_too(floor: Harness) -> None:
     """So old that none is made for them."""
     times = ("1999-08-01T10:00:00Z", "1999-08-01T10:00:05Z")
     ended = {"event": "call_ended", "endReason": "abandoned", "duration": 0}
@@ -198,7 +198,7 @@ def test_calls_without_a_month_of_their_own_are_forgotten_too(floor: Floor) -> N
     assert floor.rows("select sum(offered)::int as offered from call_rollups where grain = '1d'") == [{"offered": 2}]
 
 
-def test_a_month_that_somebody_reads_is_forgotten_later(floor: Floor, database_url: str) -> None:
+def test_a_month_that_somebody_reads_is_forgotten_later(floor: Harness, database_url: str) -> None:
     tidy(floor, floor.clock.now(), 0)
     live(floor, life())
     put_away(floor)

@@ -9,10 +9,11 @@ import pytest
 from functions.broadcast import app as broadcast
 from infra.specs import asyncapi
 from shared import wiring
-from shared.adapters import clock, tokens
+from shared.adapters import clock
+from shared.adapters.auth import tokens
 from shared.contracts.setup import AgentSetup
 from shared.settings import settings
-from shared.usecases.agents import set_up_agent
+from shared.usecases.recording.change_agent_status import set_up_agent
 from tests.integration.stage import Stage, answered, routed, staged
 from tests.unit.test_asyncapi import faults
 
@@ -238,7 +239,7 @@ def test_who_comes_back_is_told_of_an_agent_and_not_of_a_call_that_is_foreign(pl
 
 def test_who_comes_back_after_an_agent_was_taken_out_of_a_queue_reads_anew(play):
     async def body(sockets: Sockets):
-        agents, announcer = sockets.stage.desk.agents, sockets.stage.desk.announcer
+        agents, announcer = sockets.stage.services.agents, sockets.stage.services.announcer
         for queues, expected in ((["spanish"], "subscribed"), (["english"], "reset")):
             since = sockets.stage.registry.position()
             setup = AgentSetup(name="Ana", languages=["es"], queues=queues)

@@ -13,14 +13,14 @@ from infra.database import agent_time, connections, migrate, rebuild
 from infra.errors import InfraError
 from shared.adapters.postgres import connection as adapter
 from shared.adapters.postgres.connection import BACKGROUND, MAINTENANCE, REQUEST, Database, Timeouts
-from shared.adapters.postgres.ledger import PostgresJournal
-from shared.adapters.postgres.time_book import PostgresTimeBook
-from shared.adapters.postgres.upkeep import PostgresUpkeep
-from shared.usecases.journal import UnavailableError
-from shared.usecases.keep_time import keep_time
-from shared.usecases.shelve import shelve
+from shared.adapters.postgres.recording.unit_of_work import PostgresTransactions
+from shared.adapters.postgres.sweep.agent_time import PostgresTimeBook
+from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
+from shared.usecases.errors import UnavailableError
+from shared.usecases.sweep.archive_calls import shelve
+from shared.usecases.sweep.update_agent_time import keep_time
 from tests.conftest import Clock
-from tests.integration.conftest import Floor, Told
+from tests.integration.conftest import Harness, Told
 
 # A request's limits, and a statement that takes longer than they allow.
 SHORT = Timeouts(statement=0.5, lock=0.5, idle=15, round_trip=0.8, network=5)
@@ -58,7 +58,7 @@ def slow_down(database_url: str, script: str) -> None:
     ("limits", "error"),
     [
         pytest.param(SHORT, psycopg.errors.QueryCanceled, id="Postgres cancels it"),
-        pytest.param(SHORT._replace(statement=60), adapter.SilentError, id="the client gives up"),
+        pytest.param(SHORT._replace(statement=60), adapter.RoundTripTimeout, id="the client gives up"),
     ],
 )
 def test_a_request_may_not_take_longer(database_url: str, limits: Timeouts, error: type[Exception]) -> None:
@@ -71,7 +71,7 @@ def test_maintenance_may_take_longer(database_url: str) -> None:
         connection.execute(SLOW)
 
 
-def test_a_rebuild_of_agents_time_may_take_longer(database_url: str, hurried: Database, floor: Floor) -> None:
+def test_a_rebuild_of_agents_time_may_take_longer(database_url: str, hurried: Database, floor: Harness) -> None:
     floor.one("call_initiated", type="voice", queueId="medical_spanish")
     floor.one("call_routed", agentId="interpreter-01", routingTime=1)
     floor.keep_time()
@@ -91,16 +91,16 @@ def test_a_migration_may_take_longer(database_url: str, tmp_path: Path) -> None:
     assert migrate.migrate(database_url, tmp_path) == ["1001_slow.sql"]
 
 
-def test_a_sweep_may_take_longer_to_archive(database_url: str, hurried: Database, floor: Floor, clock: Clock) -> None:
+def test_a_sweep_may_take_longer_to_archive(database_url: str, hurried: Database, floor: Harness, clock: Clock) -> None:
     floor.one("call_initiated", type="voice", queueId="medical_spanish")
     floor.one("call_ended", endReason="abandoned", duration=0)
     slow_down(database_url, SLOW_ARCHIVE)
     clock.go_to(7200)
-    assert shelve(PostgresJournal(hurried), clock.now()) == 1
+    assert shelve(PostgresTransactions(hurried), clock.now()) == 1
     assert_is_hurried_again(hurried)
 
 
-def test_a_sweep_may_take_longer_for_agents_time(database_url: str, hurried: Database, floor: Floor) -> None:
+def test_a_sweep_may_take_longer_for_agents_time(database_url: str, hurried: Database, floor: Harness) -> None:
     floor.one("call_initiated", type="voice", queueId="medical_spanish")
     slow_down(database_url, SLOW_HORIZON)
     assert keep_time(PostgresTimeBook(hurried)) == 1
@@ -109,7 +109,7 @@ def test_a_sweep_may_take_longer_for_agents_time(database_url: str, hurried: Dat
 
 def test_a_sweep_may_take_longer_to_clean_up(database_url: str, hurried: Database, clock: Clock) -> None:
     slow_down(database_url, SLOW_TIDYING)
-    PostgresUpkeep(hurried, Told(), "sweep", wake=lambda: None, keep_months=1).tidy(clock.now())
+    PostgresHousekeeping(hurried, Told(), "sweep", wake=lambda: None, keep_months=1).tidy(clock.now())
     assert_is_hurried_again(hurried)
 
 

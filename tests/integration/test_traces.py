@@ -8,9 +8,9 @@ import pytest
 
 from shared import wiring
 from shared.contracts.trace import begun, trace_id
-from shared.usecases import trace
-from shared.usecases.sweep_timers import sweep_timers
-from tests.integration.conftest import Floor
+from shared.usecases import tracing
+from shared.usecases.sweep.fire_due_timers import sweep_timers
+from tests.integration.conftest import Harness
 from tests.integration.stage import Stage, routed
 from tests.integration.test_cloudevents import BATCHED, ENVELOPE
 from tests.integration.test_rest import INITIATED, Api, api  # noqa: F401 - a fixture
@@ -88,8 +88,8 @@ def test_a_message_s_trace_is_its_sender_s() -> None:
     assert row["trace"] not in traces.values()
 
 
-def test_what_falls_due_begins_a_trace_with_each_transaction(floor: Floor) -> None:
-    with trace.under(GIVEN):
+def test_what_falls_due_begins_a_trace_with_each_transaction(floor: Harness) -> None:
+    with tracing.under(GIVEN):
         floor.one("call_initiated", "call-1", type="voice", queueId="medical_spanish")
     floor.clock.sleep(10)
     floor.one("call_initiated", "call-2", type="voice", queueId="medical_spanish")
@@ -105,12 +105,12 @@ def test_what_falls_due_begins_a_trace_with_each_transaction(floor: Floor) -> No
 async def test_a_frame_names_the_requests_that_it_tells_of(stage: Stage, is_heard: bool) -> None:
     stage.listen("dana", "queue:spanish")
     other = begun()
-    with trace.under(GIVEN):
+    with tracing.under(GIVEN):
         missed = await stage.begin("call-1")
     async with stage.relay() as running:
         await running.floor.until_cleared(missed)
         if is_heard:
-            with trace.under(other):
+            with tracing.under(other):
                 sent = await stage.send(routed("call-1"))
             await running.floor.until_cleared(*sent)
     frames = stage.gateway.frames["dana"]
@@ -123,9 +123,9 @@ async def test_a_frame_names_no_request_of_which_its_reader_sees_nothing(stage: 
     stage.listen("theo", "queue:english", queues=["english"])
     async with stage.relay() as running:
         await running.ready()
-        with trace.under(GIVEN):
+        with tracing.under(GIVEN):
             first = await stage.begin("call-1")
-        with trace.under(other := begun()):
+        with tracing.under(other := begun()):
             second = await stage.begin("call-2", "english")
         await running.floor.until_cleared(first, second)
     told = {

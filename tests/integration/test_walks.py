@@ -17,17 +17,17 @@ import psycopg
 import pytest
 from psycopg.pq import PipelineStatus
 
-from shared.adapters.postgres.changes import PostgresChanges
-from shared.usecases.changes import list_changes
-from shared.usecases.cursors import Cursors
-from shared.usecases.permissions import Bearer
-from shared.usecases.reads import list_calls
-from shared.usecases.shelve import SHELVE_AFTER, shelve
+from shared.adapters.postgres.reading.changes import PostgresChanges
+from shared.usecases.access import Principal
+from shared.usecases.reading.cursors import Cursors
+from shared.usecases.reading.poll_changes import list_changes
+from shared.usecases.reading.reads import list_calls
+from shared.usecases.sweep.archive_calls import SHELVE_AFTER, shelve
 from tests.conftest import Clock
-from tests.integration.conftest import Floor
+from tests.integration.conftest import Harness
 from tests.integration.test_reads import ORDERS
 
-ADMIN = Bearer("admin", frozenset("*"), 0)
+ADMIN = Principal("admin", frozenset("*"), 0)
 CURSORS = Cursors(["a key for tests, long enough for HS256"])
 AT_ONCE = 4  # to a page; fewer than stand at one place in any order, so that pages end among those
 SERVED, WAITING = 48, 16
@@ -56,7 +56,7 @@ def served(call_id: str, at: float, wait: float = 5, talk: float = 60) -> list[d
 
 
 @pytest.fixture
-def standing(floor: Floor) -> list[str]:
+def standing(floor: Harness) -> list[str]:
     """Calls that are there throughout, eight at a time alike in start, wait, duration and deadline; half shelved."""
     over = [f"over-{n:02}" for n in range(SERVED)]
     waiting = [f"waits-{n:02}" for n in range(WAITING)]
@@ -71,11 +71,11 @@ def standing(floor: Floor) -> list[str]:
     return over + waiting
 
 
-def put_away(floor: Floor, limit: int = 200) -> None:
-    shelve(floor.desk.journal, floor.clock.now() + 2 * SHELVE_AFTER, limit)
+def put_away(floor: Harness, limit: int = 200) -> None:
+    shelve(floor.services.transactions, floor.clock.now() + 2 * SHELVE_AFTER, limit)
 
 
-def take_back(floor: Floor, call_ids: Sequence[str], number: int) -> None:
+def take_back(floor: Harness, call_ids: Sequence[str], number: int) -> None:
     """By events that were late: they find their calls on the shelf, and change nothing that a list goes by."""
     late = [
         {"event": "call_hold", "holdDuration": 1, "callId": call_id, "eventId": f"late-{call_id}-{number}"}
@@ -89,7 +89,7 @@ class Writers:
     """One step each of all that may happen beside a page, in threads of their own, each with its own connection."""
 
     def __init__(self, database_url: str, clock: Clock, standing: list[str]) -> None:
-        self._floors = [Floor(database_url, clock) for _ in range(4)]
+        self._floors = [Harness(database_url, clock) for _ in range(4)]
         self._pool = ThreadPoolExecutor(len(self._floors))
         self._over = [call_id for call_id in standing if call_id.startswith("over")]
         self._numbers = [count() for _ in self._floors]
@@ -99,7 +99,7 @@ class Writers:
         """All begin when the reading does, and are done when it is answered."""
         together = threading.Barrier(len(self._steps) + 1)
 
-        def step(taken: Callable[[Floor, int], None], floor: Floor, numbers: Iterator[int]) -> None:
+        def step(taken: Callable[[Harness, int], None], floor: Harness, numbers: Iterator[int]) -> None:
             together.wait(60)
             taken(floor, next(numbers))
 
@@ -112,20 +112,20 @@ class Writers:
             one.result()
         return found
 
-    def _record(self, floor: Floor, number: int) -> None:
+    def _record(self, floor: Harness, number: int) -> None:
         """Somewhere between the others in every order, and behind them all."""
         floor.send(*served(f"new-{number}", -850 + number % 300, wait=6.5, talk=42.5), history=True)
         floor.send(begun(f"comes-{number}", -19 + number % 10))
 
-    def _end(self, floor: Floor, number: int) -> None:
+    def _end(self, floor: Harness, number: int) -> None:
         if number:
             at = {"occurredAt": moment(1), "eventId": f"gone-{number}"}
             floor.one("call_ended", f"comes-{number - 1}", endReason="abandoned", duration=0, **at)
 
-    def _shelve(self, floor: Floor, number: int) -> None:
+    def _shelve(self, floor: Harness, number: int) -> None:
         put_away(floor, limit=10 + number % 20)
 
-    def _take_back(self, floor: Floor, number: int) -> None:
+    def _take_back(self, floor: Harness, number: int) -> None:
         take_back(floor, self._over[number % 7 :: 7], number)
 
     def close(self) -> None:
@@ -141,7 +141,7 @@ def writers(database_url: str, clock: Clock, standing: list[str]) -> Iterator[Wr
     writers.close()
 
 
-def pages(floor: Floor, order: str, read: Callable[[Callable[[], Any]], Any]) -> Iterator[Any]:
+def pages(floor: Harness, order: str, read: Callable[[Callable[[], Any]], Any]) -> Iterator[Any]:
     asked: dict[str, Any] = {"sort": order, "limit": str(AT_ONCE)}
     while True:
         page = read(lambda: list_calls(floor.reads, CURSORS, ADMIN, asked))
@@ -159,7 +159,7 @@ def listed(standing: list[str], order: str) -> list[str]:
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_a_walk_beside_writers_sees_each_call_that_was_there_exactly_once(
-    floor: Floor, standing: list[str], writers: Writers, order: str
+    floor: Harness, standing: list[str], writers: Writers, order: str
 ) -> None:
     seen = Counter(row["id"] for page in pages(floor, order, writers.beside) for row in page.rows)
     assert {call_id: seen[call_id] for call_id in listed(standing, order)} == dict.fromkeys(listed(standing, order), 1)
@@ -168,10 +168,10 @@ def test_a_walk_beside_writers_sees_each_call_that_was_there_exactly_once(
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_a_page_is_one_moment_however_calls_move_while_it_is_read(
-    floor: Floor, standing: list[str], database_url: str, clock: Clock, order: str, monkeypatch: pytest.MonkeyPatch
+    floor: Harness, standing: list[str], database_url: str, clock: Clock, order: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before each statement of the reader all calls that are over change their place: shelved, taken back, shelved."""
-    other, numbers = Floor(database_url, clock), count()
+    other, numbers = Harness(database_url, clock), count()
     over = [call_id for call_id in standing if call_id.startswith("over")]
     reader = floor.database.connection()
     execute = psycopg.Cursor.execute
@@ -199,7 +199,7 @@ def test_a_page_is_one_moment_however_calls_move_while_it_is_read(
 
 
 def test_whose_deadline_moves_during_a_walk_is_told_by_what_changed_since_it_began(
-    floor: Floor, standing: list[str]
+    floor: Harness, standing: list[str]
 ) -> None:
     """It may stand behind the walk or before it by then; a client that reads on from the position misses nobody."""
     walk = pages(floor, "urgency", lambda read: read())

@@ -11,14 +11,15 @@ from typing import Any, TypeVar
 
 import pytest
 
-from shared.adapters.postgres.ledger import PostgresJournal
-from shared.domain.agents import ENGAGED
-from shared.domain.facts import AnswerTimedOut, SlaBreached
-from shared.domain.rules import fold
-from shared.usecases.journal import EventState, UnavailableError
-from shared.usecases.sweep_timers import offer_waiting_calls, sweep_timers
+from shared.adapters.postgres.recording.unit_of_work import PostgresTransactions
+from shared.domain.agent import ENGAGED
+from shared.domain.events import AnswerTimedOut, SlaBreached
+from shared.domain.fold import fold
+from shared.usecases.errors import UnavailableError
+from shared.usecases.recording.ports import EventState
+from shared.usecases.sweep.fire_due_timers import offer_waiting_calls, sweep_timers
 from tests.conftest import Clock
-from tests.integration.conftest import Floor
+from tests.integration.conftest import Harness
 from tests.integration.test_concurrency import together, without_version
 from tests.support.examples import few_and_many
 
@@ -78,7 +79,7 @@ class Telephony:
     """Rings, talks and hangs up for a share of the calls, by what the floor says of them, until all are over."""
 
     def __init__(self, database_url: str, clock: SharedClock, number: int, all_calls: int) -> None:
-        self.floor, self.number, self._all_calls = Floor(database_url, clock), number, all_calls
+        self.floor, self.number, self._all_calls = Harness(database_url, clock), number, all_calls
         self.calls = share(number, all_calls)
         self.accepted: Counter[str] = Counter()
         self._chance = random.Random(number)
@@ -158,7 +159,7 @@ def next_event(call: dict[str, Any], round_number: int) -> dict[str, Any] | None
     return event and {"callId": call["id"], **event}
 
 
-def sweep(floor: Floor) -> None:
+def sweep(floor: Harness) -> None:
     clock: SharedClock = floor.clock  # type: ignore[assignment]  # as `Telephony` has it
     moment = clock.now()
     while clock.wait_beyond(moment):
@@ -171,7 +172,7 @@ def sweep(floor: Floor) -> None:
 
 
 @pytest.mark.parametrize("agents", few_and_many(40, 200))
-def test_all_agents_and_far_more_calls_at_once(floor: Floor, database_url: str, agents: int) -> None:
+def test_all_agents_and_far_more_calls_at_once(floor: Harness, database_url: str, agents: int) -> None:
     calls = 10 * agents
     for statement in SETTING:
         floor.rows(statement, *([agents] if "%s" in statement else []))
@@ -183,7 +184,7 @@ def test_all_agents_and_far_more_calls_at_once(floor: Floor, database_url: str, 
     assert floor.rows("select count(*) from agents where status = 'offered'") == [{"count": agents}]
 
     everybody = threading.Barrier(WRITERS, clock.stop)
-    sweeps = [partial(sweep, Floor(database_url, clock)) for _ in range(SWEEPS)]
+    sweeps = [partial(sweep, Harness(database_url, clock)) for _ in range(SWEEPS)]
     together([*(partial(writer.serve, everybody) for writer in writers), *sweeps])
     clock.sleep(60)
     floor.sweep()
@@ -195,16 +196,16 @@ def test_all_agents_and_far_more_calls_at_once(floor: Floor, database_url: str, 
     assert_nobody_was_in_two_places(floor, agents)
 
 
-def assert_nothing_is_lost(floor: Floor, accepted: Counter[str]) -> None:
+def assert_nothing_is_lost(floor: Harness, accepted: Counter[str]) -> None:
     assert set(accepted.values()) == {1}, "each is accepted once, whoever sent it and how often"
     recorded = floor.rows("select id from events where source = 'telephony' union all select id from agent_events")
     assert Counter(row["id"] for row in recorded) == accepted
 
 
-def assert_each_call_is_its_log_and_over(floor: Floor, calls: int) -> None:
+def assert_each_call_is_its_log_and_over(floor: Harness, calls: int) -> None:
     call_ids = [call_id for number in range(WRITERS) for call_id in share(number, calls)]
-    with PostgresJournal(floor.database).transaction() as ledger:
-        records, logs = ledger.load(call_ids, (), ()).records, ledger.logs(call_ids)
+    with PostgresTransactions(floor.database).begin() as unit_of_work:
+        records, logs = unit_of_work.load(call_ids, (), ()).records, unit_of_work.logs(call_ids)
     for call_id, record in records.items():
         call, log = record.call, logs[call_id]
         folded = fold(row.event for row in log).call
@@ -217,7 +218,7 @@ def assert_each_call_is_its_log_and_over(floor: Floor, calls: int) -> None:
     assert floor.rows("select * from timers") == [], "what is owed to calls that are over was settled"
 
 
-def assert_nobody_was_in_two_places(floor: Floor, agents: int) -> None:
+def assert_nobody_was_in_two_places(floor: Harness, agents: int) -> None:
     """Every move of every agent, in the order in which they were made."""
     serving: dict[str, str] = {}
     wrapped_up: Counter[str] = Counter()

@@ -23,7 +23,7 @@ import psycopg
 import pytest
 import redis
 
-from infra.local import ports, processes
+from infra.machine import ports, processes
 from tests.e2e.test_gateway import PAGE, assert_problem
 from tests.journeys.load import life, loaded
 from tests.support import shared

@@ -20,10 +20,10 @@ import httpx
 from websockets.sync.client import ClientConnection, connect
 
 from infra import aws
-from infra.local import processes
-from infra.local.home import Home
-from shared.adapters import tokens
-from shared.usecases.permissions import EVERY_QUEUE, Role
+from infra.home import Home
+from infra.machine import processes
+from shared.adapters.auth import tokens
+from shared.usecases.access import EVERY_QUEUE, Role
 
 Json = dict[str, Any]
 SWITCHBOARD = Path(sys.executable).with_name("switchboard")

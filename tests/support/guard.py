@@ -10,8 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from infra.local import processes
-from infra.local.home import Home
+from infra.home import Home
+from infra.machine import processes
 
 
 def stop_when_released(alive: Path, home: Path) -> None:

@@ -14,8 +14,8 @@ from typing import TextIO
 
 import pytest
 
-from infra.local import processes
-from infra.local.home import Home
+from infra.home import Home
+from infra.machine import processes
 from tests.support.cloud import Cloud
 
 FOLDER = "clouds"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from infra.local import processes
+from infra.machine import processes
 
 WAIT_SECONDS = 300.0
 NO_LOG = Path(os.devnull)

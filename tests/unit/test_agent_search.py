@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.domain.call import Call, Offer, Status
-from shared.domain.facts import Limits
+from shared.domain.events import Limits
 from shared.domain.routing import Routing, Search, Sought, searches, sought
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)

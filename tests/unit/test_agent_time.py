@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.domain.agent import AgentStatus
 from shared.domain.agent_time import A_YEAR, Standing, Word, spans, words
-from shared.domain.agents import AgentStatus
-from shared.domain.facts import (
+from shared.domain.events import (
     Answered,
     AnswerTimedOut,
     Ended,

@@ -7,8 +7,9 @@ import pytest
 
 from functions.authorizer.app import UnauthorizedError, authorize
 from shared import settings
-from shared.adapters import secrets, tokens
-from shared.adapters.keys import Keys
+from shared.adapters.auth import tokens
+from shared.adapters.auth.signing_keys import Keys
+from shared.adapters.aws import secrets
 from tests.conftest import Clock
 from tests.strangers import strangers
 

@@ -8,38 +8,38 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shared.domain import facts
-from shared.domain.facts import EndReason, Event, Fact, Limits, Source
-from shared.usecases import record_events as recording
-from shared.usecases.record_events import Applied, Outcome, Submission, record_events
-from tests.unit.memory_journal import MemoryJournal, Unheard
+from shared.domain import events
+from shared.domain.events import EndReason, Event, Fact, Limits, Source
+from shared.usecases.recording import record_events as recording
+from shared.usecases.recording.record_events import Applied, Outcome, Submission, record_events
+from tests.unit.memory_transactions import MemoryTransactions, Unheard
 
 BEGUN = datetime(2026, 1, 31, 12, tzinfo=UTC)
 GRACE = timedelta(seconds=60)
 QUEUES = {"medical": Limits(), "legal": Limits(sla_seconds=5, routing="switchboard")}
 FACTS: list[Fact] = [
-    facts.Initiated("voice", "medical", None, Limits()),
-    facts.Initiated("voice", "nowhere", None, Limits()),
-    facts.Routed("ana", 1),
-    facts.Routed("ben", 1),
-    facts.NoAnswer("ana"),
-    facts.Answered(2),
-    facts.Answered(3, "ben"),
-    facts.Held(0),
-    facts.Held(75),
-    facts.Resumed(),
-    facts.Transferred("legal"),
-    facts.Transferred(None, "ben"),
-    facts.Transferred("nowhere"),
-    facts.Ended(EndReason.COMPLETED, 9),
-    facts.Ended(EndReason.ABANDONED, 0),
+    events.Initiated("voice", "medical", None, Limits()),
+    events.Initiated("voice", "nowhere", None, Limits()),
+    events.Routed("ana", 1),
+    events.Routed("ben", 1),
+    events.NoAnswer("ana"),
+    events.Answered(2),
+    events.Answered(3, "ben"),
+    events.Held(0),
+    events.Held(75),
+    events.Resumed(),
+    events.Transferred("legal"),
+    events.Transferred(None, "ben"),
+    events.Transferred("nowhere"),
+    events.Ended(EndReason.COMPLETED, 9),
+    events.Ended(EndReason.ABANDONED, 0),
 ]
 CONCLUSIONS: list[Fact] = [
-    facts.SlaBreached(),
-    facts.AnswerTimedOut("ana", 1),
-    facts.Offered("ana"),
-    facts.Rerouted("ben"),
-    facts.HoldExceeded(),
+    events.SlaBreached(),
+    events.AnswerTimedOut("ana", 1),
+    events.Offered("ana"),
+    events.Rerouted("ben"),
+    events.HoldExceeded(),
 ]
 DEEP_EXAMPLES = 5_000
 
@@ -89,11 +89,11 @@ def submissions(sent: Sequence[Sent], receipts_per_second: int = 2) -> list[Subm
 
 def recorded(requests: Sequence[Sequence[Submission]]) -> tuple[list[Outcome], object]:
     """The outcomes in the order sent, and all that is on record."""
-    journal, outcomes = MemoryJournal(QUEUES), list[Outcome]()
+    transactions, outcomes = MemoryTransactions(QUEUES), list[Outcome]()
     for request in requests:
         now = request[-1].event.received_at
-        outcomes += record_events(journal, Unheard(), request, now, GRACE, lambda outcome, _: outcome)
-    return outcomes, journal.kept()
+        outcomes += record_events(transactions, Unheard(), request, now, GRACE, lambda outcome, _: outcome)
+    return outcomes, transactions.kept()
 
 
 def split(all_of_them: Sequence[Submission], sizes: Sequence[int]) -> list[list[Submission]]:
@@ -121,12 +121,12 @@ def at(second: int, *told: Fact) -> list[Sent]:
     return [Sent(fact, second) for fact in told]
 
 
-BEGIN, RING = FACTS[0], facts.Routed("ana", 0)
+BEGIN, RING = FACTS[0], events.Routed("ana", 0)
 # Eight events at two instants without a sequence, as they arrived.
 TWO_INSTANTS = [
-    *at(0, BEGIN, RING, facts.Answered(0)),
-    *at(1, facts.Transferred("medical"), facts.Held(0), facts.Routed("ben", 1), facts.Answered(0)),
-    *at(0, facts.Held(0)),
+    *at(0, BEGIN, RING, events.Answered(0)),
+    *at(1, events.Transferred("medical"), events.Held(0), events.Routed("ben", 1), events.Answered(0)),
+    *at(0, events.Held(0)),
 ]
 
 moments = st.builds(
@@ -165,19 +165,19 @@ def test_parts_of_a_batch_leave_what_the_whole_leaves(monkeypatch: pytest.Monkey
 
 def test_events_in_order_need_no_log() -> None:
     """The normal case stays fast, and so do several events of one instant that come in a batch in their order."""
-    journal = MemoryJournal(QUEUES)
+    transactions = MemoryTransactions(QUEUES)
     life = submissions(
         [
             *at(0, BEGIN),
             *at(1, RING),
-            *at(2, facts.Answered(2)),
-            *at(9, facts.Held(0), facts.Ended(EndReason.COMPLETED, 9)),
+            *at(2, events.Answered(2)),
+            *at(9, events.Held(0), events.Ended(EndReason.COMPLETED, 9)),
         ]
     )
     for request in (life[:2], life[2:]):
-        found = record_events(journal, Unheard(), request, BEGUN, GRACE, lambda outcome, _: outcome)
+        found = record_events(transactions, Unheard(), request, BEGUN, GRACE, lambda outcome, _: outcome)
         assert {type(outcome) for outcome in found} == {Applied}
-    assert journal.logs_read == 0
+    assert transactions.logs_read == 0
 
 
 @settings(max_examples=50, derandomize=True)

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from infra.client import Api
-from infra.floor.call_log import CallLogError, LoggedCall, NoCall, UnreadableRow, day_in, events, read
-from infra.floor.playback import BATCH, Playback, at_once, in_order
-from infra.floor.tally import Figures, survey
+from infra.simulator.call_log import CallLogError, LoggedCall, NoCall, UnreadableRow, day_in, events, read
+from infra.simulator.playback import BATCH, Playback, at_once, in_order
+from infra.simulator.tally import Figures, survey
 
 DAY = date(2001, 3, 4)
 HEADER = (

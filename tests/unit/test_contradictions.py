@@ -6,26 +6,38 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain import facts
-from shared.domain.facts import EndReason, Event, Fact, Limits
-from shared.usecases.draft import Draft
-from shared.usecases.journal import CallRecord, EventRow, EventState
+from shared.domain.events import (
+    Answered,
+    Ended,
+    EndReason,
+    Event,
+    Fact,
+    Held,
+    Initiated,
+    Limits,
+    NoAnswer,
+    Resumed,
+    Routed,
+    Transferred,
+)
+from shared.usecases.recording.call_change import CallChange
+from shared.usecases.recording.ports import CallRecord, EventRow, EventState
 
 BEGUN = datetime(2026, 1, 31, 12, tzinfo=UTC)
 FACTS: list[Fact] = [
-    facts.Initiated("voice", "medical_spanish", None, Limits()),
-    facts.Routed("ana", 1),
-    facts.Routed("ben", 1),
-    facts.NoAnswer("ana"),
-    facts.Answered(2),
-    facts.Answered(3, "ben"),
-    facts.Held(0),
-    facts.Held(75),
-    facts.Resumed(),
-    facts.Transferred("legal_spanish"),
-    facts.Transferred(None, "ben"),
-    facts.Ended(EndReason.COMPLETED, 9),
-    facts.Ended(EndReason.ABANDONED, 0),
+    Initiated("voice", "medical_spanish", None, Limits()),
+    Routed("ana", 1),
+    Routed("ben", 1),
+    NoAnswer("ana"),
+    Answered(2),
+    Answered(3, "ben"),
+    Held(0),
+    Held(75),
+    Resumed(),
+    Transferred("legal_spanish"),
+    Transferred(None, "ben"),
+    Ended(EndReason.COMPLETED, 9),
+    Ended(EndReason.ABANDONED, 0),
 ]
 moments = st.tuples(st.sampled_from(FACTS), st.integers(0, 6))
 
@@ -43,7 +55,7 @@ def recorded(events: Sequence[Event]) -> tuple[object, dict[str, EventState]]:
     """The call, and what of its events happened, when each comes in a transaction of its own."""
     record, log = CallRecord("call-1"), list[EventRow]()
     for event in events:
-        draft = Draft(record)
+        draft = CallChange(record)
         draft.log = log
         draft.admit(event, "")
         log = [*log, *draft.recorded]

@@ -11,7 +11,7 @@ from botocore.credentials import Credentials
 
 from infra.local.control_plane import MAX_BODY_BYTES, Access, Gate, Rules, SignedRequest, known_hosts
 from shared.adapters import clock
-from shared.adapters.signing import Signer
+from shared.adapters.aws.sigv4 import Signer
 from shared.settings import AwsKeys
 
 SECRET = "the run's secret"

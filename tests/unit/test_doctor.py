@@ -6,8 +6,8 @@ import pytest
 
 from infra.operation import doctor
 from infra.operation.doctor import PARTS, Health, Patient
-from shared.adapters import tokens
-from shared.usecases.health import Shards, Vitals, report
+from shared.adapters.auth import tokens
+from shared.usecases.reading.health import Shards, Vitals, report
 from tests.conftest import Clock
 
 KEY = "k" * 32

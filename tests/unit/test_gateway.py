@@ -10,10 +10,10 @@ import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.adapters import gateway as gateway_module
-from shared.adapters import warm_line
-from shared.adapters.gateway import HttpGateway
-from shared.usecases.floor import Sent
+from shared.adapters.aws import connection_pool as gateway_module
+from shared.adapters.aws import keepalive_http
+from shared.adapters.aws.connection_pool import HttpGateway
+from shared.usecases.feed.ports import Sent
 from tests.support.examples import examples
 
 pytestmark = pytest.mark.anyio
@@ -154,7 +154,7 @@ async def test_a_late_answer_is_nobody_elses():
 
 
 async def test_no_answer_ends_in_busy(monkeypatch):
-    monkeypatch.setattr(warm_line, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(keepalive_http, "ANSWER_SECONDS", 0.05)
     async with posting(OK, OK) as (server, gateway):
         server.may_answer.clear()
         assert await gateway.post("c", b"frame") is Sent.BUSY
@@ -175,6 +175,6 @@ async def test_a_gateway_is_known_by_its_certificate(monkeypatch):
     authority.configure_trust(trusting)
     async with posting(OK, tls=tls) as (server, gateway):
         assert await gateway.post("c", b"frame") is Sent.BUSY
-        monkeypatch.setattr(warm_line, "_trusted", lambda: trusting)
+        monkeypatch.setattr(keepalive_http, "_trusted", lambda: trusting)
         assert await gateway.post("c", b"x" * 30_000) is Sent.DONE
         assert server.heard[-1][0].endswith(b"x" * 30_000)

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from infra.specs import call_states, generate
-from shared.domain.facts import NAMES
-from shared.domain.rules import Verdict
+from shared.domain.events import NAMES
+from shared.domain.legality import Verdict
 from tests.conftest import REPOSITORY
 
 

@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from shared.adapters import invocation, log
+from shared.adapters.aws import lambda_handler
+from shared.adapters.telemetry import json_log
 
 
 class Lines:
@@ -26,16 +27,16 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
     before = root.handlers[:]
     with monkeypatch.context() as patch:
         patch.setattr("sys.stdout", lines.written)
-        log.configure("tests", "INFO")
+        json_log.configure("tests", "INFO")
     yield lines
     root.handlers[:] = before
 
 
 def test_every_line_within_carries_the_ids(lines: Lines) -> None:
     logger = logging.getLogger("somewhere")
-    with log.context(trace_id="t", request_id=None):
+    with json_log.context(trace_id="t", request_id=None):
         logger.info("one", extra={"call_id": "call-1"})
-        with log.context(request_id="r"):
+        with json_log.context(request_id="r"):
             logger.info("two")
     logger.info("three")
     one, two, three = lines.read()
@@ -89,11 +90,11 @@ def test_rows_that_postgres_quotes_are_left_out(database_url: str, lines: Lines)
 
 
 def test_a_function_that_fails_raises_nobody_s_words(lines: Lines, capsys: pytest.CaptureFixture[str]) -> None:
-    @invocation.watched
+    @lambda_handler.watched
     def handler(_event: object, _context: object) -> None:
         raise ValueError("a line\nsaid in confidence")
 
-    with pytest.raises(invocation.FunctionFailedError, match="ValueError") as raised:
+    with pytest.raises(lambda_handler.FunctionFailedError, match="ValueError") as raised:
         handler({}, None)
     assert "confidence" not in str(raised.value)
     (failure,) = lines.read()

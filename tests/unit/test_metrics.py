@@ -7,23 +7,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.contracts.metrics import MetricsRow
-from shared.contracts.metrics_wire import row_json
-from shared.domain import metrics
-from shared.domain.metrics import COUNTED, AgentTime, Tally
+from shared.contracts.figures import MetricsRow
+from shared.contracts.figures_json import row_json
+from shared.domain import figures
+from shared.domain.figures import COUNTED, AgentTime, Tally
 
 LEVELS = [
-    metrics.level_of_answered,
-    metrics.level_of_offered,
-    metrics.level_without_short_abandons,
-    metrics.level_with_abandons_in_time,
-    metrics.abandon_rate,
+    figures.level_of_answered,
+    figures.level_of_offered,
+    figures.level_without_short_abandons,
+    figures.level_with_abandons_in_time,
+    figures.abandon_rate,
 ]
 MEANS = [
-    metrics.asa_seconds,
-    metrics.mean_wait_seconds,
-    metrics.talk_seconds,
-    metrics.hold_seconds,
+    figures.asa_seconds,
+    figures.mean_wait_seconds,
+    figures.talk_seconds,
+    figures.hold_seconds,
 ]
 
 
@@ -53,20 +53,20 @@ def test_a_share_is_between_none_and_all_and_null_where_nobody_called(tally: Tal
     for level in LEVELS:
         share = level(tally)
         assert share is None or 0 <= share <= 1
-    assert (metrics.level_of_offered(tally) is None) == (tally.answered + tally.abandoned == 0)
+    assert (figures.level_of_offered(tally) is None) == (tally.answered + tally.abandoned == 0)
 
 
 @given(tallies())
 def test_to_forgive_abandons_never_lowers_the_level(tally: Tally) -> None:
-    strict, ignored = metrics.level_of_offered(tally), metrics.level_without_short_abandons(tally)
-    kind = metrics.level_with_abandons_in_time(tally)
+    strict, ignored = figures.level_of_offered(tally), figures.level_without_short_abandons(tally)
+    kind = figures.level_with_abandons_in_time(tally)
     assert strict is None or ((ignored is None or strict <= ignored) and kind is not None and strict <= kind)
 
 
 @given(tallies(), st.builds(AgentTime, *[st.integers(0, 10**9)] * 5))
 def test_handle_time_is_the_sum_of_its_parts(tally: Tally, time: AgentTime) -> None:
-    whole = metrics.aht_seconds(tally, time)
-    parts = [metrics.talk_seconds(tally), metrics.hold_seconds(tally), metrics.acw_seconds(tally, time)]
+    whole = figures.aht_seconds(tally, time)
+    parts = [figures.talk_seconds(tally), figures.hold_seconds(tally), figures.acw_seconds(tally, time)]
     assert whole == (None if None in parts else pytest.approx(sum(part for part in parts if part is not None)))
 
 
@@ -79,8 +79,8 @@ def test_tallies_add_in_any_order(one: Tally, two: Tally, three: Tally) -> None:
 def test_nothing_counted_gives_null_everywhere() -> None:
     assert {rule(Tally()) for rule in (*LEVELS, *MEANS)} == {None}
     for time in (None, AgentTime()):
-        assert metrics.acw_seconds(Tally(), time) is metrics.aht_seconds(Tally(), time) is None
-    assert {rule(AgentTime()) for rule in (metrics.occupancy, metrics.occupancy_without_away)} == {None}
+        assert figures.acw_seconds(Tally(), time) is figures.aht_seconds(Tally(), time) is None
+    assert {rule(AgentTime()) for rule in (figures.occupancy, figures.occupancy_without_away)} == {None}
 
 
 def test_the_real_day_by_its_counts() -> None:

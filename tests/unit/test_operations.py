@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from infra.deployment import template
-from shared.adapters import metrics
-from shared.adapters.metrics import Metric
+from shared.adapters.telemetry import metrics
+from shared.adapters.telemetry.metrics import Metric
 from tests.conftest import REPOSITORY
 
 PAGE = (REPOSITORY / "docs" / "operations.md").read_text()

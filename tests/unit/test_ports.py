@@ -4,11 +4,11 @@ import socket
 import subprocess
 import sys
 
-from infra.local import ports
+from infra.machine import ports
 
 OTHER_RUN = """
 import sys
-from infra.local import ports
+from infra.machine import ports
 print(ports.claim(*map(int, sys.argv[1:])), flush=True)
 sys.stdin.read()
 """

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from infra.errors import InfraError
-from infra.local import processes
+from infra.machine import processes
 
 
 @pytest.fixture

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from shared.contracts.feed import TRACES_AT_MOST, Update
 from shared.contracts.trace import begun
 from shared.contracts.views import AgentView, CallView, Departure, EventView
-from shared.usecases.bundle import FRAME_BYTES, Bundle, agent_item, alert_items, call_item, departure_item, event_item
+from shared.usecases.feed.frames import (
+    FRAME_BYTES,
+    FrameBatch,
+    agent_item,
+    alert_items,
+    call_item,
+    departure_item,
+    event_item,
+)
 
 AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -36,13 +44,13 @@ def agent(agent_id: str, second: int, version: int = 1) -> AgentView:
     )  # fmt: skip
 
 
-def read(bundle: Bundle) -> list[Update]:
+def read(bundle: FrameBatch) -> list[Update]:
     return [Update.model_validate_json(frame) for frame in bundle.frames(7)]
 
 
 def test_a_frame_is_what_the_contract_says():
     items = call_item(call("c", 1)), event_item(event("e", 1)), agent_item(agent("a", 1)), departure_item(call("d", 2))
-    bundle = Bundle(items, ["queue:q"])
+    bundle = FrameBatch(items, ["queue:q"])
     left = [Departure(id="d", version=2)]
     expected = Update(position=7, calls=[call("c", 1)], events=[event("e", 1)], agents=[agent("a", 1)], left=left)
     assert read(bundle) == [expected]
@@ -50,8 +58,10 @@ def test_a_frame_is_what_the_contract_says():
 
 
 def test_the_latest_wins_whatever_comes_last():
-    late = Bundle([call_item(call("c", 3)), event_item(event("e", 3, void=True)), agent_item(agent("a", 5))], ["x"])
-    early = Bundle([call_item(call("c", 1)), event_item(event("e", 1)), agent_item(agent("a", 2, version=0))], ["y"])
+    late = FrameBatch([call_item(call("c", 3)), event_item(event("e", 3, void=True)), agent_item(agent("a", 5))], ["x"])
+    early = FrameBatch(
+        [call_item(call("c", 1)), event_item(event("e", 1)), agent_item(agent("a", 2, version=0))], ["y"]
+    )
     for merged in (early.followed_by(late), late.followed_by(early)):
         (frame,) = read(merged)
         assert frame.calls[0].version == 3
@@ -61,18 +71,18 @@ def test_the_latest_wins_whatever_comes_last():
 
 
 def test_of_a_view_and_a_departure_only_the_newer_is_sent():
-    seen, left = Bundle([call_item(call("c", 3))], ["x"]), Bundle([departure_item(call("c", 4))], ["x"])
+    seen, left = FrameBatch([call_item(call("c", 3))], ["x"]), FrameBatch([departure_item(call("c", 4))], ["x"])
     for merged in (seen.followed_by(left), left.followed_by(seen)):
         (frame,) = read(merged)
         assert (frame.calls, [(gone.id, gone.version) for gone in frame.left]) == ([], [("c", 4)])
-    back = Bundle([call_item(call("c", 5))], ["x"])
+    back = FrameBatch([call_item(call("c", 5))], ["x"])
     for merged in (back.followed_by(left), left.followed_by(back)):
         (frame,) = read(merged)
         assert ([view.version for view in frame.calls], frame.left) == ([5], [])
 
 
 def test_all_who_are_alike_share_one_merged_bundle_and_its_frames():
-    first, second = Bundle([call_item(call("c", 1))], ["x"]), Bundle([call_item(call("d", 1))], ["x"])
+    first, second = FrameBatch([call_item(call("c", 1))], ["x"]), FrameBatch([call_item(call("d", 1))], ["x"])
     assert first.followed_by(second) is first.followed_by(second)
     assert first.frames(1) is first.frames(1)
     assert first.frames(2) is not first.frames(1)
@@ -81,18 +91,18 @@ def test_all_who_are_alike_share_one_merged_bundle_and_its_frames():
 @given(st.lists(st.text(alphabet="xñ€𝄞", max_size=4000), max_size=40))
 def test_every_item_is_in_one_frame_and_no_frame_is_too_long(notes):
     calls = [call(f"c{n}", 1, note) for n, note in enumerate(notes)]
-    bundle = Bundle((call_item(one) for one in calls), ["x"], traces=[begun() for _ in range(TRACES_AT_MOST)])
+    bundle = FrameBatch((call_item(one) for one in calls), ["x"], traces=[begun() for _ in range(TRACES_AT_MOST)])
     assert all(len(frame) < FRAME_BYTES for frame in bundle.frames(10**15))
     assert [one.id for frame in read(bundle) for one in frame.calls] == [one.id for one in calls]
 
 
 def test_what_comes_together_and_is_large_is_told_without_its_events_and_says_so():
-    def hundred(first: int) -> Bundle:
+    def hundred(first: int) -> FrameBatch:
         events = [
             event(f"e{n}", n).model_copy(update={"metadata": {"note": "x" * 400}}) for n in range(first, first + 100)
         ]
         raised = alert_items(event("e", 3).model_copy(update={"type": "sla_breached"}), flagged)
-        return Bundle([call_item(call("c", first)), *map(event_item, events), *raised], ["x"])
+        return FrameBatch([call_item(call("c", first)), *map(event_item, events), *raised], ["x"])
 
     flagged = call("c", 3).model_copy(update={"flags": ["sla_breached"]})
     one, two, three = hundred(100), hundred(200), hundred(300)
@@ -106,17 +116,20 @@ def test_what_comes_together_and_is_large_is_told_without_its_events_and_says_so
 
 def test_a_frame_names_the_newest_traces_that_it_tells_of_and_no_more_of_them_than_it_has_room_for():
     traces = [begun() for _ in range(TRACES_AT_MOST + 3)]
-    first, second = Bundle([call_item(call("c", 1))], ["x"], traces=traces[:2]), Bundle([], ["x"], traces=traces[2:3])
+    first, second = (
+        FrameBatch([call_item(call("c", 1))], ["x"], traces=traces[:2]),
+        FrameBatch([], ["x"], traces=traces[2:3]),
+    )
     (frame,) = read(first.followed_by(second).followed_by(second))
     assert frame.traces == traces[:3]
-    (frame,) = read(first.followed_by(Bundle([call_item(call("d", 1))], ["x"], traces=traces)))
+    (frame,) = read(first.followed_by(FrameBatch([call_item(call("d", 1))], ["x"], traces=traces)))
     assert frame.traces == traces[3:]
-    (shed,) = read(Bundle([call_item(call("c", 1))], ["x"], 7, traces[:1]).shed())
+    (shed,) = read(FrameBatch([call_item(call("c", 1))], ["x"], 7, traces[:1]).shed())
     assert shed.traces == traces[:1]
 
 
 def test_what_no_frame_can_hold_is_known():
-    assert not Bundle([call_item(call("c", 1, "x" * FRAME_BYTES))], ["x"]).is_sendable
+    assert not FrameBatch([call_item(call("c", 1, "x" * FRAME_BYTES))], ["x"]).is_sendable
 
 
 @pytest.mark.parametrize(
@@ -134,6 +147,6 @@ def test_what_no_frame_can_hold_is_known():
 def test_an_alert_is_told_with_what_raised_it_and_taken_back_with_it(event_type, flags, void, told):
     raised = event("e", 3, void).model_copy(update={"type": event_type})
     items = alert_items(raised, call("c", 3).model_copy(update={"flags": flags}))
-    alerts = [alert for frame in read(Bundle(items, ["alerts:q"])) for alert in frame.alerts]
+    alerts = [alert for frame in read(FrameBatch(items, ["alerts:q"])) for alert in frame.alerts]
     assert [(alert.flag, alert.withdrawn) for alert in alerts] == ([told] if told else [])
     assert all((alert.id, alert.call_id, alert.queue_id) == ("e", "c", "q") for alert in alerts)

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.adapters import metrics
-from shared.adapters.metrics import Metric
-from shared.adapters.relay_log import RelayLog
+from shared.adapters.telemetry import metrics
+from shared.adapters.telemetry.metrics import Metric
+from shared.adapters.telemetry.relay_log import RelayLog
 from shared.contracts.feed import Change, Published
 from shared.contracts.trace import begun, trace_id
 from shared.contracts.views import CallView, EventView

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import logs, rotation
-from infra.local.rotation import RotatingLog, older_file, truncate_large
+from infra.local import logs
+from infra.machine import rotation
+from infra.machine.rotation import RotatingLog, older_file, truncate_large
 
 LIMIT = 1_000
 
@@ -139,7 +140,7 @@ def test_a_log_that_is_not_there_is_no_failure(tmp_path: Path):
 
 
 def test_a_server_s_files_are_its_owner_s_alone(tmp_path: Path):
-    from infra.local import processes
+    from infra.machine import processes
 
     os.umask(before := os.umask(0o022))
     make = f"open({str(tmp_path / 'made')!r}, 'w'); import os; os.mkdir({str(tmp_path / 'folder')!r})"

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.agents import AgentStatus, agent_effects, assignments
+from shared.domain.agent import AgentStatus, agent_effects, assignments
 from shared.domain.call import Call, Status
-from shared.domain.facts import (
+from shared.domain.deadlines import Flag, TimerKind, flags, timers_owed
+from shared.domain.events import (
     Answered,
     AnswerTimedOut,
     Ended,
@@ -30,7 +31,8 @@ from shared.domain.facts import (
     Source,
     Transferred,
 )
-from shared.domain.rules import Flag, TimerKind, Verdict, flags, fold, in_order, judge, timers_owed
+from shared.domain.fold import fold, in_order
+from shared.domain.legality import Verdict, judge
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
 INITIATED = Initiated("voice", "medical_spanish", "es", Limits(wrap_up_seconds=20))

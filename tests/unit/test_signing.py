@@ -9,8 +9,8 @@ from botocore.exceptions import HTTPClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.adapters.connections import address
-from shared.adapters.signing import Signer
+from shared.adapters.aws.connections import address
+from shared.adapters.aws.sigv4 import Signer
 
 REGION = "eu-west-1"
 

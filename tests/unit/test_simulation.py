@@ -14,16 +14,17 @@ import typer
 
 from infra.cli.simulate import mixed
 from infra.client import Api
-from infra.floor.model import Floor
-from infra.floor.people import Habits, Send
-from infra.floor.telephony import Telephony
+from infra.simulator.model import Floor
+from infra.simulator.people import Habits, Send
+from infra.simulator.telephony import Telephony
 from shared.adapters import clock
 from shared.adapters.ids import new_id
 from shared.contracts.events import AgentStatusChanged, parse_event
 from shared.contracts.views import CallView
-from shared.domain import facts
-from shared.domain.agents import agent_effects
-from shared.domain.rules import Verdict, fold
+from shared.domain import events
+from shared.domain.agent import agent_effects
+from shared.domain.fold import fold
+from shared.domain.legality import Verdict
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC).timestamp()
 QUEUES = {"spanish": 3.0, "english": 1.0}
@@ -47,22 +48,22 @@ class Rules:
         if isinstance(event, AgentStatusChanged):
             self.people[event.agent_id]["status"] = event.status
             return None
-        return self._add(event.call_id, event.event_id, event.fact(), at, facts.Source.TELEPHONY, event.sequence)
+        return self._add(event.call_id, event.event_id, event.fact(), at, events.Source.TELEPHONY, event.sequence)
 
     def lapse(self, now):
         """Offers that nobody took in time go to the longest idle of the others: views of the calls that changed."""
         at = datetime.fromtimestamp(now, UTC)
         for call in list(self.calls.values()):
             if call.offer and call.offer_due_at <= at:
-                lapsed = facts.AnswerTimedOut(call.offer.agent_id, call.offer.attempt)
-                view = self._add(call.id, new_id(), lapsed, call.offer_due_at, facts.Source.SYSTEM)
+                lapsed = events.AnswerTimedOut(call.offer.agent_id, call.offer.attempt)
+                view = self._add(call.id, new_id(), lapsed, call.offer_due_at, events.Source.SYSTEM)
                 free = [key for key, person in self.people.items() if person["status"] == "available"]
                 if free:
-                    view = self._add(call.id, new_id(), facts.Rerouted(free[0]), at, facts.Source.SYSTEM)
+                    view = self._add(call.id, new_id(), events.Rerouted(free[0]), at, events.Source.SYSTEM)
                 yield view
 
     def _add(self, call_id, event_id, fact, at, source, sequence=None):
-        event = facts.Event(event_id, call_id, fact, at, at, dated=True, source=source, sequence=sequence)
+        event = events.Event(event_id, call_id, fact, at, at, dated=True, source=source, sequence=sequence)
         self.events[call_id].append(event)
         folded = fold(self.events[call_id])
         assert folded.call and folded.verdicts[event_id] is Verdict.LEGAL, (

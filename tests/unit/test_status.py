@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from infra.cli import app
 from infra.cli.status import without_password
-from infra.local import ports
-from infra.local.home import Home
+from infra.home import Home
+from infra.machine import ports
 
 SECRETS = {"token": "a-token", "password": "a-password", "aws": "an-aws-secret", "redis": "a-redis-password"}
 

@@ -11,7 +11,7 @@ import pytest
 from infra.deployment import deploy, package, template
 from infra.local.postgres import SETTINGS
 from infra.local.schedule import MINUTE_LONG
-from shared.adapters.metrics import Metric
+from shared.adapters.telemetry.metrics import Metric
 from shared.contracts.problems import Problem, problem
 from shared.settings import Settings
 

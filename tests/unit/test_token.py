@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from infra.cli import app
-from shared.adapters import tokens
+from shared.adapters.auth import tokens
 
 QUEUES = httpx.Response(200, json={"data": [{"id": "medical_spanish"}]}, request=httpx.Request("GET", "http://local"))
 RUNNING = {"ready": True, "api": "http://local", "token": "any"}

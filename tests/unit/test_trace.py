@@ -2,9 +2,10 @@
 
 import pytest
 
-from shared.adapters import invocation, log
+from shared.adapters.aws import lambda_handler
+from shared.adapters.telemetry import json_log
 from shared.contracts.trace import begun, continued, from_xray, parsed, trace_id
-from shared.usecases import trace
+from shared.usecases import tracing
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 GIVEN = f"00-{TRACE}-{SPAN}-01"
@@ -70,18 +71,18 @@ def test_a_trace_goes_on_with_a_span_of_ours_or_begins() -> None:
 
 def test_an_invocation_is_in_its_callers_trace_else_in_aws_s_else_in_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("_X_AMZN_TRACE_ID", raising=False)
-    with invocation.traced("r", GIVEN) as traceparent:
-        assert trace.current() == traceparent
-        assert log.current() == {"request_id": "r", "trace_id": TRACE}
-    with invocation.traced("r", "nonsense") as one, invocation.traced("r") as other:
+    with lambda_handler.traced("r", GIVEN) as traceparent:
+        assert tracing.current() == traceparent
+        assert json_log.current() == {"request_id": "r", "trace_id": TRACE}
+    with lambda_handler.traced("r", "nonsense") as one, lambda_handler.traced("r") as other:
         assert trace_id(one) != trace_id(other)
     monkeypatch.setenv("_X_AMZN_TRACE_ID", f"{XRAY};Parent={SPAN};Sampled=1")
-    with invocation.traced("r") as traceparent:
+    with lambda_handler.traced("r") as traceparent:
         assert trace_id(traceparent) == TRACE
 
 
 def test_apart_from_any_request_each_look_begins_a_trace() -> None:
-    with trace.under(GIVEN):
-        assert trace.current() == trace.current() == GIVEN
-        with trace.under(None):
-            assert len({trace.current(), trace.current(), GIVEN}) == 3
+    with tracing.under(GIVEN):
+        assert tracing.current() == tracing.current() == GIVEN
+        with tracing.under(None):
+            assert len({tracing.current(), tracing.current(), GIVEN}) == 3

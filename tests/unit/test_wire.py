@@ -8,22 +8,37 @@ import pytest
 from shared.contracts.feed import Change
 from shared.contracts.views import CallView, EventView, StatusMessage
 from shared.contracts.wire import call_json, call_words, change_words, event_json, status_words
-from shared.domain import facts
-from shared.domain.facts import EndReason, Event, Fact, Limits, Source
-from shared.domain.rules import append
+from shared.domain.events import (
+    Answered,
+    AnswerTimedOut,
+    Ended,
+    EndReason,
+    Event,
+    Fact,
+    Held,
+    HoldExceeded,
+    Initiated,
+    Limits,
+    Rerouted,
+    Resumed,
+    Routed,
+    Source,
+    Transferred,
+)
+from shared.domain.fold import append
 
 BEGUN = datetime(2026, 1, 31, 13, 0, 0, 123456, tzinfo=timezone(timedelta(hours=1)))
 STORY: list[Fact] = [
-    facts.Initiated("voice", "medical_spanish", "es", Limits(wrap_up_seconds=30)),
-    facts.Routed("agent-1", 1.5),
-    facts.AnswerTimedOut("agent-1", 1),
-    facts.Rerouted("agent-2"),
-    facts.Answered(40),
-    facts.Held(0),
-    facts.HoldExceeded(),
-    facts.Resumed(),
-    facts.Transferred("legal_polish", "agent-3"),
-    facts.Ended(EndReason.COMPLETED, 5),
+    Initiated("voice", "medical_spanish", "es", Limits(wrap_up_seconds=30)),
+    Routed("agent-1", 1.5),
+    AnswerTimedOut("agent-1", 1),
+    Rerouted("agent-2"),
+    Answered(40),
+    Held(0),
+    HoldExceeded(),
+    Resumed(),
+    Transferred("legal_polish", "agent-3"),
+    Ended(EndReason.COMPLETED, 5),
 ]
 
 
@@ -48,5 +63,5 @@ def test_wire_is_as_the_contracts_say(length: int):
 
 def _event(n: int, fact: Fact) -> Event:
     at = BEGUN + timedelta(seconds=20 * n)
-    source = Source.SYSTEM if isinstance(fact, facts.AnswerTimedOut | facts.Rerouted) else Source.TELEPHONY
+    source = Source.SYSTEM if isinstance(fact, AnswerTimedOut | Rerouted) else Source.TELEPHONY
     return Event(f"e{n}", "c1", fact, at, at.astimezone(UTC), dated=n % 2 == 0, source=source, metadata={"n": n})

@@ -18,7 +18,7 @@ from psycopg.pq.abc import PGconn
 from psycopg.rows import RowFactory, TupleRow, tuple_row
 from psycopg.types.json import set_json_loads
 
-from shared.usecases.journal import UnavailableError
+from shared.usecases.errors import UnavailableError
 
 
 class Timeouts(NamedTuple):
@@ -101,11 +101,11 @@ RV = TypeVar("RV")
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-class SilentError(psycopg.OperationalError):
+class RoundTripTimeout(psycopg.OperationalError):
     """Postgres was asked and has not answered in time: it is frozen, or what it sends is lost on the way."""
 
 
-class ImpatientConnection(psycopg.Connection[TupleRow]):
+class TimeoutConnection(psycopg.Connection[TupleRow]):
     """Closed by the first round trip that takes longer than `timeouts` allows: a later answer would be taken for the
     next one's. And by the first statement that is outgrown.
     """
@@ -131,7 +131,7 @@ class ImpatientConnection(psycopg.Connection[TupleRow]):
             self.close()
             with suppress(psycopg.Error):
                 gen.close()
-            raise SilentError(f"Postgres has said nothing for {self.timeouts.round_trip:g} s.") from error
+            raise RoundTripTimeout(f"Postgres has said nothing for {self.timeouts.round_trip:g} s.") from error
         except OUTGROWN:
             self.close()
             raise
@@ -159,9 +159,9 @@ class Database:
         self._url, self._timeouts = url, timeouts
         self._settings: LiteralString = _SETTINGS + (_READ_ONLY if read_only else _BY_KEY if plans_by_key else "")
         self._options = _OPTIONS if read_only else _WRITING
-        self._connection: ImpatientConnection | None = None
+        self._connection: TimeoutConnection | None = None
 
-    def connection(self) -> ImpatientConnection:
+    def connection(self) -> TimeoutConnection:
         """Raises `UnavailableError` when Postgres cannot be reached."""
         if self._connection is None or not _is_alive(self._connection):
             with available():
@@ -176,9 +176,9 @@ class Database:
 
 def open_connection(
     url: str, timeouts: Timeouts, settings: LiteralString = _SETTINGS, options: Mapping[str, Any] = _OPTIONS
-) -> ImpatientConnection:
+) -> TimeoutConnection:
     """In autocommit mode. Raises `psycopg.Error`."""
-    connection = ImpatientConnection.connect(url, **_with(options, timeouts))
+    connection = TimeoutConnection.connect(url, **_with(options, timeouts))
     connection.timeouts = timeouts
     try:
         connection.execute(_limited(settings, timeouts), prepare=False)

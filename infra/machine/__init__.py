@@ -1,0 +1,1 @@
+"""This machine: processes, free ports and log files."""

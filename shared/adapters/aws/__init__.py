@@ -1,0 +1,1 @@
+"""AWS: Lambda, API Gateway connections, request signing and secrets."""

@@ -1,0 +1,157 @@
+"""The registry of connections and subscriptions, and what a client that comes back has missed."""
+
+from collections.abc import Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+
+from shared.adapters.postgres import horizon, row_mapping
+from shared.adapters.postgres.connection import Database, available
+from shared.adapters.postgres.reading import agents_seen
+from shared.contracts.views import CallView
+from shared.usecases.access import Principal
+from shared.usecases.feed.subscriptions import Listener, Missed
+from shared.usecases.feed.topics import named
+
+_ADD = """
+insert into connections (id, role, queues, connected_at, expires_at) values (%s, %s, %s, %s, %s)
+on conflict (id) do update set (role, queues, connected_at, expires_at) =
+    (excluded.role, excluded.queues, excluded.connected_at, excluded.expires_at)
+"""
+_FIND = "select * from connections where id = %s and expires_at > now()"
+# Locked first: one that goes at this moment is gone, and no subscription is refused for the want of it.
+_SUBSCRIBE = """
+insert into subscriptions (topic, connection_id)
+select topic, c.id from unnest(%s::text[]) as wanted (topic), connections c where c.id = %s
+for key share of c
+on conflict do nothing
+"""
+_UNSUBSCRIBE = "delete from subscriptions where topic = any(%s) and connection_id = %s"
+
+# What a bearer may see of what happened since, by the call's place now, the agent that the event names, or the one who
+# had the call until then: whose phone rang, or who talked.
+_MISSED = """
+select e.* from events e join calls c on c.id = e.call_id
+where e.txid >= %(since)s and e.state in ('applied', 'void') and c.status is not null
+  and (%(all)s or c.queue_id = any(%(permitted)s))
+  and (c.queue_id = any(%(queues)s) or c.id = any(%(calls)s)
+       or c.agent_id = any(%(agents)s) or c.offered_agent_id = any(%(agents)s)
+       or e.data ->> 'agent_id' = any(%(agents)s)
+       or %(agents)s::text[] <> '{}' and exists (
+           select from (
+               select name, data ->> 'agent_id' as agent_id from events p
+               where p.call_id = e.call_id and p.position < e.position and p.state = 'applied'
+                 and p.received_at >= coalesce(c.recorded_since - interval '1 day', '-infinity')
+                 and p.data ->> 'agent_id' is not null
+               order by p.position desc limit 1
+           ) had
+           where agent_id = any(%(agents)s) and name not in ('call_no_answer', 'answer_timed_out'))
+       or (c.queue_id = any(%(alerts)s) and (c.flags <> '{}' or e.state = 'void')))
+order by e.position limit %(limit)s
+"""
+
+# Whether a call was moved since, or turned out to have begun elsewhere, and may have left what is subscribed to, or an
+# agent was taken out of a queue: only a snapshot shows what is gone.
+_MOVED_AWAY: LiteralString = f"""
+select {agents_seen.GONE} or exists (
+    select from events e join calls c on c.id = e.call_id
+    where e.txid >= %(since)s and c.queue_id <> all(%(queues)s)
+      and (e.name = 'call_transferred' or e.name = 'call_initiated' and exists (
+          select from events o where o.call_id = e.call_id and o.name = 'call_initiated' and o.id <> e.id))
+      and exists (select from events p where p.call_id = e.call_id and p.version is not null
+                  and (p.data ->> 'queue_id' = any(%(queues)s) or p.data ->> 'queue_id' = any(%(alerts)s)
+                       or p.data ->> 'agent_id' = any(%(agents)s)))
+) as gone
+"""
+_CALLS = "select * from calls where id = any(%s)"
+_AGENTS: LiteralString = agents_seen.AGENTS + " and (a.id = any(%(agents)s) or a.queues && %(wanted)s) limit %(limit)s"
+
+
+class PostgresRegistry:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, listener: Listener) -> None:
+        principal = listener.principal
+        values = (listener.connection_id, principal.role, sorted(principal.queues), listener.connected_at)
+        with self._cursor() as cursor:
+            cursor.execute(_ADD, (*values, listener.expires_at))
+
+    def remove(self, connection_id: str) -> None:
+        with self._cursor() as cursor:
+            cursor.execute("delete from connections where id = %s", [connection_id])
+
+    def find(self, connection_id: str) -> Listener | None:
+        with self._cursor() as cursor:
+            row = cursor.execute(_FIND, [connection_id]).fetchone()
+        if row is None:
+            return None
+        principal = Principal(row["role"], frozenset(row["queues"]), int(row["expires_at"].timestamp()))
+        return Listener(row["id"], principal, row["connected_at"], row["expires_at"])
+
+    def subscribe(self, connection_id: str, topics: Collection[str]) -> None:
+        with self._cursor() as cursor:
+            cursor.execute(_SUBSCRIBE, [list(topics), connection_id])
+
+    def unsubscribe(self, connection_id: str, topics: Collection[str]) -> None:
+        with self._cursor() as cursor:
+            cursor.execute(_UNSUBSCRIBE, [list(topics), connection_id])
+
+    def queues_of_calls(self, call_ids: Collection[str]) -> Mapping[str, str]:
+        query = "select id, queue_id from calls where id = any(%s) and status is not null"
+        with self._cursor() as cursor:
+            return {row["id"]: row["queue_id"] for row in cursor.execute(query, [list(call_ids)])}
+
+    def queues_of_agents(self, agent_ids: Collection[str]) -> Mapping[str, Sequence[str]]:
+        query = "select id, queues from agents where id = any(%s)"
+        with self._cursor() as cursor:
+            return {row["id"]: row["queues"] for row in cursor.execute(query, [list(agent_ids)])}
+
+    def position(self) -> int:
+        with available():
+            return horizon.position(self._database.connection())
+
+    def missed(self, topics: Collection[str], principal: Principal, since: int, limit: int) -> Missed | None:
+        """All from one snapshot, the position with it."""
+        asked = {
+            "since": since,
+            "all": principal.sees_all,
+            "permitted": list(principal.queues),
+            "limit": limit + 1,
+            **{kind: named(topics, kind.removesuffix("s")) for kind in ("queues", "calls", "agents")},
+            "alerts": named(topics, "alerts"),
+        }
+        with self._cursor() as cursor, cursor.connection.transaction():
+            cursor.execute("set transaction isolation level repeatable read, read only")
+            return _read_missed(cursor, asked)
+
+    @contextmanager
+    def _cursor(self) -> Generator[psycopg.Cursor[DictRow]]:
+        with available(), self._database.connection().cursor(row_factory=dict_row) as cursor:
+            yield cursor
+
+
+def _read_missed(cursor: psycopg.Cursor[DictRow], asked: Mapping[str, Any]) -> Missed | None:
+    here = _one(cursor, horizon.HORIZON, {})
+    if not horizon.is_ours(here, asked["since"]) or _one(cursor, _MOVED_AWAY, asked)["gone"]:
+        return None
+    events = cursor.execute(_MISSED, asked).fetchall()
+    permitted = {"queues": asked["permitted"], "wanted": asked["queues"]}
+    agents = cursor.execute(_AGENTS, {**asked, **permitted}).fetchall()
+    if max(len(events), len(agents)) == asked["limit"]:
+        return None
+    calls = cursor.execute(_CALLS, [list({row["call_id"] for row in events})]).fetchall()
+    return Missed(
+        position=here["position"],
+        calls=[CallView.of(row_mapping.call_from_row(row)) for row in calls],
+        events=[row_mapping.event_view(row_mapping.event_from_row(row)) for row in events],
+        agents=[row_mapping.agent_view(row_mapping.agent_from_row(row)) for row in agents],
+    )
+
+
+def _one(cursor: psycopg.Cursor[DictRow], query: Any, parameters: Mapping[str, Any]) -> DictRow:  # noqa: ANN401 - a literal of this module
+    row = cursor.execute(query, parameters).fetchone()
+    assert row, "these selects always have their row"
+    return row

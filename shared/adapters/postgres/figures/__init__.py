@@ -1,0 +1,1 @@
+"""SQL of figures, their stored sums, and the archive."""

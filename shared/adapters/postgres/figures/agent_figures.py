@@ -1,0 +1,92 @@
+"""Agents' time in figures: of sums as far as they reach, of spans at the edges and where they go on."""
+
+from datetime import timedelta
+from typing import Any, LiteralString
+
+from shared.adapters.postgres.figures import agent_time_sums, buckets
+from shared.adapters.postgres.figures.rollups import Cover
+from shared.domain.figures import AgentTime
+from shared.usecases.reading.figures import Span, Time
+
+LATELY = timedelta(hours=1)  # the widest sums of an agent that are wanted for the edge before now are an hour's
+FAR = timedelta(days=2)  # no end lies further ahead: nobody wraps up for more than a day. So a planner sees a range
+
+# Each stretch of time is looked up by itself, which `offset 0` keeps so.
+_ROLLED: LiteralString = f"""
+select r.start, nullif(r.agent_id, '') as agent_id, {", ".join(["r." + name for name in agent_time_sums.NAMES])}
+from unnest(%(grains)s::text[], %(rolled_from)s::timestamptz[], %(rolled_to)s::timestamptz[])
+    as rolled (grain, beginning, ending), lateral (
+    select * from agent_rollups r
+    where r.grain = rolled.grain and r.start >= rolled.beginning and r.start < rolled.ending
+      and (%(agents)s::text[] is null or r.agent_id = any(%(agents)s)) offset 0) r
+"""
+# What ended lately is found by its end; further back the spans of each agent are walked.
+_SPANS: LiteralString = f"""
+select s.agent_id, s.status, greatest(s.began, %(late)s) as began, least(s.ended, %(until)s) as ended
+from agent_spans s -- late is until where there is no such edge
+where %(late)s < %(until)s and s.ended > %(late)s and s.ended < %(last)s and s.began < %(until)s
+  and s.status <> 'offline' and (%(agents)s::text[] is null or s.agent_id = any(%(agents)s))
+union all
+select s.agent_id, s.status, greatest(s.began, edge.beginning) as began, least(s.ended, edge.ending) as ended
+from unnest(%(edge_from)s::timestamptz[], %(edge_to)s::timestamptz[]) as edge (beginning, ending), agents a,
+    lateral {agent_time_sums.overlapping("a.id", "edge.beginning", "edge.ending")} s
+where (%(agents)s::text[] is null or a.id = any(%(agents)s)) and s.ended > edge.beginning and s.status <> 'offline'
+union all
+select s.agent_id, s.status, greatest(s.began, %(start)s), %(until)s
+from agent_spans s
+where s.ended is null and s.status <> 'offline' and s.began < %(until)s
+  and (%(agents)s::text[] is null or s.agent_id = any(%(agents)s))
+"""
+
+
+def statement(span: Span) -> LiteralString:
+    """Rows by bucket, and by agent where asked for."""
+    key: LiteralString = "agent_id" if "agent" in span.group_by else "null::text"
+    totals: LiteralString = ", ".join([f"sum({name})::bigint as {name}" for name in agent_time_sums.NAMES])
+    return f"""
+        select found.*, {buckets.ending(span, "found.start")} as ends from (
+            select start, agent_id, {totals} from (
+                select {buckets.begin(span, "rolled.start")} as start, {key} as agent_id,
+                    {", ".join(agent_time_sums.NAMES)} from ({_ROLLED}) rolled
+                union all
+                select bucket, {key}, {agent_time_sums.SUMS} from (
+                    select bucket, agent_id, status, round(1000 * extract(epoch from
+                        least(s.ended, following) - greatest(s.began, bucket))) as ms
+                    from (
+                        select agent_id, status, date_trunc('milliseconds', began) as began,
+                            date_trunc('milliseconds', ended) as ended from ({_SPANS}) whole
+                    ) s, lateral ({buckets.touched(span, "s.began", "s.ended")}) touched
+                    where s.began < s.ended
+                ) piece group by 1, 2
+            ) part group by 1, 2
+        ) found order by start, agent_id limit %(limit)s
+    """
+
+
+def parameters(span: Span, cover: Cover, limit: int) -> dict[str, Any]:
+    """The edge that reaches up to now is `late`, unless it is too long."""
+    until = min(span.end, span.now)
+    late = next((beginning for beginning, ending in cover.edges if ending == until > span.now - LATELY), until)
+    late = max(late, until - LATELY)
+    edges = [(beginning, min(ending, late)) for beginning, ending in cover.edges if beginning < late]
+    return buckets.parameters(span) | {
+        "agents": list(span.agents) or None,
+        "until": until,
+        "late": late,
+        "last": span.now + FAR,
+        "limit": limit,
+        "grains": [grain for grain, _, _ in cover.rolled],
+        "rolled_from": [beginning for _, beginning, _ in cover.rolled],
+        "rolled_to": [ending for _, _, ending in cover.rolled],
+        "edge_from": [beginning for beginning, _ in edges],
+        "edge_to": [ending for _, ending in edges],
+    }
+
+
+def time(span: Span, row: dict[str, Any]) -> Time:
+    return Time(
+        max(span.start, row["start"]),
+        min(span.end, row["ends"]),
+        row["agent_id"],
+        AgentTime(*map(row.__getitem__, agent_time_sums.NAMES)),
+    )

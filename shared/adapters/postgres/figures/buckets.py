@@ -1,0 +1,86 @@
+"""The buckets of a range, in SQL: parts of the zone's days, a day, or all; the first and the last may be cut short."""
+
+from collections.abc import Mapping
+from typing import Any, LiteralString
+
+from shared.usecases.reading.figures import Span
+
+_WIDTHS: Mapping[str, LiteralString] = {
+    "5m": "5 minutes", "15m": "15 minutes", "30m": "30 minutes", "1h": "1 hour", "1d": "1 day",
+}  # fmt: skip
+
+
+def begin(span: Span, moment: LiteralString) -> LiteralString:
+    """Of the bucket in which a moment lies."""
+    if span.bucket is None:
+        return "%(start)s::timestamptz"
+    if span.bucket == "1d":
+        return day(span.zone, moment)
+    return f"date_bin(%(width)s::interval, {moment}, {_midnight(moment)})"
+
+
+def ending(span: Span, start: LiteralString) -> LiteralString:
+    """Of the bucket that begins at `start`, or of the range where that is earlier. Hours last an hour on the day, too,
+    on which a clock shows one of them twice.
+    """
+    if span.bucket is None:
+        return "%(end)s::timestamptz"
+    following = _following(span.zone, _midnight(start))
+    if span.bucket == "1d":
+        return f"least({following}, %(end)s)"
+    return f"least({start} + %(width)s::interval, {following}, %(end)s)"
+
+
+def day(zone: str, moment: LiteralString) -> LiteralString:
+    """The beginning of the day in which a moment lies. Where clocks go back over midnight, as in Havana, a day has two
+    midnights, of which Postgres takes the second.
+    """
+    midnight = _midnight(moment)
+    if "/" not in zone:
+        return midnight
+    return f"""case when date_trunc('day', {midnight} - interval '1 hour', %(zone)s) = {midnight}
+        then {midnight} - interval '1 hour' else {midnight} end"""
+
+
+def _midnight(moment: LiteralString) -> LiteralString:
+    return f"date_trunc('day', {moment}, %(zone)s)"
+
+
+def _following(zone: str, moment: LiteralString) -> LiteralString:
+    """The day behind the one that begins at `moment`: not a day later, where clocks go on at midnight, as in Cairo."""
+    return day(zone, f"({moment} + interval '30 hours')")
+
+
+def touched(span: Span, since: LiteralString, until: LiteralString) -> LiteralString:
+    """The buckets that a stretch of time reaches into, each with its `following`: for a lateral."""
+    if span.bucket is None:
+        return "select %(start)s::timestamptz as bucket, %(end)s::timestamptz as following"
+    days: LiteralString = f"""select day, following from generate_series(
+            date_trunc('day', {since}, %(zone)s), {until} + interval '1 day', interval '1 day', %(zone)s
+        ) moment, lateral (
+            select {day(span.zone, "moment")} as day, {_following(span.zone, "moment")} as following
+        ) days
+        where day < {until}"""
+    if span.bucket == "1d":
+        return f"select day as bucket, following from ({days}) days"
+    return f"""select bucket, least(bucket + %(width)s::interval, following) as following
+        from ({days}) days, generate_series(
+            date_bin(%(width)s::interval, greatest({since}, day), day), least({until}, following), %(width)s::interval
+        ) bucket where bucket < least({until}, following)"""
+
+
+def parameters(span: Span) -> dict[str, Any]:
+    return {
+        "start": span.start,
+        "end": span.end,
+        "bucket": span.bucket,
+        "width": _WIDTHS.get(span.bucket or ""),
+        "zone": zone(span.zone),
+    }
+
+
+def zone(name: str) -> str:
+    """An offset as POSIX has it, which Postgres goes by: there, east is negative."""
+    if name[0] not in "+-":
+        return name
+    return f"<{name}>{'-' if name[0] == '+' else '+'}{name[1:]}"

@@ -1,0 +1,213 @@
+"""Figures: of rollups as far as they reach, of the calls themselves at the edges and where they are not shelved yet."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from math import gcd
+from typing import Any, LiteralString
+
+from psycopg import errors
+from psycopg.rows import dict_row
+
+from shared.adapters.postgres.connection import Database, available
+from shared.adapters.postgres.figures import agent_figures, buckets, rollups
+from shared.adapters.postgres.figures.call_figures import COLUMNS, SUMS, of_calls
+from shared.contracts.figures import Gauges
+from shared.contracts.problems import refuse
+from shared.domain.agent import AgentStatus
+from shared.domain.figures import COUNTED, Tally
+from shared.usecases.reading.figures import Group, Span, Time
+
+_KEYS: Mapping[str, LiteralString] = {
+    "queue": "queue_id", "agent": "agent_id", "language": "language", "type": "type",
+}  # fmt: skip
+_OF_CALLS: LiteralString = """
+    and (%(queues)s::text[] is null or call.queue_id = any(%(queues)s))
+    and (%(languages)s::text[] is null or coalesce(call.language, '-') = any(%(languages)s))
+    and (%(types)s::text[] is null or call.type = any(%(types)s))
+"""
+_OF_AGENT: LiteralString = (
+    _OF_CALLS + " and (%(agents)s::text[] is null or coalesce(call.agent_id, '-') = any(%(agents)s))"
+)
+# Whoever's phone rings has the call, as in the rows and in the list.
+_NOW_OF_AGENT: LiteralString = (
+    _OF_CALLS
+    + " and (%(agents)s::text[] is null or coalesce(call.agent_id, call.offered_agent_id, '-') = any(%(agents)s))"
+)
+_GAUGES = """
+select count(*) filter (where call.status = 'waiting') as waiting,
+    -- a sender's clock may be ahead of ours
+    greatest(max(extract(epoch from
+        %(now)s - coalesce((call.state->>'transferred_at')::timestamptz, call.initiated_at)))
+        filter (where call.status = 'waiting'), 0)::float as longest_current_wait,
+    count(*) filter (where call.status = 'active') as active,
+    count(*) filter (where call.status = 'on_hold') as on_hold
+from calls_live call where call.ended_at is null and call.initiated_at is not null
+"""
+# Of all days of a range. Lord Howe's move by half an hour twice a year: looked at in between as well.
+_MINUTES = """
+select distinct extract(minute from date_trunc('day', moment, %(zone)s))::int as past_the_hour
+from (select generate_series(%(start)s::timestamptz, %(end)s, '30 days') union select %(end)s) looked_at (moment)
+"""
+_AGENTS = """
+select status, count(*) from agents where %(queues)s::text[] is null or queues && %(queues)s group by status
+"""
+
+
+class PostgresFigures:
+    """`rolled` False counts every call itself: what the rollups are held against."""
+
+    def __init__(self, database: Database, *, rolled: bool = True) -> None:
+        self._database, self._rolled = database, rolled
+
+    def day_begin(self, now: datetime, zone: str) -> datetime:
+        if zone == "UTC":
+            return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        begin: LiteralString = "select " + buckets.day(zone, "%(now)s::timestamptz") + " as begin"
+        return self._rows(begin, {"now": now, "zone": buckets.zone(zone)})[0]["begin"]
+
+    def groups(self, span: Span, limit: int) -> list[Group]:
+        if not span.bucket and not span.group_by:
+            limit = 1
+        cover = self._cover(span)
+        rows = self._rows(_statement(span, cover), _parameters(span) | cover | {"limit": limit})
+        if not rows and not span.bucket and not span.group_by:
+            return [Group(span.start, span.end, {}, Tally())]
+        groups = [_group(span, row) for row in rows]
+        return self._missed_once(span, groups) if len(span.agents) > 1 and "agent" not in span.group_by else groups
+
+    def _missed_once(self, span: Span, groups: list[Group]) -> list[Group]:
+        """A call that several of these agents missed is one call: the sum of theirs has it several times."""
+        rows = self._rows(_missed_by_any(span), _parameters(span))
+        counted = {(_bucket(span, row), *(row[_KEYS[name]] for name in span.group_by)): row["missed"] for row in rows}
+        missed = (counted.get((group.start, *group.keys.values()), 0) for group in groups)
+        return [replace(g, tally=replace(g.tally, missed=n)) for g, n in zip(groups, missed, strict=True)]
+
+    def times(self, span: Span, limit: int) -> list[Time]:
+        """What has not passed yet is nobody's time: no sum of it may be taken for whole."""
+        passed = replace(span, end=max(min(span.end, span.now), span.start))
+        asked = agent_figures.parameters(span, self._covered(passed), limit)
+        return [agent_figures.time(span, row) for row in self._rows(agent_figures.statement(span), asked)]
+
+    def _covered(self, span: Span) -> rollups.Cover:
+        grains = rollups.grains(
+            span.bucket,
+            by_agent=span.by_agent,
+            utc=span.zone == "UTC",
+            minutes=self._days_begin(span),
+        )
+        return rollups.cover(span.start, span.end, grains if self._rolled else [])
+
+    def _days_begin(self, span: Span) -> int:
+        """After a full hour, in minutes, or some multiple of what this gives."""
+        if span.zone == "UTC":
+            return 60
+        return gcd(60, *(row["past_the_hour"] for row in self._rows(_MINUTES, buckets.parameters(span))))
+
+    def _cover(self, span: Span) -> dict[str, Any]:
+        found = self._covered(span)
+        fewer = rollups.FEWER if span.of_all_calls else {}
+        return {
+            "grains": [fewer.get(grain, grain) for grain, _, _ in found.rolled],
+            "rolled_from": [beginning for _, beginning, _ in found.rolled],
+            "rolled_to": [ending for _, _, ending in found.rolled],
+            "edge_from": [beginning for beginning, _ in found.edges],
+            "edge_to": [ending for _, ending in found.edges],
+        }
+
+    def gauges(self, span: Span, now: datetime) -> Gauges:
+        parameters = _parameters(span) | {"now": now}
+        counted = dict.fromkeys(AgentStatus, 0)
+        counted |= {row["status"]: row["count"] for row in self._rows(_AGENTS, parameters)}
+        return Gauges.trusted(agents=counted, **self._rows(_GAUGES + _NOW_OF_AGENT, parameters)[0])
+
+    def _rows(self, query: LiteralString, parameters: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - psycopg's own
+        connection = self._database.connection()
+        try:
+            with available(), connection.cursor(row_factory=dict_row, binary=True) as cursor:
+                return cursor.execute(query, parameters).fetchall()
+        except errors.InvalidParameterValue:
+            raise refuse(400, "Not valid: zone", ("zone", "is not a time zone known here")) from None
+
+
+def _statement(span: Span, cover: Mapping[str, Any]) -> LiteralString:
+    keys: list[LiteralString] = [_KEYS[name] for name in span.group_by]
+    begin: LiteralString = buckets.begin(span, "call.start")
+    grouped: LiteralString = ", ".join(["1", *keys])
+    selected: LiteralString = ", ".join([begin + " as start", *keys, SUMS])
+    parts: LiteralString = (
+        "select " + selected + " from (" + _counted(cover, by_agent=span.by_agent) + ") call where true" + _OF_AGENT
+    )
+    parts += (" group by " + grouped) if span.bucket or keys else " having count(*) > 0"
+    ordered: LiteralString = ", ".join(["part.start", *("part." + key + ' collate "C" nulls last' for key in keys)])
+    ends: LiteralString = buckets.ending(span, "part.start") + " as ends"
+    return "select part.*, " + ends + " from (" + parts + ") part order by " + ordered + " limit %(limit)s"
+
+
+def _counted(cover: Mapping[str, Any], *, by_agent: bool) -> LiteralString:
+    """Every call once: in a rollup, at an edge, or live. What a range has none of is not looked for.
+
+    Each stretch of time is looked up by itself, which `offset 0` keeps so: joined freely, a planner that knows no
+    borders may read it all.
+    """
+    parts: list[LiteralString] = [_rolled()] if cover["grains"] else []
+    if cover["edge_from"]:
+        parts.append(_at_edges(by_agent=by_agent))
+    parts.append(of_calls("calls_live", "c.initiated_at >= %(start)s and c.initiated_at < %(end)s", by_agent=by_agent))
+    united: LiteralString = " union all ".join(parts)
+    return united
+
+
+def _rolled() -> LiteralString:
+    return (
+        "select found.* from unnest(%(grains)s::text[], %(rolled_from)s::timestamptz[], %(rolled_to)s::timestamptz[]) "
+        "as rolled (grain, beginning, ending), lateral ("
+        "select r.start, r.queue_id, nullif(r.language, '-') as language, r.type, "
+        "nullif(r.agent_id, '-') as agent_id, " + COLUMNS + " from call_rollups r "
+        "where r.grain = rolled.grain and r.start >= rolled.beginning and r.start < rolled.ending offset 0) found"
+    )
+
+
+def _at_edges(*, by_agent: bool) -> LiteralString:
+    at_edge: LiteralString = of_calls(
+        "calls",
+        "c.shelf >= edge.beginning and c.shelf < edge.ending and c.shelf < 'infinity' "
+        "and c.initiated_at >= edge.beginning and c.initiated_at < edge.ending",
+        by_agent=by_agent,
+    )
+    return (
+        "select found.* "
+        "from unnest(%(edge_from)s::timestamptz[], %(edge_to)s::timestamptz[]) as edge (beginning, ending), lateral ("
+        + at_edge
+        + " offset 0) found"
+    )
+
+
+def _missed_by_any(span: Span) -> LiteralString:
+    keys: list[LiteralString] = [_KEYS[name] for name in span.group_by]
+    selected: LiteralString = ", ".join([buckets.begin(span, "call.start") + " as start", *keys, "count(*) as missed"])
+    return (
+        "select " + selected + """ from (select *, initiated_at as start from calls) call
+        where call.missed_by && %(agents)s and call.misses > 0
+          and call.initiated_at >= %(start)s and call.initiated_at < %(end)s
+          and (call.shelf >= %(start)s and call.shelf < %(end)s or call.shelf = 'infinity')"""
+        + _OF_CALLS + " group by " + ", ".join(["1", *keys])
+    )  # fmt: skip
+
+
+def _parameters(span: Span) -> dict[str, Any]:
+    return buckets.parameters(span) | {
+        "queues": None if span.queues is None else list(span.queues),
+        "agents": list(span.agents) or None,
+        "languages": list(span.languages) or None,
+        "types": list(span.types) or None,
+    }
+
+
+def _bucket(span: Span, row: dict[str, Any]) -> datetime:
+    return max(span.start, row["start"])
+
+
+def _group(span: Span, row: dict[str, Any]) -> Group:
+    keys = {name: row[_KEYS[name]] for name in span.group_by}
+    return Group(_bucket(span, row), min(span.end, row["ends"]), keys, Tally(*map(row.__getitem__, COUNTED)))

@@ -1,0 +1,157 @@
+"""Sums of the calls on the shelf, in six grains: kept where a call comes or goes, rebuilt from the calls, compared."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, LiteralString
+
+from shared.adapters.postgres.figures.call_figures import ADDED, SUBTRACTED, SUMS, of_calls
+
+Query = tuple[LiteralString, Any]
+
+# One at a time: who counts a bucket anew must see what everybody before it has put there.
+LOCK: LiteralString = "select pg_advisory_xact_lock(hashtext('switchboard: one keeps the rollups'))"
+
+# A day of each agent's, whatever the queue, language and type, is a row where the others may be dozens. An hour's are
+# hardly fewer than the others: the same agent answers a few calls in it.
+_GRAINS: LiteralString = """(values
+    ('5m', interval '5 minutes', false, false), ('1h', interval '1 hour', false, false),
+    ('1d', interval '1 day', false, false), ('1h agent', interval '1 hour', true, false),
+    ('1d agent', interval '1 day', true, false), ('1d agent only', interval '1 day', true, true)
+) as g (grain, width, by_agent, alone)
+"""
+_KEYS: LiteralString = """
+    g.grain, date_bin(g.width, call.start, '2000-01-01 00:00:00+00') as start,
+    case when g.alone then '' else call.queue_id end as queue_id,
+    case when g.alone then '' else coalesce(call.language, '-') end as language,
+    case when g.alone then '' else call.type end as type,
+    case when g.by_agent then coalesce(call.agent_id, '-') else '' end as agent_id
+"""
+
+
+def _rows(which: LiteralString, *more: LiteralString) -> LiteralString:
+    """The rows of rollups that these calls make, with `more` of their grains behind the keys."""
+    each: LiteralString = (
+        "select false as by_agent, plain.* from (" + of_calls("calls", which, by_agent=False) + ") plain union all "
+        "select true, agents.* from (" + of_calls("calls", which, by_agent=True) + ") agents"
+    )
+    joined: LiteralString = ") call join " + _GRAINS + " on g.by_agent = call.by_agent"
+    keys: LiteralString = ", ".join([_KEYS, *more])
+    grouped: LiteralString = ", ".join(["1, 2, 3, 4, 5, 6", *more])
+    return "select " + keys + ", " + SUMS + " from (" + each + joined + " group by " + grouped
+
+
+def _counted(which: LiteralString) -> LiteralString:
+    """Of those on the shelf. What never began is no call of anybody's."""
+    return _rows("c.shelf < 'infinity' and c.initiated_at is not null and " + which)
+
+
+ADD: LiteralString = (
+    "insert into call_rollups as r "
+    + _counted("c.id = any(%(ids)s)")
+    + " order by 1, 2, 3, 4, 5, 6"
+    + " on conflict (grain, start, queue_id, language, type, agent_id) do update set "
+    + ADDED
+)
+# Of calls that have just been taken off the shelf. A maximum cannot be subtracted from: it is looked for anew where it
+# was one of theirs.
+_GONE: LiteralString = _rows("c.id = any(%(ids)s)", "g.width", "g.by_agent", "g.alone")
+_SAME: LiteralString = """(r.grain, r.start, r.queue_id, r.language, r.type, r.agent_id)
+    = (gone.grain, gone.start, gone.queue_id, gone.language, gone.type, gone.agent_id)"""
+SUBTRACT: LiteralString = (
+    "update call_rollups r set "
+    + SUBTRACTED
+    + """, longest_wait_ms = case when gone.longest_wait_ms < r.longest_wait_ms then r.longest_wait_ms else (
+    select coalesce(max(round(c.wait_seconds * 1000)), 0)::bigint from calls c
+    where c.shelf >= gone.start and c.shelf < gone.start + gone.width and c.shelf < 'infinity'
+      and c.initiated_at >= gone.start and c.initiated_at < gone.start + gone.width
+      and (gone.alone or (c.queue_id, coalesce(c.language, '-'), c.type) = (gone.queue_id, gone.language, gone.type))
+      and (not gone.by_agent or coalesce(c.agent_id, c.offered_agent_id, '-') = gone.agent_id)) end
+from ("""
+    + _GONE
+    + ") gone where "
+    + _SAME
+)
+FORGET_EMPTY: LiteralString = (
+    "delete from call_rollups r using (" + _GONE + ") gone where " + _SAME + " and r.offered = 0 and r.misses = 0"
+)
+
+# From the calls on the shelf, by months: no row of any grain lies across the border of two.
+_MONTH: LiteralString = "c.shelf >= %(beginning)s and c.shelf < %(ending)s"
+_OF_MONTH: LiteralString = "start >= %(beginning)s and start < %(ending)s"
+COUNT_MONTH: LiteralString = "insert into call_rollups " + _counted(_MONTH)
+EMPTY_MONTH: LiteralString = "delete from call_rollups where " + _OF_MONTH
+DIFFERING: LiteralString = (
+    "with counted as (" + _counted(_MONTH) + "), kept as (select * from call_rollups where " + _OF_MONTH + ") "
+    "select count(*) from ((table counted except table kept) union all (table kept except table counted)) found"
+)  # fmt: skip
+
+
+def added(call_ids: Sequence[str]) -> list[Query]:
+    """What counts calls that have just been shelved."""
+    return [(LOCK, None), (ADD, {"ids": list(call_ids)})]
+
+
+def removed(call_ids: Sequence[str]) -> list[Query]:
+    """What counts calls no more that have just been taken off the shelf, as yet unchanged."""
+    ids = {"ids": list(call_ids)}
+    return [(LOCK, None), (SUBTRACT, ids), (FORGET_EMPTY, ids)]
+
+
+# What has the same sums in fewer rows, where calls are told apart by nothing but their agent.
+FEWER = {"1d agent": "1d agent only"}
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_WIDTHS = {
+    "1d": timedelta(days=1), "1h": timedelta(hours=1), "5m": timedelta(minutes=5),
+    "1d agent": timedelta(days=1), "1h agent": timedelta(hours=1),
+}  # fmt: skip
+Stretch = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """A range of time made of whole rows of rollups, widest first, and of edges whose calls are counted themselves."""
+
+    rolled: list[tuple[str, datetime, datetime]] = field(default_factory=list[tuple[str, datetime, datetime]])
+    edges: list[Stretch] = field(default_factory=list[Stretch])
+
+
+def cover(start: datetime, end: datetime, grains: Sequence[str]) -> Cover:
+    """Take as few rows as the grains, given widest first, allow."""
+    found = Cover()
+    _take(found, start, end, grains)
+    return found
+
+
+def _take(found: Cover, start: datetime, end: datetime, grains: Sequence[str]) -> None:
+    if start >= end:
+        return
+    if not grains:
+        found.edges.append((start, end))
+        return
+    width = _WIDTHS[grains[0]]
+    first, last = start + (_EPOCH - start) % width, end - (end - _EPOCH) % width
+    if first >= last:
+        _take(found, start, end, grains[1:])
+        return
+    _take(found, start, first, grains[1:])
+    found.rolled.append((grains[0], first, last))
+    _take(found, last, end, grains[1:])
+
+
+def grains(bucket: str | None, *, by_agent: bool, utc: bool, minutes: int) -> list[str]:
+    """Those of which no row lies across the border of two buckets. `minutes` and `utc` say where days begin: so many
+    minutes after a full hour, or a multiple of them.
+    """
+    fitting = [name for name in ("1d", "1h", "5m") if _fits(name, bucket, utc=utc, minutes=minutes)]
+    return [f"{name} agent" for name in fitting if name != "5m"] if by_agent else fitting
+
+
+def _fits(grain: str, bucket: str | None, *, utc: bool, minutes: int) -> bool:
+    if bucket is None:
+        return True
+    if grain == "5m":
+        return minutes % 5 == 0
+    if grain == "1h":
+        return bucket in ("1h", "1d") and minutes % 60 == 0
+    return bucket == "1d" and utc

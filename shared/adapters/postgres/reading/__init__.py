@@ -1,0 +1,1 @@
+"""SQL of lists, single calls and polled changes."""

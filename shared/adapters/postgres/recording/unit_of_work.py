@@ -1,0 +1,353 @@
+"""The journal on Postgres: two round trips an attempt, one to lock and read, one to write and commit."""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime
+from itertools import chain, groupby
+from operator import itemgetter
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import errors
+from psycopg.rows import TupleRow
+
+from shared.adapters.postgres import row_mapping
+from shared.adapters.postgres.columns import array, by_column
+from shared.adapters.postgres.connection import ALLOW_BACKGROUND, AWAY, Database, RoundTripTimeout, TimeoutConnection
+from shared.adapters.postgres.figures import archive
+from shared.adapters.postgres.recording import outbox, statements
+from shared.adapters.postgres.recording.claim_agent import CLAIM_AGENT
+from shared.domain.agent import ENGAGED, Effect
+from shared.domain.call import Call
+from shared.domain.deadlines import TimerKind
+from shared.domain.events import Limits
+from shared.domain.routing import Routing, Search, Strategy
+from shared.usecases.errors import ConflictError, UnavailableError
+from shared.usecases.recording.ports import (
+    MIN_TIME,
+    AgentRecord,
+    CallRecord,
+    Changes,
+    Drawn,
+    EventRow,
+    Known,
+    Loaded,
+    Moved,
+    Telling,
+    UnitOfWork,
+)
+
+Cursor = psycopg.Cursor[TupleRow]
+Query = tuple[LiteralString, Any]
+
+
+class PostgresTransactions:
+    """`shards` is how many relays share the work of telling."""
+
+    def __init__(self, database: Database, shards: int = 1) -> None:
+        self._database, self._shards = database, shards
+
+    @contextmanager
+    def begin(self) -> Generator[UnitOfWork]:
+        """Raises `ConflictError` to be tried again at once, `UnavailableError` to be tried again later.
+
+        A warm connection may have died while the function slept. As long as no commit was sent, nothing can have been
+        written: that is tried again at once, on a new connection. One that fell silent has cost the sender's patience.
+        """
+        connection = self._database.connection()
+        unit_of_work = PostgresUnitOfWork(connection, self._shards)
+        try:
+            yield unit_of_work
+        except psycopg.Error as error:
+            unit_of_work.abandon()
+            died = connection.closed and not isinstance(error, RoundTripTimeout)
+            again = isinstance(error, _CONFLICTS) or (died and not unit_of_work.committing)
+            # After a pipeline that broke off, psycopg takes statements for prepared which the server never got.
+            self._database.close()
+            if again:
+                raise ConflictError(str(error)) from error
+            if isinstance(error, AWAY):
+                raise UnavailableError(str(error)) from error
+            raise
+        except BaseException:  # whatever it was, the pipeline may have broken off meanwhile
+            unit_of_work.abandon()
+            self._database.close()
+            raise
+        finally:
+            unit_of_work.abandon()
+            _leave_nothing_open(connection)
+
+
+_CONFLICTS = (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure)
+
+
+def _leave_nothing_open(connection: psycopg.Connection[Any]) -> None:
+    with suppress(psycopg.Error):
+        if not connection.closed and connection.pgconn.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+            connection.execute("rollback")
+
+
+class PostgresUnitOfWork:
+    def __init__(self, connection: TimeoutConnection, shards: int) -> None:
+        self._connection, self._shards = connection, shards
+        self._agents: dict[str, AgentRecord] = {}
+        self._settled: list[Effect] = []
+        self._effects: list[Effect] = []
+        self._met: list[Effect] = []
+        self._drawn = Drawn(0, ())
+        self._open = ExitStack()
+        self._pipeline: psycopg.Pipeline | None = None
+        self.committing = False
+
+    def _run(
+        self,
+        queries: Iterable[Query],
+        *,
+        commit: bool = False,
+        wait: bool = True,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> list[Cursor]:
+        """Send the queries. Postgres works at the first while the next is still being made, and at all of them before
+        anybody waits.
+        """
+        cursors: list[Cursor] = []
+        if not self._pipeline:
+            self._pipeline = self._open.enter_context(self._connection.pipeline())
+            self._connection.cursor_of("begin").execute("begin")
+        for query, parameters in queries:
+            cursor = self._connection.cursor_of(query)
+            if cursor in cursors:
+                cursor = self._connection.cursor(binary=True)
+            cursors.append(cursor.execute(query, parameters))
+        if commit:
+            self.committing = True
+            self._connection.cursor_of("commit").execute("commit")
+            with self._open:
+                meanwhile()
+        elif wait:
+            self._pipeline.sync()
+        return cursors
+
+    def abandon(self) -> None:
+        """Take back what was sent, unless all of it was."""
+        with suppress(psycopg.Error), self._open:
+            if self._pipeline and not self.committing:
+                self._connection.execute("rollback")
+
+    def load(
+        self,
+        call_ids: Collection[str],
+        event_ids: Collection[str],
+        queue_ids: Collection[str],
+        events: int = 0,
+        since: datetime = MIN_TIME,
+    ) -> Loaded:
+        """Locks first, then looks for replays: whoever waited for the lock sees what its holder has recorded."""
+        calls = array([*call_ids])
+        known_events = statements.KNOWN_EVENTS, {"ids": array([*event_ids]), "calls": calls, "since": since}
+        queries: list[Query] = [(statements.LOCK_CALLS, [calls]), _draw(events)]
+        if event_ids:
+            queries.append(known_events)
+        if queue_ids:
+            queries.append((statements.LIMITS, [array([*queue_ids])]))
+        locked, *others = self._run(queries)
+        records = _records(locked)
+        results = iter([cursor.fetchall() for cursor in others])
+        self._drawn = _drawn(next(results))
+        known = next(results) if event_ids else ()
+        limits = next(results) if queue_ids else ()
+        missing = [call_id for call_id in call_ids if call_id not in records]
+        if missing and (shelved := self._unshelved(missing)):
+            records |= shelved
+            known = self._run([known_events])[0].fetchall() if event_ids else ()
+        return Loaded(
+            {call_id: records.get(call_id) or CallRecord(call_id) for call_id in call_ids},
+            {event_id: Known(*told) for event_id, *told in known},
+            {queue_id: Limits(*told) for queue_id, *told in limits},
+        )
+
+    def draw(self, events: int) -> Drawn:
+        if len(self._drawn.positions) < events:
+            (drawn,) = self._run([_draw(events)])
+            self._drawn = _drawn(drawn.fetchall())
+        transaction, positions = self._drawn.transaction, self._drawn.positions
+        self._drawn = Drawn(transaction, positions[events:])
+        return Drawn(transaction, positions[:events])
+
+    def _unshelved(self, call_ids: Sequence[str]) -> dict[str, CallRecord]:
+        (rows,) = self._run([(statements.UNARCHIVE_CALLS, [array(call_ids)])])
+        records = _records(rows)
+        if begun := [record.id for record in records.values() if record.call]:
+            self._run(archive.recount(begun, -1))
+        return records
+
+    def shelve(self, before: datetime, limit: int) -> int:
+        with self._connection.background():
+            return self._shelve(before, limit)
+
+    def _shelve(self, before: datetime, limit: int) -> int:
+        to_shelve = statements.TO_SHELVE, {"before": before, "limit": limit}
+        (_, rows) = self._run([(ALLOW_BACKGROUND, None), to_shelve])
+        found = rows.fetchall()
+        if not found:
+            return 0
+        begun = [call_id for call_id, initiated_at in found if initiated_at]
+        months = archive.months((initiated_at or before for _, initiated_at in found), before)
+        makes: list[Query] = [(archive.MAKE_CALL_MONTH, [month]) for month in months]
+        shelved: Query = statements.SHELVE, [[call_id for call_id, _ in found]]
+        self._run([*makes, shelved, *(archive.recount(begun, 1) if begun else ())], commit=True)
+        return len(found)
+
+    def logs(self, call_ids: Collection[str]) -> Mapping[str, list[EventRow]]:
+        (rows,) = self._run([(statements.LOGS, {"calls": array([*call_ids])})])
+        logs: dict[str, list[EventRow]] = defaultdict(list)
+        for row in _named(rows):
+            logs[row["call_id"]].append(row_mapping.event_from_row(row))
+        return logs
+
+    def due_timers(self, now: datetime, limit: int) -> Mapping[str, set[TimerKind]]:
+        (rows,) = self._run([(statements.DUE_TIMERS, {"kinds": list(TimerKind), "now": now, "limit": limit})])
+        due: dict[str, set[TimerKind]] = defaultdict(set)
+        for call_id, kind in rows:
+            due[call_id].add(TimerKind(kind))
+        return due
+
+    def waiting_calls(self, now: datetime, queue_ids: Collection[str] | None, limit: int) -> Sequence[str]:
+        queues = None if queue_ids is None else list(queue_ids)
+        (rows,) = self._run([(statements.WAITING_CALLS, {"now": now, "queues": queues, "limit": limit})])
+        return [call_id for (call_id,) in rows]
+
+    def routing(self, queue_ids: Collection[str]) -> Mapping[str, Routing]:
+        (rows,) = self._run([(statements.ROUTING, [list(queue_ids)])])
+        return {queue_id: Routing(Strategy(strategy), *overflow) for queue_id, strategy, *overflow in rows}
+
+    def settle(self, effects: Sequence[Effect]) -> None:
+        queries = _effects(effects)
+        self._settled += effects
+        if queries:
+            self._note_agents(self._run(queries))
+
+    def _note_agents(self, results: Sequence[Cursor]) -> None:
+        """The floor is told of every agent that the transaction moved, settled early or with all the rest."""
+        for result in results:
+            self._agents |= {agent.id: agent for agent in map(row_mapping.agent_from_values, result.fetchall())}
+
+    def claim_agent(self, call: Call, search: Search, strategy: Strategy, at: datetime) -> str | None:
+        parameters = {
+            "call_id": call.id,
+            "queue_id": search.queue_id,
+            "language": call.language,
+            "but_for": list(search.but_for),
+            "at": at,
+        }
+        for claim in CLAIM_AGENT[strategy]:
+            (rows,) = self._run([(claim, parameters)])
+            if row := rows.fetchone():
+                return row[0]
+        return None
+
+    def record(self, rows: Sequence[EventRow]) -> None:
+        columns = by_column(row_mapping.EVENT_COLUMNS, map(row_mapping.event_values, rows))
+        self._run([(statements.INSERT_EVENTS, columns)], wait=False)
+
+    def write(self, changes: Changes, now: datetime) -> None:
+        self._effects += changes.effects
+        self._met += changes.met
+        self._run(_written(changes, now), wait=False)
+
+    def commit(self, telling: Telling, now: datetime, meanwhile: Callable[[], None]) -> Moved:
+        effects = *self._settled, *self._met, *self._effects
+        moves = list(dict.fromkeys((effect.agent_id, effect.call_id) for effect in effects))
+        told = list(outbox.tell(telling, moves, now, self._shards))
+        results = self._run([*told, *_met(self._met), *_effects(self._effects)], commit=True, meanwhile=meanwhile)
+        self._note_agents(results[len(told) :])
+        return Moved(list(self._agents.values()), moves)
+
+
+def _records(found: Cursor) -> dict[str, CallRecord]:
+    return {record.id: record for record in map(row_mapping.record_from_values, found.fetchall())}
+
+
+def _named(found: Cursor) -> Iterator[row_mapping.Row]:
+    names = [column.name for column in found.description or ()]
+    return (dict(zip(names, row, strict=True)) for row in found)
+
+
+def _draw(events: int) -> Query:
+    return statements.DRAW, [-(-events // statements.BLOCK)]
+
+
+def _drawn(rows: Sequence[TupleRow]) -> Drawn:
+    ((transaction, blocks),) = rows
+    places = [range(first, first + statements.BLOCK) for first in blocks]
+    return Drawn(transaction, places[0] if len(places) == 1 else [*chain(*places)])
+
+
+def _written(changes: Changes, now: datetime) -> Iterator[Query]:
+    """Made one by one, as they are sent: what keeps Postgres busy the longest comes first."""
+    yield from _calls(changes, now)
+    if changes.restated:
+        yield (
+            statements.RESTATE_EVENTS,
+            by_column(row_mapping.RESTATED_COLUMNS, map(row_mapping.restated_values, changes.restated)),
+        )
+    yield from _timers(changes)
+
+
+def _calls(changes: Changes, now: datetime) -> Iterator[Query]:
+    fresh = [row_mapping.call_values(record, now) for record in changes.records if not record.exists]
+    known = [row_mapping.call_values(record, now) for record in changes.records if record.exists]
+    if fresh:
+        yield statements.INSERT_CALLS, [now, *by_column(row_mapping.CALL_COLUMNS, fresh)]
+    if known:
+        yield statements.UPDATE_CALLS, by_column(row_mapping.CALL_COLUMNS, known)
+
+
+def _timers(changes: Changes) -> Iterator[Query]:
+    if changes.disarmed:
+        yield statements.DISARM_TIMERS, by_column(statements.TIMER, changes.disarmed)
+    if changes.armed:
+        yield (
+            statements.ARM_TIMERS,
+            by_column(statements.ARMED_TIMER, ((*timer, due_at) for timer, due_at in changes.armed.items())),
+        )
+
+
+def _met(met: Sequence[Effect]) -> Iterator[Query]:
+    if met:
+        first = {e.agent_id: e for e in sorted(met, key=lambda effect: effect.since, reverse=True)}
+        found = [(e.agent_id, e.call_id, e.status, e.since) for e in first.values()]
+        yield statements.REGISTER_UNKNOWN_AGENTS, by_column(statements.ENGAGED, found)
+
+
+def _effects(effects: Sequence[Effect]) -> list[Query]:
+    """Releases before engagements: a call lets go of one agent before it takes the next. Each in the order of time, so
+    that it ends as if they had come one by one.
+    """
+    queries: list[Query] = []
+    if not effects:
+        return queries
+    released = list(_placed(effect for effect in effects if effect.status not in ENGAGED))
+    if released:
+        releases = [
+            (e.agent_id, e.call_id, e.status, e.since, e.reason, e.engaged_since, e.known, place)
+            for place, e in released
+        ]
+        queries.append((statements.RELEASE_AGENTS, by_column(statements.RELEASED, releases)))
+    engaged = sorted(
+        _placed(effect for effect in effects if effect.status in ENGAGED),
+        key=lambda placed: (placed[0], placed[1].agent_id),  # so that no two wait for each other
+    )
+    for _, wave in groupby(engaged, key=itemgetter(0)):  # an agent is named once in each statement
+        engagements = [(e.agent_id, e.call_id, e.status, e.since) for _, e in wave]
+        queries.append((statements.ENGAGE_AGENTS, by_column(statements.ENGAGED, engagements)))
+    return queries
+
+
+def _placed(effects: Iterable[Effect]) -> Iterator[tuple[int, Effect]]:
+    """Each with its place among its agent's own, from 1."""
+    had: dict[str, int] = defaultdict(int)
+    for effect in sorted(effects, key=lambda effect: effect.since):
+        had[effect.agent_id] += 1
+        yield had[effect.agent_id], effect

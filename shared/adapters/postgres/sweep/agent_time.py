@@ -1,0 +1,189 @@
+"""The book of agents' time on Postgres: a turn is one transaction, that nobody else's comes between."""
+
+from collections import defaultdict
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+
+from shared.adapters.postgres import row_mapping
+from shared.adapters.postgres.columns import DOCUMENT, Columns, by_column, rows_of
+from shared.adapters.postgres.connection import ALLOW_BACKGROUND, Database, available
+from shared.adapters.postgres.figures import agent_time_sums
+from shared.domain.agent import AgentStatus
+from shared.domain.agent_time import Span, Standing, Word
+from shared.domain.events import Event
+from shared.usecases.sweep.update_agent_time import Change, OfAgent, Timeline, Turn
+
+CARRIED = "carried"
+# Whoever has this row keeps the time. All below the horizon is there to be seen, in whatever order it was committed.
+_TAKE = "select through, kept_since, horizon_position() as horizon from agent_time_kept for update"
+# A call that began as history moves no agent, however much of it there is: so many events are looked at, and so many of
+# the others taken. What is told as history of a call that began otherwise does; such a call is live for an hour yet.
+LOOKED_AT = 20_000
+_MOVES: LiteralString = """
+(source <> 'history' or exists (select from calls_live c where c.id = e.call_id and not c.history))
+"""
+_NEW_EVENTS: LiteralString = f"""
+select count(*) as seen, max(txid) as last, count(*) filter (where moves) as found,
+    (array_agg(txid order by txid) filter (where moves))[%(limit)s] as full_at
+from (
+    select txid, {_MOVES} as moves from events e
+    where txid >= %(through)s and txid < %(horizon)s order by txid limit %(looked_at)s
+) new
+"""
+_CALLS: LiteralString = f"select distinct call_id from events e where txid >= %s and txid < %s and {_MOVES}"
+# As `StatusChange.source` has it.
+_REPORT: LiteralString = """
+    agent_id, status, at,
+    case when sequence is null then id else lpad(sequence::text, 16, '0') || '.' || id end as source
+"""
+_REPORTS: LiteralString = f"""
+select {_REPORT} from agent_events
+where txid >= %s and txid < %s and received_at - at < interval '366 days'
+"""
+_REPORTED: LiteralString = f"""
+select {_REPORT} from agent_events
+where agent_id = %s and txid < (select through from agent_time_kept) and received_at - at < interval '366 days'
+"""
+_LOGS = "select * from events where call_id = any(%s) and state = 'applied'"
+_FORGIVEN = "select id, misses_before_away from queues where id = any(%s)"
+_SPAN: LiteralString = "agent_id, began, ended, of_call, source, step, word, forgives, status, standing"
+_SAID: LiteralString = f"select {_SPAN} from agent_spans where of_call and source = any(%s)"
+_TIMELINES: LiteralString = f"""
+select of.since, s.* from unnest(%s::text[], %s::timestamptz[]) as of (agent_id, since),
+    lateral {agent_time_sums.overlapping("of.agent_id", "of.since", "'infinity'")} s
+order by s.agent_id, s.began, s.of_call, s.source, s.step
+"""
+_MAKE_MONTHS = "select make_agent_month(moment) from unnest(%s::timestamptz[]) moment"
+_KEY: Columns = {"agent_id": "text", "began": "timestamptz", "of_call": "bool", "source": "text", "step": "int"}
+_DELETE: LiteralString = f"""
+delete from agent_spans s using {rows_of(_KEY)}
+where (s.agent_id, s.began, s.of_call, s.source, s.step) = (r.agent_id, r.began, r.of_call, r.source, r.step)
+"""
+_ROW: Columns = {
+    **_KEY, "ended": "timestamptz", "word": "text", "forgives": "int", "status": "text", "standing": DOCUMENT,
+}  # fmt: skip
+_INSERT: LiteralString = f"insert into agent_spans ({', '.join(_ROW)}) select * from {rows_of(_ROW)}"
+FORGET_AGENT_MONTH = "select forget_agent_month(%s)"  # the oldest that is over before that time
+_MOVE_ON = "update agent_time_kept set through = %s"
+
+
+class PostgresTimeBook:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @contextmanager
+    def turn(self, events: int) -> Generator["PostgresTurn | None"]:
+        connection = self._database.connection()
+        with (
+            available(),
+            connection.background(),
+            connection.transaction(),
+            connection.cursor(row_factory=dict_row) as cursor,
+        ):
+            cursor.execute(ALLOW_BACKGROUND)
+            row = cursor.execute(_TAKE + " skip locked").fetchone()
+            if row is None:
+                yield None
+                return
+            turn = PostgresTurn(cursor, row["kept_since"])
+            until = turn.read(row["through"], row["horizon"], events)
+            yield turn
+            if until > row["through"]:
+                cursor.execute(_MOVE_ON, [until])
+
+    @contextmanager
+    def alone(self) -> Generator["PostgresTurn"]:
+        connection = self._database.connection()
+        with available(), connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+            (row,) = cursor.execute(_TAKE).fetchall()
+            yield PostgresTurn(cursor, row["kept_since"])
+
+
+class PostgresTurn(Turn):
+    def __init__(self, cursor: psycopg.Cursor[DictRow], kept_since: datetime) -> None:
+        self._cursor, self.kept_since = cursor, kept_since
+        self.calls: Sequence[str] = ()
+        self.reports: Sequence[OfAgent] = ()
+        self.events = 0
+
+    def read(self, through: int, horizon: int, limit: int) -> int:
+        """What the log says that is new; up to which transaction, in whole ones."""
+        asked = {"through": through, "horizon": horizon, "limit": limit, "looked_at": LOOKED_AT}
+        (new,) = self._rows(_NEW_EVENTS, asked)
+        last = new["full_at"] or (new["last"] if new["seen"] == LOOKED_AT else None)
+        until = horizon if last is None else last + 1
+        self.calls = [row["call_id"] for row in self._rows(_CALLS, [through, until])] if new["found"] else ()
+        self.reports = [_report(row) for row in self._rows(_REPORTS, [through, until])]
+        self.events = new["found"] if last is None else limit
+        return until
+
+    def logs(self, call_ids: Collection[str]) -> Iterable[Sequence[Event]]:
+        logs: dict[str, list[Event]] = defaultdict(list)
+        for row in self._rows(_LOGS, [list(call_ids)]) if call_ids else ():
+            logs[row["call_id"]].append(row_mapping.event_from_row(row).event)
+        return logs.values()
+
+    def forgiven(self, queue_ids: Collection[str]) -> Mapping[str, int]:
+        return {row["id"]: row["misses_before_away"] for row in self._rows(_FORGIVEN, [list(queue_ids)])}
+
+    def said(self, call_ids: Collection[str]) -> Collection[OfAgent]:
+        found = self._rows(_SAID, [list(call_ids)]) if call_ids else ()
+        return [(row["agent_id"], span_from_row(row).word) for row in found]
+
+    def reported(self, agent_id: str) -> Collection[Word]:
+        return [_report(row)[1] for row in self._rows(_REPORTED, [agent_id])]
+
+    def timelines(self, since: Mapping[str, datetime]) -> Mapping[str, Timeline]:
+        found: dict[str, list[Span]] = {agent_id: [] for agent_id in since}
+        before: dict[str, Span] = {}
+        for row in self._rows(_TIMELINES, [list(since), list(since.values())]):
+            span = span_from_row(row)
+            if span.word.at < row["since"]:
+                before[row["agent_id"]] = span
+            else:
+                found[row["agent_id"]].append(span)
+        return {agent_id: (before.get(agent_id), spans) for agent_id, spans in found.items()}
+
+    def write(self, change: Change) -> None:
+        gone, come = [_values(*each) for each in change.gone], [_values(*each) for each in change.come]
+        if gone:
+            self._cursor.execute(_DELETE, by_column(_KEY, [row[: len(_KEY)] for row in gone]))
+        if come:
+            self._cursor.execute(_MAKE_MONTHS, [sorted({span.word.at for _, span in change.come})])
+            self._cursor.execute(_INSERT, by_column(_ROW, come))
+        if signed := [*_signed(change.gone, -1), *_signed(change.come, 1)]:
+            self._cursor.execute(agent_time_sums.COUNT, by_column(agent_time_sums.SIGNED, signed))
+
+    def _rows(self, query: LiteralString, asked: Any) -> list[DictRow]:  # noqa: ANN401 - psycopg's own
+        return self._cursor.execute(query, asked).fetchall()
+
+
+def _signed(spans: Iterable[tuple[str, Span]], sign: int) -> Iterable[tuple[object, ...]]:
+    return [(a, span.standing.status, span.word.at, span.ended, sign) for a, span in spans if span.ended]
+
+
+def _report(row: DictRow) -> OfAgent:
+    return row["agent_id"], Word(row["at"], False, row["source"], 0, AgentStatus(row["status"]))
+
+
+def span_from_row(row: DictRow) -> Span:
+    said = row["standing"]
+    held = tuple((call_id, AgentStatus(status)) for call_id, status in said["held"])
+    standing = Standing(AgentStatus(said["said"]), held, said["misses"])
+    carried = standing if row["word"] == CARRIED else None
+    status = standing.status if carried else AgentStatus(row["word"])
+    place = row["began"], row["of_call"], row["source"], row["step"]
+    return Span(Word(*place, status, row["forgives"], carried), standing, row["ended"])
+
+
+def _values(agent_id: str, span: Span) -> tuple[object, ...]:
+    word, standing = span.word, span.standing
+    key = agent_id, word.at, word.of_call, word.source, word.step
+    said = CARRIED if word.carried else word.status
+    document = {"said": standing.said, "held": standing.held, "misses": standing.misses}
+    return *key, span.ended, said, word.forgives, standing.status, document

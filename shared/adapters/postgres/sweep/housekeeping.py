@@ -1,0 +1,104 @@
+"""What the sweep does beside the timers: publish again what nobody cleared, forget who is gone, say it is alive."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, LiteralString
+
+from psycopg.rows import dict_row
+
+from shared.adapters.postgres.connection import ALLOW_BACKGROUND, Database, available
+from shared.adapters.postgres.figures import archive
+from shared.adapters.postgres.recording import outbox
+from shared.adapters.postgres.sweep.agent_time import FORGET_AGENT_MONTH, PostgresTimeBook
+from shared.adapters.postgres.sweep.heartbeats import Heartbeats
+from shared.domain.deadlines import TimerKind
+from shared.usecases.recording.notices import Announcers
+
+MAX_ATTEMPTS = 60  # at a minute each towards the end: about an hour of trying before a row is dead
+LONGEST_BACKOFF_SECONDS = 60
+BATCH = 100  # transactions, of which each may have told of hundreds of events
+
+_NEXT_DUE = """
+select min(due.at) from unnest(%s::text[]) as kinds (kind), lateral (
+    select min(due_at) as at from timers where kind = kinds.kind and due_at > %s
+) due
+"""
+_TIDY = "delete from connections where expires_at < %s"  # the relay, which closes their sockets, comes first
+TIDY_AFTER = timedelta(minutes=1)
+_OVERDUE = """
+select * from outbox where failed_at is null and next_attempt_at <= %s
+order by txid, shard limit %s for update skip locked
+"""
+_PUT_OFF = """
+update outbox o set attempts = attempts + 1, next_attempt_at = r.at,
+    failed_at = case when attempts + 1 >= %s then %s::timestamptz end
+from unnest(%s::bigint[], %s::int[], %s::timestamptz[]) as r (txid, shard, at)
+where (o.txid, o.shard) = (r.txid, r.shard)
+"""
+
+
+class PostgresHousekeeping:
+    """`wake` starts another sweep; `holder` names this one. `keep_months` 0 keeps all history."""
+
+    def __init__(
+        self,
+        database: Database,
+        announcer: Announcers,
+        holder: str,
+        wake: Callable[[], None],
+        keep_months: int = 0,
+    ) -> None:
+        self._database, self._announcer, self._holder, self._wake = database, announcer, holder, wake
+        self._keep_months = keep_months
+        self._heartbeats = Heartbeats(database, "sweep")
+        self.book = PostgresTimeBook(database)
+
+    def next_due(self, after: datetime) -> datetime | None:
+        with available():
+            row = self._database.connection().execute(_NEXT_DUE, [list(TimerKind), after]).fetchone()
+        return row[0] if row else None
+
+    def tidy(self, now: datetime) -> None:
+        self._in_background(_TIDY, [now - TIDY_AFTER])
+        self._in_background(archive.MAKE_EVENT_MONTHS, {"now": now})
+        if self._keep_months:
+            kept_since = archive.kept_since(now, self._keep_months)
+            self._in_background(archive.FORGET_MONTH, [kept_since])
+            self._in_background(FORGET_AGENT_MONTH, [kept_since])
+
+    def _in_background(self, query: LiteralString, parameters: Sequence[Any] | Mapping[str, Any]) -> None:
+        """In a transaction of its own, so that it holds its locks no longer than it must."""
+        connection = self._database.connection()
+        with available(), connection.background(), connection.transaction():
+            connection.execute(ALLOW_BACKGROUND)
+            connection.execute(query, parameters)
+
+    def beat(self, now: datetime) -> None:
+        self._heartbeats.beat(self._holder, now)
+
+    def resign(self, now: datetime) -> None:
+        if not self._heartbeats.others_alive(self._holder, now):
+            self._wake()
+        self._heartbeats.resign(self._holder, now)
+
+    def republish(self, now: datetime) -> int:
+        """Put off first, publish after: a row that cannot be published must not hold up the others."""
+        connection = self._database.connection()
+        with available(), connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+            overdue = cursor.execute(_OVERDUE, [now, BATCH]).fetchall()
+            if not overdue:
+                return 0
+            txids, shards = [row["txid"] for row in overdue], [row["shard"] for row in overdue]
+            times = [now + _backoff(row["attempts"]) for row in overdue]
+            cursor.execute(_PUT_OFF, [MAX_ATTEMPTS, now, txids, shards, times])
+            asked = outbox.asked(overdue)
+            contents = [cursor.execute(query, asked).fetchall() for query in outbox.CONTENTS]
+        self._announcer.announce_all(outbox.news(overdue, *contents))
+        return len(overdue)
+
+
+def _backoff(attempts: int) -> timedelta:
+    """Doubling, bounded, with jitter, so that a backlog does not come back all at once."""
+    seconds = min(2.0 ** min(attempts, 10), LONGEST_BACKOFF_SECONDS)
+    return timedelta(seconds=seconds * random.uniform(0.75, 1.25))

@@ -1,0 +1,1 @@
+"""Redis pub/sub between the functions that record and the relay."""

@@ -1,0 +1,74 @@
+"""Listens to the floor's channel, and notices when there is nothing to hear because nobody is there."""
+
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import redis.asyncio
+from pydantic import ValidationError
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from shared.adapters.redis.channels import relay_channel
+from shared.contracts.feed import Published
+from shared.usecases.feed.cancellation import obey_cancellation
+from shared.usecases.feed.ports import ChannelDownError
+
+_log = logging.getLogger(__name__)
+SILENCE_SECONDS = 5.0  # then Redis is asked whether it is still there
+_DOWN = (RedisError, OSError, TimeoutError)
+
+
+class RedisSubscriber:
+    def __init__(self, url: str, shard: int) -> None:
+        self._url, self._name = url, relay_channel(shard)
+
+    @asynccontextmanager
+    async def listen(self) -> AsyncGenerator[AsyncIterator[Published]]:
+        # No retries: a connection mended in silence would hide that something was missed.
+        client: Any = redis.asyncio.Redis.from_url(  # pyright: ignore[reportUnknownMemberType] - partly typed upstream
+            self._url, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0)
+        )
+        try:
+            subscription = client.pubsub()
+            await _subscribe(subscription, self._name)
+            obey_cancellation()
+            yield _messages(subscription)
+        finally:
+            await client.aclose()
+
+
+async def _subscribe(subscription: Any, name: str) -> None:  # noqa: ANN401 - partly typed upstream
+    try:
+        await subscription.subscribe(name)
+        if not await subscription.get_message(timeout=SILENCE_SECONDS):
+            raise ChannelDownError("Redis does not confirm the subscription.")
+    except _DOWN as error:
+        raise ChannelDownError(str(error) or type(error).__name__) from error
+
+
+async def _messages(subscription: Any) -> AsyncGenerator[Published]:  # noqa: ANN401 - partly typed upstream
+    try:
+        asked = False
+        while True:
+            message = await subscription.get_message(timeout=SILENCE_SECONDS)
+            obey_cancellation()
+            if message is None and asked:
+                raise ChannelDownError(f"Redis has been silent for {SILENCE_SECONDS:g} s after a ping.")
+            asked = message is None
+            if message is None:
+                await subscription.ping()
+            elif message["type"] == "message" and (published := _read(message["data"])):
+                yield published
+    except _DOWN as error:
+        raise ChannelDownError(str(error) or type(error).__name__) from error
+
+
+def _read(data: bytes) -> Published | None:
+    try:
+        return Published.model_validate_json(data)
+    except ValidationError as error:
+        _log.warning("Not a message of ours: %s errors", error.error_count())
+        return None

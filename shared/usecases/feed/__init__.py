@@ -1,0 +1,1 @@
+"""The feed: subscriptions, and the relay that sends changes to WebSocket connections."""

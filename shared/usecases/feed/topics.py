@@ -1,0 +1,67 @@
+"""Who hears of what: the topics that a change concerns, and whose token permits to see it. Pure."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from shared.contracts.feed import Change
+from shared.contracts.views import AgentView
+from shared.usecases.access import Principal
+
+
+def topics_of_change(change: Change, agents: Collection[AgentView] = ()) -> frozenset[str]:
+    """`agents` are those told of with it: one who wraps up is not named by the call any more."""
+    call, event = change.call, change.event
+    topics = {f"call:{call.id}"} | {f"queue:{queue_id}" for queue_id in queues_of_change(change)}
+    topics |= {f"agent:{agent.id}" for agent in agents if agent.call_id == call.id}
+    topics |= {f"agent:{agent_id}" for agent_id in _agents_of(change) if agent_id}
+    # A flagged call is followed to its end, or a list of alerts would go stale. A void event may have taken the flag.
+    if call.flags or event.void or change.was_flagged:
+        topics |= {f"alerts:{queue_id}" for queue_id in queues_of_change(change)}
+    return frozenset(topics)
+
+
+def _agents_of(change: Change) -> tuple[str | None, ...]:
+    return change.call.agent_id, change.previous_agent_id, change.event.metadata.get("agentId")
+
+
+def queues_of_change(change: Change) -> tuple[str, ...]:
+    """A token for any of these may see the change: a transfer is told to the queue that lost the call, too."""
+    left = change.previous_queue_id
+    return (change.call.queue_id, left) if left else (change.call.queue_id,)
+
+
+def topics_of_agent(agent: AgentView) -> frozenset[str]:
+    return frozenset({f"agent:{agent.id}", *(f"queue:{queue_id}" for queue_id in agent.queues)})
+
+
+def sees_any(principal: Principal, queue_ids: Collection[str]) -> bool:
+    return principal.may_read and (principal.sees_all or not principal.queues.isdisjoint(queue_ids))
+
+
+def foreign_topics(
+    principal: Principal,
+    topics: Collection[str],
+    queues_of_calls: Mapping[str, str],
+    queues_of_agents: Mapping[str, Sequence[str]],
+) -> list[str]:
+    """The topics that this bearer may not subscribe to."""
+
+    def permits(topic: str) -> bool:
+        kind, _, name = topic.partition(":")
+        match kind:
+            case "call":
+                return sees_any(principal, {queues_of_calls[name]} if name in queues_of_calls else ())
+            case "agent":
+                return sees_any(principal, queues_of_agents.get(name, ()))
+            case "ops":
+                return principal.may_administer or sees_any(principal, ())
+            case "queue" | "alerts":
+                return sees_any(principal, {name})
+            case _:
+                return False
+
+    return [topic for topic in topics if not permits(topic)]
+
+
+def named(topics: Collection[str], kind: str) -> list[str]:
+    """The ids in the topics of one kind."""
+    return [topic.partition(":")[2] for topic in topics if topic.startswith(f"{kind}:")]

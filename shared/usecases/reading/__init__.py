@@ -1,0 +1,1 @@
+"""Reading: lists, single calls, figures, changes and health."""

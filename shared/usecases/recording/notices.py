@@ -1,0 +1,72 @@
+"""What a transaction has to tell the floor, in the words in which it travels."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import field
+from typing import Protocol
+
+from shared.contracts.wire import change_words, event_json, status_words
+from shared.domain.call import Call
+from shared.domain.events import Initiated, Transferred
+from shared.domain.fast import fast_frozen
+from shared.usecases.recording.ports import AgentRecord, EventRow, EventState, Left
+
+
+@fast_frozen
+class Announcement:
+    """An event that was applied or made void, and the call as its transaction left it.
+
+    `change` is `contracts.feed.Change` for our relays, `status` `contracts.views.StatusMessage` for others who listen.
+    """
+
+    row: EventRow
+    call: Call
+    left: Left
+    change: bytes
+    status: bytes
+
+
+def announcement(row: EventRow, call: Call, left: Left) -> Announcement:
+    assert row.position is not None, "an event has a position once it is recorded"
+    void = row.state is EventState.VOID
+    event = event_json(row.event, record_id=row.position, version=row.version, void=void)
+    return Announcement(row, call, left, change_words(event, call, *left), status_words(event, call))
+
+
+def announcements(rows: Sequence[EventRow], call: Call, left: Left) -> Iterator[Announcement]:
+    """Of one call in one transaction. The queue that lost the call is told of it until it went on, and nothing of what
+    came after: that is the next one's.
+    """
+    if not left.queue_id:
+        return (announcement(row, call, left) for row in rows)
+    moves = [row.event.order for row in rows if isinstance(row.event.fact, Initiated | Transferred)]
+    until, gone = min(moves, default=None), left._replace(queue_id=None)
+    return (announcement(row, call, left if until is None or row.event.order <= until else gone) for row in rows)
+
+
+@fast_frozen
+class News:
+    """What one transaction has to tell the floor. `traces` are the traceparents of events that brought their own, and
+    `left`, by agent, the queues out of which somebody took the agent, or by call, what no event says that it left. What
+    is told again is the share of one `shard`. `moves` says which call moved which agent, who may be another's by now.
+    """
+
+    changes: Sequence[Announcement] = ()
+    agents: Sequence[AgentRecord] = ()
+    transaction: int | None = None
+    traceparent: str | None = None
+    traces: Mapping[str, str] = field(default_factory=dict[str, str])
+    left: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+    shard: int | None = None
+    moves: Sequence[tuple[str, str]] = ()
+
+
+class Announcer(Protocol):
+    """Tells the floor what changed. Never raises: what was not told is told again by the sweep."""
+
+    def announce(self, news: News) -> None: ...
+
+
+class Announcers(Announcer, Protocol):
+    def announce_all(self, several: Sequence[News]) -> None:
+        """What several transactions have to tell, at once."""
+        ...

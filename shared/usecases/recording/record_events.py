@@ -1,0 +1,205 @@
+"""Record events: the one way by which anything gets onto a call's record, whoever says it."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from shared.domain.call import Call
+from shared.domain.events import Event, Initiated, Source, Transferred
+from shared.domain.fast import fast_frozen
+from shared.domain.fold import fold
+from shared.domain.legality import Verdict
+from shared.usecases.errors import ConflictError, UnavailableError
+from shared.usecases.recording.call_change import CallChange
+from shared.usecases.recording.notices import Announcer, News
+from shared.usecases.recording.ports import CallRecord, Known, Loaded, Transactions, UnitOfWork
+from shared.usecases.recording.transaction_writer import TransactionWriter, load_logs
+
+MAX_ATTEMPTS = 8
+PART = 125  # events: half as many or twice as many take as long
+# Another call's event with the same id is known from so long before this one happened on, or before history comes in;
+# one of the same call, for ever.
+REMEMBERED = timedelta(days=31)
+
+
+@fast_frozen
+class Submission:
+    """An event as sent. `named` says that the id is the sender's, `known` that it was not made here: a second event
+    with a known id is a replay. `key` is its request's, where its id is made of that and its words are the request's.
+    """
+
+    event: Event
+    fingerprint: str
+    named: bool = False
+    known: bool = False
+    key: str | None = None
+
+
+@fast_frozen
+class Applied:
+    event_id: str
+    call_id: str
+
+
+@fast_frozen
+class Parked:
+    """Kept until the event that it follows comes."""
+
+    event_id: str
+    call_id: str
+
+
+@fast_frozen
+class Replayed:
+    event_id: str
+    call_id: str
+
+
+@fast_frozen
+class UnknownQueue:
+    queue_id: str
+
+
+@fast_frozen
+class KeyReused:
+    event_id: str
+
+
+@fast_frozen
+class Impossible:
+    """`status` is the call's at the event's place in time."""
+
+    event: Event
+    status: str
+
+
+R = TypeVar("R")
+Outcome = Applied | Parked | Replayed | UnknownQueue | KeyReused | Impossible
+# What the sender is told of an event, and of its call as the transaction left it.
+Word = Callable[[Outcome, Call | None], R]
+
+
+def record_events(
+    transactions: Transactions,
+    announcer: Announcer,
+    submissions: Sequence[Submission],
+    now: datetime,
+    grace: timedelta,
+    word: Word[R],
+    traces: Mapping[str, str] | None = None,
+) -> list[R]:
+    """Record each event or say why not, all in one transaction; outcomes in the order sent, in the words that `word`
+    finds for each and for its call as the transaction left it. `traces` are the traceparents of those events, by their
+    ids, that came with one of their own.
+
+    Raises `UnavailableError` when nothing was recorded and the sender must try again.
+    """
+    for _ in range(MAX_ATTEMPTS):
+        try:
+            told, news = _attempt(transactions, submissions, now, grace, word, traces)
+        except ConflictError:
+            continue  # another writer was at the same calls: judge anew by what it left
+        announcer.announce(news)
+        return told
+    raise UnavailableError("Too many writers at the same calls.")
+
+
+def _attempt(
+    transactions: Transactions,
+    submissions: Sequence[Submission],
+    now: datetime,
+    grace: timedelta,
+    word: Word[R],
+    traces: Mapping[str, str] | None,
+) -> tuple[list[R], News]:
+    with transactions.begin() as unit_of_work:
+        recorder = _Recorder(_load(unit_of_work, submissions, now), submissions)
+        drafts = recorder.drafts
+        load_logs(unit_of_work, [draft for s in submissions if (draft := drafts[s.event.call_id]).needs_log(s.event)])
+        writing = TransactionWriter(unit_of_work, now, grace, traces)
+        outcomes: list[Outcome] = []
+        for part, done in _parts(submissions):
+            outcomes += [recorder.take(unit_of_work, submission) for submission in part]
+            writing.send(drafts[call_id] for call_id in done)
+        told: list[R] = []
+        calls = (drafts[submission.event.call_id].call for submission in submissions)
+        return told, writing.commit(meanwhile=lambda: told.extend(map(word, outcomes, calls)))
+
+
+def _parts(submissions: Sequence[Submission]) -> Iterator[tuple[Sequence[Submission], Sequence[str]]]:
+    """A large batch in parts, each with the calls of which no later one tells: Postgres need not wait for the last."""
+    last = {submission.event.call_id: index for index, submission in enumerate(submissions)}
+    for begin in range(0, len(submissions), PART):
+        part = submissions[begin : begin + PART]
+        yield part, [s.event.call_id for index, s in enumerate(part, begin) if last[s.event.call_id] == index]
+
+
+def _load(unit_of_work: UnitOfWork, submissions: Sequence[Submission], now: datetime) -> Loaded:
+    queues = {fact.queue_id for s in submissions if isinstance(fact := s.event.fact, Initiated | Transferred)}
+    return unit_of_work.load(
+        sorted({s.event.call_id for s in submissions}),
+        [s.event.id for s in submissions if s.known],
+        [queue_id for queue_id in queues if queue_id],
+        events=len(submissions),
+        since=min([now, *(s.event.at for s in submissions if s.event.source is not Source.HISTORY)]) - REMEMBERED,
+    )
+
+
+class _Recorder:
+    """One attempt at a batch: what was loaded, and what the events before this one have made of it."""
+
+    def __init__(self, loaded: Loaded, submissions: Sequence[Submission]) -> None:
+        self._known = dict(loaded.known)
+        self._is_reused = any(s.key and self._is_other(s) for s in submissions)
+        self._limits = loaded.limits
+        self.drafts = {call_id: CallChange(record) for call_id, record in loaded.records.items()}
+
+    def take(self, unit_of_work: UnitOfWork, submission: Submission) -> Outcome:
+        event, draft = submission.event, self.drafts[submission.event.call_id]
+        if replay := self._replay(submission, draft.record):
+            return replay
+        if queue_id := _queue_of(event):
+            limits = self._limits.get(queue_id)
+            if limits is None:
+                return UnknownQueue(queue_id)
+            event = event.promised(limits)  # a call keeps what its queue said when the call came to it
+        if draft.needs_log(event):
+            load_logs(unit_of_work, [draft])
+        verdict = draft.admit(event, submission.fingerprint)
+        if verdict in (Verdict.ILLEGAL, Verdict.VOID):
+            return Impossible(event, status_at(draft, draft.placed(event)))
+        if submission.known:
+            self._known[event.id] = Known(event.call_id, submission.fingerprint)
+        if verdict is Verdict.EARLY or draft.call is None:
+            return Parked(event.id, event.call_id)
+        return Applied(event.id, event.call_id)
+
+    def _is_other(self, submission: Submission) -> bool:
+        """Whether its id was used for something else. Of a request with a key, one such event is enough for all."""
+        known = self._known.get(submission.event.id) if submission.known else None
+        return known is not None and known != Known(submission.event.call_id, submission.fingerprint)
+
+    def _replay(self, submission: Submission, record: CallRecord) -> Replayed | KeyReused | None:
+        """By its id; without a sender's own only an exact copy of the call's latest event counts, never the type."""
+        event = submission.event
+        if self._is_other(submission) or (submission.key and self._is_reused):
+            return KeyReused(event.id)
+        if submission.known and event.id in self._known:
+            return Replayed(event.id, record.id)
+        if not submission.named and record.last_event_id and record.last_fingerprint == submission.fingerprint:
+            return Replayed(record.last_event_id, record.id)
+        return None
+
+
+def _queue_of(event: Event) -> str | None:
+    return event.fact.queue_id if isinstance(event.fact, Initiated | Transferred) else None
+
+
+def status_at(draft: CallChange, event: Event) -> str:
+    """The call's status at the event's place in time. An event that is not the last needs the log."""
+    if draft.call is None:
+        return "unknown"
+    if event.at > draft.call.last_at:
+        return draft.call.status.value
+    call = fold(row.event for row in draft.living_rows() if row.event.order < event.order).call
+    return call.status.value if call else "not begun"

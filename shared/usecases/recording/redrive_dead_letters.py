@@ -1,0 +1,101 @@
+"""Give dead letters another attempt: events by the rules for any other, announcements by way of the outbox."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from shared.contracts.dead_letters import MAX_IDS, Kind, Redrive
+from shared.contracts.problems import problem
+from shared.usecases.errors import ConflictError, UnavailableError
+from shared.usecases.recording.call_change import CallChange
+from shared.usecases.recording.notices import News
+from shared.usecases.recording.outcomes import Result, item_of, result_of
+from shared.usecases.recording.ports import EventRow, EventState
+from shared.usecases.recording.record_events import MAX_ATTEMPTS, Applied, Impossible, Outcome, Parked, status_at
+from shared.usecases.recording.submit_events import IngestServices
+from shared.usecases.recording.transaction_writer import commit, load_logs
+
+A_TRANSACTION = 50  # letters whose calls are locked together
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    kind: Kind
+    id: str
+    call_id: str | None  # none where agents' news were told to nobody
+
+
+class DeadLetters(Protocol):
+    """What was given up. Raises `UnavailableError`."""
+
+    def named(self, ids: Sequence[str]) -> list[Letter]: ...
+
+    def oldest(self, before: datetime, limit: int) -> list[Letter]: ...
+
+    def count(self, before: datetime) -> int: ...
+
+    def requeue(self, ids: Sequence[str], now: datetime) -> set[str]:
+        """Let announcements be told again at once; the ids of those that were given up."""
+        ...
+
+
+def redrive(services: IngestServices, letters: DeadLetters, wanted: Redrive, now: datetime) -> dict[str, Any]:
+    """Try again what is wanted; each has its own outcome. `remaining` counts those that were not tried."""
+    found = letters.oldest(now, MAX_IDS) if wanted.ids is None else letters.named(wanted.ids)
+    results = {letter: _unknown(letter.id) for letter in found}
+    events = [letter for letter in found if letter.kind == "event"]
+    for start in range(0, len(events), A_TRANSACTION):
+        results |= _revive(services, events[start : start + A_TRANSACTION], now)
+    announcements = [letter for letter in found if letter.kind == "announcement"]
+    requeued = letters.requeue([letter.id for letter in announcements], now) if announcements else set[str]()
+    results |= {letter: _requeued(letter) for letter in announcements if letter.id in requeued}
+    missing = dict.fromkeys(wanted.ids or ()).keys() - {letter.id for letter in found}
+    told = [{"id": letter.id, "kind": letter.kind, **item_of(result)} for letter, result in results.items()]
+    told += [{"id": letter_id, "kind": None, **item_of(_unknown(letter_id))} for letter_id in sorted(missing)]
+    return {"results": told, "remaining": letters.count(now)}
+
+
+def _revive(services: IngestServices, letters: Sequence[Letter], now: datetime) -> dict[Letter, Result]:
+    for _ in range(MAX_ATTEMPTS):
+        try:
+            results, news = _attempt(services, letters, now)
+        except ConflictError:
+            continue  # another writer was at the same calls: judge anew by what it left
+        services.announcer.announce(news)
+        return results
+    raise UnavailableError("Too many writers at the same calls.")
+
+
+def _attempt(services: IngestServices, letters: Sequence[Letter], now: datetime) -> tuple[dict[Letter, Result], News]:
+    with services.transactions.begin() as unit_of_work:
+        records = unit_of_work.load(sorted({letter.call_id for letter in letters if letter.call_id}), (), ()).records
+        drafts = {call_id: CallChange(record) for call_id, record in records.items()}
+        load_logs(unit_of_work, list(drafts.values()))
+        rows = {letter: drafts[letter.call_id].revive(letter.id, now) for letter in letters if letter.call_id}
+        results = {letter: _result(drafts[row.event.call_id], row) for letter, row in rows.items() if row}
+        news = commit(unit_of_work, drafts, now, services.grace)
+    return results, news
+
+
+def _result(draft: CallChange, row: EventRow) -> Result:
+    return result_of(_outcome(draft, row), draft.call)
+
+
+def _outcome(draft: CallChange, row: EventRow) -> Outcome:
+    """What became of it in the end: a letter redriven after it may have been what it was waiting for."""
+    if row.state is EventState.APPLIED and draft.call:
+        return Applied(row.event.id, draft.record.id)
+    if row.state is EventState.PARKED:
+        return Parked(row.event.id, draft.record.id)
+    status = status_at(draft, row.event)
+    row.reason = f"Not possible: the call is {status} at that time."
+    return Impossible(row.event, status)
+
+
+def _requeued(letter: Letter) -> Result:
+    return Result(202, {"eventId": letter.id, "callId": letter.call_id, "outcome": "requeued"})
+
+
+def _unknown(letter_id: str) -> Result:
+    return Result(404, problem(404, f"There is no dead letter {letter_id}.", ("ids", f"{letter_id} is no dead letter")))

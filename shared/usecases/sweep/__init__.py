@@ -1,0 +1,1 @@
+"""The sweep: timers that are due, waiting calls, archiving and agent time."""

@@ -1,0 +1,225 @@
+"""Keep the promises: conclude what is due, find the next agent, give up what never became legal."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.domain.agent import AgentStatus, Effect
+from shared.domain.call import Call
+from shared.domain.deadlines import TimerKind, conclusion, timers_owed
+from shared.domain.events import AnswerTimedOut, Event, Fact, Offered, Rerouted, Source
+from shared.domain.fold import AN_INSTANT
+from shared.domain.legality import Verdict
+from shared.domain.routing import Routing, searches, seeks_agent
+from shared.usecases.errors import ConflictError, LogFailure, UnavailableError, continue_after_failure, raise_again
+from shared.usecases.recording.call_change import CallChange, agent_of
+from shared.usecases.recording.notices import Announcer, News
+from shared.usecases.recording.ports import Changes, Telling, Transactions, UnitOfWork
+from shared.usecases.recording.transaction_writer import commit, load_logs
+
+GRACE_OVER = "Its predecessor never came."
+IN_TIME = timedelta(seconds=1)
+A_WHILE = timedelta(minutes=1)  # until what failed for no reason that anybody foresaw is tried again
+ATTEMPTS = 8
+AT_ONCE = 2  # events that one look at a call records, or fewer, most of the time
+SYSTEM = ""  # the system's own events have no sender whose copies would have to be known again
+
+
+@dataclass(frozen=True, slots=True)
+class Sweeper:
+    """All that sweeping needs of the world."""
+
+    transactions: Transactions
+    announcer: Announcer
+    new_id: Callable[[], str]
+    grace: timedelta
+    failed: LogFailure = raise_again
+
+
+def sweep_timers(sweeper: Sweeper, now: datetime, limit: int = 200) -> int:
+    """Settle the timers due now; how many there were. Any number of sweeps may run at once.
+
+    A call that fails for a reason that nobody foresaw fails alone, and is tried again in a while: the promises to all
+    others are kept.
+    """
+    done = _together(lambda: _settle(sweeper, now, lambda unit_of_work: unit_of_work.due_timers(now, limit)))
+    if done is not None:
+        return done
+    with sweeper.transactions.begin() as unit_of_work:
+        due = unit_of_work.due_timers(now, limit)
+    return sum(_settle_alone(sweeper, now, call_id, kinds) for call_id, kinds in due.items())
+
+
+def _together(work: Callable[[], int]) -> int | None:
+    """None where it fails, or conflicts each time: whose fault it is, each call alone will tell."""
+    for _ in range(ATTEMPTS):
+        try:
+            return work()
+        except ConflictError:
+            continue  # somebody was faster at one of these calls: look again
+        except UnavailableError:
+            raise
+        except Exception:
+            break
+    return None
+
+
+def _settle(sweeper: Sweeper, now: datetime, found: Callable[[UnitOfWork], Mapping[str, set[TimerKind]]]) -> int:
+    """Raises `ConflictError` where somebody was faster at one of these calls."""
+    with sweeper.transactions.begin() as unit_of_work:
+        due = found(unit_of_work)
+        if not due:
+            return 0
+        news = _Sweep(sweeper, unit_of_work, now).settle(due)
+    sweeper.announcer.announce(news)
+    return sum(len(kinds) for kinds in due.values())
+
+
+def _settle_alone(sweeper: Sweeper, now: datetime, call_id: str, kinds: set[TimerKind]) -> int:
+    with continue_after_failure(sweeper.failed, call_id):
+        try:
+            return _settle(sweeper, now, lambda _: {call_id: kinds})
+        except ConflictError:
+            return 0  # the next look finds what its other writer has left
+    _put_off(sweeper, now, call_id, kinds)
+    return 0
+
+
+def _put_off(sweeper: Sweeper, now: datetime, call_id: str, kinds: set[TimerKind]) -> None:
+    """A timer that its call does not owe any more by then is cleared away when it comes due."""
+    later = Changes(armed={(call_id, kind): now + A_WHILE for kind in kinds})
+    with suppress(ConflictError), sweeper.transactions.begin() as unit_of_work:
+        unit_of_work.write(later, now)
+        unit_of_work.commit(Telling(), now, meanwhile=lambda: None)
+
+
+def offer_waiting_calls(
+    sweeper: Sweeper, now: datetime, queue_ids: Collection[str] | None = None, limit: int = 10
+) -> int:
+    """Offer the calls that seek an agent to those who are free, in these queues or in all; how many were offered.
+
+    One that fails for a reason that nobody foresaw keeps none of the others waiting.
+    """
+    done = _together(
+        lambda: _offer(sweeper, now, lambda unit_of_work: unit_of_work.waiting_calls(now, queue_ids, limit))
+    )
+    if done is not None:
+        return done
+    with sweeper.transactions.begin() as unit_of_work:
+        waiting = unit_of_work.waiting_calls(now, queue_ids, limit)
+    return sum(_offer_alone(sweeper, now, call_id) for call_id in waiting)
+
+
+def _offer(sweeper: Sweeper, now: datetime, found: Callable[[UnitOfWork], Sequence[str]]) -> int:
+    """Raises `ConflictError` as above."""
+    with sweeper.transactions.begin() as unit_of_work:
+        waiting = found(unit_of_work)
+        if not waiting:
+            return 0
+        sweep = _Sweep(sweeper, unit_of_work, now)
+        drafts = sweep.open({call_id: set[TimerKind]() for call_id in waiting})
+        routings = sweep.routings(drafts)
+        offered = sum(sweep.offer(drafts[call_id], routings) for call_id in waiting)
+        news = commit(unit_of_work, drafts, now, sweeper.grace)
+    sweeper.announcer.announce(news)
+    return offered
+
+
+def _offer_alone(sweeper: Sweeper, now: datetime, call_id: str) -> int:
+    with continue_after_failure(sweeper.failed, call_id), suppress(ConflictError):
+        return _offer(sweeper, now, lambda _: [call_id])
+    return 0
+
+
+class _Sweep:
+    """One transaction of a sweep."""
+
+    def __init__(self, sweeper: Sweeper, unit_of_work: UnitOfWork, now: datetime) -> None:
+        self._sweeper, self._unit_of_work, self._now = sweeper, unit_of_work, now
+
+    def settle(self, due: Mapping[str, set[TimerKind]]) -> News:
+        drafts = self.open(due)
+        changes = Changes()
+        lapses = {call_id: self._conclude(draft, due[call_id], changes) for call_id, draft in drafts.items()}
+        lapsed = {call_id: lapsed_at for call_id, lapsed_at in lapses.items() if lapsed_at}
+        effects = [effect for draft in drafts.values() for effect in draft.unsettled(self._now)]
+        changes.effects += effects if not lapsed else ()
+        if lapsed:
+            self._unit_of_work.settle(effects)  # who missed a call lets go of it before the next one is claimed
+            routings = self.routings({call_id: drafts[call_id] for call_id in lapsed})
+            for call_id, lapsed_at in lapsed.items():
+                self.offer(drafts[call_id], routings, lapsed_at)
+        for call_id, draft in drafts.items():
+            self._rearm(call_id, draft, due[call_id], changes)
+        return commit(self._unit_of_work, drafts, self._now, self._sweeper.grace, changes)
+
+    def open(self, due: Mapping[str, set[TimerKind]]) -> dict[str, CallChange]:
+        records = self._unit_of_work.load(sorted(due), (), (), events=AT_ONCE * len(due)).records
+        drafts = {call_id: CallChange(records[call_id]) for call_id in due}
+        load_logs(
+            self._unit_of_work, [draft for call_id, draft in drafts.items() if self._reads_log(draft, due[call_id])]
+        )
+        return drafts
+
+    def _reads_log(self, draft: CallChange, kinds: set[TimerKind]) -> bool:
+        """A conclusion stands at its due time, which may lie before what was recorded since."""
+        times = (self._now, *timers_owed(draft.call).values())
+        return TimerKind.PARKED in kinds or any(map(draft.may_need_log, times))
+
+    def _conclude(self, draft: CallChange, kinds: set[TimerKind], changes: Changes) -> datetime | None:
+        """Record what is due by now; when an offer lapsed. The state decides what is owed, not the timer's row."""
+        lapsed_at: datetime | None = None
+        owed = sorted(timers_owed(draft.call).items(), key=lambda timer: timer[1])
+        for kind, due_at in owed:
+            call = draft.call
+            if due_at > self._now:
+                break
+            if kind is TimerKind.WRAP_UP and call and call.agent_id:
+                changes.effects.append(Effect(call.agent_id, call.id, AgentStatus.AVAILABLE, due_at))
+            elif call and (fact := conclusion(call, kind)):
+                recorded = self._record(draft, fact, due_at)
+                lapsed_at = due_at if recorded and isinstance(fact, AnswerTimedOut) else lapsed_at
+        if TimerKind.PARKED in kinds:
+            draft.bury(self._now, self._sweeper.grace, GRACE_OVER)
+        return lapsed_at
+
+    def routings(self, drafts: Mapping[str, CallChange]) -> Mapping[str, Routing]:
+        return self._unit_of_work.routing({draft.call.queue_id for draft in drafts.values() if draft.call})
+
+    def offer(self, draft: CallChange, routings: Mapping[str, Routing], lapsed_at: datetime | None = None) -> bool:
+        """Claim an agent and offer the call; whether there was one."""
+        call = draft.call
+        if call is None or not seeks_agent(call):
+            return False
+        at, routing = self._offer_at(call, lapsed_at), routings[call.queue_id]
+        for search in searches(call, routing, at):
+            if agent_id := self._unit_of_work.claim_agent(call, search, routing.strategy, at):
+                recorded = self._record(draft, Rerouted(agent_id) if call.attempts else Offered(agent_id), at)
+                if draft.call is None or agent_of(draft.call) != agent_id:
+                    # An event that waited for an offer has come behind it, and the call has gone on.
+                    self._unit_of_work.settle([Effect(agent_id, call.id, AgentStatus.AVAILABLE, at)])
+                return recorded
+        return False
+
+    def _offer_at(self, call: Call, lapsed_at: datetime | None) -> datetime:
+        """A new offer follows the lapse of the one before. Where the sweep is late, it begins now: an agent whose phone
+        has not rung yet must not be short of time to answer.
+
+        Never before what is known of the call: an offer that found itself void would leave its agent claimed.
+        """
+        in_time = lapsed_at is not None and self._now - lapsed_at < IN_TIME
+        at = lapsed_at + AN_INSTANT if lapsed_at and in_time else self._now
+        return max(at, call.last_at + AN_INSTANT)
+
+    def _record(self, draft: CallChange, fact: Fact, at: datetime) -> bool:
+        event = Event(self._sweeper.new_id(), draft.record.id, fact, at, self._now, source=Source.SYSTEM)
+        if draft.needs_log(event):
+            load_logs(self._unit_of_work, [draft])
+        return draft.admit(event, SYSTEM) is Verdict.LEGAL
+
+    def _rearm(self, call_id: str, draft: CallChange, kinds: set[TimerKind], changes: Changes) -> None:
+        """Every timer found due is gone, and armed anew where the call still owes it for a later time."""
+        changes.disarmed |= {(call_id, kind) for kind in kinds}
+        owed = draft.owed(self._sweeper.grace).items()
+        changes.armed |= {(call_id, kind): due_at for kind, due_at in owed if kind in kinds and due_at > self._now}
