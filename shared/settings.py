@@ -24,7 +24,7 @@ class Settings:
     aws_endpoint_url: str | None
     aws_region: str
     page_origin: str
-    parked_grace_seconds: float = 60
+    deferred_grace_seconds: float = 60
     sweep_seconds: float = 65  # a little longer than the schedule's minute, so that two overlap
     relay_shards: int = 1
     keep_months: int = 0  # of history, beside the current one; 0: all

@@ -254,7 +254,7 @@ def _sweep_watch() -> _Watch:
 
 
 def _grace() -> timedelta:
-    return timedelta(seconds=settings().parked_grace_seconds)
+    return timedelta(seconds=settings().deferred_grace_seconds)
 
 
 class _Watch:

@@ -94,7 +94,7 @@ async def _replay(address: Address, log: Log, found: Survey, speed: float | None
             playback = Playback(api, lambda: progress.update(task, completed=playback.played.ended))
             await (playback.play_paced(log.calls(), speed) if speed else playback.play(log.calls()))
     _tell_played(found.figures, playback.played)
-    wrong = playback.played.refused or playback.played.outcomes["parked"] or found.unreadable
+    wrong = playback.played.refused or playback.played.outcomes["deferred"] or found.unreadable
     return 1 if wrong or playback.played.figures != found.figures else 0
 
 

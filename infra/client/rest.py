@@ -45,7 +45,7 @@ class Unreachable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """An event's answer: 201 applied, 202 parked, 200 replayed. `seconds` is what it took, outages included."""
+    """An event's answer: 201 applied, 202 deferred, 200 replayed. `seconds` is what it took, outages included."""
 
     status: int
     outcome: str

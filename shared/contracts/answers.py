@@ -15,7 +15,7 @@ class CallAnswer(Contract):
 
     event_id: str
     call_id: str
-    outcome: Literal["applied", "replayed", "parked"]
+    outcome: Literal["applied", "replayed", "deferred"]
     call: CallView | None = Field(
         description="as all that came together left it; null where nothing is known of it yet"
     )

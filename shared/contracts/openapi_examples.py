@@ -210,7 +210,7 @@ RESPONSES: dict[str, dict[str, dict[str, tuple[str, Any]]]] = {
         },
         "202": {
             "early": ("Its predecessor has not come yet",
-                      {"eventId": "pbx-1-000060", "callId": "call-5", "outcome": "parked", "call": None}),
+                      {"eventId": "pbx-1-000060", "callId": "call-5", "outcome": "deferred", "call": None}),
         },
     },
     "listCalls": {"200": CALLS},

@@ -22,7 +22,7 @@ class TimerKind(StrEnum):
     ANSWER = "answer"
     HOLD = "hold"
     WRAP_UP = "wrap_up"
-    PARKED = "parked"
+    DEFERRED = "deferred"
 
 
 class Timer(NamedTuple):

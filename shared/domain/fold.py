@@ -51,7 +51,7 @@ def _fold_in_place(events: Iterable[Event]) -> Folded:
             event = _next_of(pending, call)
             pending.remove(event)
             verdicts[event.id] = verdict = judge(call, event)
-            if verdict is Verdict.EARLY and not event.dated:
+            if verdict is Verdict.DEFERRED and not event.dated:
                 waiting.append(event)
             if verdict is not Verdict.LEGAL:
                 continue

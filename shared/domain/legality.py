@@ -28,7 +28,7 @@ class Verdict(StrEnum):
     """What an event is at its place in time."""
 
     LEGAL = "legal"
-    EARLY = "early"  # its predecessor is missing and may yet come
+    DEFERRED = "deferred"  # its predecessor is missing and may still arrive
     ILLEGAL = "illegal"  # nothing that may come can make it legal
     VOID = "void"  # a conclusion of the system that the facts disprove
 
@@ -38,7 +38,7 @@ def judge(call: Call | None, event: Event) -> Verdict:
     if call is None:
         if isinstance(event.fact, Initiated):
             return Verdict.LEGAL
-        return Verdict.VOID if event.is_system else Verdict.EARLY
+        return Verdict.VOID if event.is_system else Verdict.DEFERRED
     if call.status is Status.ENDED or isinstance(event.fact, Initiated):
         return Verdict.VOID if event.is_system else Verdict.ILLEGAL
     if event.is_system:
@@ -53,27 +53,27 @@ def _judge_report(call: Call, event: Event) -> Verdict:
         case Answered():
             if call.status is not Status.WAITING:
                 return _step_back(event)
-            return _legal_or_early(call.attempts > 0)
+            return _legal_or_deferred(call.attempts > 0)
         case NoAnswer(agent_id=agent_id):
             offered = call.offer is not None and call.offer.agent_id == agent_id
-            return _legal_or_early(offered or any(miss.agent_id == agent_id for miss in call.missed))
+            return _legal_or_deferred(offered or any(miss.agent_id == agent_id for miss in call.missed))
         case Held() | Transferred():
-            return _legal_or_early(call.status in IN_CONVERSATION)
+            return _legal_or_deferred(call.status in IN_CONVERSATION)
         case Resumed():
-            return _legal_or_early(call.status is Status.ON_HOLD)
+            return _legal_or_deferred(call.status is Status.ON_HOLD)
         case Ended(reason=reason):
-            return _legal_or_early(call.answered_at is not None or reason is not EndReason.COMPLETED)
+            return _legal_or_deferred(call.answered_at is not None or reason is not EndReason.COMPLETED)
         case Initiated() | SlaBreached() | AnswerTimedOut() | Offered() | Rerouted() | HoldExceeded():
             return Verdict.ILLEGAL
 
 
-def _legal_or_early(legal: bool) -> Verdict:
-    return Verdict.LEGAL if legal else Verdict.EARLY
+def _legal_or_deferred(legal: bool) -> Verdict:
+    return Verdict.LEGAL if legal else Verdict.DEFERRED
 
 
 def _step_back(event: Event) -> Verdict:
     """A route or an answer in the middle of a conversation: a dated one may be waiting for a transfer to come in."""
-    return Verdict.EARLY if event.dated else Verdict.ILLEGAL
+    return Verdict.DEFERRED if event.dated else Verdict.ILLEGAL
 
 
 def _still_true(call: Call, event: Event) -> bool:

@@ -66,7 +66,7 @@ def deployed() -> set[tuple[str, str]]:
 
 
 def on_record(api: Api) -> None:  # noqa: F811 - a fixture
-    """A call with an agent, an event that is parked and one that is dead, all of them in HOME."""
+    """A call with an agent, an event that is deferred and one that is dead, all of them in HOME."""
     words = {"metadata": {"note": MARKER}}
     for alive in (SWEEP_ALIVE, RELAY_ALIVE):
         wiring.database().connection().execute(alive)

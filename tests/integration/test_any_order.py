@@ -116,7 +116,7 @@ def outcome(floor: Harness, call_id: str) -> Json:
     ]
     # What waits does so since its receipt, a microsecond later for each of its batch.
     timers = floor.rows(
-        "select kind, case kind when 'parked' then date_trunc('second', due_at) else due_at end::text as due_at"
+        "select kind, case kind when 'deferred' then date_trunc('second', due_at) else due_at end::text as due_at"
         " from timers where call_id = %s order by 1",
         call_id,
     )

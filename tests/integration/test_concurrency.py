@@ -119,7 +119,7 @@ def assert_one_truth(floor: Harness) -> None:
         if stored is None or folded is None:
             continue
         assert without_version(folded) == without_version(stored), "the log and the state are one"
-        assert record.parked == sum(row.state is EventState.PARKED for row in living)
+        assert record.deferred == sum(row.state is EventState.DEFERRED for row in living)
         assert record_timers(floor, call_id) == {
             (kind.value, due_at) for kind, due_at in timers_owed(stored).items() if not settled(floor, call_id, kind)
         }
@@ -143,7 +143,7 @@ def settled(floor: Harness, call_id: str, kind: Any) -> bool:
 
 
 def record_timers(floor: Harness, call_id: str) -> set[tuple[str, Any]]:
-    rows = floor.rows("select kind, due_at from timers where call_id = %s and kind <> 'parked'", call_id)
+    rows = floor.rows("select kind, due_at from timers where call_id = %s and kind <> 'deferred'", call_id)
     return {(row["kind"], row["due_at"]) for row in rows}
 
 

@@ -112,7 +112,7 @@ def calls_of(floor: Harness, run: int) -> list[Call]:
         records, logs = unit_of_work.load(ids, (), ()).records, unit_of_work.logs(ids)
     for call_id, record in records.items():
         assert differences(record, logs.get(call_id, [])) == []
-        armed = floor.rows("select kind, due_at from timers where call_id = %s and kind <> 'parked'", call_id)
+        armed = floor.rows("select kind, due_at from timers where call_id = %s and kind <> 'deferred'", call_id)
         owed = {(kind.value, due_at) for kind, due_at in timers_owed(record.call).items() if due_at > floor.clock.now()}
         assert owed <= {(timer["kind"], timer["due_at"]) for timer in armed}, "each promise is kept by somebody"
     return [record.call for record in records.values() if record.call]

@@ -91,14 +91,14 @@ def test_redriven_after_its_predecessor_came_it_is_applied_and_told(floor: Harne
 
 def test_redriven_too_soon_it_waits_for_another_grace(floor: Harness) -> None:
     give_up(floor, ROUTED | {"eventId": "e-2"})
-    assert redriven(floor, ids=["e-2"]) == [("e-2", 202, "parked")]
+    assert redriven(floor, ids=["e-2"]) == [("e-2", 202, "deferred")]
     floor.clock.go_to(GIVEN_UP_SECONDS + 59)
     assert floor.sweep() == 0
     floor.clock.go_to(GIVEN_UP_SECONDS + 60)
     assert floor.sweep() == 1
     (letter,) = letters_of(floor)
     assert (letter["attempts"], letter["failedAt"]) == (2, "2026-01-31T12:02:01.000Z")
-    assert redriven(floor, ids=["e-2"]) == [("e-2", 202, "parked")]
+    assert redriven(floor, ids=["e-2"]) == [("e-2", 202, "deferred")]
     floor.send(INITIATED)
     assert floor.call()["agentId"] == "interpreter-01"
 
@@ -123,7 +123,7 @@ def test_all_are_redriven_together_whatever_their_order(floor: Harness) -> None:
     assert set(redriven(floor, all=True)) == {
         ("e-3", 201, "applied"),
         ("e-2", 201, "applied"),
-        ("other", 202, "parked"),
+        ("other", 202, "deferred"),
     }
     assert floor.call()["status"] == "active"
 

@@ -54,10 +54,10 @@ def test_no_log_repeats_what_was_said(
     says(401, accepted, token=f"{MARKER}.{MARKER}.{MARKER}")
     says(403, accepted, token=tokens.mint(KEY, role="supervisor"))
     says(409, {"event": "call_initiated", "callId": "call-1", "type": "voice", "queueId": "legal_english"} | WORDS)
-    parked = {"event": "call_ended", "callId": "call-9", "endReason": "completed", "duration": 5, "eventId": "e-9"}
-    says(202, parked | WORDS)
-    says(200, [accepted, parked | WORDS, {"event": MARKER}])
-    batch = [json.dumps(accepted), json.dumps(parked | WORDS), f"{{{MARKER}", json.dumps({"event": MARKER} | WORDS)]
+    deferred = {"event": "call_ended", "callId": "call-9", "endReason": "completed", "duration": 5, "eventId": "e-9"}
+    says(202, deferred | WORDS)
+    says(200, [accepted, deferred | WORDS, {"event": MARKER}])
+    batch = [json.dumps(accepted), json.dumps(deferred | WORDS), f"{{{MARKER}", json.dumps({"event": MARKER} | WORDS)]
     from_queue({"Records": [{"messageId": str(n), "body": body} for n, body in enumerate(batch)]}, None)
     wiring.database().connection().execute("update timers set due_at = now() - interval '1 day'")
     wiring.database().connection().execute("update events set received_at = now() - interval '1 day'")

@@ -179,7 +179,7 @@ def test_a_hold_that_lasts_too_long_is_flagged_live(floor: Harness) -> None:
     assert floor.call()["holdSeconds"] == 70
 
 
-def test_an_early_event_is_parked_and_applied_when_its_predecessor_comes(floor: Harness) -> None:
+def test_an_early_event_is_deferred_and_applied_when_its_predecessor_comes(floor: Harness) -> None:
     answered = {**SEED[2], "occurredAt": "2026-01-31T12:00:08Z"}
     routed = {**SEED[1], "occurredAt": "2026-01-31T12:00:02Z"}
     initiated = {**SEED[0], "occurredAt": "2026-01-31T12:00:00Z"}
@@ -190,13 +190,13 @@ def test_an_early_event_is_parked_and_applied_when_its_predecessor_comes(floor: 
         assert isinstance(result.body, dict)
         outcomes.append((result.status, result.body["outcome"]))
 
-    assert outcomes == [(202, "parked"), (202, "parked"), (201, "applied")]
+    assert outcomes == [(202, "deferred"), (202, "deferred"), (201, "applied")]
     assert floor.call()["status"] == "active"
     assert [name for name, _ in floor.history()] == ["call_initiated", "call_routed", "call_answered"]
     assert floor.rows("select kind from timers") == []
 
 
-def test_a_parked_event_is_given_up_when_its_grace_ends(floor: Harness) -> None:
+def test_a_deferred_event_is_given_up_when_its_grace_ends(floor: Harness) -> None:
     floor.one("call_answered", waitTime=3)
     floor.clock.go_to(61)
     assert floor.sweep() == 1

@@ -221,7 +221,9 @@ async def test_who_follows_a_queue_reads_anew_when_an_agent_is_taken_out_of_it(s
 
 
 @pytest.mark.parametrize("by_the_sweep", [False, True], ids=["by the relay", "by the sweep"])
-async def test_a_queue_is_told_of_a_call_that_left_by_an_event_which_was_parked_since(stage: Stage, by_the_sweep: bool):
+async def test_a_queue_is_told_of_a_call_that_left_by_an_event_which_was_deferred_since(
+    stage: Stage, by_the_sweep: bool
+):
     """A transfer that comes late moves the call elsewhere, and takes its place from the one that nobody was told of."""
     stage.database.connection().execute("insert into queues (id, name) values ('french', 'French')")
     stage.listen("c", "queue:english", queues=["english"])

@@ -56,7 +56,7 @@ def record(floor: Harness) -> dict[str, Any]:
 
 def test_what_is_over_and_owes_nothing_is_shelved_after_a_while(floor: Harness) -> None:
     live(floor, [*life(), *life("open", but_for=4), *life("owing")])
-    floor.rows("insert into timers (call_id, kind, due_at) values ('owing', 'parked', now())")
+    floor.rows("insert into timers (call_id, kind, due_at) values ('owing', 'deferred', now())")
     assert shelve(floor.services.transactions, floor.clock.now()) == 0, "too early"
 
     before = record(floor)

@@ -20,7 +20,7 @@ def test_it_is_up_to_date_and_says_that_it_is_generated(name: str) -> None:
 def test_the_check_fails_where_the_rules_have_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert generate.main(["--check"]) == 0
     judge = call_states.judge
-    changed = {Verdict.EARLY: Verdict.ILLEGAL}
+    changed = {Verdict.DEFERRED: Verdict.ILLEGAL}
     monkeypatch.setattr(call_states, "judge", lambda *asked: changed.get(judge(*asked), judge(*asked)))
     assert generate.main(["--check"]) == 1
 

@@ -68,7 +68,7 @@ STATES: dict[str, Call | None] = {
     "on_hold": call_after(OFFERED, ANSWERED, HELD),
     "ended": call_after(OFFERED, ANSWERED, ENDED),
 }
-L, E, X, V = Verdict.LEGAL, Verdict.EARLY, Verdict.ILLEGAL, Verdict.VOID
+L, E, X, V = Verdict.LEGAL, Verdict.DEFERRED, Verdict.ILLEGAL, Verdict.VOID
 #                                        none waiting offered active on_hold ended
 TABLE: list[tuple[Fact, tuple[Verdict, ...]]] = [
     (INITIATED,                          (L,  X,      X,      X,     X,      X)),
@@ -103,7 +103,7 @@ def test_each_fact_in_each_state(fact: Fact, state: str, verdict: Verdict) -> No
 
 @pytest.mark.parametrize("fact", [Routed("b", 1), Answered(9)])
 def test_a_dated_step_back_may_be_waiting_for_a_transfer(fact: Fact) -> None:
-    assert judge(STATES["active"], event(fact, 200, dated=True)) is Verdict.EARLY
+    assert judge(STATES["active"], event(fact, 200, dated=True)) is Verdict.DEFERRED
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_a_sequence_is_believed_though_its_order_is_not_possible() -> None:
     events = [event(INITIATED, 0), event(*OFFERED), event(*ANSWERED)]
     events += [event(Resumed(), 10, sequence=1), event(Held(0), 10, sequence=2)]
     folded = fold(events)
-    assert folded.verdicts["Resumed@10"] is Verdict.EARLY
+    assert folded.verdicts["Resumed@10"] is Verdict.DEFERRED
     assert folded.call and folded.call.status is Status.ON_HOLD
 
 

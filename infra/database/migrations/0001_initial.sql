@@ -46,7 +46,7 @@ create table calls (
     version int not null default 0,
     metadata jsonb not null default '{}',
     flags text[] not null default '{}',
-    parked int not null default 0,
+    deferred int not null default 0,
     last_event_id text,
     last_fingerprint text,
     constraint calls_begun check (status is null or (queue_id is not null and initiated_at is not null))
@@ -70,7 +70,7 @@ create table events (
     sequence bigint,
     metadata jsonb,
     fingerprint text not null,
-    state text not null check (state in ('applied', 'parked', 'void', 'dead')),
+    state text not null check (state in ('applied', 'deferred', 'void', 'dead')),
     version int,
     reason text,
     txid bigint not null default (pg_current_xact_id()::text::bigint)
@@ -83,7 +83,7 @@ create index events_by_transaction on events (txid);
 -- The promises still open. Gone once kept, broken or void; the rules decide, a row only says when to look.
 create table timers (
     call_id text not null references calls,
-    kind text not null check (kind in ('sla_wait', 'answer', 'hold', 'wrap_up', 'parked')),
+    kind text not null check (kind in ('sla_wait', 'answer', 'hold', 'wrap_up', 'deferred')),
     due_at timestamptz not null,
     primary key (call_id, kind)
 );

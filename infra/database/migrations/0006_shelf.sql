@@ -51,7 +51,7 @@ select id, version, initiated_at, answered_at, ended_at, ended_at, wait_seconds,
     jsonb_strip_nulls(jsonb_build_object(
         'limits', limits, 'last_at', last_at, 'offer', offer, 'tried', tried, 'missed', missed, 'rerouted', rerouted,
         'held_at', held_at, 'hold_reported_seconds', hold_reported_seconds, 'sla_breached_at', sla_breached_at,
-        'hold_exceeded_at', hold_exceeded_at, 'parked', parked, 'last_event_id', last_event_id,
+        'hold_exceeded_at', hold_exceeded_at, 'deferred', deferred, 'last_event_id', last_event_id,
         'last_fingerprint', last_fingerprint
     )) || jsonb_build_object('metadata', metadata)
 from calls_before;
@@ -77,7 +77,7 @@ create table events (
     call_id text not null,
     name text not null,
     source text not null check (source in ('telephony', 'system', 'history')),
-    state text not null check (state in ('applied', 'parked', 'void', 'dead')),
+    state text not null check (state in ('applied', 'deferred', 'void', 'dead')),
     fingerprint text not null,
     data jsonb not null,
     metadata jsonb,

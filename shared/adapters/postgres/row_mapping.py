@@ -76,13 +76,13 @@ _STATUS = RECORDED.index("status")
 def call_values(record: CallRecord, now: datetime) -> tuple[object, ...]:
     call = record.call
     state: Json = {"last_event_id": record.last_event_id, "last_fingerprint": record.last_fingerprint}
-    if record.parked:
-        state["parked"] = record.parked
+    if record.deferred:
+        state["deferred"] = record.deferred
     if record.void_until:
         state["void_until"] = record.void_until
     if call is None:
         plain = _plain_fields(_NOTHING | {"id": record.id})
-        return (*plain, None, None, "{}", None, None, None, None if record.parked else now, None, state)
+        return (*plain, None, None, "{}", None, None, None, None if record.deferred else now, None, state)
     fields = vars(call)
     state |= {"limits": call.limits, "last_at": call.last_at}
     for name in _SELDOM:
@@ -170,7 +170,7 @@ def record_from_values(recorded: Sequence[Any]) -> CallRecord:
     return CallRecord(
         id=recorded[0],
         call=_call(recorded, state) if recorded[_STATUS] else None,
-        parked=state.get("parked", 0),
+        deferred=state.get("deferred", 0),
         void_until=_moment(state.get("void_until")),
         last_event_id=state.get("last_event_id"),
         last_fingerprint=state.get("last_fingerprint"),

@@ -30,7 +30,7 @@ class Metric(StrEnum):
     unit: str
 
     EVENTS_APPLIED = "EventsApplied", "Count"
-    EVENTS_PARKED = "EventsParked", "Count"
+    EVENTS_DEFERRED = "EventsDeferred", "Count"
     EVENTS_REPLAYED = "EventsReplayed", "Count"
     EVENTS_REFUSED = "EventsRefused", "Count"
     UNAVAILABLE = "Unavailable", "Count"

@@ -18,7 +18,7 @@ from shared.usecases.recording.notices import Announcer, News
 from shared.usecases.recording.outcomes import Result
 
 _log = logging.getLogger(__name__)
-_COUNTED = {201: Metric.EVENTS_APPLIED, 202: Metric.EVENTS_PARKED, 200: Metric.EVENTS_REPLAYED}
+_COUNTED = {201: Metric.EVENTS_APPLIED, 202: Metric.EVENTS_DEFERRED, 200: Metric.EVENTS_REPLAYED}
 _APPLIED = 201  # what nearly all are: an enumeration is dear to compare with
 LONGEST_ID = 128
 

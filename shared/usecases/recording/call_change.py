@@ -16,9 +16,9 @@ STAYED = Left()
 
 _STATES = {
     Verdict.LEGAL: EventState.APPLIED,
-    Verdict.EARLY: EventState.PARKED,
+    Verdict.DEFERRED: EventState.DEFERRED,
     Verdict.VOID: EventState.VOID,
-    Verdict.ILLEGAL: EventState.PARKED,  # it was early, and what came since closed its place: its grace ends it
+    Verdict.ILLEGAL: EventState.DEFERRED,  # it was early, and what came since closed its place: its grace ends it
 }
 _TOLD = (EventState.APPLIED, EventState.VOID)
 
@@ -33,7 +33,7 @@ class CallChange:
         self.recorded: list[EventRow] = []
         self._restated: dict[str, EventRow] = {}
         self._newest: Event | None = None  # of the events that made the call, where it was added here and now
-        self._parked_before = record.parked > 0
+        self._deferred_before = record.deferred > 0
 
     @property
     def call(self) -> Call | None:
@@ -72,7 +72,7 @@ class CallChange:
     def _is_past_all_others(self, at: datetime) -> bool:
         """Nothing waits for what comes, and nothing that is void will follow it."""
         record = self.record
-        return not record.parked and (record.void_until is None or at > record.void_until)
+        return not record.deferred and (record.void_until is None or at > record.void_until)
 
     def admit(self, event: Event, fingerprint: str) -> Verdict:
         """Take the event in, unless it is illegal or void: then nothing changes."""
@@ -83,7 +83,7 @@ class CallChange:
             self.record.call, self._newest = append(call, event), event
         elif verdict is None or not is_last:
             verdict, event = self._admit_among(event)
-        if verdict is Verdict.LEGAL or verdict is Verdict.EARLY:
+        if verdict is Verdict.LEGAL or verdict is Verdict.DEFERRED:
             self._record(event, fingerprint, verdict)
         return verdict
 
@@ -100,7 +100,7 @@ class CallChange:
         folded = fold([*(row.event for row in rows), event])
         self._newest = None
         verdict, event = folded.verdicts[event.id], folded.moved.get(event.id, event)
-        if verdict not in (Verdict.LEGAL, Verdict.EARLY):
+        if verdict not in (Verdict.LEGAL, Verdict.DEFERRED):
             return verdict, event
         changed = self._restate(rows, folded, event)
         if folded.call and (verdict is Verdict.LEGAL or changed):
@@ -126,7 +126,7 @@ class CallChange:
             if verdict is Verdict.ILLEGAL and row.state is EventState.APPLIED:
                 state, row.failed_at = EventState.DEAD, newcomer.received_at
                 row.reason = f"Not possible beside {newcomer.name} {newcomer.id}, which came later."
-            if state is EventState.PARKED and row.state is not state:
+            if state is EventState.DEFERRED and row.state is not state:
                 row.redriven_at = newcomer.received_at  # its grace begins: what it follows now may be on its way
             if state is not row.state or event.at != row.event.at:
                 row.state, row.event = state, event
@@ -139,19 +139,19 @@ class CallChange:
         return changed
 
     def _record(self, event: Event, fingerprint: str, verdict: Verdict) -> None:
-        record, early = self.record, verdict is Verdict.EARLY
+        record, early = self.record, verdict is Verdict.DEFERRED
         version = record.call.version if record.call and not early else None
         self.recorded.append(EventRow(event, fingerprint, _STATES[verdict], version))
-        record.parked += early
+        record.deferred += early
         if not event.is_system:
             record.last_event_id, record.last_fingerprint = event.id, fingerprint
 
     def bury(self, at: datetime, grace: timedelta, reason: str) -> None:
-        """Give up parked events whose grace is over and whose predecessor never came."""
+        """Give up deferred events whose grace is over and whose predecessor never came."""
         for row in self.living_rows():
-            if row.state is EventState.PARKED and row.parked_since + grace <= at:
+            if row.state is EventState.DEFERRED and row.deferred_since + grace <= at:
                 row.state, row.reason, row.failed_at = EventState.DEAD, reason, at
-                self.record.parked -= 1
+                self.record.deferred -= 1
                 self._restated[row.event.id] = row
 
     def revive(self, event_id: str, at: datetime) -> EventRow | None:
@@ -164,11 +164,11 @@ class CallChange:
             return None
         verdict, event = self._admit_among(row.event)
         row.attempts += 1
-        if verdict in (Verdict.LEGAL, Verdict.EARLY):
+        if verdict in (Verdict.LEGAL, Verdict.DEFERRED):
             row.state, row.event, row.redriven_at = _STATES[verdict], event, at
             row.reason = row.failed_at = None
             row.version = self.call.version if self.call and verdict is Verdict.LEGAL else None
-            self.record.parked += verdict is Verdict.EARLY
+            self.record.deferred += verdict is Verdict.DEFERRED
         else:
             row.failed_at = at
         self._restated[row.event.id] = row
@@ -203,11 +203,11 @@ class CallChange:
         )
 
     def owed(self, grace: timedelta) -> dict[TimerKind, datetime]:
-        """When the timers of the call as it stands are due, and the grace of what is parked."""
+        """When the timers of the call as it stands are due, and the grace of what is deferred."""
         owed = dict(timers_owed(self.record.call))
-        if self.record.parked:
-            parked = [row.parked_since for row in self._rows() if row.state is EventState.PARKED]
-            owed |= {TimerKind.PARKED: min(parked) + grace} if parked else {}
+        if self.record.deferred:
+            deferred = [row.deferred_since for row in self._rows() if row.state is EventState.DEFERRED]
+            owed |= {TimerKind.DEFERRED: min(deferred) + grace} if deferred else {}
         return owed
 
     def add_to(self, changes: Changes, at: datetime, grace: timedelta) -> None:
@@ -233,14 +233,14 @@ class CallChange:
                 yield Effect(fact.agent_id, self.record.id, AgentStatus.AVAILABLE, row.event.at)
 
     def _rearm(self, changes: Changes, grace: timedelta, wraps_up: bool) -> None:
-        call_id, before, parked = self.record.id, timers_owed(self.before), self._parked_before
-        owed = self.owed(grace) if self.record.parked else timers_owed(self.record.call)
-        if before == owed and not parked and not wraps_up:
+        call_id, before, deferred = self.record.id, timers_owed(self.before), self._deferred_before
+        owed = self.owed(grace) if self.record.deferred else timers_owed(self.record.call)
+        if before == owed and not deferred and not wraps_up:
             return
         for kind, due_at in owed.items():
             if before.get(kind) != due_at:
                 changes.armed[call_id, kind] = due_at
-        for kind in (*before, TimerKind.PARKED) if parked else before:
+        for kind in (*before, TimerKind.DEFERRED) if deferred else before:
             if kind not in owed:
                 changes.disarmed.add((call_id, kind))
         if wraps_up and TimerKind.WRAP_UP in owed:

@@ -10,10 +10,10 @@ from shared.domain.call import Call
 from shared.domain.fast import fast_frozen
 from shared.usecases.recording.record_events import (
     Applied,
+    Deferred,
     Impossible,
     KeyReused,
     Outcome,
-    Parked,
     Replayed,
     UnknownQueue,
 )
@@ -38,8 +38,8 @@ def result_of(outcome: Outcome, call: Call | None) -> Result:
     match outcome:
         case Applied(event_id=event_id, call_id=call_id):
             return Result(201, _answer(event_id, call_id, "applied", call))
-        case Parked(event_id=event_id, call_id=call_id):
-            return Result(202, _answer(event_id, call_id, "parked", call))
+        case Deferred(event_id=event_id, call_id=call_id):
+            return Result(202, _answer(event_id, call_id, "deferred", call))
         case Replayed(event_id=event_id, call_id=call_id):
             return Result(200, _answer(event_id, call_id, "replayed", call))
         case UnknownQueue(queue_id=queue_id):

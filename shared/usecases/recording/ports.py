@@ -19,7 +19,7 @@ class EventState(StrEnum):
     """What became of an event on record. A dead one waited for its predecessor until its grace ended."""
 
     APPLIED = "applied"
-    PARKED = "parked"
+    DEFERRED = "deferred"
     VOID = "void"
     DEAD = "dead"
 
@@ -44,7 +44,7 @@ class EventRow:
     attempts: int = 1
 
     @property
-    def parked_since(self) -> datetime:
+    def deferred_since(self) -> datetime:
         return self.redriven_at or self.event.received_at
 
 
@@ -57,7 +57,7 @@ class CallRecord:
 
     id: str
     call: Call | None = None
-    parked: int = 0
+    deferred: int = 0
     void_until: datetime | None = None
     last_event_id: str | None = None
     last_fingerprint: str | None = None
@@ -65,7 +65,7 @@ class CallRecord:
 
     def remember(self, living: Sequence[EventRow]) -> None:
         """What must be known of the call's living events without reading them."""
-        self.parked = sum(row.state is EventState.PARKED for row in living)
+        self.deferred = sum(row.state is EventState.DEFERRED for row in living)
         self.void_until = max((row.event.at for row in living if row.state is EventState.VOID), default=None)
 
 

@@ -38,7 +38,7 @@ def differences(record: CallRecord, log: Sequence[EventRow]) -> list[Difference]
             found.append(Difference(record.id, f"event {row.event.id}", row.state.value, state.value))
     remembered = CallRecord(record.id)
     remembered.remember(living)
-    for what in ("parked", "void_until"):
+    for what in ("deferred", "void_until"):
         ours, theirs = getattr(record, what), getattr(remembered, what)
         if ours != theirs:
             found.append(Difference(record.id, what, ours, theirs))
@@ -86,4 +86,4 @@ def _attempt(transactions: Transactions, call_id: str, now: datetime) -> bool:
 
 
 def _state(verdict: Verdict) -> EventState:
-    return _FOLDED.get(verdict, EventState.PARKED)
+    return _FOLDED.get(verdict, EventState.DEFERRED)

@@ -42,7 +42,7 @@ class Applied:
 
 
 @fast_frozen
-class Parked:
+class Deferred:
     """Kept until the event that it follows comes."""
 
     event_id: str
@@ -74,7 +74,7 @@ class Impossible:
 
 
 R = TypeVar("R")
-Outcome = Applied | Parked | Replayed | UnknownQueue | KeyReused | Impossible
+Outcome = Applied | Deferred | Replayed | UnknownQueue | KeyReused | Impossible
 # What the sender is told of an event, and of its call as the transaction left it.
 Word = Callable[[Outcome, Call | None], R]
 
@@ -170,8 +170,8 @@ class _Recorder:
             return Impossible(event, status_at(draft, draft.placed(event)))
         if submission.known:
             self._known[event.id] = Known(event.call_id, submission.fingerprint)
-        if verdict is Verdict.EARLY or draft.call is None:
-            return Parked(event.id, event.call_id)
+        if verdict is Verdict.DEFERRED or draft.call is None:
+            return Deferred(event.id, event.call_id)
         return Applied(event.id, event.call_id)
 
     def _is_other(self, submission: Submission) -> bool:

@@ -12,7 +12,7 @@ from shared.usecases.recording.call_change import CallChange
 from shared.usecases.recording.notices import News
 from shared.usecases.recording.outcomes import Result, item_of, result_of
 from shared.usecases.recording.ports import EventRow, EventState
-from shared.usecases.recording.record_events import MAX_ATTEMPTS, Applied, Impossible, Outcome, Parked, status_at
+from shared.usecases.recording.record_events import MAX_ATTEMPTS, Applied, Deferred, Impossible, Outcome, status_at
 from shared.usecases.recording.submit_events import IngestServices
 from shared.usecases.recording.transaction_writer import commit, load_logs
 
@@ -86,8 +86,8 @@ def _outcome(draft: CallChange, row: EventRow) -> Outcome:
     """What became of it in the end: a letter redriven after it may have been what it was waiting for."""
     if row.state is EventState.APPLIED and draft.call:
         return Applied(row.event.id, draft.record.id)
-    if row.state is EventState.PARKED:
-        return Parked(row.event.id, draft.record.id)
+    if row.state is EventState.DEFERRED:
+        return Deferred(row.event.id, draft.record.id)
     status = status_at(draft, row.event)
     row.reason = f"Not possible: the call is {status} at that time."
     return Impossible(row.event, status)

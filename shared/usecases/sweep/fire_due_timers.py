@@ -165,7 +165,7 @@ class _Sweep:
     def _reads_log(self, draft: CallChange, kinds: set[TimerKind]) -> bool:
         """A conclusion stands at its due time, which may lie before what was recorded since."""
         times = (self._now, *timers_owed(draft.call).values())
-        return TimerKind.PARKED in kinds or any(map(draft.may_need_log, times))
+        return TimerKind.DEFERRED in kinds or any(map(draft.may_need_log, times))
 
     def _conclude(self, draft: CallChange, kinds: set[TimerKind], changes: Changes) -> datetime | None:
         """Record what is due by now; when an offer lapsed. The state decides what is owed, not the timer's row."""
@@ -180,7 +180,7 @@ class _Sweep:
             elif call and (fact := conclusion(call, kind)):
                 recorded = self._record(draft, fact, due_at)
                 lapsed_at = due_at if recorded and isinstance(fact, AnswerTimedOut) else lapsed_at
-        if TimerKind.PARKED in kinds:
+        if TimerKind.DEFERRED in kinds:
             draft.bury(self._now, self._sweeper.grace, GRACE_OVER)
         return lapsed_at
 

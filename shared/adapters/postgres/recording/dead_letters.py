@@ -1,4 +1,4 @@
-"""What was given up: parked events whose grace ended, and announcements that reached nobody."""
+"""What was given up: deferred events whose grace ended, and announcements that reached nobody."""
 
 from collections.abc import Sequence
 from datetime import datetime
