@@ -24,7 +24,7 @@ from shared.usecases.sweep.fire_due_timers import Sweeper, offer_waiting_calls, 
 from shared.usecases.sweep.offer_freed_agents import Dispatcher
 from shared.usecases.sweep.update_agent_time import A_TURN, keep_time
 from tests.conftest import Clock
-from tests.integration.stage import Stage, staged
+from tests.support.stage import Stage, staged
 
 GRACE = timedelta(seconds=60)
 _ids = count()  # of all floors: several may work on one database

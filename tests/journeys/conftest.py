@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.journeys.pages import DESK, chromium, live
 from tests.support.cloud import Cloud
+from tests.support.pages import DESK, chromium, live
 
 
 @pytest.fixture(scope="module")

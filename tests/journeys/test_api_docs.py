@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, expect
 
 from shared.contracts import openapi
-from tests.journeys.pages import failings
 from tests.support.cloud import Cloud, Json
+from tests.support.pages import failings
 
 DESCRIBED: Json = orjson.loads(openapi.document())
 WITH_BODY = [

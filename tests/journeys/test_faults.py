@@ -25,9 +25,9 @@ import redis
 
 from infra.machine import ports, processes
 from tests.e2e.test_gateway import PAGE, assert_problem
-from tests.journeys.load import life, loaded
 from tests.support import shared
 from tests.support.cloud import COMMAND_SECONDS, Cloud, Json, receive
+from tests.support.load import life, loaded
 from tests.support.waiting import wait_for
 
 

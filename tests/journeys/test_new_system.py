@@ -5,8 +5,8 @@ import subprocess
 
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.journeys.pages import DESK, PHONE, failings
 from tests.support.cloud import COMMAND_SECONDS, Cloud
+from tests.support.pages import DESK, PHONE, failings
 
 
 def open_page(browser: Browser, cloud: Cloud, token: str) -> Page:

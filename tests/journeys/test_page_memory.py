@@ -17,8 +17,8 @@ from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
 from infra.toolchain import dashboard
-from tests.journeys.pages import DESK, SIGNAL_MS, chromium, live
 from tests.support.cloud import Json
+from tests.support.pages import DESK, SIGNAL_MS, chromium, live
 
 # Without compiled code, of which more is made for long, what is kept is data alone.
 INTERPRETED = "--js-flags=--jitless"

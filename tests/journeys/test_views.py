@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.journeys.pages import live, show
 from tests.support.cloud import Cloud
+from tests.support.pages import live, show
 
 NewPage = Callable[[], Page]
 

@@ -1,0 +1,96 @@
+"""Publishing what was recorded: sent at once, its answer heard when there is time for it, and never lost by a sleep."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import redis
+
+from infra.local.redis import Redis
+from shared import wiring
+from shared.adapters.redis.channels import relay_channel
+from shared.adapters.redis.publisher import Later, RedisPublisher
+from shared.domain.agent import AgentStatus
+from shared.usecases.recording.notices import News
+from shared.usecases.recording.ports import AgentRecord
+from tests.integration.functions.test_rest import INITIATED, Api, api  # noqa: F401 - a fixture
+
+PATIENCE_SECONDS = 20
+ANA = AgentRecord(
+    "ana", "Ana", [], ["spanish"], AgentStatus.AVAILABLE, datetime(2026, 1, 31, tzinfo=UTC), None, None, {}, 0, 1
+)
+
+
+class Published:
+    """What came over the floor's channel."""
+
+    def __init__(self, client: Any) -> None:
+        self._subscription = client.pubsub(ignore_subscribe_messages=True)
+        self._subscription.subscribe(relay_channel(0))
+        self._subscription.get_message(timeout=PATIENCE_SECONDS)  # that it listens
+
+    def next(self) -> object:
+        message = self._subscription.get_message(timeout=PATIENCE_SECONDS)
+        return message and message["data"]
+
+
+@pytest.fixture
+def client(redis_server: Redis) -> Iterator[Any]:
+    with redis.Redis.from_url(redis_server.url) as client:
+        yield client
+
+
+@pytest.fixture
+def woken() -> list[int]:
+    return []
+
+
+@pytest.fixture
+def announcer(redis_server: Redis, woken: list[int]) -> Iterator[RedisPublisher]:
+    announcer = RedisPublisher(redis_server.url, 1, woken.append)
+    yield announcer
+    announcer.close()
+
+
+def test_news_are_out_before_anybody_asks_how_many_heard_them(
+    announcer: RedisPublisher, client: Any, woken: list[int]
+) -> None:
+    published = Published(client)
+    Later(announcer).announce(News(agents=[ANA]))
+    assert published.next()
+    announcer.settle()
+    assert woken == []
+
+
+def test_the_relay_is_woken_when_it_turns_out_that_nobody_listens(
+    announcer: RedisPublisher, client: Any, woken: list[int]
+) -> None:
+    Later(announcer).announce(News(agents=[ANA]))
+    assert woken == []
+    announcer.settle()
+    announcer.settle()
+    assert woken == [0]
+    assert client.ping(), "Redis is there"
+
+
+def test_news_after_a_sleep_are_sent_though_redis_has_closed_the_connection(
+    announcer: RedisPublisher, client: Any
+) -> None:
+    announcer.announce(News(agents=[ANA]))
+    published = Published(client)
+    client.client_kill_filter(_type="normal", skipme=True)
+    Later(announcer).announce(News(agents=[ANA]))
+    announcer.settle()
+    assert published.next()
+
+
+def test_nothing_is_left_unsettled_when_a_request_is_answered(
+    api: Api,  # noqa: F811 - a fixture
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    woken: list[int] = []
+    monkeypatch.setattr(wiring, "wake_relay", woken.append)
+    for number in range(2):
+        assert api.post(INITIATED | {"callId": f"call-{number}"})[0] == 201
+        assert len(woken) == 1, "the relay is called once in a while"

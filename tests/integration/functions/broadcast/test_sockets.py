@@ -1,0 +1,352 @@
+"""The socket handlers as API Gateway calls them, on real Postgres and a gateway that takes posts."""
+
+import asyncio
+import json
+
+import jwt
+import pytest
+
+from functions.broadcast import app as broadcast
+from infra.specs import asyncapi
+from shared import wiring
+from shared.adapters import clock
+from shared.adapters.auth import tokens
+from shared.contracts.setup import AgentSetup
+from shared.settings import settings
+from shared.usecases.recording.change_agent_status import set_up_agent
+from tests.support.stage import Stage, answered, routed, staged
+from tests.unit.infra.specs.test_asyncapi import faults
+
+KEY = "a key for tests that is long enough for HS256"
+CACHED = (settings, wiring.database, wiring.registry, wiring.connections)
+
+
+class Sockets:
+    """Calls the handlers with events in API Gateway's form."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+
+    async def connect(self, connection_id: str, token: str | None) -> int:
+        parameters = {"token": token} if token else None
+        return await self._call(broadcast.connect, connection_id, queryStringParameters=parameters)
+
+    async def enter(self, connection_id: str, role: tokens.Role = "supervisor", queues=("*",)) -> None:
+        assert await self.connect(connection_id, tokens.mint(KEY, role=role, queues=tuple(queues))) == 200
+
+    async def say(self, connection_id: str, body: object) -> list[dict]:
+        """What is answered, in order."""
+        before = len(self.stage.gateway.frames[connection_id])
+        text = body if isinstance(body, str) else json.dumps(body)
+        assert await self._call(broadcast.message, connection_id, body=text) == 200
+        return self.stage.gateway.frames[connection_id][before:]
+
+    async def disconnect(self, connection_id: str) -> int:
+        return await self._call(broadcast.disconnect, connection_id)
+
+    async def _call(self, handler, connection_id: str, **event) -> int:
+        event["requestContext"] = {"connectionId": connection_id}
+        return (await asyncio.to_thread(handler, event, None))["statusCode"]
+
+
+@pytest.fixture
+def play(database_url, monkeypatch):
+    def forget():
+        for cached in CACHED:
+            cached.cache_clear()
+
+    def run(body):
+        async def on_stage():
+            async with staged(database_url, "redis://127.0.0.1:1/0") as stage:
+                for name, value in {
+                    "DATABASE_URL": database_url,
+                    "REDIS_URL": stage.redis_url,
+                    "TOKEN_KEY": KEY,
+                    "CONNECTIONS_URL": stage.gateway.url,
+                    "AWS_ENDPOINT_URL": stage.gateway.url,
+                    "AWS_ACCESS_KEY_ID": "test",
+                    "AWS_SECRET_ACCESS_KEY": "test",
+                }.items():
+                    monkeypatch.setenv(name, value)
+                forget()
+                try:
+                    await body(Sockets(stage))
+                finally:
+                    wiring.database().close()
+                    wiring.connections().disconnect()
+                    forget()
+
+        asyncio.run(on_stage())
+
+    return run
+
+
+def subscribe(*topics: str, **more) -> dict:
+    return {"action": "subscribe", "topics": list(topics), **more}
+
+
+def test_only_a_valid_token_gets_in(play):
+    async def body(sockets: Sockets):
+        expired = tokens.mint(KEY, role="admin", ttl_seconds=-10)
+        foreign = tokens.mint("another key that is long enough for HS256!", role="admin")
+        for token in (None, "", "nonsense", expired, foreign):
+            assert await sockets.connect("c", token) == 401
+        await sockets.enter("c")
+        assert sockets.stage.registry.find("c")
+        assert await sockets.disconnect("c") == 200
+        assert sockets.stage.registry.find("c") is None
+        assert await sockets.disconnect("c") == 200
+
+    play(body)
+
+
+def test_a_token_that_lasts_longer_than_a_date_can_say_gets_in_as_anywhere_else(play):
+    """As one whose maker took milliseconds for seconds does."""
+
+    async def body(sockets: Sockets):
+        for seconds in (clock.now().timestamp() * 1000, 10**18, 10**30):
+            claims = {"role": "supervisor", "queues": ["*"], "exp": int(seconds)}
+            token = jwt.encode(claims, KEY, headers={"kid": next(iter(tokens.ring(KEY)))})
+            assert await sockets.connect("c", token) == 200
+            assert await sockets.say("c", {"action": "ping"}) == [{"type": "pong"}]
+
+    play(body)
+
+
+def test_without_postgres_nobody_gets_in_and_whoever_is_in_is_told(play, monkeypatch):
+    async def body(sockets: Sockets):
+        await sockets.enter("c")
+        wiring.database().close()
+        monkeypatch.setattr(wiring.database(), "_url", "postgresql://nobody@127.0.0.1:1/nowhere")
+        assert await sockets.connect("d", tokens.mint(KEY, role="admin")) == 503
+        (frame,) = await sockets.say("c", subscribe("ops"))
+        assert frame["problem"]["status"] == 503
+        assert await sockets.disconnect("c") == 200
+
+    play(body)
+
+
+def test_subscribing_answers_where_the_feed_stands(play):
+    async def body(sockets: Sockets):
+        await sockets.enter("c")
+        (frame,) = await sockets.say("c", subscribe("queue:spanish", "queue:spanish"))
+        assert frame == {
+            "type": "subscribed",
+            "topics": ["queue:spanish"],
+            "position": sockets.stage.registry.position(),
+            "replayed": False,
+        }
+        assert await sockets.say("c", {"action": "ping"}) == [{"type": "pong"}]
+        assert await sockets.say("c", {"action": "unsubscribe", "topics": ["queue:spanish"]}) == []
+        assert sockets.stage.database.connection().execute("select from subscriptions").fetchall() == []
+
+    play(body)
+
+
+@pytest.mark.parametrize(
+    ("message", "status"),
+    [
+        ("{", 400),
+        ("", 400),
+        ("[]", 400),
+        ("null", 400),
+        ("[" * 100_000, 400),
+        ('{"action": "dance"}', 400),
+        ('{"topics": ["ops"]}', 400),
+        (subscribe(), 400),
+        (subscribe("queue:"), 400),
+        (subscribe("everything"), 400),
+        (subscribe("queue:spanish", since=-1), 400),
+        (subscribe("queue:spanish", since="1"), 400),
+        (subscribe(*(f"call:{n}" for n in range(501))), 400),
+        ({"action": "ping", "padding": "x" * 129 * 1024}, 413),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_whatever_is_said_the_connection_lives(play, message, status):
+    async def body(sockets: Sockets):
+        await sockets.enter("c")
+        (frame,) = await sockets.say("c", message)
+        assert (frame["type"], frame["problem"]["status"]) == ("error", status)
+        assert await sockets.say("c", {"action": "ping"}) == [{"type": "pong"}]
+
+    play(body)
+
+
+def test_what_the_token_does_not_permit_is_refused_whole(play):
+    async def body(sockets: Sockets):
+        stage = sockets.stage
+        stage.database.connection().execute(
+            "insert into agents (id, name, queues, status_since) values "
+            "('ana', 'Ana', '{spanish,english}', now()), ('bea', 'Bea', '{english}', now())"
+        )
+        await stage.begin("s1")
+        await stage.begin("e1", "english")
+        await sockets.enter("spanish", queues=["spanish"])
+        await sockets.enter("admin", role="admin")
+        await sockets.enter("sender", role="sender")
+        mine = ["queue:spanish", "alerts:spanish", "call:s1", "agent:ana"]
+        foreign = ["queue:english", "alerts:english", "call:e1", "call:unknown", "agent:bea", "agent:unknown", "ops"]
+        assert [frame["type"] for frame in await sockets.say("spanish", subscribe(*mine))] == ["subscribed"]
+        for topic in foreign:
+            (frame,) = await sockets.say("spanish", subscribe("queue:spanish", topic))
+            assert frame["problem"]["status"] == 403, topic
+            assert [error["field"] for error in frame["problem"]["errors"]] == ["topics[1]"]
+        assert [frame["type"] for frame in await sockets.say("admin", subscribe(*mine, *foreign))] == ["subscribed"]
+        (frame,) = await sockets.say("sender", subscribe("queue:spanish"))
+        assert frame["problem"]["status"] == 403
+        rows = stage.database.connection().execute("select topic from subscriptions where connection_id = 'spanish'")
+        assert {row[0] for row in rows} == set(mine)
+
+    play(body)
+
+
+def test_who_comes_back_gets_what_was_missed_and_then_where_the_feed_stands(play):
+    async def body(sockets: Sockets):
+        stage = sockets.stage
+        await sockets.enter("c")
+        (frame,) = await sockets.say("c", subscribe("queue:spanish"))
+        since = frame["position"]
+        events = [await stage.begin("s1"), *await stage.send(routed("s1"), answered("s1"))]
+        await stage.begin("e1", "english")
+        await sockets.enter("again")
+        update, subscribed = await sockets.say("again", subscribe("queue:spanish", since=since))
+        assert [(call["id"], call["version"]) for call in update["calls"]] == [("s1", 3)]
+        assert [event["id"] for event in update["events"]] == events
+        assert update["position"] == since  # who loses the connection here must ask from there again
+        assert (subscribed["type"], subscribed["replayed"]) == ("subscribed", True)
+
+    play(body)
+
+
+def test_who_comes_back_is_told_of_an_agent_and_not_of_a_call_that_is_foreign(play):
+    async def body(sockets: Sockets):
+        stage = sockets.stage
+        since = stage.registry.position()
+        stage.database.connection().execute(
+            "insert into agents (id, name, queues, status, status_since)"
+            " values ('ana', 'Ana', '{spanish,english}', 'available', now() - interval '1h')"
+        )
+        await stage.begin("s1")
+        await stage.send(routed("s1"))
+        for name, queues, call_id in (("a", ["spanish"], "s1"), ("b", ["english"], None), ("c", ["*"], "s1")):
+            await sockets.enter(name, queues=queues)
+            update, _ = await sockets.say(name, subscribe("agent:ana", since=since))
+            assert [(agent["status"], agent["callId"]) for agent in update["agents"]] == [("offered", call_id)]
+
+    play(body)
+
+
+def test_who_comes_back_after_an_agent_was_taken_out_of_a_queue_reads_anew(play):
+    async def body(sockets: Sockets):
+        agents, announcer = sockets.stage.services.agents, sockets.stage.services.announcer
+        for queues, expected in ((["spanish"], "subscribed"), (["english"], "reset")):
+            since = sockets.stage.registry.position()
+            setup = AgentSetup(name="Ana", languages=["es"], queues=queues)
+            set_up_agent(agents, announcer, "ana", setup, clock.now())
+            await sockets.enter("c", queues=["spanish"])
+            *frames, subscribed = await sockets.say("c", subscribe("queue:spanish", since=since))
+            assert (frames[-1]["type"] == "reset", subscribed["replayed"]) == (expected == "reset", expected != "reset")
+
+    play(body)
+
+
+def test_what_is_missed_and_long_comes_in_parts(play):
+    async def body(sockets: Sockets):
+        since = sockets.stage.registry.position()
+        for n in range(30):
+            await sockets.stage.begin(f"c{n}", metadata={"note": "x" * 3000})
+        await sockets.enter("c")
+        *updates, subscribed = await sockets.say("c", subscribe("queue:spanish", since=since))
+        assert len(updates) > 1
+        assert max(sockets.stage.gateway.sizes) < 32 * 1024
+        assert len({call["id"] for update in updates for call in update["calls"]}) == 30
+        assert subscribed["replayed"]
+
+    play(body)
+
+
+def test_a_position_from_elsewhere_is_answered_by_reset(play):
+    async def body(sockets: Sockets):
+        await sockets.enter("c")
+        reset, subscribed = await sockets.say("c", subscribe("queue:spanish", since=10**15))
+        assert (reset["type"], reset["topics"]) == ("reset", ["queue:spanish"])
+        assert (subscribed["type"], subscribed["replayed"]) == ("subscribed", False)
+
+    play(body)
+
+
+@pytest.mark.parametrize("said", [subscribe("queue:spanish"), {"action": "ping"}], ids=["subscribe", "ping"])
+def test_a_connection_that_is_not_listed_any_more_is_closed(play, said):
+    """Of a ping too: a restored registry does not know it, and it would wait for news in vain."""
+
+    async def body(sockets: Sockets):
+        await sockets.enter("c")
+        sockets.stage.database.connection().execute("update connections set expires_at = %s", [clock.now()])
+        assert await sockets.say("c", said) == []
+        assert sockets.stage.gateway.closed == {"c"}
+
+    play(body)
+
+
+def test_a_connection_that_went_while_it_was_answered_is_struck_off(play):
+    async def body(sockets: Sockets):
+        await sockets.enter("c")
+        sockets.stage.gateway.closed.add("c")
+        assert await sockets.say("c", subscribe("queue:spanish")) == []
+        assert sockets.stage.registry.find("c") is None
+
+    play(body)
+
+
+def test_a_connection_that_went_is_no_failure_while_postgres_is_away(play, monkeypatch):
+    async def body(sockets: Sockets):
+        await sockets.enter("c")
+        sockets.stage.gateway.closed.add("c")
+        with monkeypatch.context() as patched:
+            patched.setattr(wiring.database(), "_url", "postgresql://nobody@127.0.0.1:1/nowhere")
+            wiring.database().close()
+            assert await sockets.say("c", subscribe("ops")) == []
+        assert sockets.stage.registry.find("c")
+
+    play(body)
+
+
+@pytest.mark.parametrize("status", [403, 429, 500])
+def test_one_whose_answer_the_gateway_refuses_is_cut_off_so_that_it_asks_again(play, status):
+    """In place of waiting for what it was never told; where its buffer is full, this is how API Gateway says so."""
+
+    async def body(sockets: Sockets):
+        await sockets.enter("c")
+        sockets.stage.gateway.refuse = lambda _: status
+        assert await sockets.say("c", subscribe("queue:spanish")) == []
+        assert sockets.stage.gateway.closed == {"c"}
+
+    play(body)
+
+
+@pytest.mark.parametrize("said", [said for each in asyncapi.SAID.values() for said in each], ids=lambda said: said.name)
+def test_the_document_s_examples_are_answered_as_it_says(play, said):
+    async def body(sockets: Sockets):
+        await sockets.stage.begin("call-1", "medical_spanish")
+        await sockets.enter("c", queues=("medical_spanish", "legal_spanish"))
+        if said.payload["action"] == "unsubscribe":
+            await sockets.say("c", subscribe(*said.payload["topics"]))
+        frames = await sockets.say("c", said.payload)
+        assert tuple(frame["type"] for frame in frames) == said.answers
+        assert [faults(frame, frame["type"]) for frame in frames] == [[]] * len(frames)
+        for frame in frames:
+            described = asyncapi.TOLD[frame["type"]][0].model_dump(mode="json")
+            assert set(frame) == set(described)
+
+    play(body)
+
+
+@pytest.mark.parametrize("refused", asyncapi.REFUSED, ids=lambda refused: refused.name)
+def test_the_document_s_refusals_are_what_is_answered(play, refused):
+    async def body(sockets: Sockets):
+        await sockets.enter("c", queues=("medical_spanish",))
+        assert await sockets.say("c", refused.said) == [refused.answer.model_dump(mode="json")]
+        assert await sockets.say("c", {"action": "ping"}) == [{"type": "pong"}]
+
+    play(body)

@@ -1,0 +1,29 @@
+"""docs/sending-events.md, sent as it stands: whoever connects a telephony system copies from there."""
+
+import json
+import re
+from typing import Any
+
+from tests.conftest import REPOSITORY
+from tests.integration.functions.test_rest import Api, api
+
+__all__ = ["api"]
+
+EXAMPLE = re.compile(r"```json\n([^`]+)```\n→ ([^\n]+)")
+GUIDE = (REPOSITORY / "docs" / "sending-events.md").read_text()
+
+
+def outcome(status: int, answer: dict[str, Any]) -> str:
+    if status < 300:
+        return f"{status} {answer['outcome']}"
+    return f"{status} {', '.join(error['field'] for error in answer['errors'])}"
+
+
+def test_each_example_is_answered_as_the_guide_says(api: Api) -> None:
+    examples = [(body, re.findall(r"`(\d+ [^`]+)`", told)) for body, told in EXAMPLE.findall(GUIDE)]
+    assert len(examples) == GUIDE.count("```json")
+    for body, told in examples:
+        status, answer, _ = api.post(body)
+        several = "results" in answer
+        items = answer["results"] if several else [answer | {"status": status}]
+        assert [outcome(item["status"], item.get("problem", item)) for item in items] == told, json.loads(body)

@@ -1,0 +1,302 @@
+"""A shard passes from relay to relay: planned, by a kill, or unknown to the old one. Somebody always tells."""
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from shared.adapters import clock
+from shared.adapters.postgres.feed.leases import PostgresLeases
+from shared.adapters.postgres.feed.relay_store import PostgresRelayStore
+from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
+from shared.adapters.redis.publisher import RedisPublisher
+from shared.usecases.feed import lease
+from shared.usecases.feed.lease import LEASE_SECONDS, find_vacancies
+from shared.usecases.recording.notices import News
+from shared.usecases.recording.submit_events import submit
+from tests.support.stage import PATIENCE_SECONDS, Stage, initiated, routed
+
+pytestmark = pytest.mark.anyio
+
+RIVALS, ROUNDS = 8, 20
+HAND_OVERS = 22
+SHARDS = 3
+ENGLISH, SPANISH = 0, 1  # their shards of three
+
+
+async def ended(task: asyncio.Task) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await task
+
+
+def hold_channel(running) -> asyncio.Event:
+    """Its relay hears nothing until this is set, as with a Redis that is slow to let it in."""
+    may_listen, listen = asyncio.Event(), running.relay._channel.listen
+
+    @asynccontextmanager
+    async def held():
+        await may_listen.wait()
+        async with listen() as messages:
+            yield messages
+
+    running.relay._channel.listen = held
+    return may_listen
+
+
+async def test_the_old_relay_tells_until_the_new_one_listens(stage: Stage):
+    stage.listen("c", "queue:spanish")
+    async with stage.relay(seconds=0) as older:
+        await older.ready()
+        fence = await stage.called.get()
+        assert fence == older.floor.fence
+        async with stage.relay(after=fence) as younger:
+            may_listen = hold_channel(younger)
+            before = await stage.begin("before")
+            await older.floor.until_cleared(before)
+            assert not younger.floor.fence
+            may_listen.set()
+            await ended(older.task)
+            assert (younger.floor.fence or 0) > fence
+            after = await stage.begin("after")
+            await younger.floor.until_cleared(after)
+    assert set(stage.gateway.events("c")) == {before, after}
+
+
+async def test_more_than_twenty_hand_overs_lose_no_update(stage: Stage):
+    """Each relay runs for a moment only. Events are sent all the while, so that some fall into each hand-over."""
+    stage.listen("c", "queue:spanish")
+    sent: list[str] = []
+    done = asyncio.Event()
+
+    async def send() -> None:
+        while not done.is_set():
+            sent.append(await stage.begin(f"call-{len(sent)}"))
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(send())
+        async with AsyncExitStack() as relays:
+            older = await relays.enter_async_context(stage.relay(seconds=0.05))
+            fences: list[int] = []
+            for _ in range(HAND_OVERS):
+                fences.append(await stage.called.get())
+                younger = await relays.enter_async_context(stage.relay(seconds=0.05, after=fences[-1]))
+                await ended(older.task)
+                older = younger
+            done.set()
+            await stage.gateway.until(lambda: set(stage.gateway.events("c")) >= set(sent))
+    assert fences == sorted(set(fences)), "each relay has asked for a successor once"
+    assert len(sent) > HAND_OVERS
+
+
+async def test_what_the_old_relay_could_not_finish_the_new_one_tells(stage: Stage):
+    stage.listen("slow", "queue:spanish")
+    held = stage.gateway.held["slow"] = asyncio.Event()
+    async with stage.relay() as older:
+        await older.ready()
+        first = await stage.begin("c1")
+        await stage.gateway.until(lambda: stage.gateway.asked["slow"] == 1)
+        async with stage.relay(after=older.floor.fence) as younger:
+            await stage.gateway.until(lambda: stage.gateway.asked["slow"] == 2)
+            await ended(older.task)  # it gives the post a while, then leaves it
+            assert stage.owed() == {first}
+            held.set()
+            await younger.floor.until_cleared(first)
+    assert set(stage.gateway.events("slow")) == {first}
+
+
+async def test_without_a_channel_a_successor_takes_over_all_the_same(stage: Stage, redis_server):
+    stage.listen("c", "queue:spanish")
+    async with stage.relay() as older:
+        await older.ready()
+        redis_server.stop()
+        async with stage.relay(after=older.floor.fence) as younger:
+            await ended(older.task)
+            before = stage.registry.position()
+            event = await stage.begin("c1")
+            await younger.floor.until_cleared(event)
+            assert stage.registry.position() > before  # snapshots do not stand still meanwhile
+    assert event in stage.gateway.events("c")
+
+
+async def test_a_successor_that_does_not_come_is_called_again_and_the_shard_is_left_vacant(stage: Stage, monkeypatch):
+    monkeypatch.setattr(lease, "ANSWER_SECONDS", 0.01)
+
+    async with stage.relay(seconds=0) as lonely:
+        await ended(lonely.task)
+    assert [stage.called.get_nowait() for _ in range(lease.CALLS)] == [lonely.floor.fence] * lease.CALLS
+    assert PostgresLeases(stage.database).vacant([0]) == [0]
+
+
+async def test_who_has_no_right_to_a_shard_leaves_it_alone(stage: Stage):
+    async with stage.relay() as holder:
+        await holder.ready()
+        for after in (None, (holder.floor.fence or 0) - 1):
+            async with stage.relay(after=after) as uncalled:
+                await ended(uncalled.task)
+                assert not uncalled.floor.drained.is_set()
+        assert await holder.floor.renew(LEASE_SECONDS)
+
+
+async def test_of_two_relays_on_a_shard_one_is_killed_and_the_other_takes_over_within_the_lease(stage: Stage):
+    stage.listen("c", "queue:spanish")
+    leases = PostgresLeases(stage.database)
+    passed = timedelta()
+
+    def sleep(seconds: float) -> None:  # time goes by on the lease, and nowhere else
+        nonlocal passed
+        passed += timedelta(seconds=seconds)
+        stage.database.connection().execute(
+            "update leases set expires_at = expires_at - make_interval(secs => %s)", [seconds]
+        )
+
+    async with stage.relay(leaves_lease=True) as killed:
+        await killed.ready()
+        killed.floor.may_clear.clear()
+        event = await stage.begin("c1")
+        await stage.gateway.until(lambda: stage.gateway.events("c"))
+    assert leases.vacant([0]) == []
+    assert find_vacancies(lambda: leases.vacant([0]), sleep) == [0]
+    assert passed <= timedelta(seconds=LEASE_SECONDS)
+    async with stage.relay() as another:
+        await another.floor.until_cleared(event)
+
+
+async def test_who_looks_for_a_vacancy_while_the_holder_lives_finds_none(stage: Stage):
+    async with stage.relay() as holder:
+        await holder.ready()
+        looks: list[float] = []
+        leases = PostgresLeases(stage.database)
+        assert find_vacancies(lambda: leases.vacant([0]), looks.append) == ()
+        assert sum(looks) >= LEASE_SECONDS
+
+
+async def test_a_relay_that_does_not_know_it_was_replaced_strikes_nothing_off_and_leaves_as_it_learns(stage: Stage):
+    stage.listen("c", "queue:spanish")
+    async with stage.relay() as stale:
+        await stale.ready()
+        stale.floor.may_renew.clear()
+        async with stage.relay(after=stale.floor.fence) as killed:
+            await killed.ready()
+        event = await stage.begin("c1")
+        await ended(stale.task)  # what it was to strike off told it
+    assert stage.gateway.events("c") == [event]
+    assert stage.owed() == {event}
+
+
+@pytest.mark.parametrize("is_called", [False, True], ids=["vacant", "called for"])
+async def test_of_many_who_want_a_shard_one_gets_it_and_no_number_comes_twice(stage: Stage, is_called):
+    async with AsyncExitStack() as stack:
+        rivals = [PostgresRelayStore(stage.postgres_url) for _ in range(RIVALS)]
+        for rival in rivals:
+            stack.push_async_callback(rival.close)
+        holder = 0
+        for _ in range(ROUNDS):
+            if not is_called:
+                stage.expire_leases()
+            after = holder if is_called else None
+            got = [fence for fence in await asyncio.gather(*(r.acquire(60, after) for r in rivals)) if fence]
+            assert len(got) == 1
+            assert got[0] > holder
+            (holder,) = got
+
+
+async def test_each_queue_is_told_by_the_relay_of_its_shard(stage: Stage):
+    stage.services = stage.desk_on(stage.database, SHARDS)
+    stage.listen("c", "queue:spanish", "queue:english")
+    async with (
+        stage.relay(shard=ENGLISH, shards=SHARDS) as english,
+        stage.relay(shard=SPANISH, shards=SHARDS) as other,
+    ):
+        await english.ready()
+        await other.ready()
+        in_one = await stage.send(initiated("e", "english"), initiated("s", "spanish"))
+        for running in (english, other):
+            await running.floor.until_cleared(*in_one)
+        assert (english.relay.events, other.relay.events) == (1, 1)
+    assert set(stage.gateway.events("c")) == set(in_one)
+    assert stage.owed() == set()
+
+
+async def test_the_other_shards_go_on_where_one_has_no_relay(stage: Stage):
+    stage.services = stage.desk_on(stage.database, SHARDS)
+    stage.listen("c", "queue:spanish", "queue:english")
+    leases = PostgresLeases(stage.database)
+    async with stage.relay(shard=ENGLISH, shards=SHARDS) as running:
+        await running.ready()
+        told, waits = await stage.begin("e", "english"), await stage.begin("s", "spanish")
+        await running.floor.until_cleared(told)
+        assert stage.owed() == {waits}
+        assert stage.woken == [SPANISH]
+        assert leases.vacant([ENGLISH, SPANISH]) == [SPANISH]
+        async with stage.relay(shard=SPANISH, shards=SHARDS) as other:
+            await other.floor.until_cleared(waits)
+            assert leases.vacant([ENGLISH, SPANISH]) == []
+
+
+async def test_what_a_shard_that_is_no_more_owes_is_told(stage: Stage):
+    stage.listen("c", "queue:spanish")
+    stage.services = stage.desk_on(stage.database, SHARDS)
+    event = await stage.begin("c1")
+    async with stage.relay(shard=0, shards=1) as running:
+        await running.floor.until_cleared(event)
+    assert stage.gateway.events("c") == [event]
+
+
+async def test_shares_that_one_relay_owes_of_one_transaction_are_all_told(stage: Stage):
+    """It finds them in the outbox when there are fewer relays than there were."""
+    stage.listen("c", "queue:spanish", "queue:english")
+    stage.services = stage.desk_on(stage.database, SHARDS)
+    await stage.send(initiated("e", "english"), initiated("s", "spanish"))
+    async with stage.relay(shard=0, shards=1):
+        await stage.gateway.until(lambda: stage.gateway.calls("c") == {"e": 1, "s": 1})
+
+
+async def test_an_agent_whom_a_call_has_let_go_is_told_of_by_the_relay_that_owes_it(stage: Stage):
+    """What the agent said while the phone rang makes it nobody's call by the time it is told."""
+    stage.listen("c", "queue:spanish")
+    stage.services = stage.desk_on(stage.database, SHARDS)
+    stage.database.connection().execute(
+        "insert into agents (id, name, queues, status, status_since)"
+        " values ('ana', 'Ana', '{spanish}', 'available', now() - interval '1h')"
+    )
+    await stage.send(initiated("s"), routed("s"))
+    async with stage.relay(shard=SPANISH, shards=SHARDS) as running:
+        await running.ready()
+        leaving = {"event": "agent_status_changed", "agentId": "ana", "status": "away"}
+        await asyncio.to_thread(submit, stage.services, [leaving], clock.now())
+        told = stage.gateway.frames["c"]
+        await stage.gateway.until(lambda: any(agent["status"] == "away" for frame in told for agent in frame["agents"]))
+
+
+class Unheard:
+    """An announcer whom nobody hears."""
+
+    def announce(self, news: News) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_heard"),
+    [
+        pytest.param(SHARDS, 1, True, id="fewer, and one share was heard"),
+        pytest.param(SHARDS, 1, False, id="fewer, and nothing was"),
+        pytest.param(1, SHARDS, False, id="more"),
+    ],
+)
+async def test_what_was_shared_out_among_other_relays_is_told_again_as_it_was(
+    stage: Stage, before: int, after: int, is_heard: bool
+):
+    """Whoever tells a share strikes that one off, and no other."""
+    stage.listen("c", "queue:spanish", "queue:english")
+    services = stage.desk_on(stage.database, before)
+    stage.services = services if is_heard else replace(services, announcer=Unheard())
+    again = RedisPublisher(stage.redis_url, after, stage.woken.append)
+    upkeep = PostgresHousekeeping(stage.database, again, "sweep", wake=lambda: None)
+    async with stage.relay(shard=0, shards=after) as running:
+        await running.ready()
+        told = await stage.send(initiated("e", "english"), initiated("s", "spanish"))
+        if is_heard:
+            await running.floor.until_cleared(told[0])
+        await asyncio.to_thread(upkeep.republish, clock.now() + timedelta(minutes=1))
+        await stage.gateway.until(lambda: stage.gateway.calls("c") == {"e": 1, "s": 1})

@@ -1,0 +1,261 @@
+"""Polling: a client who asks what changed since its position ends with what the snapshot says."""
+
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.adapters.postgres.reading.changes import PostgresChanges
+from shared.contracts.problems import ProblemError
+from shared.contracts.setup import AgentSetup
+from shared.contracts.views import CallView, Changes
+from shared.usecases.access import Principal
+from shared.usecases.reading import poll_changes
+from shared.usecases.reading.cursors import Cursors
+from shared.usecases.reading.poll_changes import list_changes, tag_of
+from shared.usecases.reading.reads import Page, get_agent, list_agents, list_calls
+from shared.usecases.recording.change_agent_status import set_up_agent
+from tests.integration.conftest import Harness
+from tests.support.examples import examples
+from tests.support.stage import open_transaction
+
+QUEUES = ("medical_spanish", "legal_spanish", "legal_english")
+ALL = Principal("supervisor", frozenset({"*"}), 0)
+SPANISH = Principal("supervisor", frozenset({"medical_spanish", "legal_spanish"}), 0)
+LIVE = {"status": "waiting,active,on_hold"}
+_numbers = count()
+
+
+class Poller:
+    """As any client would: by version, and from a snapshot where it is told to."""
+
+    def __init__(self, floor: Harness, principal: Principal) -> None:
+        self.floor, self.principal = floor, principal
+        self.log = PostgresChanges(floor.database)
+        self.calls: dict[str, Any] = {}
+        self.agents: dict[str, Any] = {}
+        self.known: dict[str, int] = {}
+        self.resets = 0
+        self.position = self.snapshot()
+
+    def _views(self, page: Page) -> dict[str, CallView]:
+        views = [self.floor.reads.call(row["id"]) for row in page.rows]
+        return {view.id: view for view in views if view}
+
+    def snapshot(self) -> int:
+        page = list_calls(self.floor.reads, Cursors(["a key"]), self.principal, {**LIVE, "limit": "500"})
+        self.calls = self._views(page)
+        self.known |= {call.id: call.version for call in self.calls.values()}
+        self.agents = self._agents()
+        return page.position
+
+    def ask(self) -> Changes:
+        return list_changes(self.log, self.principal, {"since": str(self.position)})
+
+    def poll(self) -> Changes:
+        told = self.ask()
+        if told.reset:
+            self.resets += 1
+            self.snapshot()
+        for call in told.calls:
+            if self.known.get(call.id, 0) < call.version:
+                self.known[call.id] = call.version
+                self.calls.pop(call.id, None)
+                if call.status != "ended":
+                    self.calls[call.id] = call
+        for left in told.left:
+            if self.known.get(left.id, 0) < left.version:
+                self.known[left.id] = left.version
+                self.calls.pop(left.id, None)
+        self.agents |= {agent.id: agent for agent in told.agents}
+        self.position = told.position
+        return told
+
+    def agrees(self) -> None:
+        page = list_calls(self.floor.reads, Cursors(["a key"]), self.principal, {**LIVE, "limit": "500"})
+        assert self.calls == self._views(page)
+        assert self.agents == self._agents()
+
+    def _agents(self) -> dict[str, Any]:
+        return {agent.id: agent for agent in list_agents(self.floor.reads, self.principal)}
+
+
+Step = st.one_of(
+    st.tuples(st.sampled_from(["begin", "route", "answer", "hold", "end", "miss"]), st.integers(0, 3)),
+    st.tuples(st.just("transfer"), st.integers(0, 3)),
+    st.tuples(st.just("poll"), st.integers(0, 1)),
+)
+
+
+@examples(quick=15, deep=100)
+@given(
+    steps=st.lists(Step, min_size=5, max_size=40), queues=st.lists(st.sampled_from(QUEUES), min_size=40, max_size=40)
+)
+def test_who_polls_ends_with_the_snapshot_whatever_happened_between(floor: Harness, steps, queues) -> None:
+    story = next(_numbers)  # one database for all examples: each has calls of its own
+    pollers = [Poller(floor, ALL), Poller(floor, SPANISH)]
+    for (step, number), queue in zip(steps, queues, strict=False):
+        if step == "poll":
+            pollers[number].poll()
+            pollers[number].agrees()
+        else:
+            _happen(floor, step, f"c{story}-{number}", queue)
+    for poller in pollers:
+        poller.poll()
+        poller.agrees()
+        assert poller.resets == 0
+
+
+def _happen(floor: Harness, step: str, call_id: str, queue: str) -> None:
+    """Whether it is possible is the rules' affair."""
+    agent = f"interpreter-1{call_id[-1]}"
+    fields: dict[str, dict[str, Any]] = {
+        "begin": {"event": "call_initiated", "type": "voice", "queueId": queue},
+        "route": {"event": "call_routed", "agentId": agent, "routingTime": 1},
+        "miss": {"event": "call_no_answer", "agentId": agent},
+        "answer": {"event": "call_answered", "waitTime": 3},
+        "hold": {"event": "call_hold", "holdDuration": 0},
+        "transfer": {"event": "call_transferred", "queueId": queue},
+        "end": {"event": "call_ended", "endReason": "completed", "duration": 5},
+    }
+    floor.send({"callId": call_id, **fields[step]})
+
+
+def test_what_commits_late_is_told_all_the_same(floor: Harness, database_url: str) -> None:
+    floor.one("call_initiated", "call-0", type="voice", queueId=QUEUES[0])
+    poller = Poller(floor, ALL)
+    with open_transaction(database_url) as late:
+        floor.one("call_initiated", type="voice", queueId=QUEUES[0])
+        late.execute("update agents set status_since = status_since + interval '1 s' where id = 'interpreter-15'")
+        first = poller.poll()
+        assert "call-1" in [call.id for call in first.calls] and not first.agents
+        late.commit()
+    assert [agent.id for agent in poller.poll().agents] == ["interpreter-15"]
+    poller.agrees()
+
+
+def test_a_log_that_forgot_nothing_reaches_back_to_before_its_first_event(floor: Harness, database_url: str) -> None:
+    with open_transaction(database_url) as first:  # no position goes past who is slow
+        poller = Poller(floor, ALL)
+        with open_transaction(database_url):
+            floor.one("call_initiated", type="voice", queueId=QUEUES[0])
+            first.commit()
+            assert len(poller.poll().calls) == 1
+    poller.poll()
+    assert poller.resets == 0
+
+
+def test_a_call_that_moves_beyond_the_token_is_taken_back_without_a_word_more(floor: Harness) -> None:
+    poller = Poller(floor, SPANISH)
+    floor.one("call_initiated", type="voice", queueId="legal_spanish")
+    floor.one("call_routed", agentId="interpreter-15", routingTime=1)
+    floor.one("call_answered", waitTime=1)
+    poller.poll()
+    floor.one("call_transferred", queueId="legal_english")
+    told = poller.poll()
+    assert ([call.id for call in told.calls], [left.id for left in told.left]) == ([], ["call-1"])
+    assert poller.calls == {}
+    floor.one("call_routed", agentId="interpreter-20", routingTime=1)
+    assert not poller.poll().calls
+
+
+def test_a_call_that_turns_out_to_have_begun_elsewhere_is_taken_back(floor: Harness) -> None:
+    poller = Poller(floor, SPANISH)
+    beginning = {"event": "call_initiated", "callId": "call-1", "type": "voice"}
+    for queue, second in (("medical_spanish", 2), ("legal_english", 1)):
+        at = floor.clock.at(second).isoformat()
+        assert floor.send(beginning | {"queueId": queue, "occurredAt": at, "eventId": queue})[0].status == 201
+        told = poller.poll()
+    assert [gone.id for gone in told.left] == ["call-1"]
+
+
+def test_a_call_that_may_yet_be_transferred_has_not_left(floor: Harness) -> None:
+    """Its transfer waits for the answer: who sees the other queue has no right to hear of it."""
+    poller = Poller(floor, SPANISH)
+    begin = {"event": "call_initiated", "type": "voice", "queueId": "legal_english"}
+    for event in (begin, {"event": "call_transferred", "queueId": "medical_spanish"}):
+        floor.send(event | {"callId": "call-1", "occurredAt": floor.clock.at(1).isoformat()})
+    assert (poller.ask().calls, poller.ask().left) == ([], [])
+
+
+def test_too_much_and_foreign_positions_are_answered_by_reset(floor: Harness, monkeypatch) -> None:
+    monkeypatch.setattr(poll_changes, "MOST", 3)
+    poller = Poller(floor, ALL)
+    for number in range(4):
+        floor.one("call_initiated", f"call-{number}", type="voice", queueId=QUEUES[0])
+    told = poller.poll()
+    assert told.reset and told.calls == []
+    poller.agrees()
+    poller.position = 10**15
+    assert poller.ask().reset
+    poller.position = 5
+    monkeypatch.undo()
+    assert not poller.ask().reset
+    floor.rows("update calls_kept set kept_since = '2000-01-01+00'")  # as a month that was dropped
+    assert poller.ask().reset
+
+
+def test_an_agents_call_is_told_to_those_who_may_see_it(floor: Harness) -> None:
+    floor.rows("update agents set queues = '{medical_spanish,legal_english}' where id = 'interpreter-15'")
+    pollers = [Poller(floor, ALL), Poller(floor, SPANISH)]
+
+    def on_call() -> list[str | None]:
+        for poller in pollers:
+            poller.poll()
+            poller.agrees()
+        bearers = [poller.principal for poller in pollers]
+        found = [get_agent(floor.reads, principal, "interpreter-15").call_id for principal in bearers]
+        assert found == [poller.agents["interpreter-15"].call_id for poller in pollers]
+        return found
+
+    at = floor.clock.at
+    beginning = {"event": "call_initiated", "callId": "call-1", "type": "voice"}
+    floor.send(beginning | {"queueId": "legal_english", "occurredAt": at(2).isoformat(), "eventId": "english"})
+    floor.one("call_routed", agentId="interpreter-15", routingTime=1)
+    assert on_call() == ["call-1", None]
+    # It turns out to have begun in a queue that may be seen: nothing of the agent has changed.
+    floor.send(beginning | {"queueId": "legal_spanish", "occurredAt": at(1).isoformat(), "eventId": "spanish"})
+    assert on_call() == ["call-1", "call-1"]
+
+
+def test_an_agent_who_is_taken_out_of_a_queue_is_gone_for_who_polls(floor: Harness) -> None:
+    pollers = [Poller(floor, ALL), Poller(floor, SPANISH)]
+    spanish, english = "legal_spanish", "legal_english"
+    for queues, resets in (([spanish], 0), ([spanish, english], 0), ([english], 1), ([], 2)):
+        setup = AgentSetup(name="Ana", languages=["es"], queues=queues)
+        set_up_agent(floor.services.agents, floor.told, "ana", setup, floor.clock.now())
+        for poller in pollers:
+            poller.poll()
+            poller.agrees()
+            assert poller.resets == resets
+
+
+def test_a_queue_may_be_asked_for_and_nothing_else(floor: Harness) -> None:
+    poller = Poller(floor, SPANISH)
+    poller.poll()
+    since = str(poller.position)
+    floor.one("call_initiated", "s", type="voice", queueId="medical_spanish")
+    floor.one("call_initiated", "e", type="voice", queueId="legal_english")
+
+    def asked(**query: str) -> list[str]:
+        return [call.id for call in list_changes(poller.log, SPANISH, {"since": since, **query}).calls]
+
+    assert asked() == asked(queueId="medical_spanish,legal_english") == ["s"]
+    assert asked(queueId="legal_english") == asked(queueId="legal_spanish") == []
+    for query in ({"since": "-1"}, {"since": "x"}, {"since": "9" * 19}, {"since": "1", "status": "active"}):
+        with pytest.raises(ProblemError) as refused:
+            list_changes(poller.log, SPANISH, query)
+        assert refused.value.problem.errors[0].field in ("since", "status")
+
+
+def test_the_tag_changes_with_what_is_told(floor: Harness) -> None:
+    poller = Poller(floor, ALL)
+    poller.poll()
+    quiet = tag_of(poller.ask())
+    assert tag_of(poller.ask()) == quiet
+    floor.one("call_initiated", type="voice", queueId=QUEUES[0])
+    told = tag_of(poller.ask())
+    floor.one("call_routed", agentId="interpreter-15", routingTime=1)
+    assert len({quiet, told, tag_of(poller.ask())}) == 3

@@ -1,0 +1,143 @@
+"""What calls say of the agents whom they let go: all at once, as a batch says it, and one by one."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.agent import ENGAGED, AgentStatus, Effect
+from shared.usecases.recording.ports import Telling
+from tests.integration.adapters.postgres.figures.test_rollups import figures
+from tests.integration.conftest import Harness
+from tests.support.examples import examples
+
+BEGIN = datetime(2026, 1, 31, 12, tzinfo=UTC)
+CALLS, AGENTS, WAYS = ("a", "b", "c"), ("x", "y"), ("one", "all")
+FOUND = """
+select left(id, 1) as who, status, status_since, reason, misses, call_id, next_status, next_reason, engaged_since,
+    also_call_id, also_status, also_since
+from agents where id like %s order by id
+"""
+_numbers = count()
+
+seconds = st.integers(0, 6).map(lambda after: BEGIN + timedelta(seconds=after))
+calls = st.sampled_from(CALLS)
+statuses = st.sampled_from(list(AgentStatus))
+agents = st.fixed_dictionaries({
+    "status": statuses,
+    "status_since": seconds,
+    "reason": st.sampled_from([None, "lunch"]),
+    "misses": st.integers(0, 3),
+    "call_id": st.one_of(st.none(), calls),
+    "next_status": st.sampled_from([None, "away", "available", "offline"]),
+    "next_reason": st.sampled_from([None, "home"]),
+    "engaged_since": st.one_of(st.none(), seconds),
+    "also_call_id": st.one_of(st.none(), calls),
+    "also_status": st.sampled_from(["offered", "on_call", "wrap_up"]),
+    "said_at": st.one_of(st.none(), seconds),
+}).filter(lambda agent: agent["call_id"] or not (agent["status"] in ENGAGED or agent["also_call_id"]))  # fmt: skip
+releases = st.lists(
+    st.builds(
+        Effect,
+        agent_id=st.sampled_from(AGENTS),
+        call_id=calls,
+        status=st.sampled_from([AgentStatus.AVAILABLE, AgentStatus.WRAP_UP, AgentStatus.AWAY]),
+        since=seconds,
+        reason=st.sampled_from([None, "no_answer"]),
+        engaged_since=st.one_of(st.none(), seconds),
+        known=st.booleans(),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@examples(quick=30, deep=200)
+@given(agent=agents, effects=releases)
+def test_a_batch_lets_go_of_agents_as_if_each_call_had_come_alone(
+    floor: Harness, agent: dict[str, Any], effects: list[Effect]
+) -> None:
+    run = next(_numbers)
+    begin(floor, run)
+    for way in WAYS:
+        for name in AGENTS:
+            introduce(floor, agent, f"{name}-{way}-{run}")
+    effects = sorted(effects, key=lambda effect: effect.since)
+    for effect in effects:
+        release(floor, [of_run(effect, f"one-{run}")])
+    release(floor, [of_run(effect, f"all-{run}") for effect in effects])
+    assert found(floor, f"one-{run}") == found(floor, f"all-{run}")
+
+
+@pytest.mark.parametrize("told", range(2, 9))
+@pytest.mark.parametrize("more", [{}, {"occurredAt": "2026-01-31T11:59:59Z"}])
+def test_strangers_whom_a_batch_lets_go_are_on_record_as_if_each_event_had_come_alone(
+    floor: Harness, told: int, more: dict[str, str]
+) -> None:
+    """And their time counts, at the edges of a range as well."""
+
+    def events(way: str) -> list[dict[str, Any]]:
+        life: list[dict[str, Any]] = [
+            {"event": "call_initiated", "type": "voice", "queueId": "medical_spanish"},
+            {"event": "call_routed", "agentId": f"x-{way}-9", "routingTime": 1},
+            {"event": "call_routed", "agentId": f"y-{way}-9", "routingTime": 1},
+            {"event": "call_no_answer", "agentId": f"y-{way}-9"},
+            {"event": "call_routed", "agentId": f"z-{way}-9", "routingTime": 1},
+            {"event": "call_answered", "waitTime": 1, "agentId": f"w-{way}-9"},
+            {"event": "call_transferred", "agentId": f"v-{way}-9"},
+            {"event": "call_ended", "endReason": "completed", "duration": 5},
+        ]
+        return [{"callId": f"c-{way}-9", "sequence": n, **event, **more} for n, event in enumerate(life[:told])]
+
+    def on_record(way: str) -> list[tuple[object, ...]]:
+        met = floor.rows("select id, status, misses, call_id from agents where id like %s order by id", f"_-{way}-9")
+        return [(agent["id"][0], agent["status"], agent["misses"], agent["call_id"][0]) for agent in met]
+
+    floor.rows("update agents set status = 'offline'")
+    for event in events("one"):
+        floor.send(event)
+        floor.clock.sleep(0.001)
+    floor.send(*events("all"))
+    assert on_record("one") == on_record("all")
+
+    floor.clock.go_to(7200)
+    floor.keep_time()
+    a_minute = {"from": "2026-01-31T12:10:00Z", "to": "2026-01-31T12:11:00Z", "groupBy": "agent"}
+    counted = [row["agentId"] for row in figures(floor, rolled=True, **a_minute)]
+    assert counted == [f"{who}-{way}-9" for who, *_ in on_record("one") for way in ("all", "one")]
+
+
+def begin(floor: Harness, run: int) -> None:
+    """Calls whose queue forgives two misses; an agent has calls that nobody else has."""
+    floor.rows("update queues set misses_before_away = 3 where id = 'medical_spanish'")
+    beginning = {"event": "call_initiated", "type": "voice", "queueId": "medical_spanish"}
+    names = [f"{call}-{agent}-{way}-{run}" for call in CALLS for agent in AGENTS for way in WAYS]
+    floor.send(*[beginning | {"callId": name} for name in names])
+
+
+def introduce(floor: Harness, agent: dict[str, Any], agent_id: str) -> None:
+    also = {"also_since": BEGIN} if agent["also_call_id"] else {"also_status": None}
+    own = {name: f"{agent[name]}-{agent_id}" for name in ("call_id", "also_call_id") if agent[name]}
+    told = {"id": agent_id, "name": agent_id} | agent | also | own
+    columns, places = ", ".join(told), ", ".join(["%s"] * len(told))
+    floor.rows(f"insert into agents ({columns}) values ({places})", *told.values())  # noqa: S608 - our own names
+
+
+def of_run(effect: Effect, suffix: str) -> Effect:
+    agent_id = f"{effect.agent_id}-{suffix}"
+    return replace(effect, agent_id=agent_id, call_id=f"{effect.call_id}-{agent_id}")
+
+
+def release(floor: Harness, effects: Sequence[Effect]) -> None:
+    with floor.services.transactions.begin() as unit_of_work:
+        unit_of_work.settle(effects)
+        unit_of_work.commit(Telling(), floor.clock.now(), lambda: None)
+
+
+def found(floor: Harness, suffix: str) -> list[str]:
+    return [str(row).replace(suffix, "") for row in floor.rows(FOUND, f"_-{suffix}")]

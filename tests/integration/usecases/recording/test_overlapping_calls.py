@@ -1,0 +1,349 @@
+"""Calls, agents and their reports that cross each other: out of order, in one instant, in one batch, or in truth."""
+
+from typing import Any
+
+import pytest
+
+from infra.database import rebuild
+from tests.integration.conftest import Harness
+from tests.integration.usecases.recording.test_routing import arrive, night, set_up  # noqa: F401 - a fixture
+
+Json = dict[str, Any]
+FIELDS: dict[str, Json] = {
+    "call_initiated": {"type": "voice", "queueId": "day"},
+    "call_routed": {"routingTime": 0},
+    "call_answered": {"waitTime": 1},
+    "call_ended": {"endReason": "abandoned", "duration": 1},
+}
+
+
+@pytest.fixture
+def day(night: Harness) -> Harness:  # noqa: F811 - a fixture
+    """Beside the queue that Switchboard routes, two that telephony does."""
+    for queue_id in ("day", "other"):
+        set_up(night, queue_id)
+    return night
+
+
+def said(floor: Harness, event: str, call_id: str = "c1", at: float | None = None, **fields: Any) -> Json:
+    dated = {} if at is None else {"occurredAt": floor.clock.at(at).isoformat()}
+    return {"event": event, "callId": call_id, **FIELDS.get(event, {}), **dated, **fields}
+
+
+def tell(floor: Harness, event: str, call_id: str = "c1", at: float | None = None, **fields: Any) -> None:
+    (result,) = floor.send(said(floor, event, call_id, at, **fields))
+    assert result.status in (201, 202), result.body
+
+
+def report(floor: Harness, agent_id: str, status: str, at: float | None = None) -> None:
+    dated = {} if at is None else {"occurredAt": floor.clock.at(at).isoformat()}
+    floor.send({"event": "agent_status_changed", "agentId": agent_id, "status": status, **dated})
+
+
+@pytest.fixture
+def gone_on(day: Harness) -> Harness:
+    """Its answer and its transfer came first and waited; the offer that releases them claims ana."""
+    set_up(day, "day2", routing="switchboard")
+    arrive(day, "ana", "night")
+    day.clock.go_to(1)
+    tell(day, "call_answered")
+    tell(day, "call_transferred", queueId="day2")
+    tell(day, "call_initiated", queueId="night")
+    return day
+
+
+def test_an_agent_is_free_whose_call_has_gone_on_behind_the_offer(gone_on: Harness) -> None:
+    assert gone_on.call("c1")["queueId"] == "day2"
+    assert gone_on.agent("ana")[0] == "available"
+
+
+def test_such_a_call_can_be_routed_on_and_is_in_nobodys_way(gone_on: Harness) -> None:
+    floor = gone_on
+    floor.clock.go_to(2)
+    tell(floor, "call_routed", agentId="zoe")
+    for agent_id in ("dora", "eve"):
+        arrive(floor, agent_id, "day2")
+    tell(floor, "call_initiated", "c2", queueId="day2")
+    assert floor.call("c2")["offer"]
+    tell(floor, "call_initiated", "c3")
+    floor.clock.go_to(40)
+    floor.sweep()
+    assert floor.call("c3")["flags"] == ["sla_breached"]
+
+
+def test_an_answer_that_waited_for_an_offer_leaves_the_agent_claimed_for_it_free(day: Harness) -> None:
+    day.clock.go_to(1)
+    tell(day, "call_answered", agentId="bea")
+    tell(day, "call_initiated", queueId="night")
+    arrive(day, "ana")
+    assert (day.agent("bea"), day.agent("ana")[0]) == (("on_call", "c1"), "available")
+
+
+def test_who_went_home_stays_there_when_an_old_call_is_heard_of(day: Harness) -> None:
+    arrive(day, "ana")
+    day.clock.go_to(100)
+    report(day, "ana", "offline", at=100)
+    day.clock.go_to(200)
+    tell(day, "call_initiated", at=1)
+    tell(day, "call_routed", at=2, agentId="ana")
+    tell(day, "call_answered", at=3)
+    assert day.agent("ana") == ("on_call", "c1"), "as far as is known"
+    tell(day, "call_ended", at=50)
+    assert day.agent("ana")[0] == "offline"
+    assert day.rows("select status_since from agents where id = 'ana'") == [{"status_since": day.clock.at(100)}]
+
+
+@pytest.mark.parametrize("in_order", [True, False], ids=["rung while talking", "the end is heard of last"])
+def test_an_agent_whom_two_calls_have_is_the_others_when_one_is_over(day: Harness, in_order: bool) -> None:
+    arrive(day, "ana", "night")
+    day.clock.go_to(12)
+    tell(day, "call_initiated", at=1)
+    tell(day, "call_routed", at=2, agentId="ana")
+    tell(day, "call_answered", at=3)
+    tell(day, "call_initiated", "c2", at=5)
+    second = [("call_routed", 8 if in_order else 11), ("call_answered", 12)]
+    tell(day, second[0][0], "c2", at=second[0][1], agentId="ana")
+    assert day.agent("ana") == ("on_call", "c1")
+    if in_order:
+        tell(day, "call_ended", at=10)
+        assert day.agent("ana") == ("offered", "c2")
+        tell(day, "call_answered", "c2", at=12)
+    else:
+        tell(day, "call_answered", "c2", at=12)
+        tell(day, "call_ended", at=10)
+    day.clock.go_to(13)
+    tell(day, "call_initiated", "c3", queueId="night")
+    assert (day.agent("ana"), day.call("c3")["offer"]) == (("on_call", "c2"), None)
+    tell(day, "call_ended", "c2")
+    assert day.agent("ana")[0] == "offered", "c3 has waited"
+
+
+def test_an_agent_is_the_first_calls_alone_when_the_second_is_over_before(day: Harness) -> None:
+    arrive(day, "ana", "night")
+    tell(day, "call_initiated")
+    tell(day, "call_routed", agentId="ana")
+    tell(day, "call_answered")
+    tell(day, "call_initiated", "c2")
+    tell(day, "call_routed", "c2", agentId="ana")
+    tell(day, "call_ended", "c2")
+    assert day.agent("ana") == ("on_call", "c1")
+    tell(day, "call_ended")
+    assert day.agent("ana")[0] == "available"
+
+
+def rerouted(floor: Harness) -> None:
+    """ana was rung at 0.5 and lapsed at 15.5: bea is rung."""
+    for agent_id in ("ana", "bea"):
+        arrive(floor, agent_id, "day")
+    floor.clock.go_to(0.5)
+    tell(floor, "call_initiated", at=0)
+    tell(floor, "call_routed", at=0.5, agentId="ana")
+    floor.clock.go_to(16)
+    floor.sweep()
+    assert floor.agent("bea")[0] == "offered"
+
+
+@pytest.mark.parametrize("transfer_first", [True, False])
+def test_a_reroute_is_void_where_the_call_had_gone_on_to_a_queue_that_telephony_routes(
+    day: Harness, database_url: str, transfer_first: bool
+) -> None:
+    rerouted(day)
+    late: list[tuple[str, float, Json]] = [("call_answered", 5, {}), ("call_transferred", 10, {"queueId": "other"})]
+    for event, at, fields in reversed(late) if transfer_first else late:
+        tell(day, event, at=at, **fields)
+    assert day.agent("bea")[0] == "available"
+    tell(day, "call_hold", at=7, holdDuration=1)
+    assert day.agent("bea")[0] == "available"
+    assert [found for _, batch in rebuild.compare(database_url) for found in batch] == []
+
+
+@pytest.mark.parametrize("answer_first", [True, False])
+def test_a_conclusion_that_was_void_holds_after_all_where_a_later_report_proves_it(
+    day: Harness, database_url: str, answer_first: bool
+) -> None:
+    """Its answer disproves the reroute; the transfer before that leaves the call without an offer once more."""
+    arrive(day, "ana", "night")
+    tell(day, "call_initiated", queueId="night")
+    arrive(day, "bea", "night")
+    day.clock.go_to(16)
+    day.sweep()
+    assert day.agent("bea")[0] == "offered"
+    late: list[tuple[str, float, Json]] = [("call_answered", 5, {}), ("call_transferred", 10, {"queueId": "night"})]
+    for event, at, fields in late if answer_first else reversed(late):
+        tell(day, event, at=at, **fields)
+    assert (day.call("c1")["offer"]["agentId"], day.agent("bea")) == ("bea", ("offered", "c1"))
+    assert [found for _, batch in rebuild.compare(database_url) for found in batch] == []
+
+
+def test_a_lapse_counts_against_no_ring_that_began_too_late_for_it(day: Harness) -> None:
+    rerouted(day)
+    tell(day, "call_transferred", at=10, agentId="ana")
+    tell(day, "call_answered", at=5)
+    assert day.rows("select misses from calls") == [{"misses": 0}]
+
+
+def test_a_ring_by_transfer_forgives_the_miss_before_it(day: Harness) -> None:
+    """As any other ring does: a caller who hangs up while it lasts sends nobody away."""
+    for agent_id in ("ana", "bea"):
+        arrive(day, agent_id, "day")
+    tell(day, "call_initiated")
+    tell(day, "call_routed", agentId="ana")
+    tell(day, "call_no_answer", agentId="ana")
+    tell(day, "call_answered", agentId="bea")
+    day.clock.go_to(7)
+    report(day, "ana", "available")
+    tell(day, "call_transferred", agentId="ana")
+    day.clock.go_to(12)
+    tell(day, "call_ended")
+    assert day.agent("ana")[0] == "available"
+
+
+def test_a_miss_that_telephony_confirms_counts_once(day: Harness) -> None:
+    set_up(day, "day", missesBeforeAway=2)
+    rerouted(day)
+    assert day.agent("ana")[0] == "available"
+    day.clock.go_to(17)
+    tell(day, "call_no_answer", at=15.2, agentId="ana")
+    assert day.rows("select status, misses from agents where id = 'ana'") == [{"status": "available", "misses": 1}]
+
+
+def test_two_misses_in_one_batch_are_two(day: Harness) -> None:
+    set_up(day, "day", missesBeforeAway=2)
+    arrive(day, "ana", "other")
+    day.clock.go_to(30)
+    steps: list[tuple[str, float, Json]] = [
+        ("call_initiated", 1, {}), ("call_routed", 2, {"agentId": "ana"}), ("call_no_answer", 4, {"agentId": "ana"}),
+    ]  # fmt: skip
+    day.send(*[
+        said(day, event, call_id, begun + at, **fields)
+        for call_id, begun in (("c1", 0), ("c2", 10))
+        for event, at, fields in steps
+    ])  # fmt: skip
+    assert day.agent("ana")[0] == "away"
+
+
+def test_a_batch_gives_an_agent_to_the_call_that_had_the_agent_first(day: Harness) -> None:
+    arrive(day, "ana", "day")
+    day.clock.go_to(30)
+    day.send(
+        said(day, "call_initiated", at=1),
+        said(day, "call_routed", at=2, agentId="ana"),
+        said(day, "call_answered", at=3),
+        said(day, "call_initiated", "c2", at=4),
+        said(day, "call_routed", "c2", at=20, agentId="ana"),
+    )
+    assert day.agent("ana") == ("on_call", "c1")
+
+
+def test_a_ring_is_declined_in_the_batch_that_told_of_it(day: Harness) -> None:
+    for agent_id in ("ana", "bea"):
+        arrive(day, agent_id, "day")
+    declined = {"event": "agent_status_changed", "agentId": "ana", "status": "away"}
+    day.send(said(day, "call_initiated"), said(day, "call_routed", agentId="ana"), declined)
+    assert (day.agent("ana")[0], day.agent("bea")[0]) == ("away", "offered")
+
+
+def test_who_says_to_be_back_after_a_miss_is_back_though_it_is_concluded_later(day: Harness) -> None:
+    arrive(day, "ana", "day")
+    tell(day, "call_initiated", at=0)
+    tell(day, "call_routed", at=0, agentId="ana")
+    day.clock.go_to(15.2)
+    report(day, "ana", "available", at=15.1)
+    day.clock.go_to(15.4)
+    day.sweep()
+    assert day.agent("ana")[0] != "away"
+
+
+@pytest.mark.parametrize("at_once", [False, True], ids=["one by one", "in one batch"])
+def test_whom_a_call_is_transferred_to_has_it_since_then(day: Harness, *, at_once: bool) -> None:
+    arrive(day, "bea", "night")
+    day.clock.go_to(200)
+    report(day, "bea", "away", at=50)
+    told = [
+        said(day, "call_initiated", at=1),
+        said(day, "call_routed", at=2, agentId="ana"),
+        said(day, "call_answered", at=3),
+        said(day, "call_transferred", at=90, agentId="bea"),
+        said(day, "call_answered", at=100),
+    ]
+    for batch in [told] if at_once else [[event] for event in told]:
+        day.send(*batch)
+    since = "select status_since from agents where id = 'bea'"
+    assert (day.agent("bea"), day.rows(since)) == (("on_call", "c1"), [{"status_since": day.clock.at(100)}])
+    tell(day, "call_ended", at=150)
+    seconds = "select occupied_seconds from agents where id = 'bea'"
+    assert day.agent("bea")[0] == "available", "what was said before the phone rang is over"
+    assert day.rows(seconds) == [{"occupied_seconds": 50 if at_once else 60}]
+
+
+@pytest.fixture
+def rung(day: Harness) -> Harness:
+    """Wraps up from 10 s to 40 s, and telephony rings at 12 s."""
+    set_up(day, "day", wrapUpSeconds=30, missesBeforeAway=2)
+    set_up(day, "other", missesBeforeAway=1)
+    arrive(day, "ana", "night")
+    tell(day, "call_initiated", at=1)
+    tell(day, "call_routed", at=2, agentId="ana")
+    tell(day, "call_answered", at=3)
+    return day
+
+
+def ring_of(floor: Harness, queue_id: str = "day", *, first: bool = False) -> None:
+    floor.clock.go_to(12)
+    tell(floor, "call_initiated", "c2", at=11, queueId=queue_id)
+    if not first:
+        tell(floor, "call_ended", at=10)
+    tell(floor, "call_routed", "c2", at=12, agentId="ana")
+    if first:
+        tell(floor, "call_ended", at=10)
+    assert floor.agent("ana") == ("offered", "c2")
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["in order", "the ring is heard of first"])
+@pytest.mark.parametrize("event", ["call_ended", "call_no_answer"])
+def test_a_ring_that_comes_to_nothing_leaves_the_rest_of_a_wrap_up(rung: Harness, event: str, *, first: bool) -> None:
+    ring_of(rung, first=first)
+    rung.clock.go_to(15)
+    tell(rung, event, "c2", agentId="ana")
+    assert rung.agent("ana") == ("wrap_up", "c1")
+    tell(rung, "call_initiated", "c3", queueId="night")
+    rung.clock.go_to(39)
+    rung.sweep()
+    assert (rung.agent("ana"), rung.call("c3")["offer"]) == (("wrap_up", "c1"), None)
+    rung.clock.go_to(40)
+    rung.sweep()
+    rung.offer_waiting()
+    assert rung.agent("ana") == ("offered", "c3")
+    rung.keep_time()
+    assert spans(rung) == [
+        (0, "available"), (2, "offered"), (3, "on_call"), (10, "wrap_up"), (12, "offered"), (15, "wrap_up"),
+        (40, "offered"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("event", ["call_answered", "call_no_answer", "a word"])
+def test_who_takes_another_call_or_is_away_by_it_wraps_up_no_more(rung: Harness, event: str) -> None:
+    ring_of(rung, "other")
+    rung.clock.go_to(15)
+    if event == "a word":
+        report(rung, "ana", "available")
+    else:
+        tell(rung, event, "c2", agentId="ana")
+    rung.clock.go_to(20)
+    tell(rung, "call_ended", "c2")
+    expected = "away" if event == "call_no_answer" else "available"
+    assert rung.agent("ana")[0] == expected
+    rung.keep_time()
+    assert spans(rung)[-1][1] == expected
+    rung.clock.go_to(40)
+    rung.sweep()
+    assert rung.agent("ana")[0] == expected
+
+
+def spans(floor: Harness) -> list[tuple[float, str]]:
+    """Without those that lasted no time."""
+    rows = floor.rows(
+        "select began, status from agent_spans where agent_id = 'ana' and ended is distinct from began"
+        " order by began, of_call, source, step"
+    )
+    return [((row["began"] - floor.clock.at(0)).total_seconds(), row["status"]) for row in rows]

@@ -1,0 +1,213 @@
+"""What was given up: listed with its reason, and redriven by the rules for any other event."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pytest
+
+from shared import wiring
+from shared.adapters.auth import tokens
+from shared.adapters.postgres.recording.dead_letters import PostgresDeadLetters
+from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
+from shared.adapters.postgres.sweep.vitals import read_vitals
+from shared.contracts.answers import RedriveAnswer
+from shared.contracts.dead_letters import parse_redrive
+from shared.usecases.recording.redrive_dead_letters import redrive
+from shared.usecases.sweep.archive_calls import SHELVE_AFTER
+from tests.integration.conftest import Harness
+from tests.integration.functions.test_rest import KEY, Api, api  # noqa: F401 - a fixture
+from tests.integration.usecases.recording.test_record_events import SEED
+
+INITIATED, ROUTED, ANSWERED = SEED[:3]
+GIVEN_UP_SECONDS = 61
+
+
+def letters_of(floor: Harness, queues: list[str] | None = None) -> list[dict[str, Any]]:
+    page = PostgresDeadLetters(floor.database).page(queues, None, 100)
+    return [letter.model_dump(mode="json") for letter in page]
+
+
+def redriven(floor: Harness, **wanted: Any) -> list[tuple[str, int, str | None]]:
+    letters = PostgresDeadLetters(floor.database)
+    words = orjson.dumps(redrive(floor.services, letters, parse_redrive(wanted), floor.clock.now()))
+    answer = orjson.loads(words)
+    assert RedriveAnswer.model_validate_json(words).model_dump(mode="json") == answer  # as it is described
+    return [(result["id"], result["status"], result.get("outcome")) for result in answer["results"]]
+
+
+def give_up(floor: Harness, *events: dict[str, Any]) -> None:
+    assert [result.status for result in floor.send(*events)] == [202] * len(events)
+    floor.clock.go_to(GIVEN_UP_SECONDS)
+    assert floor.sweep() == len({event["callId"] for event in events})
+    assert len(letters_of(floor)) == len(events)
+
+
+def test_a_dead_letter_says_what_was_sent_and_why_it_was_given_up(floor: Harness) -> None:
+    body = ROUTED | {"eventId": "e-2", "occurredAt": "2026-01-31T12:00:00Z", "metadata": {"line": 4}}
+    give_up(floor, body)
+    (letter,) = letters_of(floor)
+    assert letter.pop("body") == body
+    assert letter == {
+        "id": "e-2",
+        "kind": "event",
+        "callId": "call-1",
+        "queueId": None,
+        "type": "call_routed",
+        "reason": "Its predecessor never came.",
+        "failedAt": "2026-01-31T12:01:01.000Z",
+        "attempts": 1,
+    }
+
+
+def test_an_event_that_loses_its_place_is_given_its_grace_anew(floor: Harness) -> None:
+    """Its transfer is on its way: the second conversation was heard of first."""
+    floor.clock.go_to(3)
+    floor.send(INITIATED, ROUTED | {"agentId": "ben", "eventId": "second", "occurredAt": floor.clock.at(3).isoformat()})
+    floor.clock.go_to(200)
+    for event, at in ((ROUTED, 1), (ANSWERED, 2)):
+        floor.send(event | {"occurredAt": floor.clock.at(at).isoformat()})
+    floor.sweep()
+    assert letters_of(floor) == []
+    floor.send({"event": "call_transferred", "callId": "call-1", "occurredAt": floor.clock.at(2.5).isoformat()})
+    assert floor.rows("select state from events where id = 'second'") == [{"state": "applied"}]
+
+
+def test_redriven_after_its_predecessor_came_it_is_applied_and_told(floor: Harness) -> None:
+    give_up(floor, ROUTED | {"eventId": "e-2"})
+    floor.send(INITIATED)
+    assert floor.call()["agentId"] is None
+    floor.told.news.clear()
+
+    assert redriven(floor, ids=["e-2"]) == [("e-2", 201, "applied")]
+    assert (floor.call()["agentId"], floor.call()["version"]) == ("interpreter-01", 2)
+    assert floor.agent("interpreter-01") == ("offered", "call-1")
+    assert floor.told.events() == [("call-1", "call_routed")]
+    assert floor.rows("select o.txid from outbox o join events e using (txid) where e.id = 'e-2'") != []
+    assert {row["kind"] for row in floor.rows("select kind from timers")} >= {"answer", "sla_wait"}
+    assert letters_of(floor) == []
+    assert redriven(floor, ids=["e-2"]) == [("e-2", 404, None)]
+
+
+def test_redriven_too_soon_it_waits_for_another_grace(floor: Harness) -> None:
+    give_up(floor, ROUTED | {"eventId": "e-2"})
+    assert redriven(floor, ids=["e-2"]) == [("e-2", 202, "deferred")]
+    floor.clock.go_to(GIVEN_UP_SECONDS + 59)
+    assert floor.sweep() == 0
+    floor.clock.go_to(GIVEN_UP_SECONDS + 60)
+    assert floor.sweep() == 1
+    (letter,) = letters_of(floor)
+    assert (letter["attempts"], letter["failedAt"]) == (2, "2026-01-31T12:02:01.000Z")
+    assert redriven(floor, ids=["e-2"]) == [("e-2", 202, "deferred")]
+    floor.send(INITIATED)
+    assert floor.call()["agentId"] == "interpreter-01"
+
+
+def test_what_has_become_impossible_stays_dead_and_says_why(floor: Harness) -> None:
+    dated = "2026-01-31T12:00:{:02}Z".format
+    ended = {"event": "call_ended", "callId": "call-1", "endReason": "abandoned", "duration": 0}
+    give_up(floor, ROUTED | {"eventId": "e-2", "occurredAt": dated(9)})
+    floor.send(INITIATED | {"occurredAt": dated(1)}, ended | {"occurredAt": dated(2)})
+    before = floor.call()
+    assert redriven(floor, ids=["e-2"]) == [("e-2", 409, None)]
+    (letter,) = letters_of(floor)
+    assert (letter["reason"], letter["attempts"]) == ("Not possible: the call is ended at that time.", 2)
+    assert floor.call() == before
+
+
+def test_all_are_redriven_together_whatever_their_order(floor: Harness) -> None:
+    other = {"callId": "call-2", "eventId": "other"}
+    give_up(floor, ANSWERED | {"eventId": "e-3"}, ROUTED | {"eventId": "e-2"}, ROUTED | other)
+    floor.send(INITIATED)
+    floor.clock.go_to(GIVEN_UP_SECONDS + 1)
+    assert set(redriven(floor, all=True)) == {
+        ("e-3", 201, "applied"),
+        ("e-2", 201, "applied"),
+        ("other", 202, "deferred"),
+    }
+    assert floor.call()["status"] == "active"
+
+
+def test_an_announcement_that_failed_for_good_goes_back_to_the_outbox(floor: Harness) -> None:
+    floor.send(INITIATED | {"eventId": "e-1"})
+    floor.rows("update outbox set failed_at = %s, attempts = 60", floor.clock.now())
+    floor.clock.go_to(5)
+    (letter,) = letters_of(floor, ["medical_spanish"])
+    assert (letter["kind"], letter["queueId"], letter["attempts"]) == ("announcement", "medical_spanish", 60)
+    assert letter["body"] == INITIATED | {"eventId": "e-1"}
+    assert letters_of(floor, ["legal_english"]) == []
+
+    (before,) = floor.rows("select txid from events")
+    assert redriven(floor, all=True) == [("e-1", 202, "requeued")]
+    (row,) = floor.rows("select failed_at, attempts, next_attempt_at, txid from outbox")
+    assert (row["failed_at"], row["attempts"], row["next_attempt_at"]) == (None, 0, floor.clock.now())
+    assert row["txid"] > before["txid"], "a feed that has passed the event must see it again"
+    assert letters_of(floor) == []
+
+
+def test_a_refused_event_leaves_no_dead_letter(floor: Harness) -> None:
+    assert [result.status for result in floor.send(INITIATED, INITIATED | {"eventId": "again"})] == [201, 409]
+    assert letters_of(floor) == []
+
+
+def test_no_more_are_counted_than_are_listed_when_their_call_is_forgotten(floor: Harness) -> None:
+    PostgresHousekeeping(floor.database, floor.told, "this-one", lambda: None).tidy(floor.clock.now())
+    ended = {"event": "call_ended", "callId": "call-1", "duration": 0}
+    late = ended | {"endReason": "abandoned", "eventId": "e-2", "occurredAt": floor.clock.at(9).isoformat()}
+    early = ended | {"endReason": "failed", "eventId": "e-3", "occurredAt": floor.clock.at(5).isoformat()}
+    floor.clock.go_to(10)
+    floor.send(INITIATED | {"occurredAt": floor.clock.at(0).isoformat()}, late, early)
+    letters = PostgresDeadLetters(floor.database)
+
+    def counts() -> tuple[int, int, int]:
+        return len(letters_of(floor)), letters.count(floor.clock.now()), read_vitals(floor.database).dead_letters
+
+    floor.clock.sleep(2 * SHELVE_AFTER.total_seconds())
+    assert counts() == (1, 1, 1)
+    assert floor.shelve() == 1
+    PostgresHousekeeping(floor.database, floor.told, "this-one", lambda: None, 1).tidy(datetime(2026, 3, 2, tzinfo=UTC))
+    assert floor.rows("select id from calls") == []
+    assert floor.rows("select id from events where state = 'dead'")
+    assert counts() == (0, 0, 0)
+
+
+def test_pages_and_rights_over_rest(api: Api) -> None:  # noqa: F811 - a fixture
+    api.post([ROUTED | {"callId": f"call-{number}"} for number in range(5)])
+    api.post([INITIATED | {"callId": "call-0"}, INITIATED | {"callId": "call-1", "queueId": "legal_english"}])
+    connection = wiring.database().connection()
+    connection.execute("update events set state = 'dead', failed_at = now(), reason = 'for this test'")
+    seen: list[tuple[str, str]] = []
+    query = {"limit": "2"}
+    while True:
+        status, page, _ = api.call("GET", "/api/dead-letters", query=query)
+        assert status == 200
+        seen += [(letter["callId"], letter["type"]) for letter in page["data"]]
+        if page["nextCursor"] is None:
+            break
+        query["cursor"] = page["nextCursor"]
+    assert len(seen) == len(set(seen)) == 7
+
+    def get(**options: Any) -> tuple[int, Any, dict[str, str]]:
+        return api.call("GET", "/api/dead-letters", **options)
+
+    narrow = get(token=tokens.mint(KEY, role="supervisor", queues=("legal_english",)))[1]["data"]
+    assert {letter["queueId"] for letter in narrow} == {"legal_english"}
+    assert get(token=tokens.mint(KEY, role="sender"))[0] == 403
+    assert get(query={"cursor": "AAAA"})[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [({}, "body"), ({"ids": []}, "ids"), ({"ids": ["a"], "all": True}, "body"), ({"ids": [7]}, "ids[0]"), ([], "body")],
+)
+def test_a_redrive_says_what(api: Api, body: Any, field: str) -> None:  # noqa: F811 - a fixture
+    status, problem, _ = api.call("POST", "/api/dead-letters/redrive", body)
+    assert (status, problem["errors"][0]["field"]) == (400, field)
+
+
+def test_only_an_administrator_redrives(api: Api) -> None:  # noqa: F811 - a fixture
+    for role in ("sender", "supervisor"):
+        answer = api.call("POST", "/api/dead-letters/redrive", {"all": True}, token=tokens.mint(KEY, role=role))
+        assert answer[0] == 403
+    status, answer, _ = api.call("POST", "/api/dead-letters/redrive", {"ids": ["nobody"]})
+    assert (status, answer["results"][0]["status"], answer["remaining"]) == (200, 404, 0)
