@@ -142,7 +142,7 @@ def test_an_api_that_answers_500_leaves_no_number_that_looks_fresh(page: Page) -
     expect(page.get_by_test_id("read-at")).to_contain_text("ago")
     page.route(failing, lambda route: route.fulfill(status=500, body="{}"))
     stale = page.get_by_test_id("stale").first
-    expect(stale).to_contain_text("cannot be read again")
+    expect(stale).to_contain_text("Refresh failed")
     expect(stale).not_to_have_text(stale.inner_text())  # its age goes on
     expect(page.get_by_test_id("figure-offered")).to_be_visible()
     expect(page.get_by_test_id("read-at")).to_have_count(0)

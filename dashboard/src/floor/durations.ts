@@ -39,6 +39,11 @@ export function clockTime(ms: number): string {
 
 const dayOnly = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium" });
 
+/** `30 Nov 2026`. */
+export function dayName(ms: number): string {
+  return dayOnly.format(ms);
+}
+
 export function dayUnlessToday(ms: number, now: number): string {
   const day = dayOnly.format(ms);
   return day === dayOnly.format(now) ? "" : day;

@@ -1,9 +1,10 @@
 /** Bars by agent over a day: short calls, missed offers, occupancy. Each opens the calls that it is made of. */
 
 import type { Metrics, MetricsRow } from "../../contracts";
+import { dayName } from "../../floor/durations";
 import { texts } from "../../texts";
 import { callsAddress, metricsPath } from "../figures/metrics";
-import { DayChoice, dayOf } from "../shell/DayChoice";
+import { type Day, DayChoice, dayOf } from "../shell/DayChoice";
 import { Read, ReadAt, useReading } from "../shell/useReading";
 import type { Store } from "../store";
 
@@ -28,21 +29,21 @@ export function AgentCharts({ store, queue }: { store: Store; queue: string | nu
         {({ data }) => (
           <>
             <Bars
-              {...{ store, rows: data, day: day.name }}
+              {...{ store, rows: data, day }}
               title={texts.agents.shortCalls}
               help={texts.agents.shortCallsHelp}
               count={(row) => row.shortCalls}
               link="shortCalls"
             />
             <Bars
-              {...{ store, rows: data, day: day.name }}
+              {...{ store, rows: data, day }}
               title={texts.agents.misses}
               help={texts.agents.missesHelp}
               count={(row) => row.rona}
               link="missed"
             />
             <Bars
-              {...{ store, rows: data.filter((row) => row.occupancy !== null), day: day.name }}
+              {...{ store, rows: data.filter((row) => row.occupancy !== null), day }}
               title={texts.figures.names.occupancy}
               help={texts.agents.occupancyHelp}
               count={(row) => Math.round((row.occupancy ?? 0) * 100)}
@@ -60,7 +61,7 @@ export function AgentCharts({ store, queue }: { store: Store; queue: string | nu
 interface BarsProps {
   store: Store;
   rows: readonly MetricsRow[];
-  day: string;
+  day: Day;
   title: string;
   help: string;
   count: (row: MetricsRow) => number;
@@ -81,7 +82,7 @@ function Bars({ store, rows, day, title, help, count, unit = "", most, link }: B
     <section class="bars" data-testid={`bars-${link}`}>
       <h3>{title}</h3>
       <p class="help">{help}</p>
-      {shown.length === 0 ? <p class="none">{texts.agents.none(day)}</p> : null}
+      {shown.length === 0 ? <p class="none">{texts.agents.none(dayName(day.from.getTime()))}</p> : null}
       <ol>
         {shown.map((row) => (
           <li key={row.agentId} data-agent-id={row.agentId} data-count={count(row)}>

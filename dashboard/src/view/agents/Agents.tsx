@@ -79,7 +79,7 @@ function AgentMark({ status }: { status: AgentStatus }) {
 function Roster({ store, agents }: { store: Store; agents: readonly Agent[] }) {
   const [shown, more] = useFirst(agents);
   const { directory } = store.feed;
-  if (directory.revision === 0) return <Notice title={texts.reading} testId="loading" />;
+  if (directory.revision === 0) return <Notice title={texts.loading} testId="loading" />;
   if (agents.length === 0) {
     const isEmpty = directory.agents.size === 0;
     return (

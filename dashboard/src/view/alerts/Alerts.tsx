@@ -66,7 +66,7 @@ export function Alerts({ store }: { store: Store }) {
         <section class="block alert-list" aria-label={texts.alerts.label}>
           {shown.length === 0 ? (
             <Notice
-              title={asked.length > 0 ? texts.alerts.allSeen : texts.alerts.none}
+              title={asked.length > 0 ? texts.alerts.allAcknowledged : texts.alerts.none}
               help={texts.alerts.noneHelp}
               testId="empty"
             />
@@ -148,7 +148,7 @@ function AlarmRow({ store, alarm, onSeen }: AlarmRowProps) {
         </span>
       </span>
       <span class="tag alarm-state" data-open={isOpen}>
-        {isOpen ? texts.alerts.open : texts.alerts.over}
+        {isOpen ? texts.alerts.open : texts.alerts.resolved}
       </span>
       {isSeen ? (
         <span class="alarm-seen">{texts.alerts.acknowledged}</span>

@@ -26,7 +26,7 @@ export function Settings({ store }: { store: Store }) {
           <tr>
             <th scope="col">{texts.columns.queue}</th>
             <th scope="col" class="number">
-              {texts.alerts.limit}
+              {texts.alerts.target}
             </th>
             <th scope="col" class="number">
               {texts.alerts.waitingAbove}
@@ -62,7 +62,7 @@ function Sound() {
         {texts.alerts.sound}
       </label>
       <button type="button" class="quiet" onClick={playTone}>
-        {texts.alerts.tryIt}
+        {texts.alerts.test}
       </button>
     </p>
   );

@@ -45,7 +45,7 @@ export function Calls({ store }: { store: Store }) {
           </span>
           <ReadAt store={store} reading={pages} />
           <button type="button" class="quiet" onClick={() => void pages.again()}>
-            {texts.calls.again}
+            {texts.calls.refresh}
           </button>
         </div>
       </section>
@@ -62,9 +62,9 @@ function wordsOf(store: Store, name: string, value: string): string {
   const agent = (id: string) => agents.get(id)?.name ?? id;
   const words: Record<string, (text: string) => string | null> = {
     queueId: (id) => queues.get(id)?.name ?? id,
-    agentId: (id) => (id === "-" ? texts.calls.nobody : agent(id)),
+    agentId: (id) => (id === "-" ? texts.calls.none : agent(id)),
     missedBy: agent,
-    language: (tag) => (tag === "-" ? texts.calls.nobody : languageName(tag)),
+    language: (tag) => (tag === "-" ? texts.calls.none : languageName(tag)),
     from: moment,
     to: moment,
     flag: (flag) => texts.flags[flag] ?? flag,
@@ -83,7 +83,7 @@ function moment(text: string): string {
 function Found({ store, pages }: { store: Store; pages: CallPages }) {
   const state = pages.state.value;
   const calls = pages.calls.value;
-  if (state === "loading" && calls.length === 0) return <Notice title={texts.reading} testId="loading" />;
+  if (state === "loading" && calls.length === 0) return <Notice title={texts.loading} testId="loading" />;
   if (state === "forbidden") {
     return <Notice title={texts.forbidden} help={texts.forbiddenHelp} tone="past" testId="forbidden" />;
   }

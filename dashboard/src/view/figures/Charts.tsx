@@ -27,7 +27,6 @@ export function Charts({ store, day, rows, formula }: ChartsProps) {
   const shared = { rows, day, open };
   return (
     <>
-      <p class="help chart-help">{texts.figures.chartHelp}</p>
       <div class="chart-grid">
         <Chart
           {...shared}
@@ -63,7 +62,7 @@ export function Charts({ store, day, rows, formula }: ChartsProps) {
         />
       </div>
       <details class="block">
-        <summary>{texts.figures.table}</summary>
+        <summary>{texts.figures.showTable}</summary>
         <Groups
           title={texts.figures.table}
           name={texts.figures.start}
@@ -128,7 +127,7 @@ function Chart({ rows, day, title, unit = "", most, series, open }: ChartProps) 
           ))}
         </span>
       </figcaption>
-      <div class="plot" ref={place} role="img" aria-label={title} />
+      <div class="plot" ref={place} role="img" aria-label={title} title={texts.figures.chartHelp} />
     </figure>
   );
 }

@@ -94,7 +94,7 @@ function DayTiles({ row, formula, isWhole }: DayTilesProps) {
         id="acw"
         name={names.acw}
         value={mean(handleTime.acw)}
-        note={time === null ? noTime : texts.figures.aCall}
+        note={time === null ? noTime : texts.figures.perCall}
         href={to("handled")}
       />
       <Tile

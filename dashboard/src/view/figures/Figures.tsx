@@ -32,7 +32,7 @@ export function Figures({ store }: { store: Store }) {
           testId="formula"
           value={formula}
           options={FORMULAS.map(
-            (name) => [name, `${texts.figures.formula} ${texts.figures.formulas[name]}`] as const,
+            (name) => [name, `${texts.figures.formula}: ${texts.figures.formulas[name]}`] as const,
           )}
           onChoose={(value) => {
             preferences.formula.value = FORMULAS.find((name) => name === value) ?? "ofOffered";
@@ -101,7 +101,7 @@ function DayFigures({ store, day, queueId, formula }: DayFiguresProps) {
           <Groups
             title={texts.figures.byLanguage}
             name={texts.columns.language}
-            nameOf={(row) => languageName(row.language) ?? texts.figures.languageUntold}
+            nameOf={(row) => languageName(row.language) ?? texts.figures.languageUnknown}
             {...{ rows: data, formula }}
           />
         )}

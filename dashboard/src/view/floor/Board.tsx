@@ -33,9 +33,9 @@ function Card({ entry, isPressed, onClick }: CardProps) {
   const isStuck = waiting > 0 && free === 0;
   const freeText =
     present === 0
-      ? texts.board.nobodyHere
+      ? texts.board.noneSignedIn
       : free === 0
-        ? texts.board.nobodyFree
+        ? texts.board.noneFree
         : texts.board.free(free, present);
   return (
     <button
@@ -48,11 +48,11 @@ function Card({ entry, isPressed, onClick }: CardProps) {
       data-tone={breached > 0 ? "past" : waiting > 0 ? "near" : "calm"}
       onClick={onClick}
     >
-      <span class="language-name" title={languageName(language) ?? texts.board.none}>
-        {languageName(language) ?? texts.board.none}
+      <span class="language-name" title={languageName(language) ?? texts.board.unknown}>
+        {languageName(language) ?? texts.board.unknown}
       </span>
       <span class="language-waits" data-waiting={waiting > 0}>
-        {waiting === 0 ? texts.board.nobodyWaits : texts.board.waiting(waiting)}
+        {waiting === 0 ? texts.board.noneWaiting : texts.board.waiting(waiting)}
         {longestWaitMs === null ? null : (
           <span class={breached > 0 ? "late" : ""} title={texts.tiles.longestWait}>
             <span class="hidden">{texts.tiles.longestWait} </span>

@@ -36,5 +36,5 @@ export function GroupRow({ store, group, index, start }: GroupRowProps) {
 function nameOf({ grouping, key }: Group, store: Store): string {
   if (grouping === "queue") return store.feed.directory.queues.get(key)?.name ?? key;
   if (grouping === "state") return (texts.states as Record<string, string>)[key] ?? key;
-  return languageName(key) || texts.board.none;
+  return languageName(key) || texts.board.unknown;
 }

@@ -12,7 +12,7 @@ export function ListNotice({ store }: { store: Store }) {
     return (
       <Notice
         title={texts.unreachable}
-        help={texts.unreachableHelp}
+        help={texts.failedHelp}
         detail={trouble}
         tone="past"
         testId="unreachable"
@@ -38,7 +38,7 @@ export function ListNotice({ store }: { store: Store }) {
 
 function Loading() {
   return (
-    <div class="skeleton" role="status" aria-label={texts.loading} data-testid="loading">
+    <div class="skeleton" role="status" aria-label={texts.loadingFloor} data-testid="loading">
       {Array.from({ length: 9 }, (_, index) => (
         <span key={index} class="skeleton-row" />
       ))}

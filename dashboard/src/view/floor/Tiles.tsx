@@ -45,7 +45,7 @@ const TILES: Tile[] = [
     shortLabel: texts.tiles.shortLongestWait,
     value: ({ longestWaitMs }) => (longestWaitMs === null ? texts.nothing : clockDuration(longestWaitMs)),
     note: ({ longestWaitQueue: queue }) =>
-      queue === null ? texts.tiles.nobodyWaits : texts.tiles.inQueue(queue),
+      queue === null ? texts.tiles.noneWaiting : texts.tiles.inQueue(queue),
     filter: { states: ["waiting", "ringing"], sort: "wait" },
   },
   {

@@ -19,7 +19,7 @@ export function Chip({ testId, label, value, onRemove }: ChipProps) {
       <span class="chip-text" title={value}>
         {label} {value === undefined ? null : <b>{value}</b>}
       </span>
-      <button type="button" aria-label={`${texts.without}: ${label}`} onClick={remove}>
+      <button type="button" aria-label={`${texts.removeFilter}: ${label}`} onClick={remove}>
         ×
       </button>
     </span>

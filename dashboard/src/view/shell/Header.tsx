@@ -73,14 +73,14 @@ function Connection({ store }: { store: Store }) {
   const { connection, provenAt, trouble } = store.picture.value;
   const isLive = connection === "live";
   const why = trouble === null ? "" : ` (${trouble})`;
-  const help = isLive ? "" : `${helpFor(connection, provenAt)}${why}`;
+  const asOf = provenAt === null ? null : clockTime(provenAt + store.clock.offsetMs);
+  const explanation = helpFor(connection, asOf);
+  const help = isLive ? "" : `${explanation}${why}`;
   return (
     <div class="connection" data-testid="connection" data-state={connection}>
       <span
         class="pill"
-        title={
-          isLive && store.hasNoQueues.value ? texts.firstSteps.connection : texts.connectionHelp[connection]
-        }
+        title={isLive && store.hasNoQueues.value ? texts.firstSteps.connection : explanation}
       >
         <span class="pulse" aria-hidden="true" />
         <span role="status">{texts.connection[connection]}</span>
@@ -98,9 +98,9 @@ function Connection({ store }: { store: Store }) {
   );
 }
 
-function helpFor(connection: State, provenAt: number | null): string {
-  const isBlank = connection === "offline" && provenAt === null;
-  return isBlank ? texts.noPicture : texts.connectionHelp[connection];
+function helpFor(connection: State, asOf: string | null): string {
+  if (connection !== "offline") return texts.connectionHelp[connection];
+  return asOf === null ? texts.noPicture : texts.connectionLost(asOf);
 }
 
 function Age({ store }: { store: Store }) {

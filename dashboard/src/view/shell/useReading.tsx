@@ -37,7 +37,7 @@ export function Read<T>({ store, reading, children }: ReadProps<T>) {
       </div>
     );
   }
-  if (state === "loading") return <Notice title={texts.reading} testId="loading" />;
+  if (state === "loading") return <Notice title={texts.loading} testId="loading" />;
   return (
     <Notice
       title={texts.failed}
@@ -65,7 +65,7 @@ export function ReadAt({ store, reading }: ReadAtProps) {
   if (readAt === null || !isGood(reading.state.value)) return null;
   return (
     <p class="read-at" data-testid="read-at">
-      {texts.readAt(roughAge(Math.max(0, Date.now() - readAt)))}
+      {texts.updated(roughAge(Math.max(0, Date.now() - readAt)))}
     </p>
   );
 }
