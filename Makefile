@@ -13,7 +13,7 @@ PARALLEL ?= 2
 SEED := $(or $(SEED),$(shell date +%s))
 
 .DEFAULT_GOAL := help
-.PHONY: test-contract test-deep audit release help up demo down status clean test check bench soak dashboard
+.PHONY: test-contract test-deep audit release help up demo down status clean test check docs bench soak dashboard
 
 help:
 	@echo "make up         start everything on this machine; Ctrl-C stops it"
@@ -26,6 +26,7 @@ help:
 	@echo "make test-deep  searches: random examples, a kill at every round trip, long hand-overs, soak tests"
 	@echo "make audit      what is known against the dependencies and the template"
 	@echo "make check      format, lint, types, import rules, template, dashboard"
+	@echo "make docs       build the documentation into build/docs; a broken link or anchor is an error"
 	@echo "make bench      this project's figures beside the machine's ceilings"
 	@echo "make soak       a busy floor for an hour (MINUTES=60), and what did not stay flat"
 	@echo "make dashboard  build the page"
@@ -68,6 +69,12 @@ check: $(READY)
 	$(BIN)/python -m infra.database.locks
 	$(BIN)/python -m infra.specs.generate --check
 	$(BIN)/python -m infra.toolchain.dashboard check
+
+# In an environment of its own: nothing else needs Sphinx. -E reads all pages again, because a kept state hides warnings.
+docs: $(READY)
+	@UV_SYSTEM_CERTS=1 UV_PROJECT_ENVIRONMENT=build/docs-env $(BIN)/uv run -q --frozen --no-python-downloads --python $(BIN)/python \
+		--only-group docs sphinx-build -q -E -W --keep-going -b html -d build/docs-cache docs build/docs
+	@echo "build/docs/index.html"
 
 # Tools with dependencies of their own, pinned: uvx keeps each in an environment of its own, and trusts whom the machine trusts.
 audit: $(READY)
