@@ -26,10 +26,15 @@ def test_tests_that_documents_name_exist(file: str, names: set[str]) -> None:
     assert names - found == set()
 
 
-def test_each_guarantee_names_one() -> None:
-    numbered = re.split(r"^\d+\. ", GUARANTEES, flags=re.MULTILINE)[1:]
-    assert numbered
-    assert [text for text in numbered if "::test_" not in text] == []
+def test_each_guarantee_names_a_test() -> None:
+    rows = re.findall(r"^\| (\d+) \| [^|]+ \| (.+) \|$", GUARANTEES, flags=re.MULTILINE)
+    assert [int(number) for number, _ in rows] == [*range(1, len(rows) + 1)]
+    assert [number for number, tests in rows if "`tests/" not in tests] == []
+
+
+def test_files_that_guarantees_name_exist() -> None:
+    named = set(re.findall(r"`((?:tests|dashboard)/[\w./-]+)(?:::\w+)?`", GUARANTEES))
+    assert [name for name in sorted(named) if not (REPOSITORY / name).is_file()] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
