@@ -43,7 +43,7 @@ WAKE_AT_MOST_EVERY = timedelta(seconds=2)
 
 
 def logger(service: str) -> logging.Logger:
-    lambda_memory.keep()
+    lambda_memory.tune_garbage_collection()
     metrics.serve(service)
     return json_log.configure(service, log_level())
 

@@ -20,7 +20,7 @@ class UnauthorizedError(Exception):
 def authorize(event: Json, _context: object) -> Json:
     """A policy for the bearer of the token, or a refusal; without keys a failure, which lets nobody in."""
     try:
-        principal = signing_keys.bearer_of(_token(event))
+        principal = signing_keys.authenticate(_token(event))
     except tokens.TokenError as error:
         _log.info("refused: %s", error)
         if event.get("requestContext", {}).get("routeKey") == "$connect":

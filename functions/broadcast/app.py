@@ -34,7 +34,7 @@ def connect(event: Json, _context: object) -> Json:
     connection_id = _connection_id(event)
     try:
         parameters: Json = event.get("queryStringParameters") or {}
-        principal = signing_keys.bearer_of(parameters.get("token") or "")
+        principal = signing_keys.authenticate(parameters.get("token") or "")
         listener = open_connection(wiring.registry(), connection_id, principal, clock.now())
     except tokens.TokenError as error:
         log.info("%s refused: %s", connection_id, error)

@@ -27,7 +27,7 @@ from shared.contracts.setup import (
     parse_setup,
 )
 from shared.contracts.trace import from_xray, parsed
-from shared.usecases.access import permits
+from shared.usecases.access import event_check
 from shared.usecases.errors import UnavailableError
 from shared.usecases.recording.change_agent_status import set_up_agent
 from shared.usecases.recording.outcomes import Result, item_of
@@ -47,8 +47,8 @@ def post_events() -> Response:
     rest.require(principal.may_administer or not history, "send history")
     body = _events()
     key = parse_key(rest.header(app, "idempotency-key"))
-    permitted = permits(principal, wiring.registry)
-    results = submit(wiring.ingest_services(), items(body), clock.now(), history=history, key=key, permits=permitted)
+    may_send = event_check(principal, wiring.registry)
+    results = submit(wiring.ingest_services(), items(body), clock.now(), history=history, key=key, may_send=may_send)
     wiring.wake_sweep_if_dead(clock.now())
     if isinstance(body, list):
         return rest.answer({"results": [item_of(result) for result in results]})
@@ -96,9 +96,9 @@ def deep_health() -> Response:
 @rest.route(app, "/api/queues/{queue_id}", "PUT")
 def put_queue(queue_id: str) -> Response:
     principal = rest.authenticate(app)
-    rest.require(principal.may_administer and principal.sees(queue_id), "set up this queue")
+    rest.require(principal.may_administer and principal.can_see(queue_id), "set up this queue")
     setup = parse_setup(QueueSetup, rest.json_body(app))
-    rest.require(not setup.overflow_queue_id or principal.sees(setup.overflow_queue_id), "overflow to this queue")
+    rest.require(not setup.overflow_queue_id or principal.can_see(setup.overflow_queue_id), "overflow to this queue")
     return rest.answer(wiring.agents().put_queue(parse_id("queueId", queue_id), setup))
 
 

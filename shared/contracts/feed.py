@@ -102,7 +102,7 @@ class Change(Contract):
     was_flagged: bool = Field(False, description="set where the call was flagged and is not any more")
 
 
-Debt = tuple[int, int]  # a row of the outbox: a transaction, and the shard that it was shared out to
+OutboxId = tuple[int, int]  # a row of the outbox: a transaction, and the shard that it was shared out to
 
 
 class Published(Contract):
@@ -122,7 +122,7 @@ class Published(Contract):
     left: dict[str, list[str]] = Field(default_factory=dict[str, list[str]])
 
     @property
-    def debt(self) -> Debt:
+    def outbox_id(self) -> OutboxId:
         return self.transaction, self.shard
 
     def trace_of(self, event_id: str) -> str | None:

@@ -19,14 +19,14 @@ class Principal:
     queues: frozenset[str]
     expires_at: int
 
-    def sees(self, queue_id: str) -> bool:
+    def can_see(self, queue_id: str) -> bool:
         return EVERY_QUEUE in self.queues or queue_id in self.queues
 
-    def narrowed(self, asked: Collection[str]) -> list[str] | None:
+    def visible_queues(self, asked: Collection[str]) -> list[str] | None:
         """The queues asked for, as far as they may be seen; None where nothing narrows the view."""
         if not asked:
             return None if self.sees_all else sorted(self.queues)
-        return sorted(filter(self.sees, set(asked)))
+        return sorted(filter(self.can_see, set(asked)))
 
     @property
     def sees_all(self) -> bool:
@@ -50,7 +50,7 @@ class Principal:
         return self.may_administer and self.sees_all
 
 
-Permits = Callable[[CallEvent | AgentStatusChanged], bool]
+EventCheck = Callable[[CallEvent | AgentStatusChanged], bool]
 
 
 class QueueLookup(Protocol):
@@ -61,30 +61,30 @@ class QueueLookup(Protocol):
     def queues_of_agents(self, agent_ids: Collection[str]) -> Mapping[str, Sequence[str]]: ...
 
 
-def everything(_event: CallEvent | AgentStatusChanged) -> bool:
+def allow_all(_event: CallEvent | AgentStatusChanged) -> bool:
     return True
 
 
-def permits(principal: Principal, places: Callable[[], QueueLookup]) -> Permits:
+def event_check(principal: Principal, places: Callable[[], QueueLookup]) -> EventCheck:
     """Whether a sender may say this: of a call in its queues, to its queues, of an agent who works for one of them.
 
     What is known nowhere yet belongs to nobody: it is judged by the queue that the event names, if any.
     """
     if principal.sees_all:
-        return everything
+        return allow_all
 
     @cache
     def sees_call(call_id: str) -> bool:
-        return all(map(principal.sees, places().queues_of_calls([call_id]).values()))
+        return all(map(principal.can_see, places().queues_of_calls([call_id]).values()))
 
     @cache
     def sees_agent(agent_id: str) -> bool:
-        return any(map(principal.sees, places().queues_of_agents([agent_id]).get(agent_id, ())))
+        return any(map(principal.can_see, places().queues_of_agents([agent_id]).get(agent_id, ())))
 
-    def narrowed(event: CallEvent | AgentStatusChanged) -> bool:
+    def visible_queues(event: CallEvent | AgentStatusChanged) -> bool:
         if isinstance(event, AgentStatusChanged):
             return sees_agent(event.agent_id)
         queue_id: str | None = getattr(event, "queue_id", None)  # only some events name one
-        return (queue_id is None or principal.sees(queue_id)) and sees_call(event.call_id)
+        return (queue_id is None or principal.can_see(queue_id)) and sees_call(event.call_id)
 
-    return narrowed
+    return visible_queues

@@ -20,7 +20,7 @@ from shared.adapters.postgres.recording.agents import PostgresAgents
 from shared.adapters.postgres.recording.unit_of_work import PostgresTransactions
 from shared.adapters.redis.publisher import RedisPublisher
 from shared.adapters.redis.subscriber import RedisSubscriber
-from shared.contracts.feed import Debt
+from shared.contracts.feed import OutboxId
 from shared.usecases.access import Principal, Role
 from shared.usecases.feed.connect import connect
 from shared.usecases.feed.relay import Relay
@@ -121,15 +121,17 @@ class WatchedFloor(PostgresRelayStore):
         await self.may_renew.wait()
         return await super().renew(seconds)
 
-    async def pending(self, after: Debt, limit: int):
+    async def pending(self, after: OutboxId, limit: int):
         found = await super().pending(after, limit)
         self.drained.set()
         return found
 
-    async def clear(self, debts: Collection[Debt]) -> bool:
+    async def ack(self, outbox_ids: Collection[OutboxId]) -> bool:
         await self.may_clear.wait()
-        events = await self._tidying.rows("select id from events where txid = any(%s)", [[txid for txid, _ in debts]])
-        is_ours = await super().clear(debts)
+        events = await self._tidying.rows(
+            "select id from events where txid = any(%s)", [[txid for txid, _ in outbox_ids]]
+        )
+        is_ours = await super().ack(outbox_ids)
         if is_ours:
             await self._tell(row["id"] for row in events)
         return is_ours

@@ -24,7 +24,7 @@ class Keys:
         self._keys = ""
         self._read_at: datetime | None = None
 
-    def bearer_of(self, token: str, now: datetime) -> Principal:
+    def authenticate(self, token: str, now: datetime) -> Principal:
         """Raises `TokenError`; `SecretError` where no key was ever read."""
         self._refresh(now, KEPT)
         try:
@@ -54,9 +54,9 @@ class Keys:
         return self._keys != before
 
 
-def bearer_of(token: str) -> Principal:
+def authenticate(token: str) -> Principal:
     """Who bears this token, by the keys of this process. Raises `TokenError`, `SecretError`."""
-    return _keys(settings().token_key, settings().token_key_name).bearer_of(token, clock.now())
+    return _keys(settings().token_key, settings().token_key_name).authenticate(token, clock.now())
 
 
 def ring() -> list[str]:

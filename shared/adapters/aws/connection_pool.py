@@ -6,14 +6,14 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from shared.adapters.aws.connections import Sign, address, unsigned
-from shared.adapters.aws.keepalive_http import KeepAliveConnection, open_line
+from shared.adapters.aws.keepalive_http import KeepAliveConnection, open_connection
 from shared.adapters.telemetry import metrics
 from shared.adapters.telemetry.metrics import Metric
-from shared.usecases.feed.ports import Sent
+from shared.usecases.feed.ports import PostResult
 
 KEPT_SECONDS = 15.0  # a line that was idle for longer may be dead without knowing it
-_COUNTED = {Sent.DONE: Metric.POSTS, Sent.GONE: Metric.POSTS_GONE, Sent.BUSY: Metric.POSTS_BUSY}
-_SENT = {200: Sent.DONE, 204: Sent.DONE, 410: Sent.GONE}
+_COUNTED = {PostResult.DONE: Metric.POSTS, PostResult.GONE: Metric.POSTS_GONE, PostResult.BUSY: Metric.POSTS_BUSY}
+_SENT = {200: PostResult.DONE, 204: PostResult.DONE, 410: PostResult.GONE}
 
 
 class HttpGateway:
@@ -32,21 +32,21 @@ class HttpGateway:
     ) -> None:
         self._let_go()
 
-    async def post(self, connection_id: str, frame: bytes) -> Sent:
+    async def post(self, connection_id: str, frame: bytes) -> PostResult:
         sent = await self._send("POST", connection_id, frame)
         metrics.count(_COUNTED[sent])
         return sent
 
-    async def close(self, connection_id: str) -> Sent:
+    async def close(self, connection_id: str) -> PostResult:
         return await self._send("DELETE", connection_id, b"")
 
-    async def _send(self, method: str, connection_id: str, body: bytes) -> Sent:
+    async def _send(self, method: str, connection_id: str, body: bytes) -> PostResult:
         line = None
         try:
-            line = self._idle_line() or await open_line(self._parts)
-            return _SENT.get(await line.ask(self._request(method, connection_id, body)), Sent.BUSY)
+            line = self._idle_line() or await open_connection(self._parts)
+            return _SENT.get(await line.ask(self._request(method, connection_id, body)), PostResult.BUSY)
         except OSError:
-            return Sent.BUSY
+            return PostResult.BUSY
         finally:
             if line:
                 self._put_back(line)

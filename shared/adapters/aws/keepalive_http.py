@@ -61,7 +61,7 @@ class KeepAliveConnection(asyncio.Protocol):
             self._answer.set_exception(exc or ConnectionResetError("closed without an answer"))
 
 
-async def open_line(address: SplitResult) -> KeepAliveConnection:
+async def open_connection(address: SplitResult) -> KeepAliveConnection:
     """Raises `OSError`."""
     is_safe = address.scheme == "https"
     host, port = address.hostname or "", address.port or (443 if is_safe else 80)

@@ -9,7 +9,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 KEPT_BYTES, MAPPED_BYTES = 16 * 2**20, 4 * 2**20
 
 
-def keep() -> None:
+def tune_garbage_collection() -> None:
     """They are no cycles: to look for some among them costs a tenth of ingest. So the collector comes by when more than
     a batch's have outlived it, and no later: a runtime may make a cycle of 3 KB for each invocation. And what a batch
     frees the next one takes: to give it back to the system and fetch it again page by page costs a twentieth.

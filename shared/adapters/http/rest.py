@@ -118,7 +118,7 @@ def authenticate(app: Chalice) -> Principal:
     if scheme.lower() != "bearer" or not token:
         raise refuse(401, "Send a token: `Authorization: Bearer …`.", headers=challenge)
     try:
-        return signing_keys.bearer_of(token.strip())
+        return signing_keys.authenticate(token.strip())
     except tokens.TokenError as error:
         raise refuse(401, str(error), headers=challenge) from None
 

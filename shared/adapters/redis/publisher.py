@@ -12,7 +12,7 @@ from shared.adapters.postgres.row_mapping import agent_json
 from shared.adapters.redis.channels import STATUS_UPDATES, relay_channel
 from shared.adapters.telemetry import metrics
 from shared.adapters.telemetry.metrics import Metric
-from shared.usecases.feed.sharding import Share, shared_out
+from shared.usecases.feed.sharding import Share, split_by_shard
 from shared.usecases.recording.notices import News
 
 _log = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ class RedisPublisher:
         """
         queues = {change.call.id: change.call.queue_id for change in news.changes}
         if news.shard is None:
-            shares = shared_out(queues, news.moves or [(agent.id, None) for agent in news.agents], self._shards)
+            shares = split_by_shard(queues, news.moves or [(agent.id, None) for agent in news.agents], self._shards)
         else:
             shares = {news.shard: Share(list(queues), [agent.id for agent in news.agents])}
         for shard, share in shares.items():

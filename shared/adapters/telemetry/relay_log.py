@@ -12,7 +12,7 @@ from shared.adapters.redis.subscriber import RedisSubscriber
 from shared.adapters.telemetry import json_log, metrics
 from shared.adapters.telemetry.metrics import Metric
 from shared.adapters.telemetry.recording_log import ids
-from shared.contracts.feed import Debt, Published
+from shared.contracts.feed import OutboxId, Published
 from shared.domain.fast import fast_frozen
 
 _log = logging.getLogger(__name__)
@@ -32,19 +32,19 @@ class RelayLog:
     its time has a figure of its own (`OutboxAge`)."""
 
     def __init__(self) -> None:
-        self._heard: dict[Debt, _Heard] = {}
+        self._heard: dict[OutboxId, _Heard] = {}
 
     def hear(self, published: Published) -> None:
         received = max((change.event.received_at for change in published.changes), default=None)
-        self._heard[published.debt] = _heard(published, received)
+        self._heard[published.outbox_id] = _heard(published, received)
 
     def find(self, published: Published) -> None:
-        self._heard.setdefault(published.debt, _heard(published, None))
+        self._heard.setdefault(published.outbox_id, _heard(published, None))
 
-    def clear(self, debts: Collection[Debt]) -> None:
+    def ack(self, outbox_ids: Collection[OutboxId]) -> None:
         now = clock.now()
-        for debt in debts:
-            if heard := self._heard.pop(debt, None):
+        for outbox_id in outbox_ids:
+            if heard := self._heard.pop(outbox_id, None):
                 _log.info("told %d calls", heard.calls, extra=heard.words)
                 if heard.received:
                     metrics.observe(Metric.COMMIT_TO_SOCKET, (now - heard.received).total_seconds() * 1000)
@@ -61,15 +61,15 @@ class LoggedRelayStore(PostgresRelayStore):
         super().__init__(url, shard, shards)
         self._told = told
 
-    async def pending(self, after: Debt, limit: int) -> Sequence[Published]:
+    async def pending(self, after: OutboxId, limit: int) -> Sequence[Published]:
         owed = await super().pending(after, limit)
         for published in owed:
             self._told.find(published)
         return owed
 
-    async def clear(self, debts: Collection[Debt]) -> bool:
-        self._told.clear(debts)
-        return await super().clear(debts)
+    async def ack(self, outbox_ids: Collection[OutboxId]) -> bool:
+        self._told.ack(outbox_ids)
+        return await super().ack(outbox_ids)
 
 
 class LoggedSubscriber(RedisSubscriber):

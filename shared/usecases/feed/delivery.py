@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from shared.contracts.feed import Debt, Reset
+from shared.contracts.feed import OutboxId, Reset
 from shared.usecases.feed.frames import FrameBatch
-from shared.usecases.feed.ports import Gateway, Sent
+from shared.usecases.feed.ports import Gateway, PostResult
 from shared.usecases.feed.timeout import Timeout
 
 POSTS_AT_ONCE = 64
@@ -18,37 +18,37 @@ FAILURES_AT_MOST = 8
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 2.0
 
 
-class Debts:
+class OutboxTracker:
     """Counts for each share of a transaction how many deliveries still owe it."""
 
-    def __init__(self, paid: Callable[[Collection[Debt]], None]) -> None:
+    def __init__(self, paid: Callable[[Collection[OutboxId]], None]) -> None:
         self._paid = paid
-        self._owed: dict[Debt, int] = {}
+        self._owed: dict[OutboxId, int] = {}
 
-    def __contains__(self, debt: Debt) -> bool:
-        return debt in self._owed
+    def __contains__(self, outbox_id: OutboxId) -> bool:
+        return outbox_id in self._owed
 
-    def owe(self, debts: Collection[Debt]) -> None:
-        for debt in debts:
-            self._owed[debt] = self._owed.get(debt, 0) + 1
+    def owe(self, outbox_ids: Collection[OutboxId]) -> None:
+        for outbox_id in outbox_ids:
+            self._owed[outbox_id] = self._owed.get(outbox_id, 0) + 1
 
-    def settle(self, debts: Collection[Debt]) -> None:
-        paid: list[Debt] = []
-        for debt in debts:
-            self._owed[debt] -= 1
-            if not self._owed[debt]:
-                del self._owed[debt]
-                paid.append(debt)
+    def settle(self, outbox_ids: Collection[OutboxId]) -> None:
+        paid: list[OutboxId] = []
+        for outbox_id in outbox_ids:
+            self._owed[outbox_id] -= 1
+            if not self._owed[outbox_id]:
+                del self._owed[outbox_id]
+                paid.append(outbox_id)
         if paid:
             self._paid(paid)
 
 
 @dataclass(slots=True)
-class Parcel:
+class Delivery:
     """A bundle on its way to several connections. It is settled when the last of them has it."""
 
     bundle: FrameBatch
-    debts: Collection[Debt]
+    outbox_ids: Collection[OutboxId]
     recipients: int
 
 
@@ -58,7 +58,7 @@ class ConnectionBuffer:
 
     connection_id: str
     pending: FrameBatch | None = None
-    parcels: list[Parcel] = field(default_factory=list[Parcel])
+    parcels: list[Delivery] = field(default_factory=list[Delivery])
     reset_topics: frozenset[str] = frozenset()
     failures: int = 0
 
@@ -82,14 +82,14 @@ class ConnectionBuffer:
         return not self.pending and not self.reset_topics and not self.parcels
 
 
-class Delivery:
+class Sender:
     """Mailboxes exist only for connections that are owed something. `remove` strikes a connection off the registry."""
 
-    def __init__(self, gateway: Gateway, debts: Debts, remove: Callable[[str], None]) -> None:
+    def __init__(self, gateway: Gateway, outbox_ids: OutboxTracker, remove: Callable[[str], None]) -> None:
         self.position = 0
         self.posts = 0
         self._gateway = gateway
-        self._debts = debts
+        self._debts = outbox_ids
         self._remove = remove
         self._mailboxes: dict[str, ConnectionBuffer] = {}
         self._ready: asyncio.Queue[ConnectionBuffer | asyncio.Future[None]] = asyncio.Queue()
@@ -113,9 +113,9 @@ class Delivery:
         self._ready.put_nowait(turn)
         await turn
 
-    def send(self, bundle: FrameBatch, debts: Collection[Debt], connection_ids: Collection[str]) -> None:
-        self._debts.owe(debts)
-        parcel = Parcel(bundle, debts, len(connection_ids))
+    def send(self, bundle: FrameBatch, outbox_ids: Collection[OutboxId], connection_ids: Collection[str]) -> None:
+        self._debts.owe(outbox_ids)
+        parcel = Delivery(bundle, outbox_ids, len(connection_ids))
         for connection_id in connection_ids:
             mailbox = self._mailboxes.get(connection_id)
             if mailbox is None:
@@ -162,13 +162,13 @@ class Delivery:
         bundle, reset_topics, parcels = mailbox.pending, mailbox.reset_topics, mailbox.parcels
         mailbox.pending, mailbox.reset_topics, mailbox.parcels = None, frozenset(), []
         sent = await self._post(mailbox.connection_id, bundle, reset_topics)
-        if sent is Sent.BUSY:
+        if sent is PostResult.BUSY:
             mailbox.put_back(bundle, reset_topics)
             mailbox.parcels[:0] = parcels
             await self._put_off(mailbox)
             return
         mailbox.failures = 0
-        if sent is Sent.GONE:
+        if sent is PostResult.GONE:
             self._strike_off(mailbox)
         self._settle(parcels)
         self._go_on(mailbox)
@@ -182,7 +182,7 @@ class Delivery:
         if not self._mailboxes:
             self._is_done.set()
 
-    async def _post(self, connection_id: str, bundle: FrameBatch | None, reset_topics: frozenset[str]) -> Sent:
+    async def _post(self, connection_id: str, bundle: FrameBatch | None, reset_topics: frozenset[str]) -> PostResult:
         frames = list(bundle.frames(self.position)) if bundle else []
         if reset_topics:
             reset = Reset(topics=sorted(reset_topics), position=self.position)
@@ -190,14 +190,17 @@ class Delivery:
         for frame in frames:
             self.posts += 1
             sent = await self._gateway.post(connection_id, frame)
-            if sent is not Sent.DONE:
+            if sent is not PostResult.DONE:
                 return sent
-        return Sent.DONE
+        return PostResult.DONE
 
     async def _put_off(self, mailbox: ConnectionBuffer) -> None:
         """Wait longer each time, and in the end close: a client that is cut off comes back and asks what it missed."""
         mailbox.failures += 1
-        if mailbox.failures >= FAILURES_AT_MOST and await self._gateway.close(mailbox.connection_id) is not Sent.BUSY:
+        if (
+            mailbox.failures >= FAILURES_AT_MOST
+            and await self._gateway.close(mailbox.connection_id) is not PostResult.BUSY
+        ):
             self._strike_off(mailbox)
             self._go_on(mailbox)
             return
@@ -210,8 +213,8 @@ class Delivery:
         self._remove(mailbox.connection_id)
         self._settle(parcels)
 
-    def _settle(self, parcels: Collection[Parcel]) -> None:
+    def _settle(self, parcels: Collection[Delivery]) -> None:
         for parcel in parcels:
             parcel.recipients -= 1
             if not parcel.recipients:
-                self._debts.settle(parcel.debts)
+                self._debts.settle(parcel.outbox_ids)

@@ -4,12 +4,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from shared.contracts.feed import Change, Debt, Published
+from shared.contracts.feed import Change, OutboxId, Published
 from shared.contracts.views import AgentView
 from shared.usecases.access import Principal
 from shared.usecases.feed.frames import FrameBatch, Item, agent_item, alert_items, call_item, departure_item, event_item
 from shared.usecases.feed.ports import Group
-from shared.usecases.feed.topics import queues_of_change, sees_any, topics_of_agent, topics_of_change
+from shared.usecases.feed.topics import can_see_any, queues_of_change, topics_of, topics_of_agent
 
 
 class Entry(NamedTuple):
@@ -22,7 +22,7 @@ class Entry(NamedTuple):
     items: tuple[Item, ...]
     topics: frozenset[str]
     queues: Collection[str]
-    debt: Debt
+    outbox_id: OutboxId
     trace: str | None
     partly: tuple[Item, ...] = ()
     whole_of: str | None = None
@@ -37,11 +37,11 @@ class Entry(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class FanOutGroup:
     bundle: FrameBatch
-    debts: Collection[Debt]
+    outbox_ids: Collection[OutboxId]
     connection_ids: Collection[str]
 
 
-def strange_calls(heard: Collection[Published]) -> set[str]:
+def calls_without_queue(heard: Collection[Published]) -> set[str]:
     """Calls that agents are on of whom a transaction tells, and of whose queue it does not: another one may have, of
     another time.
     """
@@ -52,16 +52,16 @@ def strange_calls(heard: Collection[Published]) -> set[str]:
     return strange
 
 
-def entries_of(published: Published, queues_of_calls: Mapping[str, str]) -> list[Entry]:
-    """`queues_of_calls` are those of `strange_calls`. Who works for several queues may be on a call of another one."""
+def build_entries(published: Published, queues_of_calls: Mapping[str, str]) -> list[Entry]:
+    """`queues_of_calls` are those of `calls_without_queue`. Who works for several queues may be on a call of another one."""
     agents = published.agents
     queues_of = {**queues_of_calls, **{change.call.id: change.call.queue_id for change in published.changes}}
     changes = [
         Entry(
             (call_item(change.call), event_item(change.event), *alert_items(change.event, change.call)),
-            topics_of_change(change, agents),
+            topics_of(change, agents),
             queues_of_change(change),
-            published.debt,
+            published.outbox_id,
             published.trace_of(change.event.id),
             *_departure(change),
         )
@@ -72,7 +72,7 @@ def entries_of(published: Published, queues_of_calls: Mapping[str, str]) -> list
             (agent_item(agent),),
             topics_of_agent(agent),
             agent.queues,
-            published.debt,
+            published.outbox_id,
             published.traceparent,
             *_part_of(agent, queues_of),
         )
@@ -84,7 +84,7 @@ def entries_of(published: Published, queues_of_calls: Mapping[str, str]) -> list
             (),
             _topics_left(gone_id, left, is_agent=gone_id in agent_ids),
             left,
-            published.debt,
+            published.outbox_id,
             published.traceparent,
         )
         for gone_id, left in published.left.items()
@@ -116,12 +116,12 @@ def fan_out_groups(entries: Sequence[Entry], groups: Iterable[Group]) -> Iterato
         owed = [
             entry
             for entry in entries
-            if not group.topics.isdisjoint(entry.topics) and sees_any(group.principal, entry.queues)
+            if not group.topics.isdisjoint(entry.topics) and can_see_any(group.principal, entry.queues)
         ]
         if owed:
-            debts = {entry.debt for entry in owed}
+            outbox_ids = {entry.outbox_id for entry in owed}
             traces = [entry.trace for entry in owed if entry.trace and entry.is_whole_for(group.principal)]
             gone = {topic for entry in owed if not entry.items for topic in entry.topics & group.topics}
             items = (item for entry in owed for item in entry.items_for(group.principal))
             bundle = FrameBatch(items, group.topics, traces=traces, gone=gone)
-            yield FanOutGroup(bundle.shed() if len(debts) > 1 else bundle, debts, group.connection_ids)
+            yield FanOutGroup(bundle.shed() if len(outbox_ids) > 1 else bundle, outbox_ids, group.connection_ids)

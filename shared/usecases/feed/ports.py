@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
-from shared.contracts.feed import Debt, Published
+from shared.contracts.feed import OutboxId, Published
 from shared.usecases.access import Principal
 from shared.usecases.feed.lease import Leases
 
@@ -21,7 +21,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Audience:
+class Subscribers:
     """Who is subscribed to what at this moment, and the position below which nothing is owed any more."""
 
     position: int
@@ -34,7 +34,7 @@ class RelayStore(Leases, Protocol):
     Raises `UnavailableError` while the system of record cannot be reached.
     """
 
-    async def audience(self, topics: Collection[str]) -> Audience: ...
+    async def subscribers(self, topics: Collection[str]) -> Subscribers: ...
 
     async def queues_of_calls(self, call_ids: Collection[str]) -> Mapping[str, str]: ...
 
@@ -44,11 +44,11 @@ class RelayStore(Leases, Protocol):
         """Connections whose time is over, and which must be closed."""
         ...
 
-    async def pending(self, after: Debt, limit: int) -> Sequence[Published]:
+    async def pending(self, after: OutboxId, limit: int) -> Sequence[Published]:
         """What is owed after this, oldest first. Nothing at the end."""
         ...
 
-    async def clear(self, debts: Collection[Debt]) -> bool:
+    async def ack(self, outbox_ids: Collection[OutboxId]) -> bool:
         """Strike off what was told. False, and nothing is, where the shard is another's by now."""
         ...
 
@@ -63,13 +63,13 @@ class Channel(Protocol):
         ...
 
 
-class Sent(Enum):
+class PostResult(Enum):
     DONE = auto()
     GONE = auto()  # the connection exists no more
     BUSY = auto()  # not now: too many, an error on the other side, no answer
 
 
 class Gateway(Protocol):
-    async def post(self, connection_id: str, frame: bytes) -> Sent: ...
+    async def post(self, connection_id: str, frame: bytes) -> PostResult: ...
 
-    async def close(self, connection_id: str) -> Sent: ...
+    async def close(self, connection_id: str) -> PostResult: ...

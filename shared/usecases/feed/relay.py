@@ -5,13 +5,13 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 
-from shared.contracts.feed import Debt, Published
+from shared.contracts.feed import OutboxId, Published
 from shared.usecases.errors import UnavailableError
 from shared.usecases.feed.cancellation import obey_cancellation
-from shared.usecases.feed.delivery import Debts, Delivery
-from shared.usecases.feed.fan_out import entries_of, fan_out_groups, strange_calls
+from shared.usecases.feed.delivery import OutboxTracker, Sender
+from shared.usecases.feed.fan_out import build_entries, calls_without_queue, fan_out_groups
 from shared.usecases.feed.lease import RETRY_SECONDS, ShardLease
-from shared.usecases.feed.ports import Channel, ChannelDownError, Gateway, RelayStore, Sent
+from shared.usecases.feed.ports import Channel, ChannelDownError, Gateway, PostResult, RelayStore
 
 _log = logging.getLogger(__name__)
 
@@ -25,11 +25,11 @@ class Inbox:
     """What was heard and not sorted yet, each share of a transaction once."""
 
     def __init__(self) -> None:
-        self._heard: dict[Debt, Published] = {}
+        self._heard: dict[OutboxId, Published] = {}
         self._filled, self._taken = asyncio.Event(), asyncio.Event()
 
     def add(self, heard: Iterable[Published]) -> None:
-        self._heard |= {published.debt: published for published in heard}
+        self._heard |= {published.outbox_id: published for published in heard}
         if self._heard:
             self._filled.set()
             self._taken.clear()
@@ -53,12 +53,12 @@ class Chores:
 
     def __init__(self, floor: RelayStore, lose: Callable[[], None]) -> None:
         self._floor, self._lose = floor, lose
-        self._told: set[Debt] = set()
+        self._told: set[OutboxId] = set()
         self._gone: set[str] = set()
         self._due = asyncio.Event()
 
-    def clear(self, debts: Collection[Debt]) -> None:
-        self._told |= set(debts)
+    def ack(self, outbox_ids: Collection[OutboxId]) -> None:
+        self._told |= set(outbox_ids)
         self._due.set()
 
     def remove(self, connection_id: str) -> None:
@@ -78,7 +78,7 @@ class Chores:
         self._due.clear()
         try:
             if told:
-                if not await self._floor.clear(told):
+                if not await self._floor.ack(told):
                     self._lose()
                 self._told -= told
             for connection_id in gone:
@@ -97,8 +97,8 @@ class Relay:
         self._tenure = ShardLease(floor, call)
         self._inbox = Inbox()
         self._chores = Chores(floor, self._tenure.lose)
-        self._debts = Debts(self._chores.clear)
-        self.delivery = Delivery(gateway, self._debts, self._chores.remove)
+        self._debts = OutboxTracker(self._chores.ack)
+        self.delivery = Sender(gateway, self._debts, self._chores.remove)
         self._attentive = asyncio.Event()
         self.events = 0
 
@@ -160,12 +160,12 @@ class Relay:
         with suppress(UnavailableError):
             while owed := await self._floor.pending(after, DRAIN_AT_ONCE):
                 self._hear(owed)
-                after = owed[-1].debt
+                after = owed[-1].outbox_id
                 await self._inbox.emptied()
 
     def _hear(self, heard: Iterable[Published]) -> None:
         """What is on its way already is not sent again."""
-        self._inbox.add(published for published in heard if published.debt not in self._debts)
+        self._inbox.add(published for published in heard if published.outbox_id not in self._debts)
 
     async def _sort(self) -> None:
         while True:
@@ -179,16 +179,16 @@ class Relay:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _flush(self, heard: Collection[Published]) -> None:
-        strange = strange_calls(heard)
+        strange = calls_without_queue(heard)
         queues: Mapping[str, str] = await self._floor.queues_of_calls(strange) if strange else {}
-        entries = [entry for published in heard for entry in entries_of(published, queues)]
+        entries = [entry for published in heard for entry in build_entries(published, queues)]
         topics = {topic for entry in entries for topic in entry.topics}
-        audience = await self._floor.audience(topics)
-        self.delivery.position = max(self.delivery.position, audience.position)
-        told = [published.debt for published in heard]
+        subscribers = await self._floor.subscribers(topics)
+        self.delivery.position = max(self.delivery.position, subscribers.position)
+        told = [published.outbox_id for published in heard]
         self._debts.owe(told)
-        for consignment in fan_out_groups(entries, audience.groups):
-            self.delivery.send(consignment.bundle, consignment.debts, consignment.connection_ids)
+        for consignment in fan_out_groups(entries, subscribers.groups):
+            self.delivery.send(consignment.bundle, consignment.outbox_ids, consignment.connection_ids)
         self._debts.settle(told)  # what nobody is interested in has been told to all who are
         self.events += sum(len(published.changes) for published in heard)
 
@@ -197,6 +197,6 @@ class Relay:
         while True:
             with suppress(UnavailableError):
                 for connection_id in await self._floor.expired():
-                    if await self._gateway.close(connection_id) is not Sent.BUSY:
+                    if await self._gateway.close(connection_id) is not PostResult.BUSY:
                         self._chores.remove(connection_id)
             await asyncio.sleep(EXPIRY_SECONDS)

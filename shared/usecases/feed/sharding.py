@@ -23,7 +23,7 @@ def shard_of(queue_id: str, shards: int) -> int:
     return crc32(queue_id.encode()) % shards
 
 
-def shared_out(
+def split_by_shard(
     queues_of_calls: Mapping[str, str], agents: Iterable[tuple[str, str | None]], shards: int
 ) -> Mapping[int, Share]:
     """By shard. An agent, given with the call that moved the agent, is told of with this call: both fit one frame."""

@@ -6,7 +6,7 @@ from shared.contracts.feed import Reset, Subscribe, Subscribed, Unsubscribe
 from shared.contracts.problems import refuse
 from shared.usecases.feed.frames import FrameBatch, agent_item, alert_items, call_item, event_item
 from shared.usecases.feed.subscriptions import Listener, Missed, Registry
-from shared.usecases.feed.topics import foreign_topics, named
+from shared.usecases.feed.topics import forbidden_topics, named
 
 MISSED_AT_MOST = 1000  # beyond it, to read the snapshot is less for everybody
 
@@ -40,7 +40,7 @@ def unsubscribe(registry: Registry, listener: Listener, request: Unsubscribe) ->
 
 def _check(registry: Registry, listener: Listener, topics: Sequence[str]) -> None:
     calls, agents = named(topics, "call"), named(topics, "agent")
-    foreign = foreign_topics(
+    foreign = forbidden_topics(
         listener.principal,
         topics,
         registry.queues_of_calls(calls) if calls else {},

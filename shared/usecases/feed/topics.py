@@ -7,7 +7,7 @@ from shared.contracts.views import AgentView
 from shared.usecases.access import Principal
 
 
-def topics_of_change(change: Change, agents: Collection[AgentView] = ()) -> frozenset[str]:
+def topics_of(change: Change, agents: Collection[AgentView] = ()) -> frozenset[str]:
     """`agents` are those told of with it: one who wraps up is not named by the call any more."""
     call, event = change.call, change.event
     topics = {f"call:{call.id}"} | {f"queue:{queue_id}" for queue_id in queues_of_change(change)}
@@ -33,11 +33,11 @@ def topics_of_agent(agent: AgentView) -> frozenset[str]:
     return frozenset({f"agent:{agent.id}", *(f"queue:{queue_id}" for queue_id in agent.queues)})
 
 
-def sees_any(principal: Principal, queue_ids: Collection[str]) -> bool:
+def can_see_any(principal: Principal, queue_ids: Collection[str]) -> bool:
     return principal.may_read and (principal.sees_all or not principal.queues.isdisjoint(queue_ids))
 
 
-def foreign_topics(
+def forbidden_topics(
     principal: Principal,
     topics: Collection[str],
     queues_of_calls: Mapping[str, str],
@@ -49,13 +49,13 @@ def foreign_topics(
         kind, _, name = topic.partition(":")
         match kind:
             case "call":
-                return sees_any(principal, {queues_of_calls[name]} if name in queues_of_calls else ())
+                return can_see_any(principal, {queues_of_calls[name]} if name in queues_of_calls else ())
             case "agent":
-                return sees_any(principal, queues_of_agents.get(name, ()))
+                return can_see_any(principal, queues_of_agents.get(name, ()))
             case "ops":
-                return principal.may_administer or sees_any(principal, ())
+                return principal.may_administer or can_see_any(principal, ())
             case "queue" | "alerts":
-                return sees_any(principal, {name})
+                return can_see_any(principal, {name})
             case _:
                 return False
 

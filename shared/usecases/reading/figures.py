@@ -159,7 +159,7 @@ def _span(figures: Figures, principal: Principal, query: MetricsQuery, now: date
         bucket=query.bucket,
         zone=query.zone,
         group_by=tuple(dict.fromkeys(query.group_by)),
-        queues=principal.narrowed(query.queue_id),
+        queues=principal.visible_queues(query.queue_id),
         now=now,
         agents=query.agent_id,
         languages=query.language,

@@ -55,7 +55,7 @@ def _queues(principal: Principal, query: Mapping[str, str]) -> Collection[str] |
         raise refuse(400, f"Not valid: {name}", (name, "does not go with since: what changed is told whole"))
     asked = [word for word in query.get("queueId", "").split(",") if word]
     if asked:
-        return [queue_id for queue_id in asked if principal.sees(queue_id)]
+        return [queue_id for queue_id in asked if principal.can_see(queue_id)]
     return None if principal.sees_all else list(principal.queues)
 
 

@@ -29,13 +29,13 @@ class After:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedCall:
     call: Call
     key: str
 
 
 @dataclass(frozen=True, slots=True)
-class AfterLetter:
+class AfterDeadLetter:
     """The last dead letter of the page before: newest first, by failure, kind and id."""
 
     failed_at: datetime
@@ -48,7 +48,7 @@ class Reads(Protocol):
 
     def calls(
         self, query: CallsQuery, queues: Sequence[str] | None, after: After | None, limit: int
-    ) -> tuple[int, list[Listed]]:
+    ) -> tuple[int, list[ListedCall]]:
         """The position first, then calls: nothing that changes between the two can be missed. `queues` None is all."""
         ...
 
@@ -72,7 +72,7 @@ class Reads(Protocol):
 class DeadLetterReads(Protocol):
     """`queues` None means all, and letters of calls whose queue nobody knows yet. Raises `UnavailableError`."""
 
-    def page(self, queues: Sequence[str] | None, after: AfterLetter | None, limit: int) -> list[DeadLetterView]: ...
+    def page(self, queues: Sequence[str] | None, after: AfterDeadLetter | None, limit: int) -> list[DeadLetterView]: ...
 
 
 @dataclass(slots=True)
@@ -89,7 +89,7 @@ class Page:
 def list_calls(reads: Reads, cursors: Cursors, principal: Principal, parameters: dict[str, Any]) -> Page:
     """Raises `ProblemError` (400) that names a parameter which is not valid."""
     query = parse_query(CallsQuery, parameters)
-    queues = principal.narrowed(query.queue_id)
+    queues = principal.visible_queues(query.queue_id)
     listed = ["calls", query.model_dump(mode="json", exclude={"limit", "cursor", "fields", "format"})]
     after = After(*cursors.open(listed, query.cursor)) if query.cursor else None
     position, found = reads.calls(query, queues, after, query.limit + 1)
@@ -112,7 +112,7 @@ def list_calls(reads: Reads, cursors: Cursors, principal: Principal, parameters:
 def get_call(reads: Reads, principal: Principal, call_id: str) -> CallView:
     """A call that the token does not permit is answered like one that does not exist."""
     call = reads.call(call_id)
-    if call is None or not principal.sees(call.queue_id):
+    if call is None or not principal.can_see(call.queue_id):
         raise refuse(404, f"There is no call {call_id}.")
     return call
 
@@ -131,25 +131,25 @@ def list_events(
 
 
 def list_queues(reads: Reads, principal: Principal) -> list[QueueView]:
-    return [queue for queue in reads.queues() if principal.sees(queue.id)]
+    return [queue for queue in reads.queues() if principal.can_see(queue.id)]
 
 
 def get_queue(reads: Reads, principal: Principal, queue_id: str) -> QueueView:
     """A queue that the token does not permit is answered like one that does not exist."""
     queue = reads.queue(queue_id)
-    if queue is None or not principal.sees(queue.id):
+    if queue is None or not principal.can_see(queue.id):
         raise refuse(404, f"There is no queue {queue_id}.")
     return queue
 
 
 def list_agents(reads: Reads, principal: Principal) -> list[AgentView]:
     """Agents who share a queue with the reader."""
-    return reads.agents(principal.narrowed(()))
+    return reads.agents(principal.visible_queues(()))
 
 
 def get_agent(reads: Reads, principal: Principal, agent_id: str) -> AgentView:
     """An agent who shares no queue with the reader is answered like one who does not exist."""
-    agent = reads.agent(agent_id, principal.narrowed(()))
+    agent = reads.agent(agent_id, principal.visible_queues(()))
     if agent is None:
         raise refuse(404, f"There is no agent {agent_id}.")
     return agent
@@ -170,5 +170,5 @@ def _opened(query: Paged, opened: Callable[[str], T]) -> T | None:
     return opened(query.cursor) if query.cursor else None
 
 
-def _letter_place(failed_at: str, kind: str, letter_id: str) -> AfterLetter:
-    return AfterLetter(datetime.fromisoformat(failed_at), kind, letter_id)
+def _letter_place(failed_at: str, kind: str, letter_id: str) -> AfterDeadLetter:
+    return AfterDeadLetter(datetime.fromisoformat(failed_at), kind, letter_id)

@@ -15,7 +15,7 @@ from shared.contracts.problems import Problem, ProblemError, refuse
 from shared.domain.events import Event, NoAnswer, Source
 from shared.domain.fast import fast_frozen
 from shared.usecases import tracing
-from shared.usecases.access import Permits, everything
+from shared.usecases.access import EventCheck, allow_all
 from shared.usecases.errors import LogFailure, UnavailableError, continue_after_failure, raise_again
 from shared.usecases.recording.change_agent_status import AgentRegistry, StatusChange, change_status
 from shared.usecases.recording.notices import Announcer
@@ -72,7 +72,7 @@ def submit(
     history: bool = False,
     key: str | None = None,
     queued: Sequence[Queued] = (),
-    permits: Permits = everything,
+    may_send: EventCheck = allow_all,
 ) -> list[Result]:
     """Record each event; results in the order sent. `key` is the sender's Idempotency-Key for the whole request.
 
@@ -85,7 +85,7 @@ def submit(
         services, now, services.new_ids(len(bodies)), history, key, fingerprint(list(bodies)) if key else ""
     )
     for index, body in enumerate(bodies):
-        request.take(index, body, queued[index] if queued else None, permits)
+        request.take(index, body, queued[index] if queued else None, may_send)
     results = request.results()
     services.note(bodies, results)
     return results
@@ -107,7 +107,7 @@ class _Request:
     _traces: dict[str, str] = field(default_factory=dict[str, str])
     _retold: dict[int, Callable[[Problem], Problem]] = field(default_factory=dict[int, Callable[[Problem], Problem]])
 
-    def take(self, index: int, body: object, queued: Queued | None, permits: Permits) -> None:
+    def take(self, index: int, body: object, queued: Queued | None, may_send: EventCheck) -> None:
         """Read an event, and keep it to be recorded with the others."""
         own_trace = queued.traceparent if queued else None
         try:
@@ -115,7 +115,7 @@ class _Request:
                 own_trace = traceparent_of(body) or own_trace
                 body, self._retold[index] = opened(body)
             event = parse_event(body, self._now)
-            if not permits(event):
+            if not may_send(event):
                 raise refuse(403, "This token does not permit its bearer to say this.")
         except ProblemError as error:
             self._found[index] = refused(error.problem)

@@ -11,7 +11,7 @@ from infra.deployment import template
 from shared import wiring
 from shared.adapters.auth import tokens
 from shared.contracts.feed import FloorTopic, TopicKind
-from shared.usecases.feed.topics import foreign_topics
+from shared.usecases.feed.topics import forbidden_topics
 from tests.integration.functions.broadcast.test_sockets import KEY as SOCKETS_KEY
 from tests.integration.functions.broadcast.test_sockets import Sockets, play, subscribe  # noqa: F401 - a fixture
 from tests.integration.functions.query.test_health import RELAY_ALIVE, SWEEP_ALIVE
@@ -186,7 +186,7 @@ def test_no_kind_of_topic_is_forgotten() -> None:
 
 def test_a_kind_that_nobody_thought_of_is_permitted_to_nobody() -> None:
     principal = tokens.read(KEY, tokens.mint(KEY, role="admin"))
-    assert foreign_topics(principal, [f"wall:{HOME}", "everything"], {}, {}) == [f"wall:{HOME}", "everything"]
+    assert forbidden_topics(principal, [f"wall:{HOME}", "everything"], {}, {}) == [f"wall:{HOME}", "everything"]
 
 
 @pytest.mark.parametrize("kind", NOBODY_S_SOCKETS)

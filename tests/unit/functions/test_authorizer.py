@@ -78,21 +78,21 @@ def test_a_new_key_is_found_at_once_and_an_outage_of_the_secret_locks_nobody_out
 
     found = Keys(fetch)
     old = tokens.mint(KEY, role="admin")
-    found.bearer_of(old, clock.now())
-    found.bearer_of(old, clock.now())
+    found.authenticate(old, clock.now())
+    found.authenticate(old, clock.now())
     assert len(asked) == 1, "kept"
     held[0] = f"{NEXT}\n{KEY}"
     new = tokens.mint(NEXT, role="admin")
     with pytest.raises(tokens.UnknownKeyError):
-        found.bearer_of(new, clock.now())  # forged tokens do not make us ask each time
+        found.authenticate(new, clock.now())  # forged tokens do not make us ask each time
     clock.go_to(11)
-    assert found.bearer_of(new, clock.now()).role == "admin"
+    assert found.authenticate(new, clock.now()).role == "admin"
     held[0] = ""
     clock.go_to(1000)
-    assert found.bearer_of(old, clock.now()).role == "admin"
+    assert found.authenticate(old, clock.now()).role == "admin"
     assert len(asked) == 3
     with pytest.raises(secrets.SecretError):
-        Keys(fetch).bearer_of(old, clock.now())
+        Keys(fetch).authenticate(old, clock.now())
 
 
 def test_a_weak_key_signs_nothing() -> None:

@@ -10,9 +10,9 @@ from psycopg.rows import DictRow, dict_row
 from shared.adapters.postgres.connection import OUTGROWN, available, connect_async
 from shared.adapters.postgres.horizon import HORIZON
 from shared.adapters.postgres.recording import outbox
-from shared.contracts.feed import Debt, Published
+from shared.contracts.feed import OutboxId, Published
 from shared.usecases.access import Principal, Role
-from shared.usecases.feed.ports import Audience, Group
+from shared.usecases.feed.ports import Group, Subscribers
 
 # Who is subscribed to these topics, and how far all is told: a flush's one round trip, so that a new subscription is
 # honoured at once. What commits after this moment is not below the position.
@@ -68,14 +68,14 @@ class PostgresRelayStore:
         self._shard, self._shards = shard, shards
         self._fence: int | None = None
 
-    async def audience(self, topics: Collection[str]) -> Audience:
+    async def subscribers(self, topics: Collection[str]) -> Subscribers:
         rows = await self._flushing.rows(_AUDIENCE, [list(topics)])
         groups = [
             Group(frozenset(row["topics"]), _bearer(row["role"], row["queues"]), row["connection_ids"])
             for row in rows
             if row["role"]
         ]
-        return Audience(rows[0]["position"], groups)
+        return Subscribers(rows[0]["position"], groups)
 
     async def queues_of_calls(self, call_ids: Collection[str]) -> Mapping[str, str]:
         return {row["id"]: row["queue_id"] for row in await self._flushing.rows(_QUEUES, [list(call_ids)])}
@@ -86,7 +86,7 @@ class PostgresRelayStore:
     async def expired(self) -> Sequence[str]:
         return [row["id"] for row in await self._tidying.rows(_EXPIRED)]
 
-    async def pending(self, after: Debt, limit: int) -> Sequence[Published]:
+    async def pending(self, after: OutboxId, limit: int) -> Sequence[Published]:
         rows = await self._tidying.rows(_PENDING, [self._shards, self._shard, *after, limit])
         if not rows:
             return []
@@ -94,8 +94,8 @@ class PostgresRelayStore:
         contents = [await self._tidying.rows(query, asked) for query in outbox.CONTENTS]
         return [outbox.published(news) for news in outbox.news(rows, *contents)]
 
-    async def clear(self, debts: Collection[Debt]) -> bool:
-        txids, shards = [txid for txid, _ in debts], [shard for _, shard in debts]
+    async def ack(self, outbox_ids: Collection[OutboxId]) -> bool:
+        txids, shards = [txid for txid, _ in outbox_ids], [shard for _, shard in outbox_ids]
         return (await self._tidying.rows(_CLEAR, self._mine(txids=txids, of=shards)))[0]["held"]
 
     async def acquire(self, seconds: float, after: int | None) -> int | None:

@@ -12,7 +12,7 @@ from shared.adapters.postgres.reading import agents_seen, call_list_query
 from shared.contracts.queries import CallsQuery
 from shared.contracts.views import AgentView, CallView, EventView, QueueView
 from shared.domain.fold import in_order
-from shared.usecases.reading.reads import After, Listed
+from shared.usecases.reading.reads import After, ListedCall
 from shared.usecases.recording.ports import EventState
 
 _CALL = "select * from calls where id = %s and status is not null"
@@ -31,7 +31,7 @@ class PostgresReads:
 
     def calls(
         self, query: CallsQuery, queues: Sequence[str] | None, after: After | None, limit: int
-    ) -> tuple[int, list[Listed]]:
+    ) -> tuple[int, list[ListedCall]]:
         found = call_list_query.statement(query, queues, after, limit)
         connection = self._database.connection()
         with available(self._database), connection.pipeline():
@@ -41,7 +41,7 @@ class PostgresReads:
             )
         place = position.fetchone()
         assert place is not None, "a select without a table has one row"
-        return place[0], [Listed(row_mapping.call_from_row(row), row["sort_key"]) for row in rows]
+        return place[0], [ListedCall(row_mapping.call_from_row(row), row["sort_key"]) for row in rows]
 
     def call(self, call_id: str) -> CallView | None:
         rows = self._rows(_CALL, [call_id])

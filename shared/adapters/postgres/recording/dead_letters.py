@@ -9,7 +9,7 @@ from psycopg.rows import dict_row
 from shared.adapters.postgres import row_mapping
 from shared.adapters.postgres.connection import Database, available
 from shared.contracts.dead_letters import DeadLetterView, as_sent
-from shared.usecases.reading.reads import AfterLetter
+from shared.usecases.reading.reads import AfterDeadLetter
 from shared.usecases.recording.redrive_dead_letters import Letter
 
 # Without events of a call that was forgotten: nobody could redrive them, and they go with their month of the log.
@@ -67,7 +67,7 @@ class PostgresDeadLetters:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def page(self, queues: Sequence[str] | None, after: AfterLetter | None, limit: int) -> list[DeadLetterView]:
+    def page(self, queues: Sequence[str] | None, after: AfterDeadLetter | None, limit: int) -> list[DeadLetterView]:
         parameters = {
             "queues": None if queues is None else list(queues),
             "after_time": after and after.failed_at,

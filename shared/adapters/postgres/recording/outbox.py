@@ -12,7 +12,7 @@ from shared.adapters.postgres.columns import array
 from shared.contracts.feed import Change, Published
 from shared.contracts.views import CallView
 from shared.domain.call import Call
-from shared.usecases.feed.sharding import shared_out
+from shared.usecases.feed.sharding import split_by_shard
 from shared.usecases.recording.notices import Announcement, News, announcements
 from shared.usecases.recording.ports import Left, Telling
 
@@ -42,7 +42,7 @@ def tell(
     """The rows to write, a shard each. Agents are named where something was tried: one told in vain is no harm."""
     queues = {call_id: told.queue_id for call_id, told in telling.told.items()}
     traces = telling.traceparent, Jsonb(telling.traces) if telling.traces else None
-    for shard, share in shared_out(queues, moves, shards).items():
+    for shard, share in split_by_shard(queues, moves, shards).items():
         moved = {call_id: left for call_id in share.calls if any(left := telling.told[call_id].left)}
         calls, agents = array(share.calls), array(share.agents)
         yield TELL, [shard, calls, agents, Jsonb(moved) if moved else None, now + REPUBLISH_AFTER, *traces]

@@ -161,9 +161,9 @@ def test_who_listens_is_told(urls, databases, floors):
 async def relay(url: str) -> None:
     floor = PostgresRelayStore(url)
     assert await floor.acquire(10, None) and await floor.renew(10)
-    assert (await floor.audience(["queue:medical_spanish"])).groups
+    assert (await floor.subscribers(["queue:medical_spanish"])).groups
     (news,) = await floor.pending((0, 0), 10)
-    assert await floor.clear([news.debt])
+    assert await floor.ack([news.outbox_id])
     assert await floor.pending((0, 0), 10) == []
     await floor.remove("nobody")
     await floor.release()

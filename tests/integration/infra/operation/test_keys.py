@@ -51,7 +51,7 @@ def test_keys_are_read_and_rotated_by_name(endpoint: str, function: pytest.Monke
     held.write(f"{NEXT}\n{held.read()}")
     assert secrets.fetch(name, "us-east-1", endpoint) == f"{NEXT}\n{KEY}"
     for key in (KEY, NEXT):
-        assert signing_keys.bearer_of(tokens.mint(key, role="sender")).role == "sender"
+        assert signing_keys.authenticate(tokens.mint(key, role="sender")).role == "sender"
 
 
 def test_a_secret_that_is_not_there_is_named_by_its_reason(endpoint: str, function: pytest.MonkeyPatch) -> None:  # noqa: ARG001 - an account

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from shared.adapters.aws import connection_pool as gateway_module
 from shared.adapters.aws import keepalive_http
 from shared.adapters.aws.connection_pool import HttpGateway
-from shared.usecases.feed.ports import Sent
+from shared.usecases.feed.ports import PostResult
 from tests.support.examples import examples
 
 pytestmark = pytest.mark.anyio
@@ -71,8 +71,8 @@ async def test_a_post_is_a_request_as_api_gateway_wants_it():
         return {"Authorization": f"{method} {url.partition('/live')[2]} {len(body)}"}
 
     async with posting(OK, OK, sign=sign) as (server, gateway):
-        assert await gateway.post("a/b=", "{ñ}".encode()) is Sent.DONE
-        assert await gateway.close("a/b=") is Sent.DONE
+        assert await gateway.post("a/b=", "{ñ}".encode()) is PostResult.DONE
+        assert await gateway.close("a/b=") is PostResult.DONE
         host = gateway._parts.netloc
     assert [request.decode().split("\r\n") for request in server.heard[0]] == [
         ["POST /live/@connections/a%2Fb%3D HTTP/1.1", f"Host: {host}", "Content-Length: 4",
@@ -85,21 +85,21 @@ async def test_a_post_is_a_request_as_api_gateway_wants_it():
 @pytest.mark.parametrize(
     ("answer", "sent"),
     [
-        (OK, Sent.DONE),
-        (b"HTTP/1.1 204 No Content\r\n\r\n", Sent.DONE),
-        (CHUNKED, Sent.GONE),
-        (LONG, Sent.BUSY),
-        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", Sent.BUSY),
-        (b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", Sent.BUSY),
-        (b"not HTTP at all\r\n\r\n", Sent.BUSY),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n", Sent.BUSY),
-        (HANG_UP, Sent.BUSY),
+        (OK, PostResult.DONE),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", PostResult.DONE),
+        (CHUNKED, PostResult.GONE),
+        (LONG, PostResult.BUSY),
+        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", PostResult.BUSY),
+        (b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", PostResult.BUSY),
+        (b"not HTTP at all\r\n\r\n", PostResult.BUSY),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n", PostResult.BUSY),
+        (HANG_UP, PostResult.BUSY),
     ],
 )
 async def test_what_an_answer_means_and_that_the_next_post_gets_its_own(answer, sent):
     async with posting(answer, CHUNKED) as (_, gateway):
         assert await gateway.post("c", b"frame") is sent
-        assert await gateway.post("c", b"frame") is Sent.GONE
+        assert await gateway.post("c", b"frame") is PostResult.GONE
 
 
 @examples(quick=20, deep=200)  # each with a server of its own
@@ -108,7 +108,9 @@ def test_however_an_answer_is_cut_into_pieces(pieces, answers):
     async def post_all():
         async with posting(*answers, pieces=pieces) as (server, gateway):
             sent = [await gateway.post("c", b"frame") for _ in answers]
-            assert sent == [{OK: Sent.DONE, LONG: Sent.BUSY, CHUNKED: Sent.GONE}[answer] for answer in answers]
+            assert sent == [
+                {OK: PostResult.DONE, LONG: PostResult.BUSY, CHUNKED: PostResult.GONE}[answer] for answer in answers
+            ]
             assert len(server.heard) == 1
 
     asyncio.run(post_all())
@@ -124,20 +126,20 @@ async def test_posts_in_turn_share_a_line_and_posts_at_once_have_one_each():
         while sum(map(len, server.heard)) < 23:
             await asyncio.sleep(0)
         server.may_answer.set()
-        assert await asyncio.gather(*at_once) == [Sent.DONE] * 3
+        assert await asyncio.gather(*at_once) == [PostResult.DONE] * 3
     assert [len(heard) for heard in server.heard] == [21, 1, 1]
 
 
 async def test_a_line_that_the_other_side_ends_is_not_used_again():
     async with posting(LAST, OK, OK) as (server, gateway):
-        assert [await gateway.post("c", b"frame") for _ in range(2)] == [Sent.DONE, Sent.DONE]
+        assert [await gateway.post("c", b"frame") for _ in range(2)] == [PostResult.DONE, PostResult.DONE]
     assert [len(heard) for heard in server.heard] == [1, 1]
 
 
 async def test_a_line_that_was_idle_for_long_is_not_trusted(monkeypatch):
     monkeypatch.setattr(gateway_module, "KEPT_SECONDS", 0)
     async with posting(OK, OK) as (server, gateway):
-        assert [await gateway.post("c", b"frame") for _ in range(2)] == [Sent.DONE, Sent.DONE]
+        assert [await gateway.post("c", b"frame") for _ in range(2)] == [PostResult.DONE, PostResult.DONE]
     assert [len(heard) for heard in server.heard] == [1, 1]
 
 
@@ -150,22 +152,22 @@ async def test_a_late_answer_is_nobody_elses():
         given_up.cancel()
         await asyncio.wait([given_up])
         server.may_answer.set()
-        assert await gateway.post("b", b"frame") is Sent.DONE
+        assert await gateway.post("b", b"frame") is PostResult.DONE
 
 
 async def test_no_answer_ends_in_busy(monkeypatch):
     monkeypatch.setattr(keepalive_http, "ANSWER_SECONDS", 0.05)
     async with posting(OK, OK) as (server, gateway):
         server.may_answer.clear()
-        assert await gateway.post("c", b"frame") is Sent.BUSY
+        assert await gateway.post("c", b"frame") is PostResult.BUSY
         server.may_answer.set()
-        assert await gateway.post("c", b"frame") is Sent.DONE
+        assert await gateway.post("c", b"frame") is PostResult.DONE
 
 
 async def test_where_nobody_listens_a_post_is_busy():
     async with posting() as (_, gateway):
         pass
-    assert await gateway.post("c", b"frame") is Sent.BUSY
+    assert await gateway.post("c", b"frame") is PostResult.BUSY
 
 
 async def test_a_gateway_is_known_by_its_certificate(monkeypatch):
@@ -174,7 +176,7 @@ async def test_a_gateway_is_known_by_its_certificate(monkeypatch):
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
     async with posting(OK, tls=tls) as (server, gateway):
-        assert await gateway.post("c", b"frame") is Sent.BUSY
+        assert await gateway.post("c", b"frame") is PostResult.BUSY
         monkeypatch.setattr(keepalive_http, "_trusted", lambda: trusting)
-        assert await gateway.post("c", b"x" * 30_000) is Sent.DONE
+        assert await gateway.post("c", b"x" * 30_000) is PostResult.DONE
         assert server.heard[-1][0].endswith(b"x" * 30_000)

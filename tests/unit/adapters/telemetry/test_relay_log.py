@@ -33,8 +33,8 @@ def test_the_time_from_receipt_to_the_last_socket_is_written_once(capsys: pytest
     capsys.readouterr()
     log.hear(published(1, timedelta(seconds=9), timedelta(seconds=2)))
     log.hear(published(2))  # agents only: nothing was received
-    log.clear([(1, 0), (2, 0), (3, 0)])
-    log.clear([(1, 0)])
+    log.ack([(1, 0), (2, 0), (3, 0)])
+    log.ack([(1, 0)])
     metrics.flush()
     (written,) = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     (milliseconds,) = written[Metric.COMMIT_TO_SOCKET.value]
@@ -50,8 +50,8 @@ def test_each_transaction_that_was_told_leaves_a_line_with_calls_and_traces(
     log.find(published(2, age))
     log.find(published(3))
     with caplog.at_level("INFO"):
-        log.clear([(1, 0), (2, 0)])
-        log.clear([(1, 0), (2, 0), (3, 0)])
+        log.ack([(1, 0), (2, 0)])
+        log.ack([(1, 0), (2, 0), (3, 0)])
     one, two, three = (vars(record) for record in caplog.records)
     assert (set(one["call_id"]), two["call_id"], three.get("call_id")) == ({"call-0", "call-1"}, "call-0", None)
     assert one["traces"] == [trace_id(trace) for trace in TRACES]
