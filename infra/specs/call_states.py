@@ -2,8 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from shared.contracts.views import RAISED_BY
 from shared.domain import events
 from shared.domain.call import Call, Status
 from shared.domain.events import EndReason, Event, Fact, Limits, Source
@@ -80,6 +82,57 @@ The verdict on each event in each state, if it follows all recorded events:
 - *undated*: an event without `occurredAt` follows all recorded events.
 
 """
+
+
+@dataclass(frozen=True)
+class Effects:
+    """How events change what a reader sees of a call. Keys are event types."""
+
+    state_after: dict[str, str] = field(default_factory=dict[str, str])
+    """The shown state after each event that changes it. Of a transfer, this is the state after one to a queue."""
+    offers: list[str] = field(default_factory=list[str])
+    """Events that can offer the call to an agent. The call then rings."""
+    misses: list[str] = field(default_factory=list[str])
+    """Events that end an offer because the agent did not answer."""
+    flags: dict[str, str] = field(default_factory=dict[str, str])
+    """The flag that each of the system's events raises."""
+
+
+SHOWN = {NONE: "none", UNANSWERED: "waiting", ON_HOLD: "on_hold"}
+"""States whose name differs for a reader."""
+
+
+def effects() -> Effects:
+    """Apply every sample to every call in which it is legal, and collect the effects."""
+    calls = [call for found in _explored().values() for call in found]
+    found = Effects()
+    steps: dict[type[Fact], list[tuple[Call | None, Call]]] = defaultdict(list)
+    for kind, _, sample in SAMPLES:
+        events_of_calls = ((call, _event(kind, sample, call)) for call in calls)
+        legal = ((call, event) for call, event in events_of_calls if judge(call, event) is Verdict.LEGAL)
+        steps[kind] += [(call, append(call, event)) for call, event in legal]
+    for kind, pairs in steps.items():
+        name = events.NAMES[kind]
+        changed = [(before, after) for before, after in pairs if _shown(before) != _shown(after)]
+        states = {_shown(after) for _, after in changed if not after.offer} or {_shown(after) for _, after in changed}
+        if states:
+            (found.state_after[name],) = states
+        if any(after.offer and not (before and before.offer == after.offer) for before, after in pairs):
+            found.offers.append(name)
+        elif any(_shown(after) == WAITING and _missed(before) < _missed(after) for before, after in pairs):
+            found.misses.append(name)
+        if kind in SYSTEM and name in RAISED_BY:
+            found.flags[name] = RAISED_BY[name]
+    return found
+
+
+def _shown(call: Call | None) -> str:
+    state = state_of(call)
+    return SHOWN.get(state, state)
+
+
+def _missed(call: Call | None) -> int:
+    return len(call.missed) if call else 0
 
 
 def document() -> str:

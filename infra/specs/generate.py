@@ -14,6 +14,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "docs/call-states.md": call_states.document,
     "docs/switchboard.schema.json": schemas.document,
     "dashboard/src/contracts.ts": typescript.document,
+    "dashboard/src/event-effects.ts": typescript.effects_document,
     **vectors.documents(),
 }
 

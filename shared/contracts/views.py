@@ -162,7 +162,7 @@ class AlertView(Contract):
     @classmethod
     def of(cls, event: EventView, call: CallView) -> Self | None:
         """What this event raised, or took back."""
-        flag = _RAISED_BY.get(event.type)
+        flag = RAISED_BY.get(event.type)
         if flag is None or (flag == "short_call" and flag not in call.flags):
             return None
         return cls.trusted(
@@ -175,7 +175,7 @@ class AlertView(Contract):
         )
 
 
-_RAISED_BY: dict[str, FlagName] = {
+RAISED_BY: dict[str, FlagName] = {
     "sla_breached": "sla_breached",
     "hold_exceeded": "hold_exceeded",
     "call_rerouted": "rerouted",

@@ -1,8 +1,8 @@
 /** Whose phone rang in vain, by call, from the events that the feed tells. */
 
 import type { Call, Event } from "../contracts";
+import { MISSES } from "../event-effects";
 
-const MISSES = new Set(["answer_timed_out", "call_no_answer"]);
 const NOBODY: readonly string[] = [];
 
 export class Attempts {

@@ -1,7 +1,7 @@
 /** A call's course from its history: stretches of one state each, offers, holds, and the moments of its flags. */
 
 import type { Call, Event, Flag, Queue } from "../contracts";
-import type { ShownState } from "./facts";
+import { MISSES, OFFERS, RAISED_BY, type ShownState, STATE_AFTER } from "../event-effects";
 
 interface Span {
   fromMs: number;
@@ -31,28 +31,6 @@ export interface FlagMoment {
   isVoid: boolean;
 }
 
-const STATE_AFTER: Record<string, ShownState> = {
-  call_initiated: "waiting",
-  call_routed: "ringing",
-  call_offered: "ringing",
-  call_rerouted: "ringing",
-  call_no_answer: "waiting",
-  answer_timed_out: "waiting",
-  call_transferred: "waiting",
-  call_answered: "active",
-  call_hold: "on_hold",
-  call_resumed: "active",
-  call_ended: "ended",
-};
-
-const OFFERS = new Set(["call_routed", "call_offered", "call_rerouted", "call_transferred"]);
-const MISSES = new Set(["call_no_answer", "answer_timed_out"]);
-const RAISED_BY: Record<string, Flag> = {
-  sla_breached: "sla_breached",
-  hold_exceeded: "hold_exceeded",
-  call_rerouted: "rerouted",
-};
-
 export function eventMs(event: Event): number {
   return Date.parse(event.occurredAt ?? event.timestamp);
 }
@@ -80,10 +58,8 @@ function turnsOf(events: readonly Event[]): Turn[] {
   return turns;
 }
 
-/** A transfer to an agent rings at once. */
 function stateAfter(event: Event): ShownState | undefined {
-  if (event.type === "call_transferred" && agentOf(event) !== null) return "ringing";
-  return STATE_AFTER[event.type];
+  return offersToAgent(event) ? "ringing" : STATE_AFTER[event.type];
 }
 
 export function offersOf(events: readonly Event[], untilMs: number): OfferSpan[] {
@@ -99,7 +75,7 @@ export function offersOf(events: readonly Event[], untilMs: number): OfferSpan[]
     if (MISSES.has(event.type)) close("missed", atMs);
     else if (event.type === "call_answered") close("answered", atMs);
     else if (event.type === "call_ended") close("withdrawn", atMs);
-    else if (OFFERS.has(event.type) && agentId !== null) {
+    else if (agentId !== null && offersToAgent(event)) {
       close("withdrawn", atMs);
       open = { agentId, fromMs: atMs, toMs: Math.max(atMs, untilMs), outcome: "ringing" };
       offers.push(open);
@@ -163,6 +139,10 @@ function inferredMs(
 
 function trueOf(events: readonly Event[]): Event[] {
   return events.filter((event) => !event.void);
+}
+
+function offersToAgent(event: Event): boolean {
+  return OFFERS.has(event.type) && agentOf(event) !== null;
 }
 
 function agentOf({ metadata: { agentId } }: Event): string | null {

@@ -1,8 +1,8 @@
 /** What a row shows of a call at a given moment: its state, its next deadline, how urgent it is. */
 
 import type { Call, DeadlineKind, Queue } from "../contracts";
+import type { ShownState } from "../event-effects";
 
-export type ShownState = "waiting" | "ringing" | "active" | "on_hold" | "ended";
 export type Tone = "calm" | "near" | "past";
 
 export interface Countdown {

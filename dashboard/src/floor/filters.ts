@@ -1,7 +1,8 @@
 /** Which calls are shown and in which order. Lives in the address, so that a view can be bookmarked and sent. */
 
 import type { Agent, Call, Flag, Queue } from "../contracts";
-import { isBreached, type ShownState, startMs, stateOf, urgencyOf } from "./facts";
+import type { ShownState } from "../event-effects";
+import { isBreached, startMs, stateOf, urgencyOf } from "./facts";
 
 export const LIVE_STATES = ["waiting", "ringing", "active", "on_hold"] as const satisfies ShownState[];
 export const FLAGS = ["sla_breached", "hold_exceeded", "rerouted", "short_call"] as const satisfies Flag[];

@@ -1,6 +1,6 @@
 /** Drawn here, so that the page loads no font and no image. */
 
-import type { ShownState } from "../../floor/facts";
+import type { ShownState } from "../../event-effects";
 
 export function Mark() {
   return (

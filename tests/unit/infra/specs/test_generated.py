@@ -30,6 +30,13 @@ def test_every_event_and_every_state_is_in_the_table() -> None:
     assert set(call_states._explored()) == set(call_states.STATES)
 
 
+def test_each_offer_rings_and_each_miss_returns_to_waiting() -> None:
+    effects = call_states.effects()
+    assert set(effects.offers) == {"call_routed", "call_offered", "call_rerouted", "call_transferred"}
+    assert {effects.state_after[name] for name in effects.misses} == {"waiting"}
+    assert set(effects.state_after) <= set(NAMES.values())
+
+
 def test_it_knows_no_other_words() -> None:
     done = subprocess.run([sys.executable, "-m", "infra.specs.generate", "--write"], capture_output=True, check=False)
     assert done.returncode == 2
