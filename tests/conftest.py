@@ -2,11 +2,8 @@
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from itertools import count
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import psycopg
 import pytest
@@ -17,15 +14,19 @@ from infra.local.postgres import Postgres
 from infra.local.redis import Redis
 from infra.machine.ports import claim
 from tests.support import shared
+from tests.support.clock import Clock
 from tests.support.cloud import Cloud
+from tests.support.databases import copy_of
 from tests.support.examples import register_profiles
+from tests.support.paths import REPOSITORY
 
-REPOSITORY = Path(__file__).parent.parent
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 # A test database may lose its last second: no test pulls the plug of the machine.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
 # Each worker of a function is a process, whose start takes most of a second of a processor.
 FEW_WORKERS = {"SWITCHBOARD_WORKERS": "2"}
-_numbers = count()
 _alive = pytest.StashKey[TextIO]()
 
 register_profiles()
@@ -91,6 +92,15 @@ def exclusive_cloud(clouds_folder: Path) -> Iterator[Cloud]:
         yield cloud
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """Not for the whole session: while Playwright runs, no other test of the process can run an event loop."""
+    from tests.support.pages import chromium
+
+    with chromium() as browser:
+        yield browser
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
@@ -113,17 +123,6 @@ def template_database(postgres_server: Postgres) -> str:
     migrate.migrate(postgres_server.url_of("template_floor"))
     migrate.load(postgres_server.url_of("template_floor"), REPOSITORY / "infra" / "database" / "sample.sql")
     return "template_floor"
-
-
-@contextmanager
-def copy_of(server: Postgres, template: str) -> Iterator[str]:
-    """The address of a copy of a database. It is dropped at the end."""
-    name = f"test_{next(_numbers)}"
-    with psycopg.connect(server.url_of("postgres"), autocommit=True) as connection:
-        # Copying files costs half as much as writing each page to the log.
-        connection.execute(f"create database {name} template {template} strategy file_copy")  # type: ignore[arg-type]  # our name
-        yield server.url_of(name)
-        connection.execute(f"drop database {name} with (force)")  # type: ignore[arg-type]  # our name
 
 
 @pytest.fixture
@@ -149,27 +148,6 @@ def redis_server(_redis_of_all_tests: Redis) -> Redis:
     with redis.Redis.from_url(server.url) as client:
         client.flushall()
     return server
-
-
-class Clock:
-    """Time in a test's hand."""
-
-    def __init__(self) -> None:
-        self.moment = datetime(2026, 1, 31, 12, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.moment
-
-    def at(self, seconds: float) -> datetime:
-        """So many seconds after the test's beginning."""
-        return datetime(2026, 1, 31, 12, tzinfo=UTC) + timedelta(seconds=seconds)
-
-    def go_to(self, seconds: float) -> datetime:
-        self.moment = self.at(seconds)
-        return self.moment
-
-    def sleep(self, seconds: float) -> None:
-        self.moment += timedelta(seconds=max(seconds, 0.001))
 
 
 @pytest.fixture

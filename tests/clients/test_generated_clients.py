@@ -13,8 +13,8 @@ import pytest
 
 from infra.environment import environment
 from infra.toolchain import dashboard
-from tests.conftest import REPOSITORY
 from tests.support.cloud import Cloud
+from tests.support.paths import REPOSITORY
 
 pytestmark = pytest.mark.contract
 

@@ -1,9 +1,8 @@
 """Three clouds that speak like AWS: moto, MiniStack and LocalStack. What the product expects of AWS holds on each."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,8 +12,7 @@ from infra.home import Home
 from infra.local.ministack import MiniStack
 from infra.machine.ports import claim
 from infra.toolchain import pythons
-
-Client = Callable[[str], Any]
+from tests.support.clouds import Client
 
 
 def _moto(_folder: Path, stack: ExitStack) -> str:

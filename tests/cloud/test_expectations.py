@@ -11,7 +11,7 @@ from functions.ingest import app as ingest
 from infra.deployment.deploy import Deployment
 from shared import settings, wiring
 from shared.adapters.aws import secrets
-from tests.cloud.conftest import Client
+from tests.support.clouds import Client
 
 pytestmark = pytest.mark.contract
 PATIENCE_SECONDS = 20

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cloud import Cloud
+from tests.support.cloud import Cloud, stop_leftovers
 
 
 @pytest.fixture
@@ -14,10 +14,3 @@ def own(tmp_path: Path) -> Iterator[Cloud]:
     cloud = Cloud(tmp_path / "home")
     yield cloud
     stop_leftovers(cloud)
-
-
-def stop_leftovers(cloud: Cloud) -> None:
-    cloud.close()
-    if cloud.running():
-        cloud.down()
-        assert cloud.running() == []

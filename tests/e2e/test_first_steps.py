@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tests.conftest import REPOSITORY
 from tests.support.cloud import COMMAND_SECONDS, Cloud
+from tests.support.paths import REPOSITORY
 
 PAGE = (REPOSITORY / "docs" / "first-steps.md").read_text()
 FENCE = re.compile(r"^```(\w+) ?(\S*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

@@ -20,7 +20,6 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.journeys.conftest import browser  # noqa: F401 - a fixture
 from tests.support.cloud import Cloud
 
 STRANGER = 61_234  # a user id that owns nothing
@@ -281,7 +280,7 @@ def elsewhere() -> Iterator[str]:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:  # noqa: F811
+def page(browser: Browser) -> Iterator[Page]:
     page = browser.new_page()
     yield page
     page.close()

@@ -15,8 +15,7 @@ import psycopg
 import pytest
 
 from infra.machine import ports, processes
-from tests.e2e.conftest import stop_leftovers
-from tests.support.cloud import Cloud
+from tests.support.cloud import Cloud, stop_leftovers
 
 
 def test_status_tells_where_everything_is(cloud: Cloud):

@@ -6,14 +6,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.support.cloud import Cloud
-from tests.support.pages import DESK, chromium, live
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Not for the whole session: while Playwright runs, no other test of the process can run an event loop."""
-    with chromium() as browser:
-        yield browser
+from tests.support.pages import DESK, live
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,8 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
-from tests.journeys.test_views import call_that_was_short
 from tests.support.cloud import Cloud
-from tests.support.pages import DESK, PHONE, failings, live, show
+from tests.support.pages import DESK, PHONE, call_that_was_short, failings, live, show
 
 NewPage = Callable[[], Page]
 Scheme = Literal["light", "dark"]

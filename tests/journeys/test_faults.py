@@ -24,10 +24,10 @@ import pytest
 import redis
 
 from infra.machine import ports, processes
-from tests.e2e.test_gateway import PAGE, assert_problem
 from tests.support import shared
 from tests.support.cloud import COMMAND_SECONDS, Cloud, Json, receive
 from tests.support.load import life, loaded
+from tests.support.problems import PAGE, assert_problem
 from tests.support.waiting import wait_for
 
 

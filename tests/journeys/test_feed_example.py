@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import REPOSITORY
 from tests.support.cloud import Cloud
+from tests.support.paths import REPOSITORY
 
 FRAMES = 200
 """How many frames may come before the expected one. The queues are the test's own, so there are few."""

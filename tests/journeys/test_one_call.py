@@ -10,18 +10,8 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from shared.contracts.trace import begun, trace_id
+from tests.support.calls import steps_of
 from tests.support.cloud import FRAME_SECONDS, Cloud, Json, receive
-
-
-def steps_of(queue_id: str, agent_id: str) -> list[tuple[str, Json, str]]:
-    """The five events of a call: each event's name, its fields, and the call's status after it."""
-    return [
-        ("call_initiated", {"type": "voice", "queueId": queue_id}, "waiting"),
-        ("call_routed", {"agentId": agent_id, "routingTime": 1}, "waiting"),
-        ("call_answered", {"waitTime": 4}, "active"),
-        ("call_hold", {"holdDuration": 12}, "on_hold"),
-        ("call_ended", {"endReason": "completed", "duration": 120}, "ended"),
-    ]
 
 
 def test_a_subscriber_sees_each_of_the_five_events_and_another_queue_sees_none(

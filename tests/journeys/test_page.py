@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from websockets.sync.client import ClientConnection
 
-from tests.journeys.test_one_call import steps_of
+from tests.support.calls import steps_of
 from tests.support.cloud import Cloud, receive
 from tests.support.pages import SIGNAL_MS, Network, live
 

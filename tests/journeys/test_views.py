@@ -7,19 +7,9 @@ from collections.abc import Callable
 from playwright.sync_api import Page, expect
 
 from tests.support.cloud import Cloud
-from tests.support.pages import live, show
+from tests.support.pages import call_that_was_short, live, show
 
 NewPage = Callable[[], Page]
-
-
-def call_that_was_short(cloud: Cloud, queue: str, agent: str) -> str:
-    """A call that lasted three seconds. Returns its id."""
-    call_id = cloud.new_call_id()
-    cloud.post("call_initiated", call_id, type="voice", queueId=queue)
-    cloud.post("call_routed", call_id, agentId=agent, routingTime=1)
-    cloud.post("call_answered", call_id, waitTime=2)
-    cloud.post("call_ended", call_id, endReason="completed", duration=3)
-    return call_id
 
 
 def test_a_filter_lives_in_the_address_and_shows_its_calls_only(blank_page: Page, cloud: Cloud) -> None:

@@ -225,3 +225,10 @@ def receive(socket: ClientConnection, wanted: Callable[[Json], bool], seconds: f
         frame = json.loads(socket.recv(timeout=seconds))
         if wanted(frame):
             return frame
+
+
+def stop_leftovers(cloud: Cloud) -> None:
+    cloud.close()
+    if cloud.running():
+        cloud.down()
+        assert cloud.running() == []

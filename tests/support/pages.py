@@ -9,6 +9,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, ViewportSize, WebSocketRoute, expect, sync_playwright
 
 from infra.toolchain.chromium import find
+from tests.support.cloud import Cloud
 
 SIGNAL_MS = 120_000
 """How long a page may take to show what it should. A quiet machine needs a second, and some more after a cold start."""
@@ -72,3 +73,13 @@ def failings(page: Page) -> list[str]:
     too_wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     wide = [f"{too_wide} px too wide"] if too_wide > 0 else []
     return wide + [f"{each['id']}: {json.dumps(each['nodes'][0]['target'])}" for each in found]
+
+
+def call_that_was_short(cloud: Cloud, queue: str, agent: str) -> str:
+    """A call that lasted three seconds. Returns its id."""
+    call_id = cloud.new_call_id()
+    cloud.post("call_initiated", call_id, type="voice", queueId=queue)
+    cloud.post("call_routed", call_id, agentId=agent, routingTime=1)
+    cloud.post("call_answered", call_id, waitTime=2)
+    cloud.post("call_ended", call_id, endReason="completed", duration=3)
+    return call_id

@@ -25,6 +25,7 @@ from shared.usecases.access import Principal, Role
 from shared.usecases.feed.connect import connect
 from shared.usecases.feed.relay import Relay
 from shared.usecases.recording.submit_events import IngestServices, submit
+from tests.support.calls import initiated
 
 PATIENCE_SECONDS = 20
 
@@ -243,18 +244,6 @@ async def staged(postgres_url: str, redis_url: str) -> AsyncGenerator[Stage]:
     finally:
         await stage.gateway.stop()
         stage.database.close()
-
-
-def initiated(call_id: str, queue: str = "spanish", **more) -> dict:
-    return {"event": "call_initiated", "callId": call_id, "type": "voice", "queueId": queue, **more}
-
-
-def routed(call_id: str, agent_id: str = "ana") -> dict:
-    return {"event": "call_routed", "callId": call_id, "agentId": agent_id, "routingTime": 1}
-
-
-def answered(call_id: str, wait_seconds: float = 3) -> dict:
-    return {"event": "call_answered", "callId": call_id, "waitTime": wait_seconds}
 
 
 def open_transaction(url: str) -> psycopg.Connection:

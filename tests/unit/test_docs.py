@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from shared.settings import Settings
-from tests.conftest import REPOSITORY
+from tests.support.paths import REPOSITORY
 
 DOCUMENTS = [*sorted(REPOSITORY.glob("*.md")), *sorted((REPOSITORY / "docs").glob("*.md"))]
 GUARANTEES = (REPOSITORY / "docs" / "guarantees.md").read_text()

@@ -8,7 +8,7 @@ import pytest
 from infra.deployment import template
 from shared.adapters.telemetry import metrics
 from shared.adapters.telemetry.metrics import Metric
-from tests.conftest import REPOSITORY
+from tests.support.paths import REPOSITORY
 
 PAGE = (REPOSITORY / "docs" / "operations.md").read_text()
 ROWS = dict(re.findall(r"^\| `(\w+)` \| [\w, ]+ \| (.+) \|$", PAGE, re.MULTILINE))

@@ -12,10 +12,9 @@ from shared import wiring
 from shared.adapters.auth import tokens
 from shared.contracts.feed import FloorTopic, TopicKind
 from shared.usecases.feed.topics import forbidden_topics
-from tests.integration.functions.broadcast.test_sockets import KEY as SOCKETS_KEY
-from tests.integration.functions.broadcast.test_sockets import Sockets, play, subscribe  # noqa: F401 - a fixture
-from tests.integration.functions.query.test_health import RELAY_ALIVE, SWEEP_ALIVE
-from tests.integration.functions.test_rest import KEY, Api, api  # noqa: F401 - a fixture
+from tests.support.rest import KEY, RELAY_ALIVE, SWEEP_ALIVE, Api
+from tests.support.sockets import KEY as SOCKETS_KEY
+from tests.support.sockets import Sockets, subscribe
 from tests.support.strangers import strangers
 
 # None of these ids is among the examples of the OpenAPI document, which everybody may read.
@@ -65,7 +64,7 @@ def deployed() -> set[tuple[str, str]]:
     return {(event["Method"].upper(), event["Path"]) for event in events}
 
 
-def on_record(api: Api) -> None:  # noqa: F811 - a fixture
+def on_record(api: Api) -> None:
     """A call with an agent, an event that is deferred and one that is dead, all of them in HOME."""
     words = {"metadata": {"note": MARKER}}
     for alive in (SWEEP_ALIVE, RELAY_ALIVE):
@@ -74,24 +73,24 @@ def on_record(api: Api) -> None:  # noqa: F811 - a fixture
     api.post({"event": "call_routed", "callId": CALL, "agentId": AGENT, "routingTime": 1} | words)
 
 
-def ask(api: Api, route: tuple[str, str], token: str, body: Any = None) -> tuple[int, str]:  # noqa: F811 - a fixture
+def ask(api: Api, route: tuple[str, str], token: str, body: Any = None) -> tuple[int, str]:
     method, path = route
     needed: Any = {name: value for name, value in PATH.items() if f"{{{name}}}" in path}
     answer = api.raw(method, path, body, token=token, **needed)
     return answer["statusCode"], answer["body"]
 
 
-def answered(api: Api) -> set[tuple[str, str]]:  # noqa: F811 - a fixture
+def answered(api: Api) -> set[tuple[str, str]]:
     """Every route that a function answers."""
     return {(method, path) for app in api.apps for path, methods in app.routes.items() for method in methods}
 
 
-def test_no_route_is_forgotten(api: Api) -> None:  # noqa: F811 - a fixture
+def test_no_route_is_forgotten(api: Api) -> None:
     assert deployed() == answered(api) == set(ROUTES)
 
 
 @pytest.mark.parametrize("token", NOBODY.values(), ids=NOBODY.keys())
-def test_who_has_no_valid_token_gets_401_and_learns_nothing(api: Api, token: str) -> None:  # noqa: F811 - a fixture
+def test_who_has_no_valid_token_gets_401_and_learns_nothing(api: Api, token: str) -> None:
     on_record(api)
     for route, (permitted, body, _) in ROUTES.items():
         status, answer = ask(api, route, token, body)
@@ -101,7 +100,7 @@ def test_who_has_no_valid_token_gets_401_and_learns_nothing(api: Api, token: str
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_each_role_may_do_its_own_and_nothing_else(api: Api, role: tokens.Role) -> None:  # noqa: F811 - a fixture
+def test_each_role_may_do_its_own_and_nothing_else(api: Api, role: tokens.Role) -> None:
     on_record(api)
     for route, (permitted, body, _) in ROUTES.items():
         status, answer = ask(api, route, tokens.mint(KEY, role=role, queues=(HOME, "*")), body)
@@ -114,7 +113,7 @@ def test_each_role_may_do_its_own_and_nothing_else(api: Api, role: tokens.Role) 
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_token_for_another_queue_learns_and_changes_nothing(api: Api, role: tokens.Role) -> None:  # noqa: F811 - a fixture
+def test_a_token_for_another_queue_learns_and_changes_nothing(api: Api, role: tokens.Role) -> None:
     on_record(api)
     token = tokens.mint(KEY, role=role, queues=(FOREIGN,))
     before = ask(api, ("GET", "/api/calls/{call_id}"), tokens.mint(KEY, role="admin"))
@@ -128,7 +127,7 @@ def test_a_token_for_another_queue_learns_and_changes_nothing(api: Api, role: to
 
 
 @pytest.mark.parametrize(("_", "path"), [route for route, rules in ROUTES.items() if rules[2] == 404])
-def test_what_is_foreign_is_answered_like_what_does_not_exist(api: Api, _: str, path: str) -> None:  # noqa: F811 - a fixture
+def test_what_is_foreign_is_answered_like_what_does_not_exist(api: Api, _: str, path: str) -> None:
     on_record(api)
     token = tokens.mint(KEY, role="supervisor", queues=(FOREIGN,))
     known = next(name for name in PATH if f"{{{name}}}" in path)
@@ -148,7 +147,7 @@ def test_what_is_foreign_is_answered_like_what_does_not_exist(api: Api, _: str, 
         pytest.param({"event": "agent_status_changed", "agentId": "nobody", "status": "away"}, id="nobody's agent"),
     ],
 )
-def test_a_sender_speaks_only_of_its_own_queues(api: Api, event: dict[str, Any]) -> None:  # noqa: F811 - a fixture
+def test_a_sender_speaks_only_of_its_own_queues(api: Api, event: dict[str, Any]) -> None:
     on_record(api)
     token = tokens.mint(KEY, role="sender", queues=(FOREIGN,))
     own = INITIATED | {"callId": "call-f", "queueId": FOREIGN}
@@ -159,7 +158,7 @@ def test_a_sender_speaks_only_of_its_own_queues(api: Api, event: dict[str, Any])
     assert statuses == [403, 201], "one that is refused spoils no other"
 
 
-def test_a_narrowed_administrator_sets_up_its_own_queue_only(api: Api) -> None:  # noqa: F811 - a fixture
+def test_a_narrowed_administrator_sets_up_its_own_queue_only(api: Api) -> None:
     token = tokens.mint(KEY, role="admin", queues=(FOREIGN,))
 
     def put(queue_id: str, **more: Any) -> int:
@@ -190,7 +189,7 @@ def test_a_kind_that_nobody_thought_of_is_permitted_to_nobody() -> None:
 
 
 @pytest.mark.parametrize("kind", NOBODY_S_SOCKETS)
-def test_who_has_no_valid_token_gets_no_socket(play: Any, kind: str) -> None:  # noqa: F811 - a fixture
+def test_who_has_no_valid_token_gets_no_socket(play: Any, kind: str) -> None:
     async def body(sockets: Sockets) -> None:
         assert await sockets.connect("nobody", NOBODY_S_SOCKETS[kind]) == 401
         for topic, *_ in TOPICS.values():
@@ -199,7 +198,7 @@ def test_who_has_no_valid_token_gets_no_socket(play: Any, kind: str) -> None:  #
     play(body)
 
 
-def test_every_kind_of_topic_against_every_role(play: Any) -> None:  # noqa: F811 - a fixture
+def test_every_kind_of_topic_against_every_role(play: Any) -> None:
     async def body(sockets: Sockets) -> None:
         await sockets.stage.begin("s1", HOME, metadata={"note": MARKER})
 
@@ -222,7 +221,7 @@ def test_every_kind_of_topic_against_every_role(play: Any) -> None:  # noqa: F81
     play(body)
 
 
-def test_a_foreign_topic_is_refused_like_one_that_does_not_exist(play: Any) -> None:  # noqa: F811 - a fixture
+def test_a_foreign_topic_is_refused_like_one_that_does_not_exist(play: Any) -> None:
     async def body(sockets: Sockets) -> None:
         await sockets.stage.begin("s1", HOME)
         await sockets.enter("c", queues=[FOREIGN])
@@ -239,7 +238,7 @@ def test_a_foreign_topic_is_refused_like_one_that_does_not_exist(play: Any) -> N
 OLD, NEW = "the key that signed until now, long enough", "the key that signs from now on, long enough"
 
 
-def test_two_keys_both_let_in_and_the_first_signs(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811 - a fixture
+def test_two_keys_both_let_in_and_the_first_signs(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     from infra.cli.token import rotated
     from shared import settings
 

@@ -9,25 +9,19 @@ import pytest
 
 from infra.local.postgres import Postgres
 from infra.local.redis import Redis
-from shared import wiring
-from tests.conftest import copy_of
-from tests.integration.functions.test_rest import INITIATED, Api, api, serving  # noqa: F401 - a fixture
+from tests.support.calls import INITIATED
+from tests.support.databases import copy_of
+from tests.support.rest import Api, nothing_recorded, serving
 
 ANSWERED = {"event": "call_answered", "callId": "c", "waitTime": 1}
 HELD = {"event": "call_hold", "callId": "c", "holdDuration": 0}
 ENDED = {"event": "call_ended", "callId": "c", "endReason": "completed", "duration": 1}
 AWAY = {"event": "agent_status_changed", "agentId": "interpreter-01", "status": "away"}
-TABLES = ("calls", "events", "timers", "outbox", "agent_events")
 
 
 def with_text(body: dict[str, Any], field: str, text: str) -> str:
     """JSON that Python's own writer would not write."""
     return json.dumps(body | {field: "HERE"}).replace('"HERE"', text)
-
-
-def nothing_recorded() -> bool:
-    connection = wiring.database().connection()
-    return all(connection.execute(f"select count(*) from {table}").fetchone() == (0,) for table in TABLES)  # type: ignore[arg-type]  # noqa: S608 - our own names
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +127,7 @@ def test_what_is_no_text_is_no_body(refusing_api: Api, raw: bytes) -> None:
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
-def test_a_body_in_base64_is_read_like_any_other(api: Api, mark: bytes) -> None:  # noqa: F811 - a fixture
+def test_a_body_in_base64_is_read_like_any_other(api: Api, mark: bytes) -> None:
     text = base64.b64encode(mark + json.dumps(INITIATED).encode()).decode()
     assert api.post(text, is_base64=True)[0] == 201
 
@@ -167,7 +161,7 @@ def test_what_is_not_clearly_history_moves_nothing(refusing_api: Api, told: str)
         ({"event": "call_resumed", "callId": "call-1"}, "ended"),
     ],
 )
-def test_what_is_impossible_names_the_state_and_the_event(api: Api, bad: dict[str, Any], state: str) -> None:  # noqa: F811 - a fixture
+def test_what_is_impossible_names_the_state_and_the_event(api: Api, bad: dict[str, Any], state: str) -> None:
     api.post(INITIATED)
     if state == "ended":
         api.post({"event": "call_ended", "callId": "call-1", "endReason": "abandoned", "duration": 0})
@@ -179,7 +173,7 @@ def test_what_is_impossible_names_the_state_and_the_event(api: Api, bad: dict[st
     assert api.call("GET", "/api/calls/{call_id}/events", call_id="call-1")[1] == before
 
 
-def test_a_bad_one_in_a_batch_has_no_part_in_it(api: Api) -> None:  # noqa: F811 - a fixture
+def test_a_bad_one_in_a_batch_has_no_part_in_it(api: Api) -> None:
     for body, field in BAD.values():
         if isinstance(body, dict):
             _, answer, _ = api.post([body, AWAY])
@@ -189,7 +183,7 @@ def test_a_bad_one_in_a_batch_has_no_part_in_it(api: Api) -> None:  # noqa: F811
 
 
 @pytest.mark.parametrize("name", ["agentId", "queueId", "cursor", "status", "flag", "limit"])
-def test_a_parameter_may_be_anything(api: Api, name: str) -> None:  # noqa: F811 - a fixture
+def test_a_parameter_may_be_anything(api: Api, name: str) -> None:
     forged = [base64.urlsafe_b64encode(json.dumps(parts).encode()).decode() for parts in FORGED]
     for value in ("\0", "\ud800", "'", "9" * 5000, "[]", *forged):
         for resource in ("/api/calls", "/api/dead-letters"):
@@ -215,7 +209,7 @@ FORGED: list[Any] = [
 
 
 @pytest.mark.parametrize("call_id", ["\0", "\ud800", "'", "x" * 5000, "../x"])
-def test_an_id_in_a_path_may_be_anything(api: Api, call_id: str) -> None:  # noqa: F811 - a fixture
+def test_an_id_in_a_path_may_be_anything(api: Api, call_id: str) -> None:
     for resource in ("/api/calls/{call_id}", "/api/calls/{call_id}/events"):
         assert api.call("GET", resource, call_id=call_id)[0] in (400, 404)
     assert api.call("PUT", "/api/queues/{queue_id}", {"name": "Q"}, queue_id=call_id)[0] in (200, 400)

@@ -17,8 +17,8 @@ from shared import wiring
 from shared.adapters.postgres import row_mapping
 from shared.adapters.postgres.connection import Database
 from shared.adapters.postgres.recording.unit_of_work import PostgresUnitOfWork
-from tests.integration.functions.test_bad_input import nothing_recorded
-from tests.integration.functions.test_rest import INITIATED, Api, api  # noqa: F401 - a fixture
+from tests.support.calls import INITIATED
+from tests.support.rest import Api, assert_unavailable, nothing_recorded
 
 ANSWERED_WITHIN_SECONDS = 80  # ten times the limit of a request: `REQUEST` in shared/adapters/postgres/connection.py
 WARM_AND_COLD = pytest.mark.parametrize(
@@ -60,15 +60,9 @@ def in_time(ask: Callable[[], tuple[int, Any, dict[str, str]]]) -> tuple[int, An
         return pool.submit(ask).result(ANSWERED_WITHIN_SECONDS)
 
 
-def assert_unavailable(answer: tuple[int, Any, dict[str, str]]) -> None:
-    status, body, headers = answer
-    assert (status, body["status"], headers["content-type"]) == (503, 503, "application/problem+json")
-    assert int(headers["retry-after"]) > 0
-
-
 @WARM_AND_COLD
 def test_a_sender_is_told_to_try_again_and_nothing_was_recorded(
-    api: Api,  # noqa: F811
+    api: Api,
     postgres_server: Postgres,
     is_warm: bool,
 ) -> None:
@@ -82,7 +76,7 @@ def test_a_sender_is_told_to_try_again_and_nothing_was_recorded(
 
 
 def test_what_was_frozen_at_its_commit_is_recorded_whole_or_not_at_all(
-    api: Api,  # noqa: F811
+    api: Api,
     postgres_server: Postgres,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -108,7 +102,7 @@ def test_what_was_frozen_at_its_commit_is_recorded_whole_or_not_at_all(
 
 @WARM_AND_COLD
 def test_a_reader_is_told_too_and_is_answered_once_postgres_is_thawed(
-    api: Api,  # noqa: F811
+    api: Api,
     postgres_server: Postgres,
     is_warm: bool,
 ) -> None:
@@ -122,7 +116,7 @@ def test_a_reader_is_told_too_and_is_answered_once_postgres_is_thawed(
     assert [call["id"] for call in api.call("GET", "/api/calls")[1]["data"]] == ["call-1"]
 
 
-def test_no_sender_waits_for_a_frozen_redis(api: Api, redis_server: Redis) -> None:  # noqa: F811
+def test_no_sender_waits_for_a_frozen_redis(api: Api, redis_server: Redis) -> None:
     assert api.post(NAMED)[0] == 201
     with frozen(redis_server) as freeze:
         freeze()
@@ -131,7 +125,7 @@ def test_no_sender_waits_for_a_frozen_redis(api: Api, redis_server: Redis) -> No
 
 
 def test_who_was_frozen_in_the_middle_of_a_transaction_is_told_to_try_again(
-    api: Api,  # noqa: F811
+    api: Api,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Postgres waits for nobody with the agent's row locked: it ends the session."""

@@ -15,14 +15,15 @@ from shared.adapters import clock
 from shared.adapters.auth import tokens
 from shared.adapters.telemetry import json_log
 from shared.usecases.sweep.fire_due_timers import sweep_timers
-from tests.integration.functions.test_rest import INITIATED, KEY, Api, api  # noqa: F401 - a fixture
+from tests.support.calls import INITIATED
+from tests.support.rest import KEY, Api
 
 MARKER = "said-in-confidence"
 WORDS = {"metadata": {"note": MARKER, MARKER: {"deep": [MARKER]}}}
 
 
 @pytest.fixture
-def written(api: Api) -> Iterator[io.StringIO]:  # noqa: F811, ARG001 - after it, the functions are imported
+def written(api: Api) -> Iterator[io.StringIO]:  # noqa: ARG001 - after it, the functions are imported
     """All that this process logs, at the level that tells most."""
     buffer, root = io.StringIO(), logging.getLogger()
     before, level = root.handlers[:], root.level
@@ -35,7 +36,7 @@ def written(api: Api) -> Iterator[io.StringIO]:  # noqa: F811, ARG001 - after it
 
 
 def test_no_log_repeats_what_was_said(
-    api: Api,  # noqa: F811 - a fixture
+    api: Api,
     written: io.StringIO,
     database_url: str,
     capsys: pytest.CaptureFixture[str],

@@ -17,9 +17,7 @@ from schemathesis.specs.openapi import checks
 from shared import wiring
 from shared.adapters.auth import tokens
 from shared.contracts import answers, openapi
-from tests.integration.functions.query.test_call_lists import tell
-from tests.integration.functions.query.test_health import RELAY_ALIVE, SWEEP_ALIVE
-from tests.integration.functions.test_rest import KEY, Api, api  # noqa: F401 - the fixture
+from tests.support.rest import KEY, RELAY_ALIVE, SWEEP_ALIVE, Api, tell
 
 DESCRIBED = orjson.loads(openapi.document())
 SCHEMA = schemathesis.openapi.from_dict(DESCRIBED)
@@ -28,7 +26,7 @@ SCHEMA = schemathesis.openapi.from_dict(DESCRIBED)
 class Served:
     """The handlers behind WSGI, as API Gateway is before Lambda: routes by the description, or 404."""
 
-    def __init__(self, api: Api) -> None:  # noqa: F811 - not the fixture
+    def __init__(self, api: Api) -> None:
         self._api = api
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -75,7 +73,7 @@ OPERATIONS = [(path, method) for path, methods in DESCRIBED["paths"].items() for
     "mode", [GenerationMode.POSITIVE, pytest.param(GenerationMode.NEGATIVE, marks=pytest.mark.deep)]
 )
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
-def test_schemathesis_finds_no_failure(api: Api, path: str, method: str, mode: GenerationMode) -> None:  # noqa: F811
+def test_schemathesis_finds_no_failure(api: Api, path: str, method: str, mode: GenerationMode) -> None:
     tell(api, range(1, 12))
     for alive in (SWEEP_ALIVE, RELAY_ALIVE):  # or deep health answers 503, which counts as a failure
         wiring.database().connection().execute(alive)
@@ -106,7 +104,7 @@ def bodies(operation: dict[str, Any]) -> dict[str, Any]:
     return {name: example["value"] for name, example in examples.items()}
 
 
-def test_each_example_of_an_event_is_accepted(api: Api) -> None:  # noqa: F811
+def test_each_example_of_an_event_is_accepted(api: Api) -> None:
     """In the order of the document, the basic five first: these are recorded at once."""
     sent = bodies(DESCRIBED["paths"]["/api/events"]["post"])
     statuses = {name: api.post(body)[0] for name, body in sent.items()}
@@ -116,7 +114,7 @@ def test_each_example_of_an_event_is_accepted(api: Api) -> None:  # noqa: F811
     }
 
 
-def test_each_other_example_of_a_request_is_accepted(api: Api) -> None:  # noqa: F811
+def test_each_other_example_of_a_request_is_accepted(api: Api) -> None:
     accepted = {
         name: api.call(method.upper(), path, body, queue_id="medical_spanish", agent_id="interpreter-07")[0]
         for path, methods in DESCRIBED["paths"].items()
@@ -127,7 +125,7 @@ def test_each_other_example_of_a_request_is_accepted(api: Api) -> None:  # noqa:
     assert accepted == dict.fromkeys(("queue", "agent", "some", "all"), 200)
 
 
-def test_the_examples_of_answers_have_the_fields_of_real_answers(api: Api) -> None:  # noqa: F811
+def test_the_examples_of_answers_have_the_fields_of_real_answers(api: Api) -> None:
     events = bodies(DESCRIBED["paths"]["/api/events"]["post"])
     for name in list(events)[:3]:
         api.post(events[name])
@@ -150,7 +148,7 @@ def fields_of(answer: Any) -> set[str]:
     return set(answer[0] if isinstance(answer, list) else answer)
 
 
-def test_a_repeated_parameter_counts_as_joined_by_commas(api: Api) -> None:  # noqa: F811
+def test_a_repeated_parameter_counts_as_joined_by_commas(api: Api) -> None:
     tell(api, range(1, 6))
     several = {"status": ["waiting", "ended"]}
     joined = api.call("GET", "/api/calls", query={"status": "waiting,ended"})[1]["data"]
@@ -159,7 +157,7 @@ def test_a_repeated_parameter_counts_as_joined_by_commas(api: Api) -> None:  # n
     assert api.call("GET", "/api/calls", queries={"limit": ["1", "2"]})[0] == 400
 
 
-def test_a_page_with_selected_fields_names_them(api: Api) -> None:  # noqa: F811
+def test_a_page_with_selected_fields_names_them(api: Api) -> None:
     tell(api, range(1, 3))
     page = api.call("GET", "/api/calls", query={"fields": "id,status"})[1]
     assert (page["fields"], set(page["data"][0])) == (["id", "status"], {"id", "status"})
@@ -171,7 +169,7 @@ AGENT = {"event": "agent_status_changed", "agentId": "interpreter-01", "status":
 EARLY = {"event": "call_resumed", "callId": "call-2", "eventId": "e-3"}
 
 
-def test_what_senders_are_answered_is_told_to_the_last_field(api: Api) -> None:  # noqa: F811
+def test_what_senders_are_answered_is_told_to_the_last_field(api: Api) -> None:
     one = TypeAdapter[Any](answers.CallAnswer | answers.AgentAnswer)
     many = TypeAdapter(answers.BatchAnswer)
     batch = [{**CALL, "eventId": "e-4"}, {**AGENT, "eventId": "e-5"}, {**EARLY, "callId": "call-3"}, {"event": "none"}]
@@ -185,7 +183,7 @@ def test_what_senders_are_answered_is_told_to_the_last_field(api: Api) -> None: 
         )
 
 
-def test_the_description_is_served_and_names_every_route(api: Api) -> None:  # noqa: F811
+def test_the_description_is_served_and_names_every_route(api: Api) -> None:
     served = api.raw("GET", "/api/openapi.json", token="")
     assert (served["statusCode"], orjson.loads(served["body"])) == (200, DESCRIBED)
     described = {(path, method.upper()) for path, method in OPERATIONS}
@@ -195,7 +193,7 @@ def test_the_description_is_served_and_names_every_route(api: Api) -> None:  # n
     }
 
 
-def test_the_page_runs_its_own_script_and_no_other(api: Api) -> None:  # noqa: F811
+def test_the_page_runs_its_own_script_and_no_other(api: Api) -> None:
     answer = api.raw("GET", "/api/docs", token="")
     policy = answer["headers"]["Content-Security-Policy"]
     assert "default-src 'none'; script-src 'sha256-" in policy

@@ -14,10 +14,9 @@ from functions.ingest.app import from_queue
 from shared import wiring
 from shared.adapters.auth import tokens
 from shared.usecases.errors import UnavailableError
-from tests.integration.conftest import Harness
-from tests.integration.functions.test_bad_input import nothing_recorded
-from tests.integration.functions.test_frozen_servers import assert_unavailable
-from tests.integration.functions.test_rest import INITIATED, KEY, Api, api  # noqa: F401 - a fixture
+from tests.support.calls import INITIATED
+from tests.support.harness import Harness
+from tests.support.rest import KEY, Api, assert_unavailable, nothing_recorded
 from tests.support.stage import PATIENCE_SECONDS, Stage
 
 NAMED = INITIATED | {"eventId": "event-1"}
@@ -51,7 +50,7 @@ def read_only(database_url: str, *warm: psycopg.Connection[Any]) -> Iterator[Non
 @pytest.mark.parametrize("is_warm", [True, False], ids=["warm", "cold"])
 @pytest.mark.parametrize("asked", ASKED)
 def test_who_writes_is_asked_to_come_back_and_who_reads_is_answered(
-    api: Api,  # noqa: F811
+    api: Api,
     database_url: str,
     asked: str,
     is_warm: bool,
@@ -64,7 +63,7 @@ def test_who_writes_is_asked_to_come_back_and_who_reads_is_answered(
     assert ASKED[asked](api)[0] in (200, 201)
 
 
-def test_who_was_led_to_a_standby_is_not_kept_there(api: Api, database_url: str) -> None:  # noqa: F811
+def test_who_was_led_to_a_standby_is_not_kept_there(api: Api, database_url: str) -> None:
     """What is asked of it alone would go well: no session stays behind for what is not."""
     with read_only(database_url):
         assert api.call("GET", "/api/health/deep")[0] == 503

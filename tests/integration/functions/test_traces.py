@@ -10,10 +10,11 @@ from shared import wiring
 from shared.contracts.trace import begun, trace_id
 from shared.usecases import tracing
 from shared.usecases.sweep.fire_due_timers import sweep_timers
-from tests.integration.conftest import Harness
-from tests.integration.functions.ingest.test_cloudevents import BATCHED, ENVELOPE
-from tests.integration.functions.test_rest import INITIATED, Api, api  # noqa: F401 - a fixture
-from tests.support.stage import Stage, routed
+from tests.support.calls import INITIATED, routed
+from tests.support.cloudevents import BATCHED, ENVELOPE
+from tests.support.harness import Harness
+from tests.support.rest import Api
+from tests.support.stage import Stage
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +28,7 @@ def outbox() -> list[dict[str, Any]]:
     return [{"trace": row[0] and trace_id(row[0]), "traces": row[1]} for row in rows]
 
 
-def test_a_request_s_trace_goes_on_through_the_outbox_and_in_its_answer(api: Api) -> None:  # noqa: F811 - a fixture
+def test_a_request_s_trace_goes_on_through_the_outbox_and_in_its_answer(api: Api) -> None:
     status, _, headers = api.post(INITIATED, headers={"traceparent": GIVEN})
     assert (status, trace_id(headers["traceparent"])) == (201, GIVEN_ID)
     assert headers["traceparent"] != GIVEN, "the span is ours"
@@ -37,7 +38,7 @@ def test_a_request_s_trace_goes_on_through_the_outbox_and_in_its_answer(api: Api
     assert outbox() == [{"trace": GIVEN_ID, "traces": None}] * 3
 
 
-def test_without_a_valid_one_each_request_begins_its_own(api: Api) -> None:  # noqa: F811 - a fixture
+def test_without_a_valid_one_each_request_begins_its_own(api: Api) -> None:
     sent = [None, "nonsense", f"{GIVEN},{GIVEN}"]
     for number, said in enumerate(sent):
         headers = {"traceparent": said} if said else {}
@@ -47,7 +48,7 @@ def test_without_a_valid_one_each_request_begins_its_own(api: Api) -> None:  # n
     assert len({*found, GIVEN_ID}) == len(sent) + 1
 
 
-def test_an_envelope_s_own_trace_is_kept_beside_the_request_s(api: Api) -> None:  # noqa: F811 - a fixture
+def test_an_envelope_s_own_trace_is_kept_beside_the_request_s(api: Api) -> None:
     own, on_floor = begun(), begun()
     change = {"type": "agent_status_changed", "subject": None, "data": {"agentId": "ana", "status": "away"}}
     api.call("PUT", "/api/agents/{agent_id}", {"name": "Ana"}, agent_id="ana")

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from shared.contracts.problems import Problem
-from tests.conftest import REPOSITORY
+from tests.support.paths import REPOSITORY
 
 Json = dict[str, Any]
 DOCUMENT: Json = json.loads((REPOSITORY / "docs" / "openapi.json").read_text())

@@ -10,7 +10,7 @@ from shared import settings
 from shared.adapters.auth import tokens
 from shared.adapters.auth.signing_keys import Keys
 from shared.adapters.aws import secrets
-from tests.conftest import Clock
+from tests.support.clock import Clock
 from tests.support.strangers import strangers
 
 KEY = "a key for tests, long enough for HS256"

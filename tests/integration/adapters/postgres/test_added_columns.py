@@ -18,7 +18,7 @@ from shared.adapters.postgres.recording.unit_of_work import PostgresTransactions
 from shared.contracts.setup import QueueSetup
 from shared.usecases.errors import ConflictError, UnavailableError
 from shared.usecases.recording.ports import Telling
-from tests.integration.conftest import Harness
+from tests.support.harness import Harness
 from tests.support.stage import Stage
 
 TABLES = ("calls", "events", "agents", "outbox", "queues", "connections")

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import psycopg
 
-from tests.conftest import Clock
-from tests.integration.conftest import Harness
+from tests.support.clock import Clock
+from tests.support.harness import Harness
 
 ROWS = 6_000
 FILLED = """

@@ -20,8 +20,8 @@ from shared.adapters.postgres.connection import Database
 from shared.adapters.postgres.figures import rollups as rollups_kept
 from shared.adapters.postgres.recording import statements
 from shared.adapters.postgres.sweep import vitals
-from tests.conftest import copy_of
-from tests.integration.functions.test_rest import Api, serving
+from tests.support.databases import copy_of
+from tests.support.rest import Api, serving
 
 CALLS = 6_000  # fewer than ten in an hour: with `every=10` none would have events
 # A page of 50 and one more, from each of three months and what is live, a few times over: no list is walked to its end.

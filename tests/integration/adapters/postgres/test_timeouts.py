@@ -19,8 +19,8 @@ from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
 from shared.usecases.errors import UnavailableError
 from shared.usecases.sweep.archive_calls import shelve
 from shared.usecases.sweep.update_agent_time import keep_time
-from tests.conftest import Clock
-from tests.integration.conftest import Harness, Told
+from tests.support.clock import Clock
+from tests.support.harness import Harness, Told
 
 # A request's limits, and a statement that takes longer than they allow.
 SHORT = Timeouts(statement=0.5, lock=0.5, idle=15, round_trip=0.8, network=5)

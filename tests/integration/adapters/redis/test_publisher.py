@@ -14,7 +14,8 @@ from shared.adapters.redis.publisher import Later, RedisPublisher
 from shared.domain.agent import AgentStatus
 from shared.usecases.recording.notices import News
 from shared.usecases.recording.ports import AgentRecord
-from tests.integration.functions.test_rest import INITIATED, Api, api  # noqa: F401 - a fixture
+from tests.support.calls import INITIATED
+from tests.support.rest import Api
 
 PATIENCE_SECONDS = 20
 ANA = AgentRecord(
@@ -86,7 +87,7 @@ def test_news_after_a_sleep_are_sent_though_redis_has_closed_the_connection(
 
 
 def test_nothing_is_left_unsettled_when_a_request_is_answered(
-    api: Api,  # noqa: F811 - a fixture
+    api: Api,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     woken: list[int] = []

@@ -1,88 +1,17 @@
 """The socket handlers as API Gateway calls them, on real Postgres and a gateway that takes posts."""
 
-import asyncio
-import json
-
 import jwt
 import pytest
 
-from functions.broadcast import app as broadcast
 from infra.specs import asyncapi
 from shared import wiring
 from shared.adapters import clock
 from shared.adapters.auth import tokens
 from shared.contracts.setup import AgentSetup
-from shared.settings import settings
 from shared.usecases.recording.change_agent_status import set_up_agent
-from tests.support.stage import Stage, answered, routed, staged
-from tests.unit.infra.specs.test_asyncapi import faults
-
-KEY = "a key for tests that is long enough for HS256"
-CACHED = (settings, wiring.database, wiring.registry, wiring.connections)
-
-
-class Sockets:
-    """Calls the handlers with events in API Gateway's form."""
-
-    def __init__(self, stage: Stage) -> None:
-        self.stage = stage
-
-    async def connect(self, connection_id: str, token: str | None) -> int:
-        parameters = {"token": token} if token else None
-        return await self._call(broadcast.connect, connection_id, queryStringParameters=parameters)
-
-    async def enter(self, connection_id: str, role: tokens.Role = "supervisor", queues=("*",)) -> None:
-        assert await self.connect(connection_id, tokens.mint(KEY, role=role, queues=tuple(queues))) == 200
-
-    async def say(self, connection_id: str, body: object) -> list[dict]:
-        """What is answered, in order."""
-        before = len(self.stage.gateway.frames[connection_id])
-        text = body if isinstance(body, str) else json.dumps(body)
-        assert await self._call(broadcast.message, connection_id, body=text) == 200
-        return self.stage.gateway.frames[connection_id][before:]
-
-    async def disconnect(self, connection_id: str) -> int:
-        return await self._call(broadcast.disconnect, connection_id)
-
-    async def _call(self, handler, connection_id: str, **event) -> int:
-        event["requestContext"] = {"connectionId": connection_id}
-        return (await asyncio.to_thread(handler, event, None))["statusCode"]
-
-
-@pytest.fixture
-def play(database_url, monkeypatch):
-    def forget():
-        for cached in CACHED:
-            cached.cache_clear()
-
-    def run(body):
-        async def on_stage():
-            async with staged(database_url, "redis://127.0.0.1:1/0") as stage:
-                for name, value in {
-                    "DATABASE_URL": database_url,
-                    "REDIS_URL": stage.redis_url,
-                    "TOKEN_KEY": KEY,
-                    "CONNECTIONS_URL": stage.gateway.url,
-                    "AWS_ENDPOINT_URL": stage.gateway.url,
-                    "AWS_ACCESS_KEY_ID": "test",
-                    "AWS_SECRET_ACCESS_KEY": "test",
-                }.items():
-                    monkeypatch.setenv(name, value)
-                forget()
-                try:
-                    await body(Sockets(stage))
-                finally:
-                    wiring.database().close()
-                    wiring.connections().disconnect()
-                    forget()
-
-        asyncio.run(on_stage())
-
-    return run
-
-
-def subscribe(*topics: str, **more) -> dict:
-    return {"action": "subscribe", "topics": list(topics), **more}
+from tests.support.asyncapi import faults
+from tests.support.calls import answered, routed
+from tests.support.sockets import KEY, Sockets, subscribe
 
 
 def test_only_a_valid_token_gets_in(play):

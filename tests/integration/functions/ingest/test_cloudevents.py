@@ -3,21 +3,12 @@
 import json
 from typing import Any
 
-from tests.integration.functions.test_rest import INITIATED, Api, api  # noqa: F401 - a fixture
-
-ENVELOPE = {
-    "specversion": "1.0",
-    "id": "42",
-    "source": "/pbx/north",
-    "type": "com.voycelink.call_initiated",
-    "subject": "call-1",
-    "data": {"type": "voice", "queueId": "medical_spanish"},
-}
-STRUCTURED = {"content-type": "application/cloudevents+json; charset=utf-8"}
-BATCHED = {"content-type": "application/cloudevents-batch+json"}
+from tests.support.calls import INITIATED
+from tests.support.cloudevents import BATCHED, ENVELOPE, STRUCTURED
+from tests.support.rest import Api
 
 
-def test_one_is_recorded_once_whatever_the_mode(api: Api) -> None:  # noqa: F811 - a fixture
+def test_one_is_recorded_once_whatever_the_mode(api: Api) -> None:
     first = api.post(ENVELOPE, headers=STRUCTURED)
     assert (first[0], first[1]["eventId"], first[1]["call"]["status"]) == (201, "42@=2Fpbx=2Fnorth", "waiting")
     binary = {f"CE-{name}": value for name, value in ENVELOPE.items() if isinstance(value, str)}
@@ -31,7 +22,7 @@ def test_one_is_recorded_once_whatever_the_mode(api: Api) -> None:  # noqa: F811
     assert api.post(ENVELOPE | {"data": ENVELOPE["data"] | {"type": "video"}})[0] == 422  # type: ignore[operator]
 
 
-def test_in_a_batch_each_has_its_own_outcome(api: Api) -> None:  # noqa: F811 - a fixture
+def test_in_a_batch_each_has_its_own_outcome(api: Api) -> None:
     lost = ENVELOPE | {"id": "43", "data": {"type": "voice", "queueId": "nowhere"}}
     status, body, _ = api.post([ENVELOPE, lost, INITIATED | {"callId": "call-2"}, 7], headers=BATCHED)
     assert (status, [result["status"] for result in body["results"]]) == (200, [201, 400, 400, 400])
@@ -39,7 +30,7 @@ def test_in_a_batch_each_has_its_own_outcome(api: Api) -> None:  # noqa: F811 - 
     assert fields == ["data.queueId", "specversion", "body"]
 
 
-def test_the_body_is_what_the_content_type_promises(api: Api) -> None:  # noqa: F811 - a fixture
+def test_the_body_is_what_the_content_type_promises(api: Api) -> None:
     wrong: list[tuple[Any, dict[str, str], str]] = [
         (INITIATED, STRUCTURED, "specversion"),
         ([ENVELOPE], STRUCTURED, "body"),
@@ -53,7 +44,7 @@ def test_the_body_is_what_the_content_type_promises(api: Api) -> None:  # noqa: 
     assert api.call("GET", "/api/calls")[1]["data"] == []
 
 
-def test_what_is_impossible_names_the_type(api: Api) -> None:  # noqa: F811 - a fixture
+def test_what_is_impossible_names_the_type(api: Api) -> None:
     api.post(ENVELOPE)
     status, problem, _ = api.post(ENVELOPE | {"id": "44"}, headers=STRUCTURED)
     assert (status, problem["errors"]) == (
@@ -62,7 +53,7 @@ def test_what_is_impossible_names_the_type(api: Api) -> None:  # noqa: F811 - a 
     )
 
 
-def test_the_queue_takes_them_too(api: Api) -> None:  # noqa: F811 - a fixture
+def test_the_queue_takes_them_too(api: Api) -> None:
     from functions.ingest.app import from_queue
 
     bodies = [ENVELOPE, [ENVELOPE, ENVELOPE | {"id": "45", "subject": "call-2"}], ENVELOPE | {"specversion": "2.0"}]

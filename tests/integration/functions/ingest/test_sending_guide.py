@@ -4,10 +4,8 @@ import json
 import re
 from typing import Any
 
-from tests.conftest import REPOSITORY
-from tests.integration.functions.test_rest import Api, api
-
-__all__ = ["api"]
+from tests.support.paths import REPOSITORY
+from tests.support.rest import Api
 
 EXAMPLE = re.compile(r"```json\n([^`]+)```\n→ ([^\n]+)")
 GUIDE = (REPOSITORY / "docs" / "sending-events.md").read_text()

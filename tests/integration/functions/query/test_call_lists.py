@@ -13,42 +13,8 @@ import pytest
 
 from shared.adapters.auth import tokens
 from shared.contracts.base import rfc3339
-from tests.integration.functions.test_rest import KEY, Api, api
-
-__all__ = ["api"]  # the fixture
-
-ORDERS = ("start", "-start", "wait", "-wait", "duration", "-duration", "urgency")
-Story = Callable[..., list[dict[str, Any]]]
-
-
-def story(number: int, **more: Any) -> list[dict[str, Any]]:
-    """A call by its number: each fifth still waits, each fourth of the others gave up, the rest were served."""
-    call = {"callId": f"call-{number:03}"}
-    queue = "medical_spanish" if number % 2 else "legal_english"
-    begun = {
-        "event": "call_initiated",
-        "type": "video" if number % 7 == 0 else "voice",
-        "queueId": queue,
-        **call,
-        **more,
-    }
-    if number % 3 == 0:
-        begun["language"] = "es"
-    if number % 5 == 0:
-        return [begun]
-    if number % 4 == 0:
-        return [begun, {"event": "call_ended", "endReason": "abandoned", "duration": 0, **call}]
-    return [
-        begun,
-        {"event": "call_routed", "agentId": f"agent-{number % 3}", "routingTime": 1, **call},
-        {"event": "call_answered", "waitTime": 20 + number, **call},
-        {"event": "call_ended", "endReason": "completed", "duration": 5 + number % 11, **call},
-    ]
-
-
-def tell(api: Api, numbers: range) -> None:
-    answered = api.post([event for number in numbers for event in story(number)])[1]["results"]
-    assert {result["status"] for result in answered} == {201}
+from tests.support.calls import ORDERS, missed, story
+from tests.support.rest import KEY, Api, tell
 
 
 def walk(api: Api, between: Callable[[], None] = lambda: None, **query: str) -> list[dict[str, Any]]:
@@ -232,23 +198,6 @@ def test_a_range_finer_than_our_times_counts_what_its_links_list(api: Api, name:
     (row,) = api.call("GET", "/api/metrics", query=asked)[1]["data"]
     found = walk(api, **dict(parse_qsl(row["links"]["offered"].partition("?")[2])))
     assert len(found) == row["offered"] == {"from": 2, "to": 0}[name]
-
-
-def missed(call_id: str, *agents: str, taken_by: str | None = None, **more: Any) -> list[dict[str, Any]]:
-    """A call whose offers to these agents rang out, one after the other, before somebody took it or it was given up."""
-    events: list[dict[str, Any]] = [{"event": "call_initiated", "type": "voice", "queueId": "legal_english"}]
-    for agent in agents:
-        events += [
-            {"event": "call_routed", "agentId": agent, "routingTime": 1},
-            {"event": "call_no_answer", "agentId": agent},
-        ]
-    if taken_by:
-        events += [
-            {"event": "call_routed", "agentId": taken_by, "routingTime": 1},
-            {"event": "call_answered", "waitTime": 20},
-        ]
-    ending = {"event": "call_ended", "endReason": "completed" if taken_by else "abandoned", "duration": 9}
-    return [event | {"callId": call_id} | more for event in (*events, ending)]
 
 
 def test_a_miss_is_counted_with_who_missed_it_whoever_took_the_call(api: Api) -> None:

@@ -6,25 +6,23 @@ import pytest
 
 from infra.local.redis import Redis
 from shared import wiring
-from tests.integration.functions.test_rest import INITIATED, Api, api  # noqa: F401 - a fixture
-
-SWEEP_ALIVE = "insert into heartbeats values ('sweep', 'a test', now() + interval '1 hour')"
-RELAY_ALIVE = "insert into leases values (0, 1, now() + interval '1 hour')"
+from tests.support.calls import INITIATED
+from tests.support.rest import RELAY_ALIVE, SWEEP_ALIVE, Api
 
 
-def deep(api: Api) -> tuple[int, str, dict[str, Any]]:  # noqa: F811 - a fixture
+def deep(api: Api) -> tuple[int, str, dict[str, Any]]:
     status, body, _ = api.call("GET", "/api/health/deep")
     overall = "down" if status == 503 else body["status"]
     return status, overall, body["parts"]
 
 
-def test_without_a_sweep_or_a_relay_it_is_down(api: Api) -> None:  # noqa: F811 - a fixture
+def test_without_a_sweep_or_a_relay_it_is_down(api: Api) -> None:
     status, overall, parts = deep(api)
     assert (status, overall) == (503, "down")
     assert [parts[name]["status"] for name in ("postgres", "redis", "sweep", "relay")] == ["ok", "ok", "down", "down"]
 
 
-def test_with_all_parts_it_is_ok_and_says_what_is_owed(api: Api) -> None:  # noqa: F811 - a fixture
+def test_with_all_parts_it_is_ok_and_says_what_is_owed(api: Api) -> None:
     for alive in (SWEEP_ALIVE, RELAY_ALIVE):
         wiring.database().connection().execute(alive)
     assert deep(api)[:2] == (200, "ok")
@@ -38,7 +36,7 @@ def test_with_all_parts_it_is_ok_and_says_what_is_owed(api: Api) -> None:  # noq
     assert (status, overall, parts["outbox"]["status"]) == (200, "degraded", "slow")
 
 
-def test_a_shard_without_a_relay_is_listed(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811 - a fixture
+def test_a_shard_without_a_relay_is_listed(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of four shards the first has a relay, the second had one, and the others never had any."""
     monkeypatch.setattr(wiring, "relay_shards", lambda: range(4))
     for row in (SWEEP_ALIVE, RELAY_ALIVE, "insert into leases values (1, 2, now() - interval '1 second')"):
@@ -49,7 +47,7 @@ def test_a_shard_without_a_relay_is_listed(api: Api, monkeypatch: pytest.MonkeyP
 
 
 def test_an_outage_is_told_part_by_part(
-    api: Api,  # noqa: F811 - a fixture
+    api: Api,
     redis_server: Redis,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -15,12 +15,14 @@ from typer.testing import CliRunner, Result
 from infra.cli import app, dead_letters
 from infra.client import Api as Client
 from shared import wiring
-from tests.integration.functions.test_rest import Api, api  # noqa: F401 - a fixture
-from tests.integration.usecases.recording.test_redrive_dead_letters import INITIATED, ROUTED
+from tests.support.calls import SEED
+from tests.support.rest import Api
+
+INITIATED, ROUTED = SEED[:2]
 
 
 @pytest.fixture
-def command(api: Api, monkeypatch: pytest.MonkeyPatch) -> Any:  # noqa: F811 - a fixture
+def command(api: Api, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The command, its requests answered by the functions in this process."""
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -39,13 +41,13 @@ def run(*words: str) -> Result:
     return CliRunner().invoke(app, ["dead-letters", *words])
 
 
-def give_up(api: Api, *events: dict[str, Any]) -> None:  # noqa: F811 - a fixture
+def give_up(api: Api, *events: dict[str, Any]) -> None:
     api.post(list(events))
     connection = wiring.database().connection()
     connection.execute("update events set state = 'dead', failed_at = now(), reason = 'Nobody came.'")
 
 
-def test_they_are_listed_and_redriven(api: Api, command: Any) -> None:  # noqa: F811 - a fixture
+def test_they_are_listed_and_redriven(api: Api, command: Any) -> None:
     assert "no dead letters" in command("list").output
     give_up(api, ROUTED | {"eventId": "e-2"})
     assert "e-2  call_routed of call-1, no queue known\n    Nobody came. Attempts: 1." in command("list").output

@@ -25,7 +25,7 @@ from shared.usecases.access import Principal
 from shared.usecases.feed.subscriptions import Listener
 from shared.usecases.recording.change_agent_status import set_up_agent
 from shared.usecases.sweep.archive_calls import SHELVE_AFTER, shelve
-from tests.integration.conftest import Harness
+from tests.support.harness import Harness
 
 
 @pytest.fixture

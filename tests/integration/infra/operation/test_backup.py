@@ -18,9 +18,9 @@ from infra.local.postgres import Postgres
 from infra.operation import backup
 from shared.adapters.postgres.reading.changes import PostgresChanges
 from shared.usecases.reading.poll_changes import list_changes
-from tests.conftest import Clock
-from tests.integration.conftest import Harness
-from tests.integration.usecases.reading.test_poll_changes import ALL
+from tests.support.clock import Clock
+from tests.support.harness import Harness
+from tests.support.principals import ALL
 
 SWITCHBOARD = Path(sys.executable).with_name("switchboard")
 

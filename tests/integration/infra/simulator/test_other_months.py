@@ -27,9 +27,7 @@ from shared.adapters.postgres.figures.read_figures import PostgresFigures
 from shared.usecases.access import Principal
 from shared.usecases.reading.figures import show_metrics
 from shared.usecases.sweep.archive_calls import SHELVE_AFTER, shelve
-from tests.integration.functions.test_rest import Api, api
-
-__all__ = ["api"]  # the fixture
+from tests.support.rest import Api
 
 NARROW = [
     "vru+line", "call_id", "type", "vru_entry", "vru_exit", "vru_time", "q_start", "q_exit", "q_time", "outcome",

@@ -18,8 +18,9 @@ from shared.usecases.feed.subscribe import subscribe
 from shared.usecases.reading.cursors import Cursors
 from shared.usecases.reading.reads import list_calls
 from shared.usecases.recording.submit_events import submit
+from tests.support.calls import answered, initiated, routed
 from tests.support.examples import few_and_many
-from tests.support.stage import PATIENCE_SECONDS, Stage, answered, initiated, routed, staged
+from tests.support.stage import PATIENCE_SECONDS, Stage, staged
 
 TOPICS = ["queue:spanish", "queue:english"]
 EVERYTHING = Principal("supervisor", frozenset({"*"}), 0)

@@ -8,9 +8,10 @@ import pytest
 
 from shared.adapters import clock
 from shared.usecases.recording.submit_events import submit
-from tests.integration.conftest import answer_of
+from tests.support.calls import answered, initiated, routed
 from tests.support.examples import few_and_many
-from tests.support.stage import Stage, answered, initiated, routed, staged
+from tests.support.harness import answer_of
+from tests.support.stage import Stage, staged
 
 QUEUES = [f"queue-{number}" for number in range(40)]
 SOCKETS, BATCH = 200, 100

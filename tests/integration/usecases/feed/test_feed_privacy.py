@@ -22,7 +22,8 @@ from shared.usecases.reading.cursors import Cursors
 from shared.usecases.reading.poll_changes import list_changes
 from shared.usecases.reading.reads import list_agents, list_calls, list_events
 from shared.usecases.recording.submit_events import submit
-from tests.support.stage import Stage, answered, initiated, routed, staged
+from tests.support.calls import answered, initiated, routed
+from tests.support.stage import Stage, staged
 
 Json = dict[str, Any]
 CURSORS = Cursors(["a key for tests, long enough for HS256"])

@@ -16,7 +16,8 @@ from shared.usecases.feed import lease
 from shared.usecases.feed.lease import LEASE_SECONDS, find_vacancies
 from shared.usecases.recording.notices import News
 from shared.usecases.recording.submit_events import submit
-from tests.support.stage import PATIENCE_SECONDS, Stage, initiated, routed
+from tests.support.calls import initiated, routed
+from tests.support.stage import PATIENCE_SECONDS, Stage
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,8 @@ from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
 from shared.adapters.redis.publisher import RedisPublisher
 from shared.contracts.setup import AgentSetup
 from shared.usecases.recording.change_agent_status import set_up_agent
-from tests.support.stage import Stage, answered, initiated, routed
+from tests.support.calls import answered, initiated, routed
+from tests.support.stage import Stage
 
 pytestmark = pytest.mark.anyio
 

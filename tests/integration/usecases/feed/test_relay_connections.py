@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from shared.adapters import clock
-from tests.support.stage import Stage, answered, initiated, routed
+from tests.support.calls import answered, initiated, routed
+from tests.support.stage import Stage
 
 pytestmark = pytest.mark.anyio
 

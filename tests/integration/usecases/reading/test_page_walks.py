@@ -23,9 +23,9 @@ from shared.usecases.reading.cursors import Cursors
 from shared.usecases.reading.poll_changes import list_changes
 from shared.usecases.reading.reads import list_calls
 from shared.usecases.sweep.archive_calls import SHELVE_AFTER, shelve
-from tests.conftest import Clock
-from tests.integration.conftest import Harness
-from tests.integration.functions.query.test_call_lists import ORDERS
+from tests.support.calls import ORDERS
+from tests.support.clock import Clock
+from tests.support.harness import Harness
 
 ADMIN = Principal("admin", frozenset("*"), 0)
 CURSORS = Cursors(["a key for tests, long enough for HS256"])

@@ -17,12 +17,12 @@ from shared.usecases.reading.cursors import Cursors
 from shared.usecases.reading.poll_changes import list_changes, tag_of
 from shared.usecases.reading.reads import Page, get_agent, list_agents, list_calls
 from shared.usecases.recording.change_agent_status import set_up_agent
-from tests.integration.conftest import Harness
 from tests.support.examples import examples
+from tests.support.harness import Harness
+from tests.support.principals import ALL
 from tests.support.stage import open_transaction
 
 QUEUES = ("medical_spanish", "legal_spanish", "legal_english")
-ALL = Principal("supervisor", frozenset({"*"}), 0)
 SPANISH = Principal("supervisor", frozenset({"medical_spanish", "legal_spanish"}), 0)
 LIVE = {"status": "waiting,active,on_hold"}
 _numbers = count()

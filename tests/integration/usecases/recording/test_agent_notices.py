@@ -3,7 +3,7 @@
 from shared.adapters.postgres import row_mapping
 from shared.contracts.setup import AgentSetup
 from shared.usecases.recording.change_agent_status import set_up_agent
-from tests.integration.conftest import Harness
+from tests.support.harness import Harness
 
 
 def told_statuses(floor: Harness) -> dict[str, str]:

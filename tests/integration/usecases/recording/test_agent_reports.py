@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from shared.adapters.postgres.figures.agent_time_sums import LAST_FIRST
 from shared.adapters.postgres.recording import agents
-from tests.integration.conftest import Harness
-from tests.integration.usecases.recording.test_routing import set_up
+from tests.support.harness import Harness
+from tests.support.routing import set_up
 
 _numbers = count()
 _LAST = f"select status from agent_spans s where agent_id = %s order by {LAST_FIRST} limit 1"  # noqa: S608 - our words

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from shared.contracts.base import rfc3339
 from shared.usecases.recording import record_events
 from shared.usecases.sweep.fire_due_timers import sweep_timers
-from tests.conftest import Clock
-from tests.integration.conftest import Harness
+from tests.support.clock import Clock
 from tests.support.examples import examples
+from tests.support.harness import Harness
 
 Json = dict[str, Any]
 _numbers = count()

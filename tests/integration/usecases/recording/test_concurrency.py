@@ -1,10 +1,7 @@
 """Many writers at the same few calls and agents, on real Postgres: the whole outcome is asserted."""
 
 import random
-import threading
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,8 +12,9 @@ from shared.domain.deadlines import timers_owed
 from shared.domain.fold import fold
 from shared.usecases.recording.ports import EventState
 from shared.usecases.sweep.fire_due_timers import offer_waiting_calls, sweep_timers
-from tests.conftest import Clock
-from tests.integration.conftest import Harness
+from tests.support.clock import Clock
+from tests.support.concurrency import together, without_version
+from tests.support.harness import Harness
 
 CALLS, AGENTS, SENDERS, SWEEPS, STEPS = 12, 6, 6, 2, 60
 
@@ -48,25 +46,6 @@ class Moments:
         clock = Clock()
         clock.go_to(0 if worker >= 0 else 20)
         return clock
-
-
-def together(workers: list[Callable[[], None]]) -> None:
-    barrier = threading.Barrier(len(workers))
-    failures: list[BaseException] = []
-
-    def run(worker: Callable[[], None]) -> None:
-        barrier.wait()
-        try:
-            worker()
-        except BaseException as failure:
-            failures.append(failure)
-
-    threads = [threading.Thread(target=run, args=[worker]) for worker in workers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(120)
-    assert failures == []
 
 
 def send_much(floor: Harness, chance: random.Random) -> None:
@@ -145,10 +124,6 @@ def settled(floor: Harness, call_id: str, kind: Any) -> bool:
 def record_timers(floor: Harness, call_id: str) -> set[tuple[str, Any]]:
     rows = floor.rows("select kind, due_at from timers where call_id = %s and kind <> 'deferred'", call_id)
     return {(row["kind"], row["due_at"]) for row in rows}
-
-
-def without_version(call: Any) -> Any:
-    return replace(call, version=0)
 
 
 def test_two_sweeps_conclude_each_timer_once(floor: Harness, database_url: str) -> None:

@@ -12,9 +12,9 @@ from shared.domain.call import Call, Status
 from shared.domain.deadlines import timers_owed
 from shared.usecases.recording.call_change import agent_of
 from shared.usecases.recording.rebuild_call import differences
-from tests.integration.conftest import Harness
-from tests.integration.usecases.recording.test_routing import set_up
 from tests.support.examples import examples
+from tests.support.harness import Harness
+from tests.support.routing import set_up
 
 Json = dict[str, Any]
 _numbers = count()

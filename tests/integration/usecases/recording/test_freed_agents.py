@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from shared.domain.agent import ENGAGED, AgentStatus, Effect
 from shared.usecases.recording.ports import Telling
-from tests.integration.adapters.postgres.figures.test_rollups import figures
-from tests.integration.conftest import Harness
 from tests.support.examples import examples
+from tests.support.figures import figures
+from tests.support.harness import Harness
 
 BEGIN = datetime(2026, 1, 31, 12, tzinfo=UTC)
 CALLS, AGENTS, WAYS = ("a", "b", "c"), ("x", "y"), ("one", "all")

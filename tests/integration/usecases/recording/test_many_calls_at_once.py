@@ -18,10 +18,10 @@ from shared.domain.fold import fold
 from shared.usecases.errors import UnavailableError
 from shared.usecases.recording.ports import EventState
 from shared.usecases.sweep.fire_due_timers import offer_waiting_calls, sweep_timers
-from tests.conftest import Clock
-from tests.integration.conftest import Harness
-from tests.integration.usecases.recording.test_concurrency import together, without_version
+from tests.support.clock import Clock
+from tests.support.concurrency import together, without_version
 from tests.support.examples import few_and_many
+from tests.support.harness import Harness
 
 T = TypeVar("T")
 WRITERS, SWEEPS, BATCH, ROUNDS = 4, 2, 50, 500

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from infra.database import rebuild
-from tests.integration.conftest import Harness
-from tests.integration.usecases.recording.test_routing import arrive, night, set_up  # noqa: F401 - a fixture
+from tests.support.harness import Harness
+from tests.support.routing import arrive, set_up
 
 Json = dict[str, Any]
 FIELDS: dict[str, Json] = {
@@ -18,7 +18,7 @@ FIELDS: dict[str, Json] = {
 
 
 @pytest.fixture
-def day(night: Harness) -> Harness:  # noqa: F811 - a fixture
+def day(night: Harness) -> Harness:
     """Beside the queue that Switchboard routes, two that telephony does."""
     for queue_id in ("day", "other"):
         set_up(night, queue_id)

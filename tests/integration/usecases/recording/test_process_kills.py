@@ -12,8 +12,9 @@ import pytest
 from infra.local.postgres import Postgres
 from shared.adapters.postgres.recording.unit_of_work import PostgresUnitOfWork
 from shared.usecases.sweep.archive_calls import shelve
-from tests.conftest import Clock, copy_of
-from tests.integration.conftest import Harness
+from tests.support.clock import Clock
+from tests.support.databases import copy_of
+from tests.support.harness import Harness
 
 VOICE = {"event": "call_initiated", "type": "voice", "queueId": "medical_spanish"}
 ROUTED = {"event": "call_routed", "routingTime": 1}

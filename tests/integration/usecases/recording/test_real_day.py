@@ -10,8 +10,8 @@ from shared.adapters.postgres.figures.read_figures import PostgresFigures
 from shared.usecases.access import Principal
 from shared.usecases.reading.figures import show_metrics
 from shared.usecases.sweep.archive_calls import SHELVE_AFTER, shelve
-from tests.conftest import REPOSITORY
-from tests.integration.conftest import Harness
+from tests.support.harness import Harness
+from tests.support.paths import REPOSITORY
 
 REAL_DAY = REPOSITORY.parent / "shared" / "data" / "technion-1999-08-01.csv"
 ADMIN = Principal("admin", frozenset("*"), 0)

@@ -9,8 +9,8 @@ import pytest
 from infra.database import rebuild
 from shared.usecases.recording.rebuild_call import Difference, repair
 from shared.usecases.sweep.archive_calls import SHELVE_AFTER, shelve
-from tests.conftest import Clock
-from tests.integration.conftest import Harness
+from tests.support.clock import Clock
+from tests.support.harness import Harness
 
 SWITCHBOARD = Path(sys.executable).with_name("switchboard")
 

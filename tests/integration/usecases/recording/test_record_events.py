@@ -7,15 +7,8 @@ import pytest
 from shared.contracts.base import rfc3339
 from shared.contracts.problems import Problem
 from shared.usecases.sweep.fire_due_timers import sweep_timers
-from tests.integration.conftest import Harness, answer_of
-
-SEED: list[dict[str, Any]] = [
-    {"event": "call_initiated", "callId": "call-1", "type": "voice", "queueId": "medical_spanish"},
-    {"event": "call_routed", "callId": "call-1", "agentId": "interpreter-01", "routingTime": 2},
-    {"event": "call_answered", "callId": "call-1", "waitTime": 8},
-    {"event": "call_hold", "callId": "call-1", "holdDuration": 20},
-    {"event": "call_ended", "callId": "call-1", "endReason": "completed", "duration": 95},
-]
+from tests.support.calls import SEED
+from tests.support.harness import Harness, answer_of
 
 
 def problem_of(result: Any) -> Problem:

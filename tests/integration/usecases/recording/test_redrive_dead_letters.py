@@ -15,9 +15,9 @@ from shared.contracts.answers import RedriveAnswer
 from shared.contracts.dead_letters import parse_redrive
 from shared.usecases.recording.redrive_dead_letters import redrive
 from shared.usecases.sweep.archive_calls import SHELVE_AFTER
-from tests.integration.conftest import Harness
-from tests.integration.functions.test_rest import KEY, Api, api  # noqa: F401 - a fixture
-from tests.integration.usecases.recording.test_record_events import SEED
+from tests.support.calls import SEED
+from tests.support.harness import Harness
+from tests.support.rest import KEY, Api
 
 INITIATED, ROUTED, ANSWERED = SEED[:3]
 GIVEN_UP_SECONDS = 61
@@ -171,7 +171,7 @@ def test_no_more_are_counted_than_are_listed_when_their_call_is_forgotten(floor:
     assert counts() == (0, 0, 0)
 
 
-def test_pages_and_rights_over_rest(api: Api) -> None:  # noqa: F811 - a fixture
+def test_pages_and_rights_over_rest(api: Api) -> None:
     api.post([ROUTED | {"callId": f"call-{number}"} for number in range(5)])
     api.post([INITIATED | {"callId": "call-0"}, INITIATED | {"callId": "call-1", "queueId": "legal_english"}])
     connection = wiring.database().connection()
@@ -200,12 +200,12 @@ def test_pages_and_rights_over_rest(api: Api) -> None:  # noqa: F811 - a fixture
     ("body", "field"),
     [({}, "body"), ({"ids": []}, "ids"), ({"ids": ["a"], "all": True}, "body"), ({"ids": [7]}, "ids[0]"), ([], "body")],
 )
-def test_a_redrive_says_what(api: Api, body: Any, field: str) -> None:  # noqa: F811 - a fixture
+def test_a_redrive_says_what(api: Api, body: Any, field: str) -> None:
     status, problem, _ = api.call("POST", "/api/dead-letters/redrive", body)
     assert (status, problem["errors"][0]["field"]) == (400, field)
 
 
-def test_only_an_administrator_redrives(api: Api) -> None:  # noqa: F811 - a fixture
+def test_only_an_administrator_redrives(api: Api) -> None:
     for role in ("sender", "supervisor"):
         answer = api.call("POST", "/api/dead-letters/redrive", {"all": True}, token=tokens.mint(KEY, role=role))
         assert answer[0] == 403

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from shared.adapters.postgres.recording import statements
-from tests.integration.conftest import Harness
+from tests.support.harness import Harness
 
 VOICE = {"type": "voice", "queueId": "medical_spanish"}
 MONTH_SECONDS = timedelta(days=31).total_seconds()

@@ -10,45 +10,9 @@ import pytest
 from shared.adapters.postgres.connection import Database
 from shared.adapters.postgres.recording.unit_of_work import PostgresTransactions
 from shared.contracts.problems import ProblemError
-from shared.contracts.setup import AgentSetup, QueueSetup, parse_setup
-from shared.usecases.recording.change_agent_status import set_up_agent
 from shared.usecases.sweep.fire_due_timers import Sweeper, offer_waiting_calls
-from tests.integration.conftest import GRACE, Harness, Told
-
-QUEUE = "night"
-
-
-@pytest.fixture
-def night(floor: Harness) -> Harness:
-    """A floor with nobody on it, and one queue that Switchboard routes."""
-    floor.rows("update agents set status = 'offline', queues = '{}'")
-    set_up(floor, QUEUE, routing="switchboard")
-    return floor
-
-
-def set_up(floor: Harness, queue_id: str, **settings: Any) -> None:
-    floor.services.agents.put_queue(queue_id, parse_setup(QueueSetup, {"name": queue_id, **settings}))  # type: ignore[attr-defined]
-
-
-def arrive(floor: Harness, agent_id: str, *queues: str, **fields: Any) -> None:
-    """An agent signs in: new to the house, or by telling so."""
-    body = {"name": agent_id, "queues": list(queues or [QUEUE]), "status": "available", **fields}
-    setup = parse_setup(AgentSetup, body)
-    set_up_agent(floor.services.agents, floor.services.announcer, agent_id, setup, floor.clock.now())
-
-
-def ring(floor: Harness, call_id: str = "call-1", queue_id: str = QUEUE, **fields: Any) -> None:
-    result = floor.one("call_initiated", call_id, type="voice", queueId=queue_id, **fields)
-    assert result.status == 201, result.body
-
-
-def offered(floor: Harness, call_id: str = "call-1") -> str | None:
-    offer = floor.call(call_id)["offer"]
-    return offer and offer["agentId"]
-
-
-def end(floor: Harness, call_id: str = "call-1", reason: str = "completed") -> None:
-    assert floor.one("call_ended", call_id, endReason=reason, duration=60).status == 201
+from tests.support.harness import GRACE, Harness, Told
+from tests.support.routing import QUEUE, arrive, end, misses, offered, ring, set_up
 
 
 def test_switchboard_makes_the_first_offer_where_the_queue_says_so(night: Harness) -> None:
@@ -142,10 +106,6 @@ def test_misses_send_an_agent_away_only_when_there_are_enough_of_them_in_a_row(n
     night.clock.go_to(50)
     night.send({"event": "agent_status_changed", "agentId": "ana", "status": "available"})
     assert (offered(night, "call-2"), misses(night)) == ("ana", 0)
-
-
-def misses(floor: Harness, agent_id: str = "ana") -> int:
-    return next(agent.misses for agent in floor.reads.agents() if agent.id == agent_id)
 
 
 def test_a_miss_that_is_disproved_counts_no_more(night: Harness) -> None:

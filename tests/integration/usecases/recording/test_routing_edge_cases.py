@@ -5,17 +5,8 @@ from typing import Any
 import pytest
 
 from shared.usecases.sweep.fire_due_timers import sweep_timers
-from tests.integration.conftest import Harness
-from tests.integration.usecases.recording.test_routing import QUEUE, arrive, end, misses, offered, ring, set_up
-from tests.integration.usecases.sweep.test_run_sweep import sweep_for
-
-
-@pytest.fixture
-def night(floor: Harness) -> Harness:
-    """A floor with nobody on it, and one queue that Switchboard routes."""
-    floor.rows("update agents set status = 'offline', queues = '{}'")
-    set_up(floor, QUEUE, routing="switchboard")
-    return floor
+from tests.support.harness import Harness, sweep_for
+from tests.support.routing import QUEUE, arrive, end, misses, offered, ring, set_up
 
 
 def says(floor: Harness, agent_id: str, status: str, **fields: Any) -> int:

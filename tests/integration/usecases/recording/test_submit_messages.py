@@ -8,7 +8,7 @@ from itertools import permutations
 import pytest
 
 from shared.usecases.recording.submit_messages import Message, submit_messages
-from tests.integration.conftest import GRACE, Harness
+from tests.support.harness import GRACE, Harness
 
 LIFE = [
     {"event": "call_initiated", "type": "voice", "queueId": "medical_spanish"},

@@ -23,7 +23,7 @@ from shared.usecases.recording.submit_messages import Message, submit_messages
 from shared.usecases.sweep import run_sweep as run_sweep_module
 from shared.usecases.sweep.fire_due_timers import A_WHILE, offer_waiting_calls, sweep_timers
 from shared.usecases.sweep.run_sweep import run_sweep
-from tests.integration.conftest import Harness
+from tests.support.harness import Harness
 
 CALLS = ["call-1", "ill", "call-2"]
 

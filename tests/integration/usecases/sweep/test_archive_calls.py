@@ -9,8 +9,8 @@ import psycopg
 from shared.adapters.postgres.figures import archive
 from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
 from shared.usecases.sweep.archive_calls import SHELVE_AFTER, shelve
-from tests.conftest import Clock
-from tests.integration.conftest import Harness, answer_of
+from tests.support.clock import Clock
+from tests.support.harness import Harness, answer_of
 
 LATER = SHELVE_AFTER.total_seconds() + 300
 LIFE: list[dict[str, Any]] = [

@@ -9,16 +9,10 @@ from shared.usecases.errors import UnavailableError
 from shared.usecases.sweep import run_sweep as run_sweep_module
 from shared.usecases.sweep.fire_due_timers import Sweeper
 from shared.usecases.sweep.run_sweep import Tally, run_sweep
-from tests.integration.conftest import Harness
+from tests.support.harness import Harness, sweep_for
 
 INITIATED = {"event": "call_initiated", "callId": "call-1", "type": "voice", "queueId": "medical_spanish"}
 ROUTED = {"event": "call_routed", "callId": "call-1", "agentId": "interpreter-01", "routingTime": 1}
-
-
-def sweep_for(floor: Harness, seconds: float, woken: list[str]) -> None:
-    upkeep = PostgresHousekeeping(floor.database, floor.told, "this-one", lambda: woken.append("sweep"))
-    until = floor.clock.now() + timedelta(seconds=seconds)
-    run_sweep(floor.sweeper, upkeep, until, floor.clock.now, floor.clock.sleep)
 
 
 def test_each_promise_is_looked_at_when_it_falls_due(floor: Harness) -> None:

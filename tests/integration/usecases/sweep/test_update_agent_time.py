@@ -24,7 +24,7 @@ from shared.usecases.errors import UnavailableError
 from shared.usecases.reading.figures import show_metrics
 from shared.usecases.sweep.run_sweep import run_sweep
 from shared.usecases.sweep.update_agent_time import keep_time
-from tests.integration.conftest import Harness
+from tests.support.harness import Harness
 
 ADMIN = Principal("admin", frozenset("*"), 0)
 WRAP_UP = 45

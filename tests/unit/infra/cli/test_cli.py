@@ -7,7 +7,7 @@ import tomllib
 from typer.testing import CliRunner
 
 from infra.cli import HIDDEN, MODULES, app
-from tests.conftest import REPOSITORY
+from tests.support.paths import REPOSITORY
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 

@@ -10,7 +10,7 @@ import yaml
 from samtranslator.yaml_helper import yaml_parse
 
 from infra.local.postgres import binaries
-from tests.conftest import REPOSITORY
+from tests.support.paths import REPOSITORY
 
 PATH = REPOSITORY / "infra" / "deployment" / "data.template.yaml"
 TEMPLATE: dict[str, Any] = yaml_parse(PATH.read_text())  # pyright: ignore[reportUnknownVariableType] - has no types

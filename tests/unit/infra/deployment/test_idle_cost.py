@@ -1,7 +1,7 @@
 """The fixed cost that docs/scale.md states, against both templates."""
 
 from bench import idle
-from tests.conftest import REPOSITORY
+from tests.support.paths import REPOSITORY
 
 
 def dollars(choice: idle.Choice) -> dict[str, float]:

@@ -8,7 +8,7 @@ from infra.operation import doctor
 from infra.operation.doctor import PARTS, Health, Patient
 from shared.adapters.auth import tokens
 from shared.usecases.reading.health import Shards, Vitals, report
-from tests.conftest import Clock
+from tests.support.clock import Clock
 
 KEY = "k" * 32
 NOWHERE = "http://127.0.0.1:1"

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from infra.cli import app
 from infra.operation import function_log
 from infra.operation.function_log import Wanted
-from tests.conftest import Clock
+from tests.support.clock import Clock
 
 GROUP = "/switchboard/functions"
 

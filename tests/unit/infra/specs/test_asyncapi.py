@@ -1,24 +1,16 @@
 """The feed's document: what AsyncAPI 3 allows, with examples that its own schemas allow."""
 
 import json
-from typing import Any
 
 import pytest
-from jsonschema import Draft7Validator, Draft202012Validator
+from jsonschema import Draft7Validator
 
 from infra.specs import asyncapi
 from infra.toolchain import dashboard
-from tests.conftest import REPOSITORY
+from tests.support.asyncapi import DOCUMENT, MESSAGES, faults
+from tests.support.paths import REPOSITORY
 
-DOCUMENT = json.loads((REPOSITORY / "docs" / "asyncapi.json").read_text())
 SPECIFICATION = dashboard.SOURCE / "node_modules" / "@asyncapi" / "specs" / "schemas" / "3.0.0.json"
-MESSAGES = DOCUMENT["components"]["messages"]
-
-
-def faults(frame: Any, message: str) -> list[str]:
-    """What the document's schema of a message finds wrong with a frame."""
-    schema = {**MESSAGES[message]["payload"], "components": DOCUMENT["components"]}
-    return [error.message for error in Draft202012Validator(schema).iter_errors(frame)]
 
 
 @pytest.mark.contract

@@ -10,8 +10,8 @@ from infra.client.picture import Picture
 from infra.client.resume import ResumePoint
 from infra.client.state import FeedState, Read
 from infra.specs import vectors
-from tests.conftest import REPOSITORY
-from tests.unit.infra.specs.test_asyncapi import faults
+from tests.support.asyncapi import faults
+from tests.support.paths import REPOSITORY
 
 Json = dict[str, Any]
 FOLDER = REPOSITORY / "docs" / "feed-vectors"

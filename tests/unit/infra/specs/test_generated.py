@@ -8,7 +8,7 @@ import pytest
 from infra.specs import call_states, generate
 from shared.domain.events import NAMES
 from shared.domain.legality import Verdict
-from tests.conftest import REPOSITORY
+from tests.support.paths import REPOSITORY
 
 
 @pytest.mark.parametrize("name", generate.GENERATED)

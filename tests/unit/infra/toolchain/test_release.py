@@ -8,7 +8,7 @@ import pytest
 
 from infra.errors import InfraError
 from infra.toolchain import licences, release, sbom
-from tests.conftest import REPOSITORY
+from tests.support.paths import REPOSITORY
 
 CHANGELOG = "# Changelog\n\n## [Unreleased]\n\n## [1.2.0] - 2026-01-31\n\n### Added\n- Calls.\n"
 

@@ -9,7 +9,8 @@ import pytest
 from shared.adapters import clock
 from shared.usecases.access import Principal
 from shared.usecases.feed.connect import connect
-from tests.support.stage import Stage, answered, open_transaction, routed, staged
+from tests.support.calls import answered, routed
+from tests.support.stage import Stage, open_transaction, staged
 
 EVERYTHING = Principal("admin", frozenset({"*"}), 0)
 SPANISH = Principal("supervisor", frozenset({"spanish"}), 0)

@@ -4,24 +4,14 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import orjson
 import pytest
 
 from infra.database import rollups
-from shared.adapters.postgres.figures.read_figures import PostgresFigures
 from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
-from shared.usecases.access import Principal
-from shared.usecases.reading.figures import show_metrics
 from shared.usecases.sweep.archive_calls import SHELVE_AFTER, shelve
-from tests.integration.conftest import Harness
-from tests.integration.functions.query.test_call_lists import missed, story
-
-ADMIN = Principal("admin", frozenset("*"), 0)
-
-
-def figures(floor: Harness, *, rolled: bool, **asked: str) -> list[dict[str, Any]]:
-    found = show_metrics(PostgresFigures(floor.database, rolled=rolled), ADMIN, asked, floor.clock.now())
-    return orjson.loads(orjson.dumps(found["data"]))
+from tests.support.calls import missed, story
+from tests.support.figures import figures
+from tests.support.harness import Harness
 
 
 def shelve_all(floor: Harness) -> None:

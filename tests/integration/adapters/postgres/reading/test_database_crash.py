@@ -14,8 +14,9 @@ from infra.machine.ports import claim
 from shared.adapters.postgres.feed.subscriptions import PostgresRegistry
 from shared.adapters.postgres.reading.changes import PostgresChanges
 from shared.usecases.access import Principal
-from tests.conftest import REPOSITORY, Clock
-from tests.integration.conftest import Harness
+from tests.support.clock import Clock
+from tests.support.harness import Harness
+from tests.support.paths import REPOSITORY
 
 # Nothing reaches the disk but what a commit brings there.
 LAZY = {"fsync": "off", "wal_writer_delay": "10s", "wal_level": "minimal", "max_wal_senders": "0"}

@@ -11,9 +11,9 @@ from shared.adapters.postgres.recording.unit_of_work import PostgresTransactions
 from shared.domain.call import Call
 from shared.domain.events import Limits
 from shared.domain.routing import Candidate, Search, Strategy, rank
-from tests.conftest import Clock
-from tests.integration.conftest import Harness
+from tests.support.clock import Clock
 from tests.support.examples import examples
+from tests.support.harness import Harness
 
 NOW = Clock().now()
 # Whole seconds, and few of each, so that there are ties of every kind.

@@ -7,7 +7,7 @@ from datetime import timedelta
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.integration.conftest import Harness
+from tests.support.harness import Harness
 
 LIMIT = 3
 

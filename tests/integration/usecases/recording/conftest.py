@@ -1,0 +1,14 @@
+"""Fixtures for recording."""
+
+import pytest
+
+from tests.support.harness import Harness
+from tests.support.routing import QUEUE, set_up
+
+
+@pytest.fixture
+def night(floor: Harness) -> Harness:
+    """A floor with nobody on it, and one queue that Switchboard routes."""
+    floor.rows("update agents set status = 'offline', queues = '{}'")
+    set_up(floor, QUEUE, routing="switchboard")
+    return floor

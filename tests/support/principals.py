@@ -1,0 +1,5 @@
+"""Principals that tests use."""
+
+from shared.usecases.access import Principal
+
+ALL = Principal("supervisor", frozenset({"*"}), 0)
