@@ -74,8 +74,8 @@ LEGEND = """
 The verdict on each event in each state, if it follows all recorded events:
 
 - **legal**: the event changes the call. **deferred** (202): its predecessor is missing and may still arrive.
-  **illegal** (409): no later event can make it legal. **void**: a conclusion of the system that the facts disprove. It is
-  not recorded, or marked.
+  **illegal** (409): no later event can make it legal. **void**: a conclusion of the system that the facts disprove. It
+  is not recorded, or marked.
 - Two verdicts mean that other fields of the call decide. A `completed` end is deferred until the call was answered, and
   legal while an answered call waits again after a transfer. A breach is recorded once. Switchboard makes the first
   offer only in a queue with `routing: switchboard`.

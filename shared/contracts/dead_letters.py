@@ -6,7 +6,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from shared.contracts.base import Contract, Id, Moment
 from shared.contracts.problems import ProblemError, from_validation
-from shared.contracts.views import fact_fields
+from shared.contracts.views import fact_json
 from shared.domain.events import Event, Initiated
 
 Kind = Literal["event", "announcement"]
@@ -57,7 +57,7 @@ def parse_redrive(body: object) -> Redrive:
 
 def as_sent(event: Event) -> dict[str, Any]:
     """The event in its sender's words. The id is always told, so that a second one like it is a replay."""
-    fields = fact_fields(event.fact)
+    fields = fact_json(event.fact)
     if isinstance(event.fact, Initiated):
         fields.pop("slaSeconds", None)  # the queue's, not the sender's
     optional = {

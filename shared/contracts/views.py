@@ -7,7 +7,7 @@ from pydantic import Field
 from shared.contracts.base import Contract, Moment, RoutingName, StrategyName
 from shared.domain import events
 from shared.domain.call import Call
-from shared.domain.deadlines import flags, next_promise
+from shared.domain.deadlines import flags, next_deadline
 from shared.domain.events import Event, Initiated, Source
 
 FlagName = Literal["sla_breached", "hold_exceeded", "short_call", "rerouted"]
@@ -83,7 +83,7 @@ def _offer(call: Call) -> OfferView | None:
 
 
 def _deadline(call: Call) -> DeadlineView | None:
-    first = next_promise(call)
+    first = next_deadline(call)
     return first and DeadlineView.trusted(kind=first.kind.value, due_at=first.due_at)
 
 
@@ -130,11 +130,11 @@ class EventView(Contract):
             record_id=record_id,
             version=version,
             void=void,
-            metadata=(event.metadata or {}) | fact_fields(event.fact),
+            metadata=(event.metadata or {}) | fact_json(event.fact),
         )
 
 
-def fact_fields(fact: events.Fact) -> dict[str, Any]:
+def fact_json(fact: events.Fact) -> dict[str, Any]:
     fields = {told: value for name, told in _TOLD[type(fact)] if (value := getattr(fact, name)) is not None}
     if isinstance(fact, Initiated):
         fields["slaSeconds"] = fact.limits.sla_seconds
@@ -271,7 +271,7 @@ class StatusMessage(Contract):
 
     @classmethod
     def of(cls, call: Call, event: Event) -> Self:
-        metadata = (event.metadata or {}) | fact_fields(event.fact)
+        metadata = (event.metadata or {}) | fact_json(event.fact)
         return cls.trusted(
             call_id=call.id, status=call.status.value, event_type=event.name, timestamp=event.at, metadata=metadata
         )

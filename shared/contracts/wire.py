@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 
 from shared.contracts.base import rfc3339
-from shared.contracts.views import fact_fields
+from shared.contracts.views import fact_json
 from shared.domain.call import Call, Offer
-from shared.domain.deadlines import flags, next_promise
-from shared.domain.events import Event, Limits, Source, span
+from shared.domain.deadlines import flags, next_deadline
+from shared.domain.events import Event, Limits, Source, duration
 from shared.domain.fast import cached_rule
 
 Json = dict[str, Any]
@@ -25,7 +25,7 @@ def call_words(call: Call) -> bytes:
 
 def call_json(call: Call) -> Json:
     offer, ended_at = call.offer, call.ended_at
-    promise, waiting_since = next_promise(call), call.waiting_since
+    promise, waiting_since = next_deadline(call), call.waiting_since
     started = rfc3339(call.initiated_at)
     return {
         "id": call.id,
@@ -54,7 +54,7 @@ def _offer_json(offer: Offer, limits: Limits) -> Json:
     return {
         "agentId": offer.agent_id,
         "offeredAt": rfc3339(offer.offered_at),
-        "dueAt": rfc3339(offer.offered_at + span(limits.answer_seconds)),
+        "dueAt": rfc3339(offer.offered_at + duration(limits.answer_seconds)),
         "attempt": offer.attempt,
     }
 
@@ -73,7 +73,7 @@ def event_json(event: Event, *, record_id: int, version: int | None, void: bool)
         "recordId": record_id,
         "version": version,
         "void": void,
-        "metadata": (event.metadata or {}) | fact_fields(event.fact),
+        "metadata": (event.metadata or {}) | fact_json(event.fact),
     }
 
 

@@ -9,38 +9,38 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.domain.agent import ENGAGED, AgentStatus
-from shared.domain.call import Call, Status, as_met_by
+from shared.domain.call import Call, Status, with_missed_offer
 from shared.domain.events import Event, Initiated
 from shared.domain.fast import fast_frozen
 from shared.domain.fold import append, in_order
 from shared.domain.legality import IN_CONVERSATION
 
 OFFLINE, AVAILABLE, AWAY, WRAP_UP = AgentStatus.OFFLINE, AgentStatus.AVAILABLE, AgentStatus.AWAY, AgentStatus.WRAP_UP
-A_YEAR = timedelta(days=366)  # what is reported later than that changes nobody's time
+MAX_REPORT_DELAY = timedelta(days=366)  # what is reported later than that changes nobody's time
 _STRENGTH = (AgentStatus.ON_CALL, AgentStatus.OFFERED, WRAP_UP)
 
 
 @fast_frozen
-class Standing:
+class AgentState:
     """What an agent said last, who has the agent, and how many calls in a row the agent missed."""
 
-    said: AgentStatus = OFFLINE
-    held: tuple[tuple[str, AgentStatus], ...] = ()
+    reported: AgentStatus = OFFLINE
+    claims: tuple[tuple[str, AgentStatus], ...] = ()
     misses: int = 0
 
     @property
     def status(self) -> AgentStatus:
-        statuses = [status for _, status in self.held]
-        return next((status for status in _STRENGTH if status in statuses), self.said)
+        statuses = [status for _, status in self.claims]
+        return next((status for status in _STRENGTH if status in statuses), self.reported)
 
 
 @fast_frozen
-class Word:
+class AgentCause:
     """That from `at` on a call has the agent, or lets go; or what the agent says to be.
 
     `source` is the call's id (`of_call`) or the report's. A call's words on one agent are counted by `step`. A call
-    that lets go after a miss says `away`: so is the agent after `forgives` misses in a row. What was forgotten before
-    `at` is `carried` over by a first word that says nothing else.
+    that lets go after a miss says `away`: so is the agent after `max_misses` misses in a row. What was forgotten before
+    `at` is `carried_state` over by a first word that says nothing else.
     """
 
     at: datetime
@@ -48,8 +48,8 @@ class Word:
     source: str
     step: int
     status: AgentStatus
-    forgives: int = 1
-    carried: Standing | None = None
+    max_misses: int = 1
+    carried_state: AgentState | None = None
 
     @property
     def order(self) -> tuple[datetime, bool, str, int]:
@@ -58,15 +58,15 @@ class Word:
 
 
 @fast_frozen
-class Span:
-    """`standing` from `word` on, until `ended`; None where nothing is known to come after it."""
+class AgentInterval:
+    """`state` from `cause` on, until `ended`; None where nothing is known to come after it."""
 
-    word: Word
-    standing: Standing
+    cause: AgentCause
+    state: AgentState
     ended: datetime | None
 
 
-def words(events: Iterable[Event]) -> Iterator[tuple[str, str, Word]]:
+def agent_causes(events: Iterable[Event]) -> Iterator[tuple[str, str, AgentCause]]:
     """What a call says of agents, by its applied events: the agent, the queue the call was in, the word.
 
     A call that began as history moves nobody.
@@ -80,14 +80,14 @@ def words(events: Iterable[Event]) -> Iterator[tuple[str, str, Word]]:
         if call.history:
             return
         for agent_id, at, status in _course(before, call, event):
-            if event.received_at - at < A_YEAR:
-                yield agent_id, (before or call).queue_id, Word(at, True, call.id, step, status)
+            if event.received_at - at < MAX_REPORT_DELAY:
+                yield agent_id, (before or call).queue_id, AgentCause(at, True, call.id, step, status)
             step += 1
 
 
 def _course(before: Call | None, after: Call, event: Event) -> Iterator[tuple[str, datetime, AgentStatus]]:
     """An offer that had lapsed by then was missed before."""
-    if before and (due_at := before.offer_due_at) and (missed := as_met_by(before, event)) is not before:
+    if before and (due_at := before.offer_due_at) and (missed := with_missed_offer(before, event)) is not before:
         yield from _changed(before, missed, due_at)
         before = missed
     yield from _changed(before, after, event.at)
@@ -125,62 +125,62 @@ def _engaged(call: Call) -> tuple[str, AgentStatus] | None:
     return None
 
 
-def spans(said: Iterable[Word], standing: Standing) -> list[Span]:
+def intervals(causes: Iterable[AgentCause], state: AgentState) -> list[AgentInterval]:
     """In the order of time, each until the next, from what stood before them. Some may last no time at all."""
-    found: list[Span] = []
-    for word in sorted(said, key=lambda word: word.order):
-        standing = word.carried or follow(standing, word)
+    found: list[AgentInterval] = []
+    for cause in sorted(causes, key=lambda cause: cause.order):
+        state = cause.carried_state or next_state(state, cause)
         if found:
-            found[-1] = replace(found[-1], ended=word.at)
-        found.append(Span(word, standing, None))
+            found[-1] = replace(found[-1], ended=cause.at)
+        found.append(AgentInterval(cause, state, None))
     return found
 
 
-def follow(standing: Standing, word: Word) -> Standing:
+def next_state(state: AgentState, cause: AgentCause) -> AgentState:
     """As the live record does: see `RELEASE_AGENTS` and `ENGAGE_AGENTS`."""
-    if not word.of_call:
-        return _spoken(standing, word.status)
-    if word.status in ENGAGED:
-        return _taken(standing, word)
-    if word.status is WRAP_UP:
-        return replace(standing, held=_without(standing, word.source, (word.source, WRAP_UP)))
-    if all(call_id != word.source for call_id, _ in standing.held):
-        return standing  # the agent has left the wrap-up meanwhile
-    free = replace(standing, held=_without(standing, word.source))
-    return _missed(free, word) if word.status is AWAY else _freed(free)
+    if not cause.of_call:
+        return _spoken(state, cause.status)
+    if cause.status in ENGAGED:
+        return _taken(state, cause)
+    if cause.status is WRAP_UP:
+        return replace(state, claims=_without(state, cause.source, (cause.source, WRAP_UP)))
+    if all(call_id != cause.source for call_id, _ in state.claims):
+        return state  # the agent has left the wrap-up meanwhile
+    free = replace(state, claims=_without(state, cause.source))
+    return _missed(free, cause) if cause.status is AWAY else _freed(free)
 
 
-def _spoken(standing: Standing, status: AgentStatus) -> Standing:
+def _spoken(state: AgentState, status: AgentStatus) -> AgentState:
     """What is said during a call holds after it; otherwise at once. Nothing is wrapped up any more."""
-    if standing.status in ENGAGED:
-        return replace(_wrapped_up(standing), said=status)
-    return Standing(status)
+    if state.status in ENGAGED:
+        return replace(_wrapped_up(state), reported=status)
+    return AgentState(status)
 
 
-def _taken(standing: Standing, word: Word) -> Standing:
+def _taken(state: AgentState, cause: AgentCause) -> AgentState:
     """Who does not say otherwise meanwhile is available afterwards. A wrap-up waits behind a ring, but not a talk."""
-    said, own = standing.said if standing.held else AVAILABLE, (word.source, word.status)
-    if word.status is AgentStatus.OFFERED:
-        return replace(standing, said=said, held=_without(standing, word.source, own))
-    return Standing(said, _without(_wrapped_up(standing), word.source, own))
+    reported, own = state.reported if state.claims else AVAILABLE, (cause.source, cause.status)
+    if cause.status is AgentStatus.OFFERED:
+        return replace(state, reported=reported, claims=_without(state, cause.source, own))
+    return AgentState(reported, _without(_wrapped_up(state), cause.source, own))
 
 
-def _missed(standing: Standing, word: Word) -> Standing:
-    misses = standing.misses + 1
-    if misses >= word.forgives:
-        standing = _wrapped_up(standing)  # who is away wraps up no more
-    if standing.said is not AVAILABLE:
-        return _freed(standing)
-    return replace(standing, misses=misses, said=AWAY if misses >= word.forgives else AVAILABLE)
+def _missed(state: AgentState, cause: AgentCause) -> AgentState:
+    misses = state.misses + 1
+    if misses >= cause.max_misses:
+        state = _wrapped_up(state)  # who is away wraps up no more
+    if state.reported is not AVAILABLE:
+        return _freed(state)
+    return replace(state, misses=misses, reported=AWAY if misses >= cause.max_misses else AVAILABLE)
 
 
-def _freed(standing: Standing) -> Standing:
-    return standing if standing.held or standing.said is AVAILABLE else replace(standing, misses=0)
+def _freed(state: AgentState) -> AgentState:
+    return state if state.claims or state.reported is AVAILABLE else replace(state, misses=0)
 
 
-def _wrapped_up(standing: Standing) -> Standing:
-    return replace(standing, held=tuple(claim for claim in standing.held if claim[1] in ENGAGED))
+def _wrapped_up(state: AgentState) -> AgentState:
+    return replace(state, claims=tuple(claim for claim in state.claims if claim[1] in ENGAGED))
 
 
-def _without(standing: Standing, call_id: str, *more: tuple[str, AgentStatus]) -> tuple[tuple[str, AgentStatus], ...]:
-    return (*(claim for claim in standing.held if claim[0] != call_id), *more)
+def _without(state: AgentState, call_id: str, *more: tuple[str, AgentStatus]) -> tuple[tuple[str, AgentStatus], ...]:
+    return (*(claim for claim in state.claims if claim[0] != call_id), *more)

@@ -23,7 +23,7 @@ from shared.domain.events import (
     SlaBreached,
     Source,
     Transferred,
-    span,
+    duration,
 )
 from shared.domain.fast import fast_frozen
 
@@ -116,7 +116,7 @@ class Call(_Concluded):
 
     @property
     def offer_due_at(self) -> datetime | None:
-        return self.offer and self.offer.offered_at + span(self.limits.answer_seconds)
+        return self.offer and self.offer.offered_at + duration(self.limits.answer_seconds)
 
     @property
     def lacks_offer(self) -> bool:
@@ -136,14 +136,14 @@ class Call(_Concluded):
 
     @property
     def sla_due_at(self) -> datetime:
-        return self.initiated_at + span(self.limits.sla_seconds)
+        return self.initiated_at + duration(self.limits.sla_seconds)
 
     @property
     def hold_due_at(self) -> datetime | None:
         """When an open hold becomes too long. A hold reported with its duration is over: the figure judges it."""
         if self.held_at is None or self.hold_reported_seconds > 0:
             return None
-        return self.held_at + span(self.limits.hold_seconds)
+        return self.held_at + duration(self.limits.hold_seconds)
 
 
 _DEFAULTS = {field.name: field.default for field in fields(Call) if field.default is not MISSING}
@@ -160,7 +160,7 @@ def begin(event: Event, fact: Initiated) -> Call:
             "limits": fact.limits,
             "initiated_at": event.at,
             "last_at": event.at,
-            "history": event.source is Source.HISTORY,
+            "history": event.source is Source.IMPORT,
             "priority": fact.priority,
             "version": 1,
             "metadata": event.metadata or {},
@@ -168,7 +168,7 @@ def begin(event: Event, fact: Initiated) -> Call:
     )
 
 
-def as_met_by(call: Call, event: Event) -> Call:
+def with_missed_offer(call: Call, event: Event) -> Call:
     """The call as telephony's event finds it: an offer that nobody took in time was missed, whether or not a timer saw
     that live. What the system concludes, it concludes in the order in which it falls due.
     """
@@ -180,7 +180,7 @@ def as_met_by(call: Call, event: Event) -> Call:
 
 def evolve(call: Call, event: Event) -> Call:
     """The call after a legal event; legality is `legality.judge`'s, not asked again here."""
-    call = as_met_by(call, event)
+    call = with_missed_offer(call, event)
     changes = _changes(call, event)
     last_at = event.at if event.at > call.last_at else call.last_at
     evolved = vars(call).copy()

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from shared.domain.call import Call, Status
-from shared.domain.events import AnswerTimedOut, HoldExceeded, SlaBreached, span
+from shared.domain.events import AnswerTimedOut, HoldExceeded, SlaBreached, duration
 from shared.domain.fast import cached_rule
 
 
@@ -54,7 +54,7 @@ def flags(call: Call) -> tuple[Flag, ...]:
 _NONE: Mapping[TimerKind, datetime] = {}
 
 
-def timers_owed(call: Call | None) -> Mapping[TimerKind, datetime]:
+def required_timers(call: Call | None) -> Mapping[TimerKind, datetime]:
     """When each promise that is still open falls due: a function of the state, so that a late event can only correct
     them.
     """
@@ -76,11 +76,11 @@ def timers(call: Call) -> Mapping[TimerKind, datetime]:
         if call.hold_exceeded_at is None and (hold_due_at := call.hold_due_at):
             owed[TimerKind.HOLD] = hold_due_at
     elif call.ended_at and call.agent_id and call.limits.wrap_up_seconds:
-        owed[TimerKind.WRAP_UP] = call.ended_at + span(call.limits.wrap_up_seconds)
+        owed[TimerKind.WRAP_UP] = call.ended_at + duration(call.limits.wrap_up_seconds)
     return owed
 
 
-def next_promise(call: Call) -> Timer | None:
+def next_deadline(call: Call) -> Timer | None:
     """The promise that falls due next; wrapping up is the agent's, not the caller's."""
     first: TimerKind | None = None
     owed = timers(call)

@@ -13,7 +13,7 @@ class Source(StrEnum):
 
     TELEPHONY = "telephony"
     SYSTEM = "system"
-    HISTORY = "history"
+    IMPORT = "history"
 
 
 class EndReason(StrEnum):
@@ -23,7 +23,7 @@ class EndReason(StrEnum):
 
 
 @lru_cache(256)  # a handful, of the queues
-def span(seconds: float) -> timedelta:
+def duration(seconds: float) -> timedelta:
     return timedelta(seconds=seconds)
 
 
@@ -184,11 +184,11 @@ class Event:
     sequence: int | None = None
     metadata: dict[str, Any] | None = None
 
-    def moved(self, at: datetime) -> "Event":
+    def moved_to(self, at: datetime) -> "Event":
         """The same at another place in time."""
         return self._but(self.fact, at)
 
-    def promised(self, limits: Limits) -> "Event":
+    def with_limits(self, limits: Limits) -> "Event":
         """The same; where it begins a call, with the promises of the call's queue; where it moves one to a queue, with
         who makes the first offer there.
         """

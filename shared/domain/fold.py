@@ -9,8 +9,8 @@ from shared.domain.call import Call, begin, evolve
 from shared.domain.events import Ended, Event, Initiated
 from shared.domain.legality import Verdict, judge
 
-AN_INSTANT = timedelta(microseconds=1)
-FEW = 5  # events of one instant whose order is searched for: each more takes so many times as long
+TICK = timedelta(microseconds=1)
+MAX_TIED_EVENTS = 5  # events of one instant whose order is searched for: each more takes so many times as long
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def _fold_in_place(events: Iterable[Event]) -> Folded:
     moved: dict[str, Event] = {}
     waiting: list[Event] = []
     for tied in _by_instant(events):
-        pending = (_possible(tied, call) if 1 < len(tied) <= FEW else None) or tied
+        pending = (_possible(tied, call) if 1 < len(tied) <= MAX_TIED_EVENTS else None) or tied
         while pending:
             event = _next_of(pending, call)
             pending.remove(event)
@@ -104,7 +104,7 @@ def in_order(events: Iterable[Event]) -> list[Event]:
 
 
 def _behind(call: Call, event: Event) -> tuple[Call, Event]:
-    placed = event.moved(max(event.at, call.last_at + AN_INSTANT))
+    placed = event.moved_to(max(event.at, call.last_at + TICK))
     return evolve(call, placed), placed
 
 

@@ -16,7 +16,7 @@ from shared.contracts.wire import Json
 from shared.domain import events
 from shared.domain.agent import AgentStatus
 from shared.domain.call import Call, Missed, Offer, Status
-from shared.domain.deadlines import flags, next_promise
+from shared.domain.deadlines import flags, next_deadline
 from shared.domain.events import EndReason, Event, Fact, Limits, Source
 from shared.domain.routing import sought
 from shared.usecases.recording.ports import AgentRecord, CallRecord, EventRow, EventState
@@ -95,7 +95,7 @@ def call_values(record: CallRecord, now: datetime) -> tuple[object, ...]:
         f"{{{','.join(flags(call))}}}",
         array(call.missed_by) if call.missed_by else None,
         call.offer and call.offer.agent_id,
-        (due := next_promise(call)) and due.due_at,
+        (due := next_deadline(call)) and due.due_at,
         now if call.ended_at else None,
         sought(call),
         state,

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from shared.domain.agent import ENGAGED, AgentStatus, Effect, agent_effects
 from shared.domain.call import Call
-from shared.domain.deadlines import TimerKind, flags, timers_owed
+from shared.domain.deadlines import TimerKind, flags, required_timers
 from shared.domain.events import Answered, Event, Routed, Transferred
-from shared.domain.fold import AN_INSTANT, Folded, append, fold
+from shared.domain.fold import TICK, Folded, append, fold
 from shared.domain.legality import Verdict, judge
 from shared.usecases.recording.ports import CallRecord, Changes, EventRow, EventState, Left
 
@@ -92,7 +92,7 @@ class CallChange:
         call = self.record.call
         if event.dated or event.is_system or call is None or event.at > call.last_at:
             return event
-        return event.moved(call.last_at + AN_INSTANT)
+        return event.moved_to(call.last_at + TICK)
 
     def _admit_among(self, event: Event) -> tuple[Verdict, Event]:
         """Fold all that is known with the new event in its place."""
@@ -204,7 +204,7 @@ class CallChange:
 
     def owed(self, grace: timedelta) -> dict[TimerKind, datetime]:
         """When the timers of the call as it stands are due, and the grace of what is deferred."""
-        owed = dict(timers_owed(self.record.call))
+        owed = dict(required_timers(self.record.call))
         if self.record.deferred:
             deferred = [row.deferred_since for row in self._rows() if row.state is EventState.DEFERRED]
             owed |= {TimerKind.DEFERRED: min(deferred) + grace} if deferred else {}
@@ -233,8 +233,8 @@ class CallChange:
                 yield Effect(fact.agent_id, self.record.id, AgentStatus.AVAILABLE, row.event.at)
 
     def _rearm(self, changes: Changes, grace: timedelta, wraps_up: bool) -> None:
-        call_id, before, deferred = self.record.id, timers_owed(self.before), self._deferred_before
-        owed = self.owed(grace) if self.record.deferred else timers_owed(self.record.call)
+        call_id, before, deferred = self.record.id, required_timers(self.before), self._deferred_before
+        owed = self.owed(grace) if self.record.deferred else required_timers(self.record.call)
         if before == owed and not deferred and not wraps_up:
             return
         for kind, due_at in owed.items():

@@ -141,7 +141,7 @@ def _load(unit_of_work: UnitOfWork, submissions: Sequence[Submission], now: date
         [s.event.id for s in submissions if s.known],
         [queue_id for queue_id in queues if queue_id],
         events=len(submissions),
-        since=min([now, *(s.event.at for s in submissions if s.event.source is not Source.HISTORY)]) - REMEMBERED,
+        since=min([now, *(s.event.at for s in submissions if s.event.source is not Source.IMPORT)]) - REMEMBERED,
     )
 
 
@@ -162,7 +162,7 @@ class _Recorder:
             limits = self._limits.get(queue_id)
             if limits is None:
                 return UnknownQueue(queue_id)
-            event = event.promised(limits)  # a call keeps what its queue said when the call came to it
+            event = event.with_limits(limits)  # a call keeps what its queue said when the call came to it
         if draft.needs_log(event):
             load_logs(unit_of_work, [draft])
         verdict = draft.admit(event, submission.fingerprint)

@@ -231,7 +231,7 @@ def _submission(event: CallEvent, arrival: Arrival, words: str, history: bool, k
             at=arrival.at,
             received_at=arrival.received_at,
             dated=arrival.dated,
-            source=Source.HISTORY if history else Source.TELEPHONY,
+            source=Source.IMPORT if history else Source.TELEPHONY,
             sequence=event.sequence,
             metadata=event.metadata,
         ),

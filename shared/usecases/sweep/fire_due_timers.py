@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from shared.domain.agent import AgentStatus, Effect
 from shared.domain.call import Call
-from shared.domain.deadlines import TimerKind, conclusion, timers_owed
+from shared.domain.deadlines import TimerKind, conclusion, required_timers
 from shared.domain.events import AnswerTimedOut, Event, Fact, Offered, Rerouted, Source
-from shared.domain.fold import AN_INSTANT
+from shared.domain.fold import TICK
 from shared.domain.legality import Verdict
 from shared.domain.routing import Routing, searches, seeks_agent
 from shared.usecases.errors import ConflictError, LogFailure, UnavailableError, continue_after_failure, raise_again
@@ -164,13 +164,13 @@ class _Sweep:
 
     def _reads_log(self, draft: CallChange, kinds: set[TimerKind]) -> bool:
         """A conclusion stands at its due time, which may lie before what was recorded since."""
-        times = (self._now, *timers_owed(draft.call).values())
+        times = (self._now, *required_timers(draft.call).values())
         return TimerKind.DEFERRED in kinds or any(map(draft.may_need_log, times))
 
     def _conclude(self, draft: CallChange, kinds: set[TimerKind], changes: Changes) -> datetime | None:
         """Record what is due by now; when an offer lapsed. The state decides what is owed, not the timer's row."""
         lapsed_at: datetime | None = None
-        owed = sorted(timers_owed(draft.call).items(), key=lambda timer: timer[1])
+        owed = sorted(required_timers(draft.call).items(), key=lambda timer: timer[1])
         for kind, due_at in owed:
             call = draft.call
             if due_at > self._now:
@@ -209,8 +209,8 @@ class _Sweep:
         Never before what is known of the call: an offer that found itself void would leave its agent claimed.
         """
         in_time = lapsed_at is not None and self._now - lapsed_at < IN_TIME
-        at = lapsed_at + AN_INSTANT if lapsed_at and in_time else self._now
-        return max(at, call.last_at + AN_INSTANT)
+        at = lapsed_at + TICK if lapsed_at and in_time else self._now
+        return max(at, call.last_at + TICK)
 
     def _record(self, draft: CallChange, fact: Fact, at: datetime) -> bool:
         event = Event(self._sweeper.new_id(), draft.record.id, fact, at, self._now, source=Source.SYSTEM)

@@ -11,20 +11,20 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
-from shared.domain.agent_time import Span, Standing, Word, spans, words
+from shared.domain.agent_time import AgentCause, AgentInterval, AgentState, agent_causes, intervals
 from shared.domain.events import Event
 
 A_TURN = 500  # events: a tenth of a second on a busy machine, as the promises wait meanwhile
-OfAgent = tuple[str, Word]
-Timeline = tuple[Span | None, Sequence[Span]]  # the span before a moment, and those from it on
+OfAgent = tuple[str, AgentCause]
+Timeline = tuple[AgentInterval | None, Sequence[AgentInterval]]  # the span before a moment, and those from it on
 
 
 @dataclass(slots=True)
 class Change:
     """What becomes of agents' spans, each with its agent."""
 
-    gone: set[tuple[str, Span]] = field(default_factory=set[tuple[str, Span]])
-    come: set[tuple[str, Span]] = field(default_factory=set[tuple[str, Span]])
+    gone: set[tuple[str, AgentInterval]] = field(default_factory=set[tuple[str, AgentInterval]])
+    come: set[tuple[str, AgentInterval]] = field(default_factory=set[tuple[str, AgentInterval]])
 
 
 class Turn(Protocol):
@@ -47,7 +47,7 @@ class Turn(Protocol):
         """What these calls have said so far."""
         ...
 
-    def reported(self, agent_id: str) -> Collection[Word]:
+    def reported(self, agent_id: str) -> Collection[AgentCause]:
         """All that this agent ever said, as far as it was followed."""
         ...
 
@@ -80,8 +80,8 @@ def keep_time(book: TimeBook, limit: int = A_TURN) -> int:
 
 def settle(turn: Turn, call_ids: Collection[str], reports: Collection[OfAgent] = ()) -> Collection[OfAgent]:
     """Make the spans what these calls say by now, and what agents report beside; what had to change of that."""
-    said = {word for word in turn.said(call_ids) if word[1].at >= turn.kept_since}
-    now_said = {word for word in (*_of_calls(turn, call_ids, said), *reports) if word[1].at >= turn.kept_since}
+    said = {cause for cause in turn.said(call_ids) if cause[1].at >= turn.kept_since}
+    now_said = {cause for cause in (*_of_calls(turn, call_ids, said), *reports) if cause[1].at >= turn.kept_since}
     if changed := said ^ now_said:
         turn.write(follow_anew(turn, changed - now_said, changed - said))
     return changed
@@ -90,11 +90,12 @@ def settle(turn: Turn, call_ids: Collection[str], reports: Collection[OfAgent] =
 def settle_agent(turn: Turn, agent_id: str) -> Change:
     """Make an agent's spans what the calls in them say, and all that the agent reported; what had to change."""
     _, kept = turn.timelines({agent_id: turn.kept_since})[agent_id]
-    said = {span.word for span in kept if span.word.of_call or span.word.carried}
-    said |= {word for word in turn.reported(agent_id) if word.at >= turn.kept_since}
-    found = spans(said, Standing())
+    said = {interval.cause for interval in kept if interval.cause.of_call or interval.cause.carried_state}
+    said |= {cause for cause in turn.reported(agent_id) if cause.at >= turn.kept_since}
+    found = intervals(said, AgentState())
     change = Change(
-        {(agent_id, span) for span in {*kept} - {*found}}, {(agent_id, span) for span in {*found} - {*kept}}
+        {(agent_id, interval) for interval in {*kept} - {*found}},
+        {(agent_id, interval) for interval in {*found} - {*kept}},
     )
     if change.gone or change.come:
         turn.write(change)
@@ -103,28 +104,28 @@ def settle_agent(turn: Turn, agent_id: str) -> Change:
 
 def _of_calls(turn: Turn, call_ids: Collection[str], said: Collection[OfAgent]) -> Iterable[OfAgent]:
     """How many misses a queue forgives is asked of it once, when a word is new."""
-    found = [said for log in turn.logs(call_ids) for said in words(log)]
-    asked = {(agent_id, word.order): word.forgives for agent_id, word in said}
+    found = [said for log in turn.logs(call_ids) for said in agent_causes(log)]
+    asked = {(agent_id, cause.order): cause.max_misses for agent_id, cause in said}
     forgiven = turn.forgiven({queue_id for _, queue_id, _ in found})
     return [
-        (agent_id, replace(word, forgives=asked.get((agent_id, word.order)) or forgiven.get(queue_id, 1)))
-        for agent_id, queue_id, word in found
+        (agent_id, replace(cause, max_misses=asked.get((agent_id, cause.order)) or forgiven.get(queue_id, 1)))
+        for agent_id, queue_id, cause in found
     ]
 
 
 def follow_anew(turn: Turn, unsaid: Collection[OfAgent], added: Collection[OfAgent]) -> Change:
     """Each agent's spans from the first word on that is said no more, or said only now."""
-    by_agent: dict[str, list[Word]] = defaultdict(list)
-    for agent_id, word in (*unsaid, *added):
-        by_agent[agent_id].append(word)
-    since = {agent_id: min(word.at for word in changed) for agent_id, changed in by_agent.items()}
+    by_agent: dict[str, list[AgentCause]] = defaultdict(list)
+    for agent_id, cause in (*unsaid, *added):
+        by_agent[agent_id].append(cause)
+    since = {agent_id: min(cause.at for cause in changed) for agent_id, changed in by_agent.items()}
     change = Change()
     for agent_id, (before, kept) in turn.timelines(since).items():
-        old = {span.word: span for span in kept}
+        old = {interval.cause: interval for interval in kept}
         new = (old.keys() - {w for a, w in unsaid if a == agent_id}) | {w for a, w in added if a == agent_id}
-        found = spans(new, before.standing if before else Standing())
+        found = intervals(new, before.state if before else AgentState())
         was = {*kept, before} if before else set(kept)
-        become = {*found, replace(before, ended=found[0].word.at if found else None)} if before else set(found)
-        change.gone |= {(agent_id, span) for span in was - become}
-        change.come |= {(agent_id, span) for span in become - was}
+        become = {*found, replace(before, ended=found[0].cause.at if found else None)} if before else set(found)
+        change.gone |= {(agent_id, interval) for interval in was - become}
+        change.come |= {(agent_id, interval) for interval in become - was}
     return change

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.agent import AgentStatus
-from shared.domain.agent_time import A_YEAR, Standing, Word, spans, words
+from shared.domain.agent_time import MAX_REPORT_DELAY, AgentCause, AgentState, agent_causes, intervals
 from shared.domain.events import (
     Answered,
     AnswerTimedOut,
@@ -43,7 +43,7 @@ class Life:
     wrapped: int
     missed: bool
 
-    def words(self) -> list[Word]:
+    def agent_causes(self) -> list[AgentCause]:
         said = [(self.rung, AgentStatus.OFFERED)]
         if self.answered is not None:
             said.append((self.answered, AgentStatus.ON_CALL))
@@ -52,7 +52,7 @@ class Life:
             said.append((self.wrapped, AgentStatus.AVAILABLE))
         else:
             said.append((self.over, AgentStatus.AWAY if self.missed else AgentStatus.AVAILABLE))
-        return [Word(at(ms), True, self.call, step, status) for step, (ms, status) in enumerate(said)]
+        return [AgentCause(at(ms), True, self.call, step, status) for step, (ms, status) in enumerate(said)]
 
     def engaged(self, ms: int) -> AgentStatus | None:
         if self.answered is not None and self.answered <= ms < self.over:
@@ -130,15 +130,17 @@ def test_each_moment_is_what_a_model_says_that_looks_at_it_alone(
     free = [ms for ms in range(END) if ms not in taken]
     moments = data.draw(st.lists(st.sampled_from(free), min_size=len(said), max_size=len(said), unique=True))
     reports = list(zip(moments, said, strict=True))
-    spoken = [word for call in calls for word in call.words()]
-    spoken += [Word(at(ms), False, f"report-{n}", 0, status) for n, (ms, status) in enumerate(reports)]
-    found = spans(data.draw(st.permutations(spoken)), Standing())
+    spoken = [cause for call in calls for cause in call.agent_causes()]
+    spoken += [AgentCause(at(ms), False, f"report-{n}", 0, status) for n, (ms, status) in enumerate(reports)]
+    found = intervals(data.draw(st.permutations(spoken)), AgentState())
     by_moment = [
-        next((span.standing.status for span in reversed(found) if span.word.at <= at(ms)), AgentStatus.OFFLINE)
+        next(
+            (interval.state.status for interval in reversed(found) if interval.cause.at <= at(ms)), AgentStatus.OFFLINE
+        )
         for ms in range(END)
     ]
     assert by_moment == [model(calls, reports, ms) for ms in range(END)]
-    assert [span.ended for span in found[:-1]] == [span.word.at for span in found[1:]]
+    assert [interval.ended for interval in found[:-1]] == [interval.cause.at for interval in found[1:]]
     assert not found or found[-1].ended is None
 
 
@@ -163,7 +165,7 @@ LOG = [
 
 
 def said(log: list[Event]) -> list[tuple[str, int, str, str]]:
-    return [(a, (word.at - BEGIN) // timedelta(milliseconds=1), word.status, q) for a, q, word in words(log)]
+    return [(a, (cause.at - BEGIN) // timedelta(milliseconds=1), cause.status, q) for a, q, cause in agent_causes(log)]
 
 
 def test_a_call_says_who_rings_who_talks_and_how_each_is_let_go() -> None:
@@ -184,29 +186,32 @@ def test_a_call_says_who_rings_who_talks_and_how_each_is_let_go() -> None:
 
 
 def test_history_says_nothing_nor_does_what_comes_a_year_late_or_lost_its_beginning() -> None:
-    assert said([event(0, BEGUN, source=Source.HISTORY), event(1, Routed("ana", 1), source=Source.HISTORY)]) == []
-    assert said([event(0, BEGUN), event(1, Routed("ana", 1), received=at(1) + A_YEAR)]) == []
+    assert said([event(0, BEGUN, source=Source.IMPORT), event(1, Routed("ana", 1), source=Source.IMPORT)]) == []
+    assert said([event(0, BEGUN), event(1, Routed("ana", 1), received=at(1) + MAX_REPORT_DELAY)]) == []
     assert said([event(1, Routed("ana", 1))]) == []
 
 
-@pytest.mark.parametrize(("forgives", "status"), [(1, "away"), (2, "available"), (3, "available")])
-def test_as_many_misses_in_a_row_send_an_agent_away_as_the_queue_says(forgives: int, status: str) -> None:
+@pytest.mark.parametrize(("max_misses", "status"), [(1, "away"), (2, "available"), (3, "available")])
+def test_as_many_misses_in_a_row_send_an_agent_away_as_the_queue_says(max_misses: int, status: str) -> None:
     """An answer begins the count anew, and so does the agent's own word."""
     rung = [AgentStatus.OFFERED, AgentStatus.AWAY]
-    missed = [Word(at(2 * n), True, f"call-{n // 2}", n % 2, rung[n % 2], forgives) for n in range(4)]
-    after_two = spans(missed, Standing(AgentStatus.AVAILABLE))[-1].standing
-    assert after_two.status == ("available" if forgives == 3 else "away")
-    assert spans(missed[:2], Standing(AgentStatus.AVAILABLE))[-1].standing.status == status
-    answered = Word(at(2), True, "call-0", 1, AgentStatus.ON_CALL)
-    over = Word(at(2), True, "call-0", 2, AgentStatus.AVAILABLE)
-    said = Word(at(3), False, "report", 0, AgentStatus.AVAILABLE)
+    missed = [AgentCause(at(2 * n), True, f"call-{n // 2}", n % 2, rung[n % 2], max_misses) for n in range(4)]
+    after_two = intervals(missed, AgentState(AgentStatus.AVAILABLE))[-1].state
+    assert after_two.status == ("available" if max_misses == 3 else "away")
+    assert intervals(missed[:2], AgentState(AgentStatus.AVAILABLE))[-1].state.status == status
+    answered = AgentCause(at(2), True, "call-0", 1, AgentStatus.ON_CALL)
+    over = AgentCause(at(2), True, "call-0", 2, AgentStatus.AVAILABLE)
+    said = AgentCause(at(3), False, "report", 0, AgentStatus.AVAILABLE)
     for between in ([answered, over], [missed[1], said]):
-        found = spans([missed[0], *between, *missed[2:]], Standing(AgentStatus.AVAILABLE))
-        assert found[-1].standing.misses == 1
+        found = intervals([missed[0], *between, *missed[2:]], AgentState(AgentStatus.AVAILABLE))
+        assert found[-1].state.misses == 1
 
 
 def test_what_was_forgotten_is_carried_over() -> None:
-    standing = Standing(AgentStatus.AVAILABLE, (("call", AgentStatus.ON_CALL),), 1)
-    carried = Word(at(0), False, "", 0, AgentStatus.ON_CALL, 1, standing)
-    free = Word(at(5), True, "call", 3, AgentStatus.AVAILABLE)
-    assert [span.standing.status for span in spans([free, carried], Standing())] == ["on_call", "available"]
+    state = AgentState(AgentStatus.AVAILABLE, (("call", AgentStatus.ON_CALL),), 1)
+    carried_state = AgentCause(at(0), False, "", 0, AgentStatus.ON_CALL, 1, state)
+    free = AgentCause(at(5), True, "call", 3, AgentStatus.AVAILABLE)
+    assert [interval.state.status for interval in intervals([free, carried_state], AgentState())] == [
+        "on_call",
+        "available",
+    ]

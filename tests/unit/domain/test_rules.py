@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.domain.agent import AgentStatus, agent_effects, assignments
 from shared.domain.call import Call, Status
-from shared.domain.deadlines import Flag, TimerKind, flags, timers_owed
+from shared.domain.deadlines import Flag, TimerKind, flags, required_timers
 from shared.domain.events import (
     Answered,
     AnswerTimedOut,
@@ -158,15 +158,15 @@ def test_a_hold_counts_the_same_however_it_is_reported(steps: list[tuple[Fact, f
 def test_the_timers_owed_are_a_function_of_the_state(
     steps: list[tuple[Fact, float]], owed: dict[TimerKind, float]
 ) -> None:
-    assert timers_owed(call_after(*steps)) == {kind: at(seconds) for kind, seconds in owed.items()}
+    assert required_timers(call_after(*steps)) == {kind: at(seconds) for kind, seconds in owed.items()}
 
 
 def test_history_owes_nothing_and_moves_nobody() -> None:
     events = [event(INITIATED, 0), event(*OFFERED)]
-    history = [Event(e.id, e.call_id, e.fact, e.at, e.received_at, True, Source.HISTORY) for e in events]
+    history = [Event(e.id, e.call_id, e.fact, e.at, e.received_at, True, Source.IMPORT) for e in events]
     call = fold(history).call
     assert call is not None
-    assert timers_owed(call) == {}
+    assert required_timers(call) == {}
     assert assignments(call) == {}
 
 

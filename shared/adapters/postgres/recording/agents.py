@@ -17,7 +17,7 @@ from shared.contracts.problems import refuse
 from shared.contracts.setup import AgentSetup, QueueSetup
 from shared.contracts.views import QueueView
 from shared.domain.agent import ENGAGED, AgentStatus
-from shared.domain.fold import AN_INSTANT
+from shared.domain.fold import TICK
 from shared.usecases import tracing
 from shared.usecases.recording.change_agent_status import AgentChange, StatusChange
 
@@ -151,7 +151,7 @@ def _telling(now: datetime) -> dict[str, Any]:
 def _placed(change: StatusChange, agent: DictRow) -> StatusChange:
     """Without a date, a change comes after all that is known of the agent, even if another sender's clock is ahead."""
     newest = max(agent["status_since"], agent["said_at"] or agent["status_since"])
-    return change if change.dated else replace(change, at=max(change.at, newest + AN_INSTANT))
+    return change if change.dated else replace(change, at=max(change.at, newest + TICK))
 
 
 def _apply(cursor: Cursor[DictRow], change: StatusChange, told: dict[str, Any], row: DictRow) -> AgentChange:

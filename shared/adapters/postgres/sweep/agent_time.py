@@ -14,7 +14,7 @@ from shared.adapters.postgres.columns import DOCUMENT, Columns, by_column, rows_
 from shared.adapters.postgres.connection import ALLOW_BACKGROUND, Database, available
 from shared.adapters.postgres.figures import agent_time_sums
 from shared.domain.agent import AgentStatus
-from shared.domain.agent_time import Span, Standing, Word
+from shared.domain.agent_time import AgentCause, AgentInterval, AgentState
 from shared.domain.events import Event
 from shared.usecases.sweep.update_agent_time import Change, OfAgent, Timeline, Turn
 
@@ -133,28 +133,28 @@ class PostgresTurn(Turn):
 
     def said(self, call_ids: Collection[str]) -> Collection[OfAgent]:
         found = self._rows(_SAID, [list(call_ids)]) if call_ids else ()
-        return [(row["agent_id"], span_from_row(row).word) for row in found]
+        return [(row["agent_id"], interval_from_row(row).cause) for row in found]
 
-    def reported(self, agent_id: str) -> Collection[Word]:
+    def reported(self, agent_id: str) -> Collection[AgentCause]:
         return [_report(row)[1] for row in self._rows(_REPORTED, [agent_id])]
 
     def timelines(self, since: Mapping[str, datetime]) -> Mapping[str, Timeline]:
-        found: dict[str, list[Span]] = {agent_id: [] for agent_id in since}
-        before: dict[str, Span] = {}
+        found: dict[str, list[AgentInterval]] = {agent_id: [] for agent_id in since}
+        before: dict[str, AgentInterval] = {}
         for row in self._rows(_TIMELINES, [list(since), list(since.values())]):
-            span = span_from_row(row)
-            if span.word.at < row["since"]:
-                before[row["agent_id"]] = span
+            interval = interval_from_row(row)
+            if interval.cause.at < row["since"]:
+                before[row["agent_id"]] = interval
             else:
-                found[row["agent_id"]].append(span)
-        return {agent_id: (before.get(agent_id), spans) for agent_id, spans in found.items()}
+                found[row["agent_id"]].append(interval)
+        return {agent_id: (before.get(agent_id), intervals) for agent_id, intervals in found.items()}
 
     def write(self, change: Change) -> None:
         gone, come = [_values(*each) for each in change.gone], [_values(*each) for each in change.come]
         if gone:
             self._cursor.execute(_DELETE, by_column(_KEY, [row[: len(_KEY)] for row in gone]))
         if come:
-            self._cursor.execute(_MAKE_MONTHS, [sorted({span.word.at for _, span in change.come})])
+            self._cursor.execute(_MAKE_MONTHS, [sorted({interval.cause.at for _, interval in change.come})])
             self._cursor.execute(_INSERT, by_column(_ROW, come))
         if signed := [*_signed(change.gone, -1), *_signed(change.come, 1)]:
             self._cursor.execute(agent_time_sums.COUNT, by_column(agent_time_sums.SIGNED, signed))
@@ -163,27 +163,31 @@ class PostgresTurn(Turn):
         return self._cursor.execute(query, asked).fetchall()
 
 
-def _signed(spans: Iterable[tuple[str, Span]], sign: int) -> Iterable[tuple[object, ...]]:
-    return [(a, span.standing.status, span.word.at, span.ended, sign) for a, span in spans if span.ended]
+def _signed(intervals: Iterable[tuple[str, AgentInterval]], sign: int) -> Iterable[tuple[object, ...]]:
+    return [
+        (a, interval.state.status, interval.cause.at, interval.ended, sign)
+        for a, interval in intervals
+        if interval.ended
+    ]
 
 
 def _report(row: DictRow) -> OfAgent:
-    return row["agent_id"], Word(row["at"], False, row["source"], 0, AgentStatus(row["status"]))
+    return row["agent_id"], AgentCause(row["at"], False, row["source"], 0, AgentStatus(row["status"]))
 
 
-def span_from_row(row: DictRow) -> Span:
-    said = row["standing"]
-    held = tuple((call_id, AgentStatus(status)) for call_id, status in said["held"])
-    standing = Standing(AgentStatus(said["said"]), held, said["misses"])
-    carried = standing if row["word"] == CARRIED else None
-    status = standing.status if carried else AgentStatus(row["word"])
+def interval_from_row(row: DictRow) -> AgentInterval:
+    stored = row["standing"]
+    claims = tuple((call_id, AgentStatus(status)) for call_id, status in stored["claims"])
+    state = AgentState(AgentStatus(stored["reported"]), claims, stored["misses"])
+    carried_state = state if row["word"] == CARRIED else None
+    status = state.status if carried_state else AgentStatus(row["word"])
     place = row["began"], row["of_call"], row["source"], row["step"]
-    return Span(Word(*place, status, row["forgives"], carried), standing, row["ended"])
+    return AgentInterval(AgentCause(*place, status, row["forgives"], carried_state), state, row["ended"])
 
 
-def _values(agent_id: str, span: Span) -> tuple[object, ...]:
-    word, standing = span.word, span.standing
-    key = agent_id, word.at, word.of_call, word.source, word.step
-    said = CARRIED if word.carried else word.status
-    document = {"said": standing.said, "held": standing.held, "misses": standing.misses}
-    return *key, span.ended, said, word.forgives, standing.status, document
+def _values(agent_id: str, interval: AgentInterval) -> tuple[object, ...]:
+    cause, state = interval.cause, interval.state
+    key = agent_id, cause.at, cause.of_call, cause.source, cause.step
+    status = CARRIED if cause.carried_state else cause.status
+    document = {"reported": state.reported, "claims": state.claims, "misses": state.misses}
+    return *key, interval.ended, status, cause.max_misses, state.status, document

@@ -97,7 +97,7 @@ insert into agent_spans
 select 'agent-' || to_char(n, 'FM0000'), s,
     case when s + interval '50 minutes' < now() then s + interval '50 minutes' end,
     false, 'r' || s, 0, 'available', 1, (array['available', 'on_call', 'wrap_up'])[1 + n % 3],
-    '{"said": "available", "held": [], "misses": 0}'
+    '{"reported": "available", "claims": [], "misses": 0}'
 from generate_series(0, 29) n, generate_series(now() - interval '85 days', now(), '5 hours') s
 """
 

@@ -8,7 +8,7 @@ import pytest
 
 from shared.adapters.postgres.recording.unit_of_work import PostgresTransactions
 from shared.domain.agent import ENGAGED, assignments
-from shared.domain.deadlines import timers_owed
+from shared.domain.deadlines import required_timers
 from shared.domain.fold import fold
 from shared.usecases.recording.ports import EventState
 from shared.usecases.sweep.fire_due_timers import offer_waiting_calls, sweep_timers
@@ -100,7 +100,9 @@ def assert_one_truth(floor: Harness) -> None:
         assert without_version(folded) == without_version(stored), "the log and the state are one"
         assert record.deferred == sum(row.state is EventState.DEFERRED for row in living)
         assert record_timers(floor, call_id) == {
-            (kind.value, due_at) for kind, due_at in timers_owed(stored).items() if not settled(floor, call_id, kind)
+            (kind.value, due_at)
+            for kind, due_at in required_timers(stored).items()
+            if not settled(floor, call_id, kind)
         }
         system = Counter((row.event.name, row.event.at) for row in living if row.event.is_system)
         assert [twice for twice, times in system.items() if times > 1] == [], "no timer fires twice"

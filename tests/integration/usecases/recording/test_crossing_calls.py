@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shared.domain.agent import ENGAGED
 from shared.domain.call import Call, Status
-from shared.domain.deadlines import timers_owed
+from shared.domain.deadlines import required_timers
 from shared.usecases.recording.call_change import agent_of
 from shared.usecases.recording.rebuild_call import differences
 from tests.support.examples import examples
@@ -113,6 +113,8 @@ def calls_of(floor: Harness, run: int) -> list[Call]:
     for call_id, record in records.items():
         assert differences(record, logs.get(call_id, [])) == []
         armed = floor.rows("select kind, due_at from timers where call_id = %s and kind <> 'deferred'", call_id)
-        owed = {(kind.value, due_at) for kind, due_at in timers_owed(record.call).items() if due_at > floor.clock.now()}
+        owed = {
+            (kind.value, due_at) for kind, due_at in required_timers(record.call).items() if due_at > floor.clock.now()
+        }
         assert owed <= {(timer["kind"], timer["due_at"]) for timer in armed}, "each promise is kept by somebody"
     return [record.call for record in records.values() if record.call]
