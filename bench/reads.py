@@ -83,7 +83,8 @@ from (
 # Calls of a time whose log is there, a second after they were answered. A run takes some away from the next one.
 _ANSWERED = """
 select id, answered_at + interval '1 s' from calls
-where shelf >= %s and shelf < %s and answered_at is not null and duration_seconds > 5 and right(id, 5) ~ '[05]0$'
+where archive_time >= %s and archive_time < %s
+    and answered_at is not null and duration_seconds > 5 and right(id, 5) ~ '[05]0$'
 order by initiated_at limit %s
 """
 # A shift of each agent's on every day of calls: figures by agent show how it was spent.

@@ -86,7 +86,7 @@ ALLOWANCES: dict[str, tuple[str, float | None]] = {
     "heartbeats": ("rows", 4),
 }
 # Tables that history fills: shelved by the month, and forgotten by dropping months.
-HISTORY = {"calls", "events", "call_rollups", "agent_events", "agent_spans", "timers"}
+HISTORY = {"calls", "events", "call_rollups", "agent_events", "agent_intervals", "timers"}
 TABLE_ALLOWANCE_MB = 4.0
 
 FIGURES = """

@@ -20,18 +20,18 @@ A_BATCH = 500
 # History moves no agents. What the sweep has not followed yet is no difference.
 _CALLS = """
 select id from calls c where id > %s and not history and not exists (
-    select from events e where e.call_id = c.id and e.txid >= (select through from agent_time_kept)
+    select from events e where e.call_id = c.id and e.txid >= (select through from agent_time_progress)
 ) order by id limit %s
 """
 # Of calls that somebody wrote to since they were chosen: a statement sees what was committed before it.
 _WRITTEN_TO = """
-select call_id from events where call_id = any(%s) and txid >= (select through from agent_time_kept)
+select call_id from events where call_id = any(%s) and txid >= (select through from agent_time_progress)
 """
 _AGENTS = "select id from agents order by id"
 _MONTHS = """
-select greatest(month, kept_since), month + interval '1 month' from agent_time_kept, (
+select greatest(month, kept_since), month + interval '1 month' from agent_time_progress, (
     select to_date(right(c.relname, 7), 'YYYY_MM')::timestamp at time zone 'UTC' as month
-    from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = 'agent_spans'::regclass
+    from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = 'agent_intervals'::regclass
 ) known order by 1
 """
 

@@ -26,7 +26,7 @@ begin
     grant select, insert, update, delete on calls, calls_live, call_rollups, timers, outbox, agents, free_agents
         to switchboard_ingest;
     grant select, insert, update on queues, events, agent_events to switchboard_ingest;
-    grant select on heartbeats, leases, connections, agent_time_kept to switchboard_ingest;
+    grant select on heartbeats, leases, connections, agent_time_progress to switchboard_ingest;
     grant select on events_other to switchboard_ingest, switchboard_timers;
     -- Places in the log are drawn before they are filled.
     execute format('grant usage on sequence %s to switchboard_ingest, switchboard_timers',
@@ -34,7 +34,7 @@ begin
 
     -- Reads.
     grant select on calls, events, agents, queues, outbox, call_rollups, free_agents, agent_events,
-        agent_spans, agent_rollups, agent_time_kept, calls_kept to switchboard_query;
+        agent_intervals, agent_rollups, agent_time_progress, call_retention to switchboard_query;
 
     -- The promises, the shelf, and what is left of connections.
     grant select, insert, update, delete on calls, calls_live, call_rollups, timers, outbox, free_agents, heartbeats
@@ -42,14 +42,14 @@ begin
     grant select, insert, update on events, agents to switchboard_timers;
     grant select on queues, agent_events, leases to switchboard_timers;
     grant select, delete on connections to switchboard_timers;
-    grant select, insert, update, delete on agent_spans, agent_rollups to switchboard_timers;
-    grant select, update on agent_time_kept to switchboard_timers;
+    grant select, insert, update, delete on agent_intervals, agent_rollups to switchboard_timers;
+    grant select, update on agent_time_progress to switchboard_timers;
     grant execute on function make_month(text, timestamptz), forget_month(timestamptz), make_agent_month(timestamptz),
         forget_agent_month(timestamptz) to switchboard_timers;
 
     -- Who listens, and what they are told.
     grant select, insert, update, delete on connections, subscriptions, leases to switchboard_broadcast;
-    grant usage on sequence fences to switchboard_broadcast;
+    grant usage on sequence fencing_tokens to switchboard_broadcast;
     grant select, delete on outbox to switchboard_broadcast;
     grant select on calls, events, agents, queues to switchboard_broadcast;
 end

@@ -41,9 +41,9 @@ from generate_series(0, %(agents)s - 1) n on conflict (id) do nothing
 # kinds of events do not tell; of the others some were missed by an agent, and some transferred.
 _CALLS = """
 insert into calls (
-    id, shelf, version, initiated_at, answered_at, ended_at, settled_at, wait_seconds, duration_seconds, hold_seconds,
-    longest_hold_seconds, hold_excess_seconds, attempts, misses, missed_by, transfers, holds, history, status, type,
-    queue_id, language, agent_id, end_reason, flags, state
+    id, archive_time, version, initiated_at, answered_at, ended_at, settled_at, wait_seconds, duration_seconds,
+    hold_seconds, longest_hold_seconds, hold_excess_seconds, attempts, misses, missed_by, transfers, holds, history,
+    status, type, queue_id, language, agent_id, end_reason, flags, state
 )
 select id, begun, 3 + answered::int * 2 + holds, begun, case when answered then over_wait end, over, over, wait,
     case when answered then talk else 0 end, held, held, greatest(held - 60, 0),
@@ -91,7 +91,10 @@ insert into events (
     at, received_at, version, dated, id, call_id, name, source, state, fingerprint, data
 )
 select e.at, e.at, e.step, true, c.id || '-' || e.step, c.id, e.name, 'history', 'applied', '', e.data
-from (select * from calls where shelf >= %(beginning)s and shelf < %(ending)s and right(id, 5)::int %% %(every)s = 0) c,
+from (
+    select * from calls
+    where archive_time >= %(beginning)s and archive_time < %(ending)s and right(id, 5)::int %% %(every)s = 0
+) c,
 lateral (values
     (1, 'call_initiated', c.initiated_at, true, jsonb_build_object('type', c.type, 'queue_id', c.queue_id,
         'language', c.language, 'limits', %(limits)s::jsonb, 'priority', null)),
@@ -180,7 +183,7 @@ def _fill(database_url: str, hours: list[_Hour], every: int, made: Callable[[int
             connection.execute(setting)  # type: ignore[arg-type]  # our own text
         connection.execute("select setseed(%s)", [beginning.month / 13])
         key = f"{month}_pkey"
-        connection.execute("select unindex_calls(%s)", [month])
+        connection.execute("select drop_month_indexes(%s)", [month])
         connection.execute(f"alter table {month} drop constraint {key}")  # type: ignore[arg-type]  # our own name
         asked = {
             "beginning": beginning,
@@ -194,7 +197,7 @@ def _fill(database_url: str, hours: list[_Hour], every: int, made: Callable[[int
             connection.execute(_CALLS, asked | {"hour": hour.beginning, "seconds": hour.seconds, "calls": hour.calls})
             made(hour.calls)
         connection.execute(f"alter table {month} add constraint {key} primary key (id)")  # type: ignore[arg-type]  # our own name
-        connection.execute("select index_calls(%s)", [month])
+        connection.execute("select create_month_indexes(%s)", [month])
         connection.execute(f"analyze {month}")  # type: ignore[arg-type]  # our own name
         connection.execute(_EVENTS, asked)
         connection.execute(COUNT_MONTH, asked)

@@ -28,7 +28,11 @@ create table if not exists schema_migrations (
     name text primary key,
     checksum text not null,
     applied_at timestamptz not null default now()
-)
+);
+comment on table schema_migrations is 'Migrations that this database has had. `switchboard migrate` writes it.';
+comment on column schema_migrations.name is 'File name of the migration.';
+comment on column schema_migrations.checksum is 'SHA-256 of the file, to refuse one that changed afterwards.';
+comment on column schema_migrations.applied_at is 'When the migration was applied.';
 """
 
 

@@ -20,11 +20,11 @@ select month, month + interval '1 month' from (
     select to_date(right(c.relname, 7), 'YYYY_MM')::timestamp at time zone 'UTC' as month
     from pg_inherits i join pg_class c on c.oid = i.inhrelid
     where i.inhparent = 'calls'::regclass and c.relname ~ '_\\d{4}_\\d{2}$'
-    union select date_trunc('month', shelf, 'UTC') from calls_other
-) known where month >= (select kept_since from calls_kept) order by month
+    union select date_trunc('month', archive_time, 'UTC') from calls_other
+) known where month >= (select kept_since from call_retention) order by month
 """
 # It stays so until the transaction ends: who forgets writes here.
-_IS_KEPT = "select from calls_kept where kept_since <= %(beginning)s for share"
+_IS_KEPT = "select from call_retention where kept_since <= %(beginning)s for share"
 
 
 @dataclass(frozen=True, slots=True)

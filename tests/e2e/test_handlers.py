@@ -186,7 +186,7 @@ def test_the_minute_long_ones_come_and_go(emulated: Emulated):
     assert set(emulated.invoke("SweepFunction", scheduled)) >= {"timers", "offers", "republished"}
     assert emulated.invoke("RelayFunction", scheduled) == {}, "the shard has its relay"
     with psycopg.connect(emulated.cloud.status["database"]) as connection:
-        fence = connection.execute("select fence from leases").fetchone()
+        fence = connection.execute("select fencing_token from leases").fetchone()
     assert fence
     called = {"shard": 0, "after": fence[0]}
     assert set(emulated.invoke("RelayFunction", called)) == {"shard", "events", "posts"}

@@ -80,7 +80,7 @@ def hand_overs(database: psycopg.Connection) -> Iterator[int]:
     """How many holders the shard has had so far, the first not counted. Endless."""
     holders: set[int] = set()
     while True:
-        holders |= {fence for (fence,) in database.execute("select fence from leases").fetchall()}
+        holders |= {fence for (fence,) in database.execute("select fencing_token from leases").fetchall()}
         yield max(0, len(holders) - 1)
 
 

@@ -190,10 +190,12 @@ class Stage:
         owed = "select id from events join outbox using (txid)"
         return {row[0] for row in self.database.connection().execute(owed)}
 
-    def expire_leases(self, *fences: int | None) -> None:
+    def expire_leases(self, *tokens: int | None) -> None:
         """As when their time is over: of these, or of all."""
-        expire = "update leases set expires_at = now() - interval '1 second' where fence = any(%(f)s) or %(f)s = '{}'"
-        self.database.connection().execute(expire, {"f": list(fences)})
+        expire = """
+            update leases set expires_at = now() - interval '1 second' where fencing_token = any(%(f)s) or %(f)s = '{}'
+        """
+        self.database.connection().execute(expire, {"f": list(tokens)})
 
     @asynccontextmanager
     async def relay(

@@ -247,7 +247,7 @@ async def connect_async(url: str) -> psycopg.AsyncConnection[TupleRow]:
 
 
 class Moments(Loader):
-    """Python knows no infinity of times; in a row it is the `shelf` of a call that is on none."""
+    """Python knows no infinity of times; in a row it is the `archive_time` of a call that is on none."""
 
     def load(self, data: Buffer) -> datetime:
         return NEVER if data == b"infinity" else datetime.fromisoformat(bytes(data).decode())

@@ -6,7 +6,7 @@ from shared.adapters.postgres.connection import Database, available
 
 _VACANT = """
 select shard from unnest(%(shards)s::smallint[]) as wanted (shard) left join leases using (shard)
-where expires_at is null or expires_at <= now() or fence = %(after)s
+where expires_at is null or expires_at <= now() or fencing_token = %(after)s
 order by shard
 """
 

@@ -29,7 +29,7 @@ select position, role, queues, topics, array_agg(connection_id) as connection_id
 from here left join listening on true group by 1, 2, 3, 4
 """
 )
-_QUEUES = "select id, queue_id from calls where id = any(%s) and shelf = 'infinity' and status is not null"
+_QUEUES = "select id, queue_id from calls where id = any(%s) and archive_time = 'infinity' and status is not null"
 _EXPIRED = "select id from connections where expires_at <= now() limit 100"
 # Where there are fewer shards than there were, the rows of those that are gone have a relay too.
 _PENDING = """
@@ -39,7 +39,7 @@ order by txid, shard limit %s
 # Only for whoever is in charge: a relay that was away without knowing it strikes nothing off. It does not wait for the
 # disk: what a crash of Postgres brings back is only told twice.
 _CLEAR = """
-with lease as (select from leases where shard = %(shard)s and fence = %(fence)s), cleared as (
+with lease as (select from leases where shard = %(shard)s and fencing_token = %(fence)s), cleared as (
     delete from outbox o using unnest(%(txids)s::bigint[], %(of)s::smallint[]) as told (txid, shard)
     where (o.txid, o.shard) = (told.txid, told.shard) and o.shard %% %(shards)s = %(shard)s
       and exists (select from lease)
@@ -47,17 +47,17 @@ with lease as (select from leases where shard = %(shard)s and fence = %(fence)s)
 select exists (select from lease) as held, set_config('synchronous_commit', 'off', true)
 """
 _ACQUIRE = """
-insert into leases (shard, fence, expires_at)
-values (%(shard)s, nextval('fences'), now() + make_interval(secs => %(seconds)s))
-on conflict (shard) do update set fence = nextval('fences'), expires_at = excluded.expires_at
-where leases.expires_at <= now() or leases.fence = %(after)s
-returning fence
+insert into leases (shard, fencing_token, expires_at)
+values (%(shard)s, nextval('fencing_tokens'), now() + make_interval(secs => %(seconds)s))
+on conflict (shard) do update set fencing_token = nextval('fencing_tokens'), expires_at = excluded.expires_at
+where leases.expires_at <= now() or leases.fencing_token = %(after)s
+returning fencing_token
 """
 _RENEW = """
 update leases set expires_at = now() + make_interval(secs => %(seconds)s)
-where shard = %(shard)s and fence = %(fence)s returning fence
+where shard = %(shard)s and fencing_token = %(fence)s returning fencing_token
 """
-_RELEASE = "delete from leases where shard = %(shard)s and fence = %(fence)s"
+_RELEASE = "delete from leases where shard = %(shard)s and fencing_token = %(fence)s"
 
 
 class PostgresRelayStore:
@@ -100,7 +100,7 @@ class PostgresRelayStore:
 
     async def acquire(self, seconds: float, after: int | None) -> int | None:
         rows = await self._tidying.rows(_ACQUIRE, self._mine(seconds=seconds, after=after))
-        self._fence = rows[0]["fence"] if rows else None
+        self._fence = rows[0]["fencing_token"] if rows else None
         return self._fence
 
     async def renew(self, seconds: float) -> bool:

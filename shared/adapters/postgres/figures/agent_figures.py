@@ -23,7 +23,7 @@ from unnest(%(grains)s::text[], %(rolled_from)s::timestamptz[], %(rolled_to)s::t
 # What ended lately is found by its end; further back the spans of each agent are walked.
 _SPANS: LiteralString = f"""
 select s.agent_id, s.status, greatest(s.began, %(late)s) as began, least(s.ended, %(until)s) as ended
-from agent_spans s -- late is until where there is no such edge
+from agent_intervals s -- late is until where there is no such edge
 where %(late)s < %(until)s and s.ended > %(late)s and s.ended < %(last)s and s.began < %(until)s
   and s.status <> 'offline' and (%(agents)s::text[] is null or s.agent_id = any(%(agents)s))
 union all
@@ -33,7 +33,7 @@ from unnest(%(edge_from)s::timestamptz[], %(edge_to)s::timestamptz[]) as edge (b
 where (%(agents)s::text[] is null or a.id = any(%(agents)s)) and s.ended > edge.beginning and s.status <> 'offline'
 union all
 select s.agent_id, s.status, greatest(s.began, %(start)s), %(until)s
-from agent_spans s
+from agent_intervals s
 where s.ended is null and s.status <> 'offline' and s.began < %(until)s
   and (%(agents)s::text[] is null or s.agent_id = any(%(agents)s))
 """

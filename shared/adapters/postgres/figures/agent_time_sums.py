@@ -23,10 +23,10 @@ LAST_FIRST: LiteralString = "s.began desc, s.of_call desc, s.source desc, s.step
 def overlapping(agents: LiteralString, beginning: LiteralString, ending: LiteralString) -> LiteralString:
     """For a lateral: the spans of one agent that reach into a time, each whole; no more is read than is found."""
     return f"""(
-        select s.* from agent_spans s
+        select s.* from agent_intervals s
         where s.agent_id = {agents} and s.began >= {beginning} and s.began < {ending}
         union all (
-            select s.* from agent_spans s where s.agent_id = {agents} and s.began < {beginning}
+            select s.* from agent_intervals s where s.agent_id = {agents} and s.began < {beginning}
             order by {LAST_FIRST} limit 1
         )
     )"""
@@ -80,5 +80,5 @@ with counted as ({_MONTH}), kept as (
     select * from agent_rollups where {_OF_MONTH} and ({" + ".join([f"abs({name})" for name in NAMES])}) > 0
 )
 select count(*) from ((table counted except table kept) union all (table kept except table counted)) found
-where %(beginning)s >= (select kept_since from agent_time_kept) -- sums of a month that was forgotten meanwhile stay
+where %(beginning)s >= (select kept_since from agent_time_progress) -- sums of a month that was forgotten meanwhile stay
 """

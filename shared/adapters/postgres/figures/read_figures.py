@@ -171,7 +171,7 @@ def _rolled() -> LiteralString:
 def _at_edges(*, by_agent: bool) -> LiteralString:
     at_edge: LiteralString = of_calls(
         "calls",
-        "c.shelf >= edge.beginning and c.shelf < edge.ending and c.shelf < 'infinity' "
+        "c.archive_time >= edge.beginning and c.archive_time < edge.ending and c.archive_time < 'infinity' "
         "and c.initiated_at >= edge.beginning and c.initiated_at < edge.ending",
         by_agent=by_agent,
     )
@@ -190,7 +190,7 @@ def _missed_by_any(span: Span) -> LiteralString:
         "select " + selected + """ from (select *, initiated_at as start from calls) call
         where call.missed_by && %(agents)s and call.misses > 0
           and call.initiated_at >= %(start)s and call.initiated_at < %(end)s
-          and (call.shelf >= %(start)s and call.shelf < %(end)s or call.shelf = 'infinity')"""
+          and (call.archive_time >= %(start)s and call.archive_time < %(end)s or call.archive_time = 'infinity')"""
         + _OF_CALLS + " group by " + ", ".join(["1", *keys])
     )  # fmt: skip
 

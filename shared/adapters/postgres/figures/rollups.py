@@ -43,7 +43,7 @@ def _rows(which: LiteralString, *more: LiteralString) -> LiteralString:
 
 def _counted(which: LiteralString) -> LiteralString:
     """Of those on the shelf. What never began is no call of anybody's."""
-    return _rows("c.shelf < 'infinity' and c.initiated_at is not null and " + which)
+    return _rows("c.archive_time < 'infinity' and c.initiated_at is not null and " + which)
 
 
 ADD: LiteralString = (
@@ -63,7 +63,7 @@ SUBTRACT: LiteralString = (
     + SUBTRACTED
     + """, longest_wait_ms = case when gone.longest_wait_ms < r.longest_wait_ms then r.longest_wait_ms else (
     select coalesce(max(round(c.wait_seconds * 1000)), 0)::bigint from calls c
-    where c.shelf >= gone.start and c.shelf < gone.start + gone.width and c.shelf < 'infinity'
+    where c.archive_time >= gone.start and c.archive_time < gone.start + gone.width and c.archive_time < 'infinity'
       and c.initiated_at >= gone.start and c.initiated_at < gone.start + gone.width
       and (gone.alone or (c.queue_id, coalesce(c.language, '-'), c.type) = (gone.queue_id, gone.language, gone.type))
       and (not gone.by_agent or coalesce(c.agent_id, c.offered_agent_id, '-') = gone.agent_id)) end
@@ -77,7 +77,7 @@ FORGET_EMPTY: LiteralString = (
 )
 
 # From the calls on the shelf, by months: no row of any grain lies across the border of two.
-_MONTH: LiteralString = "c.shelf >= %(beginning)s and c.shelf < %(ending)s"
+_MONTH: LiteralString = "c.archive_time >= %(beginning)s and c.archive_time < %(ending)s"
 _OF_MONTH: LiteralString = "start >= %(beginning)s and start < %(ending)s"
 COUNT_MONTH: LiteralString = "insert into call_rollups " + _counted(_MONTH)
 EMPTY_MONTH: LiteralString = "delete from call_rollups where " + _OF_MONTH

@@ -35,7 +35,7 @@ _ORDERS: Mapping[str, _Order] = {
     "-wait": _Order("c.wait_seconds", "float8", descending=True, only="c.wait_seconds is not null"),
     "duration": _Order("c.duration_seconds", "float8", only="c.duration_seconds is not null"),
     "-duration": _Order("c.duration_seconds", "float8", descending=True, only="c.duration_seconds is not null"),
-    "urgency": _Order(_DEADLINE, "timestamptz", only="c.ended_at is null and c.shelf = 'infinity'"),
+    "urgency": _Order(_DEADLINE, "timestamptz", only="c.ended_at is null and c.archive_time = 'infinity'"),
     "id": _Order('c.id collate "C"', "text"),
 }
 _BY_START = frozenset({"start", "-start"})
@@ -57,8 +57,8 @@ _ENDED: Mapping[str, LiteralString] = {
     "abandoned": "c.end_reason = 'abandoned'",
     "failed": "c.end_reason = 'failed'",
 }
-_LIVE: LiteralString = "c.shelf = 'infinity'"
-_SHELVED: LiteralString = "c.shelf < 'infinity'"
+_LIVE: LiteralString = "c.archive_time = 'infinity'"
+_SHELVED: LiteralString = "c.archive_time < 'infinity'"
 _TYPES: Mapping[str, LiteralString] = {"voice": "c.type = 'voice'", "video": "c.type = 'video'"}
 _YES_OR_NO: Mapping[str, tuple[LiteralString, LiteralString]] = {
     "answered": ("c.answered_at is not null", "c.answered_at is null"),
@@ -162,11 +162,11 @@ def _conditions(query: CallsQuery, after: After | None) -> list[LiteralString]:
     asked: list[tuple[object, LiteralString]] = [
         (True, "c.initiated_at is not null"),
         (query.status, "c.status = any(%(statuses)s)"),
-        (query.status and "ended" not in query.status, "c.ended_at is null and c.shelf = 'infinity'"),
+        (query.status and "ended" not in query.status, "c.ended_at is null and c.archive_time = 'infinity'"),
         (query.type, _any([_TYPES[name] for name in query.type])),
         (query.missed_by, "c.misses > 0 and c.missed_by && %(missed_by)s"),
-        (query.since, "c.initiated_at >= %(since)s and c.shelf >= %(since)s"),
-        (query.until, "c.initiated_at < %(until)s and (c.shelf < %(until)s or c.shelf = 'infinity')"),
+        (query.since, "c.initiated_at >= %(since)s and c.archive_time >= %(since)s"),
+        (query.until, "c.initiated_at < %(until)s and (c.archive_time < %(until)s or c.archive_time = 'infinity')"),
         # No mark that an id may have sorts after "~".
         (query.id, 'c.id collate "C" >= %(id)s and c.id collate "C" < %(id)s || \'~\''),
         (query.no_flag, "not " + _any([_FLAGGED[flag] for flag in query.no_flag])),

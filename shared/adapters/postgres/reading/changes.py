@@ -17,7 +17,7 @@ from shared.usecases.reading.poll_changes import Found
 _HERE: LiteralString = f"""
 select {horizon.OVER} as position, next_position() as next, epoch_start() as epoch,
     {agents_seen.GONE} as gone,
-    (select min(txid) from events where (select kept_since > '-infinity' from calls_kept)) as earliest
+    (select min(txid) from events where (select kept_since > '-infinity' from call_retention)) as earliest
 """
 _CALLS = """
 select * from calls c

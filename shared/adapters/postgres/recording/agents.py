@@ -32,7 +32,7 @@ _APPLY = """
 with changed as (
     update agents
     set status = %(status)s, status_since = %(since)s, reason = %(reason)s, call_id = null, misses = 0,
-        next_status = null, also_call_id = null, said_at = %(at)s, said_source = %(source)s
+        next_status = null, second_call_id = null, reported_at = %(at)s, reported_source = %(source)s
     where id = %(agent_id)s returning *
 ), gone as (
     select '{}'::text[] as queues
@@ -40,7 +40,7 @@ with changed as (
 # As soon as the call lets go of the agent.
 _APPLY_LATER = """
 update agents set next_status = %(status)s, next_reason = %(reason)s,
-    said_at = %(at)s, said_source = %(source)s
+    reported_at = %(at)s, reported_source = %(source)s
 where id = %(agent_id)s
 """
 _PUT_AGENT = """
@@ -150,7 +150,7 @@ def _telling(now: datetime) -> dict[str, Any]:
 
 def _placed(change: StatusChange, agent: DictRow) -> StatusChange:
     """Without a date, a change comes after all that is known of the agent, even if another sender's clock is ahead."""
-    newest = max(agent["status_since"], agent["said_at"] or agent["status_since"])
+    newest = max(agent["status_since"], agent["reported_at"] or agent["status_since"])
     return change if change.dated else replace(change, at=max(change.at, newest + TICK))
 
 
@@ -178,7 +178,8 @@ def _apply(cursor: Cursor[DictRow], change: StatusChange, told: dict[str, Any], 
 
 def _was_overtaken(change: StatusChange, agent: DictRow) -> bool:
     """By what the agent said after it: then it says what was, and nothing of what is."""
-    return agent["said_at"] is not None and (change.at, change.source) < (agent["said_at"], agent["said_source"])
+    newest = agent["reported_at"], agent["reported_source"]
+    return agent["reported_at"] is not None and (change.at, change.source) < newest
 
 
 def _same(known: DictRow, change: StatusChange) -> bool:

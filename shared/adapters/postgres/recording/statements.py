@@ -24,7 +24,8 @@ from (select pg_get_serial_sequence('events', 'position')::regclass as position)
 
 # Calls that came to the shelf a while ago, back to where calls are recorded. What two want at once one of them gets.
 UNARCHIVE_CALLS: LiteralString = f"""
-update calls set shelf = 'infinity' where id = any(%s::text[]) and shelf < 'infinity' returning {_RECORDED}
+update calls set archive_time = 'infinity' where id = any(%s::text[]) and archive_time < 'infinity'
+returning {_RECORDED}
 """
 
 # What may be shelved: over, last written a while ago, and owing nothing, so that only a late event can change it. A
@@ -35,7 +36,9 @@ where settled_at < %(before)s and not exists (select from timers t where t.call_
 order by settled_at limit %(limit)s
 for update skip locked
 """
-SHELVE = "update calls set shelf = coalesce(initiated_at, settled_at) where id = any(%s) and shelf = 'infinity'"
+SHELVE = """
+update calls set archive_time = coalesce(initiated_at, settled_at) where id = any(%s) and archive_time = 'infinity'
+"""
 
 # Nothing of these live calls was received earlier; a day's grace, for functions' clocks differ by moments.
 _SINCE: LiteralString = """
@@ -110,10 +113,10 @@ on conflict (call_id, kind) do update set due_at = excluded.due_at
 # the agent is away by it or has said something meanwhile.
 ENGAGED: Columns = {"agent_id": "text", "call_id": "text", "status": "text", "since": "timestamptz"}
 RELEASED: Columns = {**ENGAGED, "reason": "text", "engaged_since": "timestamptz", "known": "bool", "place": "int"}
-_SAID_MEANWHILE = "a.call_id is null and a.status not in ('offered', 'on_call') and a.said_at > r.engaged_since"
+_SAID_MEANWHILE = "a.call_id is null and a.status not in ('offered', 'on_call') and a.reported_at > r.engaged_since"
 _AGENT_STATE: tuple[LiteralString, ...] = (
     "id", "status", "status_since", "reason", "misses", "call_id", "next_status", "next_reason", "engaged_since",
-    "also_call_id", "also_status", "also_since", "said_at",
+    "second_call_id", "second_status", "second_since", "reported_at",
 )  # fmt: skip
 _STATE: LiteralString = ", ".join(_AGENT_STATE)
 _SAME: LiteralString = ", ".join([f"a.{name}" for name in _AGENT_STATE])
@@ -135,15 +138,15 @@ with recursive said as (
     from released a, lateral (
         select {_NEXT_SAID}
     ) r, lateral (
-        select coalesce(a.call_id = r.call_id, false) or coalesce(a.also_call_id = r.call_id, false)
+        select coalesce(a.call_id = r.call_id, false) or coalesce(a.second_call_id = r.call_id, false)
             or (r.status <> 'available' or r.engaged_since is not null) and not r.known
                 and a.status not in ('offered', 'on_call') and a.status_since <= r.since as applies,
-            coalesce(a.also_call_id = r.call_id, false) as is_second,
-            a.status in ('offered', 'on_call') and a.also_call_id is not null and a.also_status <> 'wrap_up'
+            coalesce(a.second_call_id = r.call_id, false) as is_second,
+            a.status in ('offered', 'on_call') and a.second_call_id is not null and a.second_status <> 'wrap_up'
                 as hands_on,
-            a.also_call_id <> r.call_id and a.also_status = 'offered' and r.status = 'wrap_up' as rings_on,
-            a.status = 'offered' and a.also_call_id is not null and a.also_status = 'wrap_up'
-                and coalesce(a.said_at <= a.status_since, true) as interrupts,
+            a.second_call_id <> r.call_id and a.second_status = 'offered' and r.status = 'wrap_up' as rings_on,
+            a.status = 'offered' and a.second_call_id is not null and a.second_status = 'wrap_up'
+                and coalesce(a.reported_at <= a.status_since, true) as interrupts,
             case when {_SAID_MEANWHILE} then a.status else a.next_status end as next_status,
             case when {_SAID_MEANWHILE} then a.reason else a.next_reason end as next_reason,
             r.status = 'away' and a.status <> 'away' and (r.known or a.misses + 1 < (
@@ -153,18 +156,19 @@ with recursive said as (
         select n.interrupts and (n.forgiven or r.status = 'available' and r.engaged_since is null) as resumes
     ) w, lateral (
         select
-            case when a.said_at > r.since or n.next_status <> 'available' and r.status <> 'wrap_up' and not w.resumes
+            case when a.reported_at > r.since
+                or n.next_status <> 'available' and r.status <> 'wrap_up' and not w.resumes
             then n.next_status end as said
     ) s, lateral (
         select true as moved, a.id, case
             when n.is_second then a.status
-            when n.hands_on then a.also_status
+            when n.hands_on then a.second_status
             when w.resumes then 'wrap_up'
             else coalesce(s.said, case when n.forgiven then 'available' else r.status end)
         end as status, case
             when n.is_second then a.status_since
-            when n.hands_on then a.also_since
-            when s.said is not null then greatest(r.since, a.said_at)
+            when n.hands_on then a.second_since
+            when s.said is not null then greatest(r.since, a.reported_at)
             else r.since
         end as status_since, case
             when n.is_second then a.reason
@@ -173,27 +177,27 @@ with recursive said as (
             when not n.forgiven then r.reason
         end as reason, case
             when n.is_second then a.misses
-            when n.hands_on and a.also_status = 'on_call' or s.said is not null then 0
+            when n.hands_on and a.second_status = 'on_call' or s.said is not null then 0
             when r.status = 'away' and a.status <> 'away' and not r.known then a.misses + 1
             when r.engaged_since is not null and r.status <> 'away' then 0
             when r.status = 'available' and a.status in ('away', 'available') then greatest(a.misses - 1, 0)
             else a.misses
         end as misses, case
             when n.is_second then a.call_id
-            when n.hands_on or w.resumes then a.also_call_id
+            when n.hands_on or w.resumes then a.second_call_id
             when s.said is null then r.call_id
         end as call_id, case
             when n.is_second or n.hands_on or w.resumes then a.next_status
             when s.said is null and r.status in ('wrap_up', 'away') then n.next_status
         end as next_status, n.next_reason, case
-            when n.hands_on then a.also_since
+            when n.hands_on then a.second_since
             when n.is_second or a.call_id = r.call_id then a.engaged_since
             else coalesce(r.engaged_since, r.since)
         end as engaged_since, case
             when n.rings_on then a.call_id
-        end as also_call_id, case
-            when n.rings_on then 'wrap_up' else a.also_status
-        end as also_status, a.also_since, a.said_at
+        end as second_call_id, case
+            when n.rings_on then 'wrap_up' else a.second_status
+        end as second_status, a.second_since, a.reported_at
         where n.applies
         union all
         select a.moved, {_SAME} where not n.applies
@@ -203,7 +207,7 @@ with recursive said as (
 update agents a set
     status = r.status, status_since = r.status_since, reason = r.reason, misses = r.misses, call_id = r.call_id,
     next_status = r.next_status, next_reason = r.next_reason, engaged_since = r.engaged_since,
-    also_call_id = r.also_call_id, also_status = r.also_status
+    second_call_id = r.second_call_id, second_status = r.second_status
 from released r
 where a.id = r.id and r.place = cardinality(r.told_call_id) and r.moved
 returning {_AGENT}
@@ -213,7 +217,7 @@ returning {_AGENT}
 # whom nobody introduced gets a record. What an agent said after the engagement began holds when it is over. A wrap-up
 # waits behind a ring, and is over when the agent talks.
 _TAKES = "(a.call_id = excluded.call_id or a.status not in ('offered', 'on_call'))"
-_SAID_SINCE = "a.call_id is null and a.said_at > excluded.status_since"
+_SAID_SINCE = "a.call_id is null and a.reported_at > excluded.status_since"
 _INTERRUPTS = "a.status = 'wrap_up' and excluded.status = 'offered' and a.call_id <> excluded.call_id"
 ENGAGE_AGENTS: LiteralString = f"""
 insert into agents as a (id, name, status, status_since, call_id, engaged_since)
@@ -228,16 +232,16 @@ on conflict (id) do update set
     misses = case when {_TAKES} and excluded.status = 'on_call' then 0 else a.misses end,
     next_status = case when {_SAID_SINCE} then a.status else a.next_status end,
     next_reason = case when {_SAID_SINCE} then a.reason else a.next_reason end,
-    also_call_id = case
+    second_call_id = case
         when not {_TAKES} then excluded.call_id
         when {_INTERRUPTS} then a.call_id
-        when a.also_call_id <> excluded.call_id and (a.also_status, excluded.status) <> ('wrap_up', 'on_call')
-        then a.also_call_id
+        when a.second_call_id <> excluded.call_id and (a.second_status, excluded.status) <> ('wrap_up', 'on_call')
+        then a.second_call_id
     end,
-    also_status = case
-        when not {_TAKES} then excluded.status when {_INTERRUPTS} then a.status else a.also_status
+    second_status = case
+        when not {_TAKES} then excluded.status when {_INTERRUPTS} then a.status else a.second_status
     end,
-    also_since = case when not {_TAKES} then excluded.status_since else a.also_since end
+    second_since = case when not {_TAKES} then excluded.status_since else a.second_since end
 returning {_AGENT}
 """
 

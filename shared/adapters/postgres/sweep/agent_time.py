@@ -20,7 +20,7 @@ from shared.usecases.sweep.update_agent_time import Change, OfAgent, Timeline, T
 
 CARRIED = "carried"
 # Whoever has this row keeps the time. All below the horizon is there to be seen, in whatever order it was committed.
-_TAKE = "select through, kept_since, horizon_position() as horizon from agent_time_kept for update"
+_TAKE = "select through, kept_since, horizon_position() as horizon from agent_time_progress for update"
 # A call that began as history moves no agent, however much of it there is: so many events are looked at, and so many of
 # the others taken. What is told as history of a call that began otherwise does; such a call is live for an hour yet.
 LOOKED_AT = 20_000
@@ -47,12 +47,12 @@ where txid >= %s and txid < %s and received_at - at < interval '366 days'
 """
 _REPORTED: LiteralString = f"""
 select {_REPORT} from agent_events
-where agent_id = %s and txid < (select through from agent_time_kept) and received_at - at < interval '366 days'
+where agent_id = %s and txid < (select through from agent_time_progress) and received_at - at < interval '366 days'
 """
 _LOGS = "select * from events where call_id = any(%s) and state = 'applied'"
 _FORGIVEN = "select id, misses_before_away from queues where id = any(%s)"
 _SPAN: LiteralString = "agent_id, began, ended, of_call, source, step, word, forgives, status, standing"
-_SAID: LiteralString = f"select {_SPAN} from agent_spans where of_call and source = any(%s)"
+_SAID: LiteralString = f"select {_SPAN} from agent_intervals where of_call and source = any(%s)"
 _TIMELINES: LiteralString = f"""
 select of.since, s.* from unnest(%s::text[], %s::timestamptz[]) as of (agent_id, since),
     lateral {agent_time_sums.overlapping("of.agent_id", "of.since", "'infinity'")} s
@@ -61,15 +61,15 @@ order by s.agent_id, s.began, s.of_call, s.source, s.step
 _MAKE_MONTHS = "select make_agent_month(moment) from unnest(%s::timestamptz[]) moment"
 _KEY: Columns = {"agent_id": "text", "began": "timestamptz", "of_call": "bool", "source": "text", "step": "int"}
 _DELETE: LiteralString = f"""
-delete from agent_spans s using {rows_of(_KEY)}
+delete from agent_intervals s using {rows_of(_KEY)}
 where (s.agent_id, s.began, s.of_call, s.source, s.step) = (r.agent_id, r.began, r.of_call, r.source, r.step)
 """
 _ROW: Columns = {
     **_KEY, "ended": "timestamptz", "word": "text", "forgives": "int", "status": "text", "standing": DOCUMENT,
 }  # fmt: skip
-_INSERT: LiteralString = f"insert into agent_spans ({', '.join(_ROW)}) select * from {rows_of(_ROW)}"
+_INSERT: LiteralString = f"insert into agent_intervals ({', '.join(_ROW)}) select * from {rows_of(_ROW)}"
 FORGET_AGENT_MONTH = "select forget_agent_month(%s)"  # the oldest that is over before that time
-_MOVE_ON = "update agent_time_kept set through = %s"
+_MOVE_ON = "update agent_time_progress set through = %s"
 
 
 class PostgresTimeBook:

@@ -13,7 +13,7 @@ from shared.usecases.reading.health import Vitals
 # else a planner that does not know how little is new may walk over the log.
 UNFOLLOWED: LiteralString = """
 select count(*) from (
-    select from events where txid >= (select through from agent_time_kept) order by txid limit 20000
+    select from events where txid >= (select through from agent_time_progress) order by txid limit 20000
 ) new
 """
 _VITALS: LiteralString = f"""

@@ -32,7 +32,7 @@ NEVER_WHOLE = (
     "events_20",
     "events_other",
     "call_rollups",
-    "agent_spans_20",
+    "agent_intervals_20",
     "agent_rollups",
 )
 
@@ -93,7 +93,7 @@ OTHERS: list[tuple[str, dict[str, str], dict[str, str]]] = [
 # Thirty agents through three months; the last of their spans go on.
 TIME = """
 select make_agent_month(now() - n * interval '30 days') from generate_series(0, 3) n;
-insert into agent_spans
+insert into agent_intervals
 select 'agent-' || to_char(n, 'FM0000'), s,
     case when s + interval '50 minutes' < now() then s + interval '50 minutes' end,
     false, 'r' || s, 0, 'available', 1, (array['available', 'on_call', 'wrap_up'])[1 + n % 3],
@@ -230,7 +230,7 @@ def test_how_far_behind_agents_time_is_is_told_without_reading_the_log(database_
     with psycopg.connect(database_url, autocommit=True) as connection, closing(Database(database_url)) as database:
         assert vitals.read_vitals(database).unfollowed == 20_000  # and more
         connection.execute("vacuum analyze")
-        connection.execute("update agent_time_kept set through = horizon_position()")
+        connection.execute("update agent_time_progress set through = horizon_position()")
         for table, kind, read in _explained(connection, vitals.UNFOLLOWED, None):
             assert not _is_whole(table, kind, read), (table, kind, read)
             assert read <= A_PAGES_WORTH, (table, kind, read)

@@ -193,7 +193,7 @@ def test_too_much_and_foreign_positions_are_answered_by_reset(floor: Harness, mo
     poller.position = 5
     monkeypatch.undo()
     assert not poller.ask().reset
-    floor.rows("update calls_kept set kept_since = '2000-01-01+00'")  # as a month that was dropped
+    floor.rows("update call_retention set kept_since = '2000-01-01+00'")  # as a month that was dropped
     assert poller.ask().reset
 
 

@@ -13,7 +13,7 @@ from tests.support.harness import Harness
 from tests.support.routing import set_up
 
 _numbers = count()
-_LAST = f"select status from agent_spans s where agent_id = %s order by {LAST_FIRST} limit 1"  # noqa: S608 - our words
+_LAST = f"select status from agent_intervals s where agent_id = %s order by {LAST_FIRST} limit 1"  # noqa: S608 - our words
 SAID = st.sampled_from(["available", "away", "offline"])
 # Seconds after the agent was put there, from a clock that knows seconds only.
 reports = st.lists(st.tuples(st.integers(1, 3), SAID), min_size=1, max_size=5)

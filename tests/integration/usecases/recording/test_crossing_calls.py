@@ -92,14 +92,14 @@ def assert_of_one_mind(floor: Harness, run: int) -> None:
     """Each call is what its events make of it and owes what it should; each agent is where the calls say."""
     held = calls_of(floor, run)
     rows = floor.rows(
-        "select id, status, call_id, case when also_status <> 'wrap_up' then also_call_id end as also_call_id"
+        "select id, status, call_id, case when second_status <> 'wrap_up' then second_call_id end as second_call_id"
         " from agents where id = any(%s)",
         [f"{a}{run}" for a in AGENTS],
     )
     for agent in rows:
         having = {call.id for call in held if agent_of(call) == agent["id"] and call.status is not Status.ENDED}
         engaged = agent["status"] in ENGAGED
-        recorded = {agent["call_id"], agent["also_call_id"]} - {None} if engaged else set[str]()
+        recorded = {agent["call_id"], agent["second_call_id"]} - {None} if engaged else set[str]()
         assert recorded == having, agent
         if engaged:
             (call,) = [call for call in held if call.id == agent["call_id"]]

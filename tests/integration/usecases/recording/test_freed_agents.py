@@ -20,7 +20,7 @@ BEGIN = datetime(2026, 1, 31, 12, tzinfo=UTC)
 CALLS, AGENTS, WAYS = ("a", "b", "c"), ("x", "y"), ("one", "all")
 FOUND = """
 select left(id, 1) as who, status, status_since, reason, misses, call_id, next_status, next_reason, engaged_since,
-    also_call_id, also_status, also_since
+    second_call_id, second_status, second_since
 from agents where id like %s order by id
 """
 _numbers = count()
@@ -37,10 +37,10 @@ agents = st.fixed_dictionaries({
     "next_status": st.sampled_from([None, "away", "available", "offline"]),
     "next_reason": st.sampled_from([None, "home"]),
     "engaged_since": st.one_of(st.none(), seconds),
-    "also_call_id": st.one_of(st.none(), calls),
-    "also_status": st.sampled_from(["offered", "on_call", "wrap_up"]),
-    "said_at": st.one_of(st.none(), seconds),
-}).filter(lambda agent: agent["call_id"] or not (agent["status"] in ENGAGED or agent["also_call_id"]))  # fmt: skip
+    "second_call_id": st.one_of(st.none(), calls),
+    "second_status": st.sampled_from(["offered", "on_call", "wrap_up"]),
+    "reported_at": st.one_of(st.none(), seconds),
+}).filter(lambda agent: agent["call_id"] or not (agent["status"] in ENGAGED or agent["second_call_id"]))  # fmt: skip
 releases = st.lists(
     st.builds(
         Effect,
@@ -121,8 +121,8 @@ def begin(floor: Harness, run: int) -> None:
 
 
 def introduce(floor: Harness, agent: dict[str, Any], agent_id: str) -> None:
-    also = {"also_since": BEGIN} if agent["also_call_id"] else {"also_status": None}
-    own = {name: f"{agent[name]}-{agent_id}" for name in ("call_id", "also_call_id") if agent[name]}
+    also = {"second_since": BEGIN} if agent["second_call_id"] else {"second_status": None}
+    own = {name: f"{agent[name]}-{agent_id}" for name in ("call_id", "second_call_id") if agent[name]}
     told = {"id": agent_id, "name": agent_id} | agent | also | own
     columns, places = ", ".join(told), ", ".join(["%s"] * len(told))
     floor.rows(f"insert into agents ({columns}) values ({places})", *told.values())  # noqa: S608 - our own names

@@ -343,7 +343,7 @@ def test_who_takes_another_call_or_is_away_by_it_wraps_up_no_more(rung: Harness,
 def spans(floor: Harness) -> list[tuple[float, str]]:
     """Without those that lasted no time."""
     rows = floor.rows(
-        "select began, status from agent_spans where agent_id = 'ana' and ended is distinct from began"
+        "select began, status from agent_intervals where agent_id = 'ana' and ended is distinct from began"
         " order by began, of_call, source, step"
     )
     return [((row["began"] - floor.clock.at(0)).total_seconds(), row["status"]) for row in rows]

@@ -211,15 +211,15 @@ def test_what_was_spoilt_is_found_and_mended(floor: Harness, begin: datetime) ->
     floor.clock.go_to(LONG + 90_000)
     floor.send(*day.events)
     floor.keep_time()
-    whole = floor.rows("select * from agent_spans order by began, source, step")
+    whole = floor.rows("select * from agent_intervals order by began, source, step")
     assert wrong(floor) == (set(), 0)
-    floor.rows("delete from agent_spans where began = (select max(began) from agent_spans where of_call)")
+    floor.rows("delete from agent_intervals where began = (select max(began) from agent_intervals where of_call)")
     floor.rows("update agent_rollups set away_ms = away_ms + 1 where grain = '1h agent'")
     assert wrong(floor)[0] == {"ana"}
     assert wrong(floor)[1] > 0
     wrong(floor, mend=True)
     assert wrong(floor) == (set(), 0)
-    assert floor.rows("select * from agent_spans order by began, source, step") == whole
+    assert floor.rows("select * from agent_intervals order by began, source, step") == whole
 
 
 def test_what_is_written_while_it_is_looked_for_is_no_difference(
@@ -276,7 +276,7 @@ def test_agents_are_at_each_moment_what_the_live_record_says_where_all_comes_in_
         if number % 7 == 0:
             floor.keep_time()
             followed = floor.rows(
-                "select agent_id as id, status from agent_spans where agent_id = any(%s) and began <= %s "
+                "select agent_id as id, status from agent_intervals where agent_id = any(%s) and began <= %s "
                 "and coalesce(ended > %s, true) order by 1",
                 list(AGENTS),
                 floor.clock.now(),
@@ -370,9 +370,9 @@ def test_a_turn_that_dies_at_any_statement_leaves_nothing_and_another_does_it_al
 
 
 def state(floor: Harness) -> list[Any]:
-    spans = floor.rows("select * from agent_spans order by began, source, step")
+    spans = floor.rows("select * from agent_intervals order by began, source, step")
     sums = floor.rows("select * from agent_rollups order by grain, start, agent_id")
-    return [spans, sums, floor.rows("select * from agent_time_kept")]
+    return [spans, sums, floor.rows("select * from agent_time_progress")]
 
 
 def test_many_who_send_and_many_who_follow_get_the_same(floor: Harness, begin: datetime, database_url: str) -> None:
@@ -417,7 +417,7 @@ def test_a_month_is_forgotten_but_what_goes_on_and_the_sums(floor: Harness, begi
     was_known, *_ = agent_time.months(floor.database)
     PostgresHousekeeping(floor.database, floor.told, "this-one", lambda: None, keep_months=1).tidy(floor.clock.now())
     assert [month.beginning for month in agent_time.months(floor.database)] == [datetime(2026, 2, 1, tzinfo=UTC)]
-    assert floor.rows("select count(*) as n from agent_spans where word = 'carried'")[0]["n"] == len(AGENTS)
+    assert floor.rows("select count(*) as n from agent_intervals where word = 'carried'")[0]["n"] == len(AGENTS)
     assert [known(figures(floor, asked)) for asked in (february, january)] == before
     assert [known(figures(floor, asked, rolled=False)) for asked in (february,)] == before[:1]
     assert wrong(floor) == (set(), 0)
