@@ -1,7 +1,7 @@
 /** What a person has set on this browser: kept here and nowhere else, and followed by the page's other tabs. */
 
 import { effect, type Signal, signal } from "@preact/signals";
-import type { Thresholds } from "./floor/alerts";
+import type { Thresholds } from "./model/alerts";
 
 export const THEMES = ["auto", "light", "dark"] as const;
 export type Theme = (typeof THEMES)[number];

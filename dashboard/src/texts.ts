@@ -3,8 +3,8 @@
 import type { View } from "./address";
 import type { AgentStatus } from "./contracts";
 import type { Connection } from "./feed/connection";
-import type { AlertKind } from "./floor/alerts";
-import type { StepId } from "./floor/steps";
+import type { AlertKind } from "./model/alerts";
+import type { StepId } from "./model/first-steps";
 import type { FormulaName, Theme } from "./preferences";
 
 const count = new Intl.NumberFormat("en");

@@ -1,7 +1,7 @@
 /** The three classic failures of a snapshot and a feed: each is met by its safeguard, and happens without it. */
 
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { Floor } from "../src/feed/floor";
+import { LiveCalls } from "../src/feed/live-calls";
 import { Stage } from "./fake/stage";
 
 afterEach(() => {
@@ -54,18 +54,18 @@ async function updateBeforeAnOlderSnapshot(stage: Stage): Promise<void> {
   await stage.clock.advance(5_000);
 }
 
-/** Each takes its safeguard out of the floor. */
+/** Each takes its safeguard out of the calls. */
 const takeOut = {
-  gapsCount: () => vi.spyOn(Floor.prototype, "markGap").mockImplementation(() => {}),
+  gapsCount: () => vi.spyOn(LiveCalls.prototype, "markGap").mockImplementation(() => {}),
   gapsEndReads: () =>
-    vi.spyOn(Floor.prototype, "markGap").mockImplementation(function (this: Floor) {
+    vi.spyOn(LiveCalls.prototype, "markGap").mockImplementation(function (this: LiveCalls) {
       Object.assign(this, { needed: true });
     }),
   onlyWholeReadsHeal: () =>
-    vi.spyOn(Floor.prototype, "abandonSnapshot").mockImplementation(function (this: Floor) {
+    vi.spyOn(LiveCalls.prototype, "abandonSnapshot").mockImplementation(function (this: LiveCalls) {
       Object.assign(this, { needed: false, load: null });
     }),
-  versions: () => vi.spyOn(Floor.prototype, "versionOf").mockReturnValue(-1),
+  versions: () => vi.spyOn(LiveCalls.prototype, "versionOf").mockReturnValue(-1),
 };
 
 describe.each([

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ServerClock } from "../src/clock";
-import { OVERLAP_MS, ResumePoint } from "../src/feed/resume";
+import { OVERLAP_MS, ResumePoint } from "../src/feed/resume-point";
 
 describe("the server's clock", () => {
   it("lies within the bounds that the answers leave, however slow they were", () => {

@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
-import { ResumePoint } from "../src/feed/resume";
+import { ResumePoint } from "../src/feed/resume-point";
 import { Stage } from "./fake/stage";
 
 const FAULTS = [

@@ -61,7 +61,7 @@ function startFeed(times: Partial<FeedTimes> = {}, token = "token"): Feed {
 }
 
 function expectEqualToApi(): void {
-  const shown = [...feed.floor.live.values()].map(({ id, version }) => `${id} ${version}`).sort();
+  const shown = [...feed.calls.live.values()].map(({ id, version }) => `${id} ${version}`).sort();
   expect(shown).toEqual(world.live.map(({ id, version }) => `${id} ${version}`).sort());
 }
 
@@ -105,8 +105,8 @@ describe("the feed", () => {
     const active = world.answer(world.offer(call, "agent-01"));
     await equal();
     world.end(world.resume(world.hold(active)));
-    await vi.waitFor(() => expect(feed.floor.live.size).toBe(0));
-    expect(feed.floor.versionOf(call.id)).toBe(6);
+    await vi.waitFor(() => expect(feed.calls.live.size).toBe(0));
+    expect(feed.calls.versionOf(call.id)).toBe(6);
   });
 
   it("is connecting until it is live for the first time: nothing was cut", async () => {
@@ -209,10 +209,10 @@ describe("the feed", () => {
     server.faults.readStatus = 500;
     server.send({ type: "reset", topics: [], position: world.position });
     await connectionIs("offline");
-    expect(feed.trouble).toBe("Answered 500");
+    expect(feed.errorMessage).toBe("Answered 500");
     server.faults.readStatus = null;
     await connectionIs("live");
-    expect(feed.trouble).toBeNull();
+    expect(feed.errorMessage).toBeNull();
   });
 
   it("polls where sockets are refused, and returns to the socket", async () => {
@@ -231,7 +231,7 @@ describe("the feed", () => {
     await equal();
     server.faults.canReplay = true;
     server.faults.refuseSockets = false;
-    feed.nudge();
+    feed.retryNow();
     await connectionIs("live");
   });
 
@@ -246,7 +246,7 @@ describe("the feed", () => {
     await connectionIs("live");
     expect([...said]).not.toContain("polling");
     world.queues.push(second);
-    feed.nudge();
+    feed.retryNow();
     await vi.waitFor(() =>
       expect(server.heard.at(-1)).toEqual({ action: "subscribe", topics: [`queue:${second.id}`] }),
     );
@@ -302,13 +302,13 @@ describe("the feed", () => {
     world.initiate("medical_spanish");
     startFeed();
     await connectionIs("live");
-    const provenAt = feed.provenAt;
+    const confirmedAt = feed.confirmedAt;
     server.faults.refuseSockets = true;
     server.faults.readStatus = 503;
     server.cut();
     await connectionIs("offline");
-    expect(feed.floor.live.size).toBe(1);
-    expect(feed.provenAt).toBe(provenAt);
+    expect(feed.calls.live.size).toBe(1);
+    expect(feed.confirmedAt).toBe(confirmedAt);
   });
 
   it("pings a quiet line and leaves one that does not answer", async () => {

@@ -6,7 +6,7 @@ import { render } from "preact";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ServerClock } from "../src/clock";
 import type { Queue } from "../src/contracts";
-import { setUpOf } from "../src/floor/steps";
+import { planFirstSteps } from "../src/model/first-steps";
 import { texts } from "../src/texts";
 import { Floor } from "../src/view/floor/Floor";
 import { Command } from "../src/view/shell/Command";
@@ -67,7 +67,7 @@ describe("a floor without queues", () => {
     open({ role: "admin", queues: ["*"] });
     await appears("first-steps");
     world.queues.push(first);
-    store.feed.nudge();
+    store.feed.retryNow();
     await appears("call-list");
     await appears("remaining-steps");
     expect(shown("first-steps")).toBeNull();
@@ -121,7 +121,11 @@ describe("a command", () => {
 
   it("reaches the shell unchanged, whatever the queue's id", () => {
     const id = "it's $(id) `x`";
-    const { steps } = setUpOf({ role: "admin", queues: [id], expiresAt: null }, "http://api/", new Map());
+    const { steps } = planFirstSteps(
+      { role: "admin", queues: [id], expiresAt: null },
+      "http://api/",
+      new Map(),
+    );
     const script = `TOKEN=t; curl() { printf '%s\\n' "$@"; }; ${steps.map(({ command }) => command).join("\n")}`;
     const words = execFileSync("sh", ["-c", script], { encoding: "utf8" }).split("\n");
     expect(words).toContain(`http://api/api/queues/${encodeURIComponent(id)}`);

@@ -3,11 +3,11 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Agent, Call, CallPage, Changes, Event, ServerFrame } from "../src/contracts";
-import { Floor } from "../src/feed/floor";
-import { ResumePoint } from "../src/feed/resume";
-import { Roster } from "../src/feed/roster";
-import { FeedState } from "../src/feed/state";
-import { merged } from "../src/view/call/history";
+import { FeedState } from "../src/feed/feed-state";
+import { KnownAgents } from "../src/feed/known-agents";
+import { LiveCalls } from "../src/feed/live-calls";
+import { ResumePoint } from "../src/feed/resume-point";
+import { merged } from "../src/view/call/call-history";
 
 const FOLDER = new URL("../../docs/feed-vectors/", import.meta.url);
 
@@ -45,32 +45,32 @@ class Client {
         (topic) => topics.includes(topic),
       ),
     );
-    this.state.roster.follows = ({ id, queues }) =>
+    this.state.knownAgents.follows = ({ id, queues }) =>
       [`agent:${id}`, ...queues.map((queueId) => `queue:${queueId}`)].some((topic) => topics.includes(topic));
   }
 
   take(step: Step, isReading: boolean): void {
-    const { floor, roster } = this.state;
+    const { calls, knownAgents } = this.state;
     if (step.do === "connect") this.sent = this.state.subscribe(this.topics);
     if (step.do === "frame" && step.frame !== undefined) {
-      this.state.hear(step.frame, step.at * 1000);
+      this.state.receive(step.frame, step.at * 1000);
       if (step.frame.type === "update") this.events = merged(this.events, step.frame.events);
     } else if (step.do === "cut") {
       this.state.lost();
     } else if (step.do === "read") {
-      floor.beginSnapshot();
-      this.asked = roster.ask();
+      calls.beginSnapshot();
+      this.asked = knownAgents.ask();
     } else if (step.do === "answer" && isReading) {
       const pages = step.pages ?? [];
       const isWhole =
-        pages.every(({ data, position }) => floor.addPage(data, position)) && floor.completeSnapshot();
-      roster.takeAll(this.asked, step.agents ?? []);
+        pages.every(({ data, position }) => calls.addPage(data, position)) && calls.completeSnapshot();
+      knownAgents.takeAll(this.asked, step.agents ?? []);
       if (isWhole) this.state.whole(pages[0]?.position ?? 0);
     } else if (step.do === "fail") {
-      floor.abandonSnapshot();
+      calls.abandonSnapshot();
     } else if (step.do === "poll" && step.changes !== undefined) {
       if (step.changes.reset) {
-        floor.markGap();
+        calls.markGap();
         return;
       }
       this.state.takeChanges(step.changes);
@@ -79,8 +79,8 @@ class Client {
   }
 
   get picture(): Record<string, unknown> {
-    const calls = [...this.state.floor.live.values()];
-    const agents = [...this.state.roster.agents.values()];
+    const calls = [...this.state.calls.live.values()];
+    const agents = [...this.state.knownAgents.agents.values()];
     return {
       sends: this.sent,
       calls: Object.fromEntries(calls.map(({ id, version }) => [id, version])),
@@ -129,14 +129,14 @@ describe("our client", () => {
 
 describe("the vectors catch a client", () => {
   it.each<[string, () => unknown]>([
-    ["that compares no versions", () => vi.spyOn(Floor.prototype, "versionOf").mockReturnValue(-1)],
-    ["that ignores gaps", () => vi.spyOn(Floor.prototype, "markGap").mockReturnValue()],
+    ["that compares no versions", () => vi.spyOn(LiveCalls.prototype, "versionOf").mockReturnValue(-1)],
+    ["that ignores gaps", () => vi.spyOn(LiveCalls.prototype, "markGap").mockReturnValue()],
     [
       "that removes nothing after a snapshot",
-      () => vi.spyOn(Floor.prototype, "completeSnapshot").mockReturnValue(true),
+      () => vi.spyOn(LiveCalls.prototype, "completeSnapshot").mockReturnValue(true),
     ],
-    ["that has no doubts", () => vi.spyOn(Floor.prototype, "hasDoubt", "get").mockReturnValue(false)],
-    ["that ignores absent agents", () => vi.spyOn(Roster.prototype, "takeAll").mockReturnValue()],
+    ["that has no doubts", () => vi.spyOn(LiveCalls.prototype, "hasDoubt", "get").mockReturnValue(false)],
+    ["that ignores absent agents", () => vi.spyOn(KnownAgents.prototype, "takeAll").mockReturnValue()],
     [
       "that resumes from its first position",
       () => vi.spyOn(ResumePoint.prototype, "whole").mockReturnValue(),

@@ -3,14 +3,14 @@
 import { describe, expect, it, vi } from "vitest";
 import type { Agent, AgentStatus, Alert, Call, Event } from "../src/contracts";
 import { Api, ApiError } from "../src/feed/api";
-import { Alarms, OVER_KEPT } from "../src/floor/alerts";
-import { Attempts } from "../src/floor/attempts";
-import { courseOf, flagsOf, holdsOf, offersOf } from "../src/floor/course";
-import { entriesOf } from "../src/floor/groups";
-import { countByStatus, membersOf, parseRoster, rosterOf } from "../src/floor/roster";
-import { Reading } from "../src/reading";
-import { CallHistory } from "../src/view/call/history";
-import { duration, mean } from "../src/view/figures/metrics";
+import { countByStatus, matchingAgents, parseAgentFilters, sortAgents } from "../src/model/agent-list";
+import { Alarms, MAX_RESOLVED } from "../src/model/alerts";
+import { entriesOf } from "../src/model/groups";
+import { MissedOffers } from "../src/model/missed-offers";
+import { flagsOf, holdsOf, offersOf, stateSpansOf } from "../src/model/timeline";
+import { Resource } from "../src/resource";
+import { CallHistory } from "../src/view/call/call-history";
+import { duration, mean } from "../src/view/figures/figures";
 import { World } from "./fake/world";
 
 const START = Date.parse("2026-01-01T12:00:00.000Z");
@@ -42,9 +42,9 @@ describe("alarms", () => {
     const { world } = floor();
     const alert = alertOn(world.initiate("medical_spanish"));
     const alarms = new Alarms();
-    expect(alarms.hear([alert])).toHaveLength(1);
-    expect(alarms.hear([alert, alert])).toEqual([]);
-    alarms.hear([{ ...alert, withdrawn: true }]);
+    expect(alarms.receive([alert])).toHaveLength(1);
+    expect(alarms.receive([alert, alert])).toEqual([]);
+    alarms.receive([{ ...alert, withdrawn: true }]);
     expect(alarms.all).toEqual([]);
   });
 
@@ -53,7 +53,7 @@ describe("alarms", () => {
     const call = world.initiate("medical_spanish");
     later(31);
     const alarms = new Alarms();
-    alarms.hear([alertOn(world.breach(call))]);
+    alarms.receive([alertOn(world.breach(call))]);
     alarms.look(live(), queues, at(32));
     expect(alarms.all.map(({ isOpen }) => isOpen)).toEqual([true]);
     world.answer(world.offer(call, "agent-01"));
@@ -63,17 +63,17 @@ describe("alarms", () => {
 
   it("that are open are all kept, and told once; of those that are over the newest", () => {
     const { world, queues, live, later } = floor();
-    const calls = Array.from({ length: OVER_KEPT + 100 }, () => world.initiate("medical_spanish"));
+    const calls = Array.from({ length: MAX_RESOLVED + 100 }, () => world.initiate("medical_spanish"));
     later(31);
     const alerts = calls.map((call) => alertOn(world.breach(call)));
     const alarms = new Alarms();
-    alarms.hear(alerts);
+    alarms.receive(alerts);
     alarms.look(live(), queues, at(32));
     expect(alarms.all).toHaveLength(calls.length);
-    expect(alarms.hear(alerts)).toEqual([]);
+    expect(alarms.receive(alerts)).toEqual([]);
     for (const call of calls) world.end(call, "abandoned");
     alarms.look(live(), queues, at(33));
-    expect(alarms.all).toHaveLength(OVER_KEPT);
+    expect(alarms.all).toHaveLength(MAX_RESOLVED);
     expect(alarms.all.map(({ callId }) => callId)).not.toContain(calls[0]?.id);
   });
 
@@ -97,7 +97,7 @@ describe("alarms", () => {
     const alarms = new Alarms();
     alarms.look(live(), queues, at(600));
     expect(alarms.all).toMatchObject([{ kind: "hold_exceeded", isDated: false, isOpen: true }]);
-    alarms.hear([alertOn(call, { flag: "hold_exceeded" })]);
+    alarms.receive([alertOn(call, { flag: "hold_exceeded" })]);
     expect(alarms.all).toMatchObject([{ kind: "hold_exceeded", raisedAt: at(30), isDated: true }]);
   });
 
@@ -164,8 +164,8 @@ describe("the roster", () => {
     agent("d", "on_call", 0, { queues: ["legal_spanish"] }),
   ];
   const shown = (query: string) => {
-    const filters = parseRoster(new URLSearchParams(query));
-    return rosterOf(membersOf(agents, filters), filters.statuses).map(({ id }) => id);
+    const filters = parseAgentFilters(new URLSearchParams(query));
+    return sortAgents(matchingAgents(agents, filters), filters.statuses).map(({ id }) => id);
   };
 
   it("leads with who is free, longest first", () => expect(shown("")).toEqual(["c", "b", "d", "a"]));
@@ -216,7 +216,7 @@ describe("a call's offers, holds and flags", () => {
     expect(offersOf(disproved, at(60)).map(({ outcome, toMs }) => [outcome, toMs])).toEqual([
       ["ringing", at(60)],
     ]);
-    expect(courseOf(disproved, at(60)).map(({ state }) => state)).toEqual(["ringing"]);
+    expect(stateSpansOf(disproved, at(60)).map(({ state }) => state)).toEqual(["ringing"]);
   });
 
   it("mark where a hold became too long, reported either way", () => {
@@ -260,7 +260,7 @@ describe("who was rung in vain", () => {
       asked.push(callId);
       return [...historyOf(call), miss];
     };
-    const attempts = new Attempts(read, () => {});
+    const attempts = new MissedOffers(read, () => {});
     expect(attempts.missedBy({ ...call, flags: [] })).toEqual([]);
     expect(asked).toEqual([]);
     attempts.missedBy(call);
@@ -273,12 +273,12 @@ describe("who was rung in vain", () => {
   it("are let go with their call, also where its end was never told", () => {
     const { world, historyOf } = floor();
     const call = world.initiate("medical_spanish");
-    const attempts = new Attempts(
+    const attempts = new MissedOffers(
       async () => [],
       () => {},
     );
     world.reroute(call);
-    attempts.hear(historyOf(call).map((event) => ({ ...event, type: "answer_timed_out" })));
+    attempts.receive(historyOf(call).map((event) => ({ ...event, type: "answer_timed_out" })));
     expect(attempts.missedBy(call)).toEqual(["agent-07"]);
     attempts.keepOnly(new Map([[call.id, call]]));
     expect(attempts.missedBy(call)).toEqual(["agent-07"]);
@@ -291,7 +291,7 @@ describe("a reading", () => {
   const stateAfter = async (error: unknown) => {
     const halts: string[] = [];
     const read = () => Promise.reject(error);
-    const reading = new Reading({ read, everyMs: 1_000, onHalt: (halt) => halts.push(halt) });
+    const reading = new Resource({ read, everyMs: 1_000, onHalt: (halt) => halts.push(halt) });
     await reading.again();
     reading.close();
     return halts[0] ?? reading.state.value;

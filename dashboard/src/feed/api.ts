@@ -75,7 +75,7 @@ export class Api {
     return (await this.get<AgentList>("/api/agents", signal)).data;
   }
 
-  /** Every page of the live floor, each as it comes. */
+  /** Every page of the live calls, each as it comes. */
   async *liveCalls(signal?: AbortSignal): AsyncGenerator<CallPage> {
     let cursor: string | null = null;
     do {

@@ -5,12 +5,12 @@ export class Backoff {
 
   constructor(
     private readonly firstMs: number,
-    private readonly mostMs: number,
+    private readonly maxMs: number,
     private readonly random: () => number,
   ) {}
 
   next(): number {
-    const ceiling = Math.min(this.mostMs, this.firstMs * 2 ** this.attempts);
+    const ceiling = Math.min(this.maxMs, this.firstMs * 2 ** this.attempts);
     this.attempts++;
     return ceiling / 2 + (this.random() * ceiling) / 2;
   }

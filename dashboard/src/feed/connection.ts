@@ -7,7 +7,7 @@ export interface Signs {
   wasLive: boolean;
   /** Reads replace the feed: sockets are refused, or there is nothing to subscribe to. */
   isPolling: boolean;
-  /** A whole snapshot stands in the floor, with no gap since. */
+  /** A whole snapshot stands in the calls, with no gap since. */
   isWhole: boolean;
   /** The queues are known and there are none, so there is nothing to subscribe to. That is no fault. */
   hasNoQueues: boolean;

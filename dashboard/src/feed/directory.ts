@@ -2,7 +2,7 @@
 
 import type { Agent, Queue } from "../contracts";
 import type { Api } from "./api";
-import type { Roster } from "./roster";
+import type { KnownAgents } from "./known-agents";
 
 export class Directory {
   readonly queues = new Map<string, Queue>();
@@ -12,11 +12,11 @@ export class Directory {
 
   constructor(
     private readonly api: Api,
-    private readonly roster: Roster,
+    private readonly knownAgents: KnownAgents,
   ) {}
 
   get agents(): ReadonlyMap<string, Agent> {
-    return this.roster.agents;
+    return this.knownAgents.agents;
   }
 
   get topics(): string[] {
@@ -27,12 +27,12 @@ export class Directory {
   async refresh(): Promise<string[] | null> {
     if (this.isBusy) return null;
     this.isBusy = true;
-    const asked = this.roster.ask();
+    const asked = this.knownAgents.ask();
     try {
       const [queues, agents] = await Promise.all([this.api.queues(), this.api.agents()]);
       const added = queues.filter(({ id }) => !this.queues.has(id)).map(({ id }) => topicOf(id));
       for (const queue of queues) this.queues.set(queue.id, queue);
-      this.roster.takeAll(asked, agents);
+      this.knownAgents.takeAll(asked, agents);
       this.revision++;
       return added;
     } finally {
@@ -40,7 +40,7 @@ export class Directory {
     }
   }
 
-  /** The roster has changed by a frame or a poll. */
+  /** The knownAgents has changed by a frame or a poll. */
   agentsChanged(): void {
     this.revision++;
   }

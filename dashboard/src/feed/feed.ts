@@ -1,5 +1,5 @@
 /**
- * Keeps the floor equal to the API's: subscribe, then read the snapshot, then apply by version; resume after a cut,
+ * Keeps the calls equal to the API's: subscribe, then read the snapshot, then apply by version; resume after a cut,
  * poll where sockets are not to be had, and check a silent feed by reading.
  */
 
@@ -8,11 +8,11 @@ import { type Api, ApiError, type Halt } from "./api";
 import { Backoff } from "./backoff";
 import { type Connection, connectionOf } from "./connection";
 import { Directory } from "./directory";
-import type { Floor } from "./floor";
-import type { Socket } from "./line";
-import { Lines } from "./lines";
-import { SnapshotReader } from "./reader";
-import { FeedState } from "./state";
+import type { Socket } from "./feed-socket";
+import { FeedState } from "./feed-state";
+import type { LiveCalls } from "./live-calls";
+import { SnapshotReader } from "./snapshot-reader";
+import { SocketManager } from "./socket-manager";
 import type { Timers } from "./timers";
 import type { FeedTimes } from "./times";
 
@@ -22,7 +22,7 @@ export interface FeedOptions {
   timers: Timers;
   random: () => number;
   times: FeedTimes;
-  /** The floor, the directory or the state of the connection is no longer what it was. */
+  /** The calls, the directory or the state of the connection is no longer what it was. */
   onChange: () => void;
   onUpdate: (frame: UpdateFrame) => void;
 }
@@ -33,13 +33,13 @@ export class Feed {
   readonly directory: Directory;
   halt: Halt | null = null;
   /** What went wrong last, as long as it is wrong. */
-  trouble: string | null = null;
+  errorMessage: string | null = null;
   /** When the picture was last known to be right, by our clock. */
-  provenAt: number | null = null;
+  confirmedAt: number | null = null;
 
   private readonly reader: SnapshotReader;
   private readonly state: FeedState;
-  private readonly lines: Lines;
+  private readonly lines: SocketManager;
   private readonly readBackoff: Backoff;
   private wasLive = false;
   private isBehind = false;
@@ -57,19 +57,19 @@ export class Feed {
     this.state = new FeedState(
       ({ queueId }) => this.directory.queues.size === 0 || this.directory.queues.has(queueId),
     );
-    this.directory = new Directory(options.api, this.state.roster);
+    this.directory = new Directory(options.api, this.state.knownAgents);
     this.reader = new SnapshotReader(options.api, this.state, options.onChange);
-    this.lines = new Lines({
+    this.lines = new SocketManager({
       ...options,
       hello: () => this.state.subscribe(this.directory.topics),
-      onFrame: (frame) => this.hear(frame),
+      onFrame: (frame) => this.receive(frame),
       onLost: () => this.lineLost(),
     });
     this.readBackoff = new Backoff(500, 15_000, options.random);
   }
 
-  get floor(): Floor {
-    return this.state.floor;
+  get calls(): LiveCalls {
+    return this.state.calls;
   }
 
   get connection(): Connection {
@@ -78,10 +78,10 @@ export class Feed {
       wasLive: this.wasLive,
       isPolling: this.isPolling,
       hasNoQueues: this.hasNoQueues,
-      isWhole: !this.floor.needsSnapshot,
+      isWhole: !this.calls.needsSnapshot,
       isBehind: this.isBehind,
       isFailing: this.readFailed || this.directoryFailed,
-      hasPicture: this.provenAt !== null,
+      hasPicture: this.confirmedAt !== null,
     });
   }
 
@@ -101,11 +101,11 @@ export class Feed {
 
   /** How old the picture is: since when nobody has said that it still holds. Null before the first. */
   get ageMs(): number | null {
-    return this.provenAt === null ? null : this.now - this.provenAt;
+    return this.confirmedAt === null ? null : this.now - this.confirmedAt;
   }
 
   /** The machine woke up or found its network again: try at once rather than when the backoff ends. */
-  nudge(): void {
+  retryNow(): void {
     this.lines.openSoon();
     this.nextDirectoryAt = this.retryAt = 0;
     this.tick();
@@ -147,10 +147,10 @@ export class Feed {
   private get readDueAt(): number {
     const { pollMs, auditMs, auditQuietMs, doubtMs } = this.options.times;
     if (!this.isSubscribed && !this.isPolling) return NEVER;
-    if (this.floor.needsSnapshot) return this.retryAt;
+    if (this.calls.needsSnapshot) return this.retryAt;
     if (this.settleAt !== NEVER) return NEVER;
     if (!this.isSubscribed || this.isBehind) return Math.max(this.retryAt, this.readAt + pollMs);
-    if (this.floor.hasDoubt) return Math.max(this.retryAt, this.readAt + doubtMs);
+    if (this.calls.hasDoubt) return Math.max(this.retryAt, this.readAt + doubtMs);
     const quietAt = Math.max(this.updatedAt, this.readAt) + auditQuietMs;
     return Math.max(this.retryAt, Math.min(this.readAt + auditMs, quietAt));
   }
@@ -164,7 +164,7 @@ export class Feed {
         return;
       }
       this.directoryFailed = false;
-      if (this.state.roster.hasDoubt) this.readDirectorySoon();
+      if (this.state.knownAgents.hasDoubt) this.readDirectorySoon();
       // No frame announces the first queue: it is found by reading, as often as a poll reads calls.
       if (this.hasNoQueues)
         this.nextDirectoryAt = Math.min(this.nextDirectoryAt, this.now + this.options.times.pollMs);
@@ -187,24 +187,24 @@ export class Feed {
     this.options.onChange();
   }
 
-  private hear(frame: ServerFrame): void {
+  private receive(frame: ServerFrame): void {
     const isNewAgent = frame.type === "update" && this.namesNewAgent(frame);
-    this.state.hear(frame, this.now);
-    if (frame.type === "subscribed") this.hearSubscribed(frame);
-    else if (frame.type === "update") this.hearUpdate(frame, isNewAgent);
-    else if (frame.type === "reset") this.hearGap();
-    else if (frame.type === "error") this.hearError(frame.problem.status, frame.problem.title);
+    this.state.receive(frame, this.now);
+    if (frame.type === "subscribed") this.receiveSubscribed(frame);
+    else if (frame.type === "update") this.receiveUpdate(frame, isNewAgent);
+    else if (frame.type === "reset") this.handleGap();
+    else if (frame.type === "error") this.receiveError(frame.problem.status, frame.problem.title);
     this.options.onChange();
   }
 
-  private hearSubscribed(frame: SubscribedFrame): void {
+  private receiveSubscribed(frame: SubscribedFrame): void {
     this.updatedAt = this.now;
-    if (!frame.replayed) this.hearGap();
+    if (!frame.replayed) this.handleGap();
     else this.prove();
     this.readFailed = false;
   }
 
-  private hearUpdate(frame: UpdateFrame, isNewAgent: boolean): void {
+  private receiveUpdate(frame: UpdateFrame, isNewAgent: boolean): void {
     this.directory.agentsChanged();
     if (isNewAgent) this.readDirectorySoon();
     this.updatedAt = this.now;
@@ -222,20 +222,20 @@ export class Feed {
   }
 
   /** Something was missed: only a snapshot that begins after this moment heals it. */
-  private hearGap(): void {
+  private handleGap(): void {
     this.settleAt = NEVER;
     if (this.wasLive) this.nextDirectoryAt = 0; // An agent may have left our queues: no later frame tells of it.
     this.tick();
   }
 
-  private hearError(status: number, title: string): void {
+  private receiveError(status: number, title: string): void {
     if (status === 401) this.endSession("session_ended");
-    else this.trouble = title;
+    else this.errorMessage = title;
   }
 
   private async readSnapshot(): Promise<void> {
-    const isAudit = this.isSubscribed && !this.floor.needsSnapshot;
-    const heals = this.isPolling || (this.isSubscribed && (this.floor.needsSnapshot || this.floor.hasDoubt));
+    const isAudit = this.isSubscribed && !this.calls.needsSnapshot;
+    const heals = this.isPolling || (this.isSubscribed && (this.calls.needsSnapshot || this.calls.hasDoubt));
     const line = this.lines.current;
     try {
       await this.refresh();
@@ -243,7 +243,7 @@ export class Feed {
       if (heals && this.reader.wholeAt !== null) this.state.whole(this.reader.wholeAt);
       this.readAt = this.now;
       this.readFailed = false;
-      this.trouble = null;
+      this.errorMessage = null;
       this.readBackoff.reset();
       this.prove();
       if (isAudit && line === this.lines.current) this.settleAt = this.now + this.options.times.settleMs;
@@ -255,10 +255,10 @@ export class Feed {
     }
   }
 
-  /** Where no feed keeps the floor up, only what changed is read. */
+  /** Where no feed keeps the calls up, only what changed is read. */
   private async refresh(): Promise<void> {
     const isFed = this.isSubscribed && !this.isBehind;
-    if (isFed || this.floor.needsSnapshot) return this.reader.read();
+    if (isFed || this.calls.needsSnapshot) return this.reader.read();
     const agents = await this.reader.poll();
     if (agents === null) this.nextDirectoryAt = 0;
     else this.directory.agentsChanged();
@@ -267,13 +267,13 @@ export class Feed {
   /** What the audit found and the feed has still not told means that the feed lags: say so, and read instead. */
   private settleAudit(): void {
     this.settleAt = NEVER;
-    this.isBehind = this.floor.untoldCount > 0;
+    this.isBehind = this.calls.aheadOfFeedCount > 0;
     this.options.onChange();
   }
 
   private prove(): void {
-    if (this.floor.needsSnapshot) return;
-    this.provenAt = this.now;
+    if (this.calls.needsSnapshot) return;
+    this.confirmedAt = this.now;
     this.wasLive ||= this.isSubscribed;
   }
 
@@ -284,7 +284,7 @@ export class Feed {
       this.endSession(halt);
       return;
     }
-    this.trouble = error instanceof Error ? error.message : String(error);
+    this.errorMessage = error instanceof Error ? error.message : String(error);
     this.options.onChange();
   }
 }

@@ -1,12 +1,12 @@
 /**
- * A live picture of the floor that is complete or says that it is not; of use without this page.
+ * A live picture of the calls that is complete or says that it is not; of use without this page.
  *
  *     const api = new Api({ base, token, fetch, localNow: Date.now, onDate: clock.sample.bind(clock) });
  *     const feed = new Feed({ api, openSocket: () => new WebSocket(address), timers: systemTimers,
  *       random: Math.random, times: DEFAULT_TIMES, onChange: draw, onUpdate: () => {} });
  *     feed.start();
  *
- * `feed.floor.live` are the calls, `feed.connection` says how far to trust them, `feed.ageMs` since when nobody has said
+ * `feed.calls.live` are the calls, `feed.connection` says how far to trust them, `feed.ageMs` since when nobody has said
  * that they hold, `feed.halt` that the session ended.
  */
 
@@ -15,7 +15,7 @@ export type * from "../contracts";
 export { Api, ApiError, type ApiOptions, type Halt } from "./api";
 export type { Connection } from "./connection";
 export { Feed, type FeedOptions } from "./feed";
-export { Floor } from "./floor";
-export type { Socket } from "./line";
+export type { Socket } from "./feed-socket";
+export { LiveCalls } from "./live-calls";
 export { systemTimers, type Timers } from "./timers";
 export { DEFAULT_TIMES, type FeedTimes } from "./times";

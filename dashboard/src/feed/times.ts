@@ -1,10 +1,10 @@
 /** Every interval of the feed, in one place. */
 
-import type { LineTimes } from "./line";
+import type { SocketTimes } from "./feed-socket";
 
-export interface FeedTimes extends LineTimes {
+export interface FeedTimes extends SocketTimes {
   pollMs: number;
-  /** Without an update for so long, a read tells an idle floor from a dead relay. */
+  /** Without an update for so long, a read tells an idle calls from a dead relay. */
   auditQuietMs: number;
   auditMs: number;
   /** How long the feed may take to tell what such a read found. */

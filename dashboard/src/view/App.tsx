@@ -55,6 +55,6 @@ declare global {
 function exposeFloor(store: Store): void {
   window.switchboard = {
     floor: () =>
-      [...store.feed.floor.live.values()].map(({ id, status, version }) => ({ id, status, version })),
+      [...store.feed.calls.live.values()].map(({ id, status, version }) => ({ id, status, version })),
   };
 }

@@ -8,9 +8,9 @@ import { Agents } from "./agents/Agents";
 import { Alerts } from "./alerts/Alerts";
 import { CallPanel } from "./call/CallPanel";
 import { Calls } from "./calls/Calls";
+import { Letters } from "./dead-letters/DeadLetters";
 import { Figures } from "./figures/Figures";
 import { Floor } from "./floor/Floor";
-import { Letters } from "./letters/Letters";
 import { focusContent, focusOpener } from "./shell/focus";
 import { Header, NAVIGATION } from "./shell/Header";
 import { Help } from "./shell/Help";
@@ -65,7 +65,7 @@ export function Shell({ store, onSignOut }: ShellProps) {
 
 function useTitle(store: Store, view: View): void {
   const { waiting, breached } = store.figures.value;
-  const isFloor = view === "floor" && store.picture.value.provenAt !== null;
+  const isFloor = view === "floor" && store.picture.value.confirmedAt !== null;
   const title = isFloor ? texts.title(waiting, breached) : texts.viewTitle(texts.views[view]);
   useEffect(() => {
     document.title = title;

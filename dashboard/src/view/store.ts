@@ -10,17 +10,17 @@ import type { Connection } from "../feed/connection";
 import { Feed } from "../feed/feed";
 import { systemTimers } from "../feed/timers";
 import { DEFAULT_TIMES } from "../feed/times";
-import { Attempts } from "../floor/attempts";
-import { boardOf } from "../floor/board";
-import { figuresOf } from "../floor/figures";
-import { type Filters, formatFilters, NO_FILTERS, parseFilters, selectCalls } from "../floor/filters";
-import { freeAgents } from "../floor/free";
-import { entriesOf } from "../floor/groups";
-import { setUpOf } from "../floor/steps";
-import { Reading } from "../reading";
+import { type Filters, formatFilters, NO_FILTERS, parseFilters, selectCalls } from "../model/filters";
+import { planFirstSteps } from "../model/first-steps";
+import { findFreeAgents } from "../model/free-agents";
+import { entriesOf } from "../model/groups";
+import { summarizeLanguages } from "../model/language-summary";
+import { MissedOffers } from "../model/missed-offers";
+import { summarize } from "../model/summary";
+import { Resource } from "../resource";
 import { type Claims, claimsOf } from "../session";
-import { AlertDesk } from "./alerts/desk";
-import { CallHistory } from "./call/history";
+import { AlertStore } from "./alerts/alert-store";
+import { CallHistory } from "./call/call-history";
 
 /** Changes that come together are drawn together, more often than an eye can follow and no more than a laptop can bear. */
 const DRAW_AFTER_MS = 40;
@@ -28,8 +28,8 @@ const DRAW_AFTER_MS = 40;
 interface FeedPicture {
   connection: Connection;
   halt: Halt | null;
-  trouble: string | null;
-  provenAt: number | null;
+  errorMessage: string | null;
+  confirmedAt: number | null;
   isComplete: boolean;
 }
 
@@ -38,15 +38,17 @@ export class Store {
   readonly now = signal(0);
   /** The moment that the counters show: with nobody to say that a call still waits, they stand still at the picture. */
   readonly shownNow = computed(() => {
-    const { connection, provenAt } = this.picture.value;
-    return connection === "offline" && provenAt !== null ? provenAt + this.clock.offsetMs : this.now.value;
+    const { connection, confirmedAt } = this.picture.value;
+    return connection === "offline" && confirmedAt !== null
+      ? confirmedAt + this.clock.offsetMs
+      : this.now.value;
   });
   readonly revision = signal(0);
   readonly picture = signal<FeedPicture>({
     connection: "connecting",
     halt: null,
-    trouble: null,
-    provenAt: null,
+    errorMessage: null,
+    confirmedAt: null,
     isComplete: false,
   });
   readonly router = new Router();
@@ -55,13 +57,13 @@ export class Store {
   readonly cursorId = signal<string | null>(null);
   readonly history = signal<CallHistory | null>(null);
   /** Steps when a history has told who missed a call. */
-  readonly attemptsRead = signal(0);
-  readonly attempts = new Attempts(
+  readonly missedOffersRead = signal(0);
+  readonly attempts = new MissedOffers(
     (callId) => this.api.callEvents(callId),
-    () => this.attemptsRead.value++,
+    () => this.missedOffersRead.value++,
   );
   readonly feed: Feed;
-  readonly desk: AlertDesk;
+  readonly desk: AlertStore;
   readonly api: Api;
   /** What the token says of its bearer; the API decides. */
   readonly claims: Claims;
@@ -95,15 +97,15 @@ export class Store {
       random: Math.random,
       times: DEFAULT_TIMES,
       onChange: () => this.drawSoon(),
-      onUpdate: (frame) => this.hearUpdate(frame),
+      onUpdate: (frame) => this.receiveUpdate(frame),
     });
-    this.desk = new AlertDesk(this.feed);
+    this.desk = new AlertStore(this.feed);
   }
 
   readonly calls = computed<Call[]>(() => {
     this.revision.value;
     return selectCalls(
-      this.feed.floor.live.values(),
+      this.feed.calls.live.values(),
       this.filters.value,
       this.feed.directory,
       this.shownNow.value,
@@ -117,7 +119,7 @@ export class Store {
   /** Who could take a call, as far as the directory knows. */
   readonly free = computed(() => {
     this.revision.value;
-    return freeAgents(this.feed.directory.agents.values());
+    return findFreeAgents(this.feed.directory.agents.values());
   });
 
   readonly languages = computed(() => {
@@ -134,31 +136,31 @@ export class Store {
     return this.feed.hasNoQueues;
   });
 
-  readonly setUp = computed(() => {
+  readonly firstStepsPlan = computed(() => {
     this.revision.value;
-    return setUpOf(this.claims, this.config.api, this.feed.directory.queues);
+    return planFirstSteps(this.claims, this.config.api, this.feed.directory.queues);
   });
 
   readonly board = computed(() => {
     this.revision.value;
-    return boardOf(this.feed.floor.live.values(), this.feed.directory, this.shownNow.value);
+    return summarizeLanguages(this.feed.calls.live.values(), this.feed.directory, this.shownNow.value);
   });
 
   readonly figures = computed(() => {
     this.revision.value;
-    const { floor, directory } = this.feed;
-    return figuresOf(floor.live.values(), directory.queues, this.filters.value.queue, this.shownNow.value);
+    const { calls, directory } = this.feed;
+    return summarize(calls.live.values(), directory.queues, this.filters.value.queue, this.shownNow.value);
   });
 
   start(): void {
     this.feed.start();
     this.tick();
-    const nudge = () => document.visibilityState === "visible" && this.feed.nudge();
-    addEventListener("online", nudge);
-    document.addEventListener("visibilitychange", nudge);
+    const retryNow = () => document.visibilityState === "visible" && this.feed.retryNow();
+    addEventListener("online", retryNow);
+    document.addEventListener("visibilitychange", retryNow);
     this.undo.push(
-      () => removeEventListener("online", nudge),
-      () => document.removeEventListener("visibilitychange", nudge),
+      () => removeEventListener("online", retryNow),
+      () => document.removeEventListener("visibilitychange", retryNow),
       this.router.listen(),
       effect(() => this.keepHistory()),
     );
@@ -193,8 +195,8 @@ export class Store {
   }
 
   /** Something that a view reads by itself. Whoever asks closes it. */
-  reading<T>(path: string, everyMs: number | null): Reading<T> {
-    return new Reading<T>({
+  reading<T>(path: string, everyMs: number | null): Resource<T> {
+    return new Resource<T>({
       read: (signal) => this.api.get<T>(path, signal),
       everyMs,
       onHalt: (halt) => this.feed.endSession(halt),
@@ -207,14 +209,14 @@ export class Store {
     const known = this.history.peek();
     if (known?.callId === callId) return;
     known?.close();
-    const shown = callId === null ? null : (this.feed.floor.live.get(callId) ?? null);
+    const shown = callId === null ? null : (this.feed.calls.live.get(callId) ?? null);
     this.history.value = callId === null ? null : new CallHistory(callId, this.api, shown);
   }
 
-  private hearUpdate(frame: UpdateFrame): void {
-    this.attempts.hear(frame.events ?? []);
-    this.desk.hear(frame);
-    this.history.value?.hear(frame.calls, frame.events ?? []);
+  private receiveUpdate(frame: UpdateFrame): void {
+    this.attempts.receive(frame.events ?? []);
+    this.desk.receive(frame);
+    this.history.value?.receive(frame.calls, frame.events ?? []);
   }
 
   private drawSoon(): void {
@@ -223,10 +225,10 @@ export class Store {
 
   private draw(): void {
     this.drawTimer = undefined;
-    const { floor, directory, connection, halt, trouble, provenAt } = this.feed;
+    const { calls, directory, connection, halt, errorMessage, confirmedAt } = this.feed;
     batch(() => {
-      this.revision.value = floor.revision + directory.revision;
-      this.picture.value = { connection, halt, trouble, provenAt, isComplete: !floor.needsSnapshot };
+      this.revision.value = calls.revision + directory.revision;
+      this.picture.value = { connection, halt, errorMessage, confirmedAt, isComplete: !calls.needsSnapshot };
     });
     this.followOpenCall();
   }
@@ -234,8 +236,8 @@ export class Store {
   /** Reads teach the floor as well as frames do, and the open call has to follow either. */
   private followOpenCall(): void {
     const history = this.history.peek();
-    if (history === null || this.feed.floor.needsSnapshot) return;
-    const shown = this.feed.floor.live.get(history.callId);
+    if (history === null || this.feed.calls.needsSnapshot) return;
+    const shown = this.feed.calls.live.get(history.callId);
     if (shown !== undefined) history.put(shown);
     else if (history.call.peek()?.status !== "ended" && history.state.peek() === "ready")
       history.rereadSoon();
@@ -247,7 +249,7 @@ export class Store {
     const second = Math.round(now / 1_000) * 1_000;
     this.now.value = Math.abs(now - second) < 60 ? second : now;
     this.desk.look(this.shownNow.value);
-    if (!this.feed.floor.needsSnapshot) this.attempts.keepOnly(this.feed.floor.live);
+    if (!this.feed.calls.needsSnapshot) this.attempts.keepOnly(this.feed.calls.live);
     const { expiresAt } = this.claims;
     if (expiresAt !== null && now >= expiresAt) this.feed.endSession("session_ended");
     else this.tickTimer = setTimeout(() => this.tick(), 1_000 - (now % 1_000) + 5);

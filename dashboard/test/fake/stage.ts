@@ -3,7 +3,7 @@
 import type { ClientFrame, ServerFrame } from "../../src/contracts";
 import { Api } from "../../src/feed/api";
 import { Feed } from "../../src/feed/feed";
-import type { Socket } from "../../src/feed/line";
+import type { Socket } from "../../src/feed/feed-socket";
 import type { Timers } from "../../src/feed/timers";
 import { DEFAULT_TIMES } from "../../src/feed/times";
 import { FakeServer } from "./server";
@@ -117,7 +117,7 @@ export class Stage {
   /** Versions by call: what the page shows, and what there is. */
   get shown(): Record<string, number> {
     return Object.fromEntries(
-      [...this.feed.floor.live.values()].map(({ id, version }) => [id, version]).sort(),
+      [...this.feed.calls.live.values()].map(({ id, version }) => [id, version]).sort(),
     );
   }
 
@@ -151,7 +151,7 @@ export class Stage {
     else socket.open();
   }
 
-  hear(socket: FakeSocket, frame: ClientFrame): void {
+  receive(socket: FakeSocket, frame: ClientFrame): void {
     // What a function sends comes in its order; what the relay sends comes as it likes.
     const send = (text: string) => this.clock.after(this.openMs, () => socket.deliver(text));
     if (frame.action === "ping") send(JSON.stringify({ type: "pong" }));
@@ -207,7 +207,8 @@ class FakeSocket implements Socket {
 
   send(text: string): void {
     this.stage.clock.after(this.stage.openMs, () => {
-      if (this.readyState === OPEN && !this.isStalled) this.stage.hear(this, JSON.parse(text) as ClientFrame);
+      if (this.readyState === OPEN && !this.isStalled)
+        this.stage.receive(this, JSON.parse(text) as ClientFrame);
     });
   }
 

@@ -1,11 +1,11 @@
 /** Bars by agent over a day: short calls, missed offers, occupancy. Each opens the calls that it is made of. */
 
 import type { Metrics, MetricsRow } from "../../contracts";
-import { dayName } from "../../floor/durations";
+import { dayName } from "../../model/durations";
 import { texts } from "../../texts";
-import { callsAddress, metricsPath } from "../figures/metrics";
+import { callsAddress, figuresPath } from "../figures/figures";
 import { type Day, DayChoice, dayOf } from "../shell/DayChoice";
-import { Read, ReadAt, useReading } from "../shell/useReading";
+import { Read, ReadAt, useResource } from "../shell/Loaded";
 import type { Store } from "../store";
 
 const EVERY_MS = 30_000;
@@ -13,9 +13,9 @@ const MOST_BARS = 15;
 
 export function AgentCharts({ store, queue }: { store: Store; queue: string | null }) {
   const day = dayOf(store.router.get("day"), store.now.value);
-  const reading = useReading<Metrics>(
+  const reading = useResource<Metrics>(
     store,
-    metricsPath(day, { groupBy: "agent", queueId: queue }),
+    figuresPath(day, { groupBy: "agent", queueId: queue }),
     day.isToday ? EVERY_MS : null,
   );
   return (

@@ -1,21 +1,27 @@
 /** The people: who is free, who rings, who talks, who is away and why; and by whom calls are cut short or missed. */
 
 import type { Agent, AgentStatus } from "../../contracts";
-import { clockDuration } from "../../floor/durations";
-import { languageName, shortId } from "../../floor/filters";
-import { AGENT_STATUSES, countByStatus, membersOf, parseRoster, rosterOf } from "../../floor/roster";
+import {
+  AGENT_STATUSES,
+  countByStatus,
+  matchingAgents,
+  parseAgentFilters,
+  sortAgents,
+} from "../../model/agent-list";
+import { clockDuration } from "../../model/durations";
+import { languageName, shortId } from "../../model/filters";
 import { texts } from "../../texts";
-import { LanguageChoice, QueueChoice } from "../shell/choices";
+import { LanguageChoice, QueueChoice } from "../shell/CommonFilters";
 import { Notice } from "../shell/Notice";
 import { Search } from "../shell/Search";
-import { useFirst } from "../shell/useFirst";
+import { useFirstRows } from "../shell/useFirstRows";
 import type { Store } from "../store";
 import { AgentCharts } from "./AgentCharts";
 
 export function Agents({ store }: { store: Store }) {
   store.revision.value;
-  const filters = parseRoster(store.router.query.value);
-  const members = membersOf(store.feed.directory.agents.values(), filters);
+  const filters = parseAgentFilters(store.router.query.value);
+  const members = matchingAgents(store.feed.directory.agents.values(), filters);
   return (
     <>
       <StatusTiles store={store} members={members} chosen={filters.statuses} />
@@ -29,7 +35,7 @@ export function Agents({ store }: { store: Store }) {
         <LanguageChoice store={store} />
       </section>
       <div class="scroll columns">
-        <Roster store={store} agents={rosterOf(members, filters.statuses)} />
+        <KnownAgents store={store} agents={sortAgents(members, filters.statuses)} />
         <AgentCharts store={store} queue={filters.queue} />
       </div>
     </>
@@ -76,8 +82,8 @@ function AgentMark({ status }: { status: AgentStatus }) {
   return <span class="agent-mark" data-status={status} aria-hidden="true" />;
 }
 
-function Roster({ store, agents }: { store: Store; agents: readonly Agent[] }) {
-  const [shown, more] = useFirst(agents);
+function KnownAgents({ store, agents }: { store: Store; agents: readonly Agent[] }) {
+  const [shown, more] = useFirstRows(agents);
   const { directory } = store.feed;
   if (directory.revision === 0) return <Notice title={texts.loading} testId="loading" />;
   if (agents.length === 0) {

@@ -1,18 +1,18 @@
 /** Broken promises and crowded queues as they happen, until somebody says that they have been seen to. */
 
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { type Alarm, type AlertKind, OVER_KEPT, type Thresholds } from "../../floor/alerts";
-import { clockTime, roughAge } from "../../floor/durations";
-import { shortId } from "../../floor/filters";
+import { type Alarm, type AlertKind, MAX_RESOLVED, type Thresholds } from "../../model/alerts";
+import { clockTime, roughAge } from "../../model/durations";
+import { shortId } from "../../model/filters";
 import { preferences } from "../../preferences";
 import { texts } from "../../texts";
 import { Choice } from "../shell/Choice";
-import { QueueChoice } from "../shell/choices";
+import { QueueChoice } from "../shell/CommonFilters";
 import { Notice } from "../shell/Notice";
-import { useFirst } from "../shell/useFirst";
+import { useFirstRows } from "../shell/useFirstRows";
 import type { Store } from "../store";
-import { acknowledge, isAcknowledged, NO_THRESHOLDS } from "./desk";
-import { Settings } from "./Settings";
+import { Settings } from "./AlertSettings";
+import { acknowledge, isAcknowledged, NO_THRESHOLDS } from "./alert-store";
 
 const KINDS = Object.keys(texts.alerts.kinds) as AlertKind[];
 
@@ -25,7 +25,7 @@ export function Alerts({ store }: { store: Store }) {
   );
   const unseen = asked.filter((alarm) => !isAcknowledged(alarm));
   const wanted = showsSeen ? asked : unseen;
-  const [shown, more] = useFirst(wanted);
+  const [shown, more] = useFirstRows(wanted);
   const seeTo = useSeeTo(store);
   return (
     <>
@@ -78,7 +78,9 @@ export function Alerts({ store }: { store: Store }) {
                 ))}
               </ol>
               {more}
-              {more === null && store.desk.isFull ? <p class="help">{texts.alerts.kept(OVER_KEPT)}</p> : null}
+              {more === null && store.desk.isFull ? (
+                <p class="help">{texts.alerts.kept(MAX_RESOLVED)}</p>
+              ) : null}
             </>
           )}
         </section>

@@ -3,17 +3,17 @@
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Call } from "../../contracts";
-import { clockDuration, clockTime, dayUnlessToday } from "../../floor/durations";
-import { startMs, stateOf, totalMs, waitedMs } from "../../floor/facts";
-import { languageName, languageOf } from "../../floor/filters";
+import { startMs, stateOf, totalMs, waitedMs } from "../../model/call-state";
+import { clockDuration, clockTime, dayUnlessToday } from "../../model/durations";
+import { languageName, languageOf } from "../../model/filters";
 import { texts } from "../../texts";
 import { focusOpener, rememberOpener } from "../shell/focus";
 import { CloseIcon, StateIcon, VideoIcon } from "../shell/icons";
 import { Notice } from "../shell/Notice";
 import type { Store } from "../store";
-import { Course } from "./Course";
-import type { CallHistory } from "./history";
-import { Timeline } from "./Timeline";
+import { Course } from "./CallTimeline";
+import type { CallHistory } from "./call-history";
+import { Timeline } from "./History";
 
 interface CallPanelProps {
   store: Store;

@@ -2,15 +2,15 @@
 
 import { useEffect, useMemo } from "preact/hooks";
 import type { Call } from "../../contracts";
-import { clockTime, dayUnlessToday } from "../../floor/durations";
-import { agentIdOf, languageName, languageOf } from "../../floor/filters";
+import { clockTime, dayUnlessToday } from "../../model/durations";
+import { agentIdOf, languageName, languageOf } from "../../model/filters";
 import { texts } from "../../texts";
-import { duration } from "../figures/metrics";
+import { duration } from "../figures/figures";
 import { Chip } from "../shell/Chip";
+import { ReadAt } from "../shell/Loaded";
 import { Notice } from "../shell/Notice";
-import { ReadAt } from "../shell/useReading";
 import type { Store } from "../store";
-import { CallPages } from "./pages";
+import { CallPages } from "./call-pages";
 
 /** Parameters that are this page's own. */
 const OWN = ["call", "limit"];
@@ -89,7 +89,7 @@ function Found({ store, pages }: { store: Store; pages: CallPages }) {
   }
   if (state === "failed" && calls.length === 0) {
     return (
-      <Notice title={texts.failed} detail={pages.trouble.value} tone="past" testId="failed">
+      <Notice title={texts.failed} detail={pages.errorMessage.value} tone="past" testId="failed">
         <button type="button" class="primary" onClick={() => void pages.more()}>
           {texts.tryNow}
         </button>
@@ -133,7 +133,7 @@ function Found({ store, pages }: { store: Store; pages: CallPages }) {
       </table>
       {state === "failed" ? (
         <p class="stale" role="alert">
-          {texts.failed}: {pages.trouble.value}
+          {texts.failed}: {pages.errorMessage.value}
         </p>
       ) : null}
       {pages.hasMore.value ? (

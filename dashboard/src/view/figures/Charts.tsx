@@ -2,14 +2,14 @@
 
 import { useEffect, useRef } from "preact/hooks";
 import type { MetricsRow } from "../../contracts";
-import { clockTime } from "../../floor/durations";
+import { clockTime } from "../../model/durations";
 import { type FormulaName, preferences } from "../../preferences";
 import { texts } from "../../texts";
 import type { Day } from "../shell/DayChoice";
 import type { Store } from "../store";
-import type { Plot, Series } from "./draw";
-import { Groups } from "./Groups";
-import { callsAddress } from "./metrics";
+import { Groups } from "./FiguresTable";
+import { callsAddress } from "./figures";
+import type { Plot, Series } from "./plot";
 
 interface ChartsProps {
   store: Store;
@@ -102,7 +102,7 @@ function Chart({ rows, day, title, unit = "", most, series, open }: ChartProps) 
     const element = place.current;
     if (element === null) return;
     // Loaded when first needed: the floor's first picture does not wait for it.
-    void import("./draw").then(({ draw }) => {
+    void import("./plot").then(({ draw }) => {
       if (isGone) return;
       plot.current = draw(element, { day, unit, most, series, open: (index) => opener.current(index) });
       plot.current.set(latest.current);

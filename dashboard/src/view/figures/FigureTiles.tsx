@@ -1,11 +1,11 @@
 import { formatAddress } from "../../address";
 import type { AgentTime, Metrics, MetricsRow } from "../../contracts";
-import { clockDuration } from "../../floor/durations";
+import { clockDuration } from "../../model/durations";
 import type { FormulaName } from "../../preferences";
 import { texts } from "../../texts";
 import type { Day } from "../shell/DayChoice";
 import type { Store } from "../store";
-import { callsAddress, duration, mean, percent, work } from "./metrics";
+import { callsAddress, duration, mean, percent, work } from "./figures";
 
 interface FigureTilesProps {
   store: Store;

@@ -1,19 +1,19 @@
 /** The day in figures: tiles, charts, and a table by queue; each number leads to the calls that it counts. */
 
 import type { Metrics, MetricsRow } from "../../contracts";
-import { languageName } from "../../floor/filters";
+import { languageName } from "../../model/filters";
 import { FORMULAS, type FormulaName, preferences } from "../../preferences";
 import { texts } from "../../texts";
 import { Choice } from "../shell/Choice";
-import { QueueChoice } from "../shell/choices";
+import { QueueChoice } from "../shell/CommonFilters";
 import { type Day, DayChoice, dayOf } from "../shell/DayChoice";
+import { Read, ReadAt, useResource } from "../shell/Loaded";
 import { Notice } from "../shell/Notice";
-import { Read, ReadAt, useReading } from "../shell/useReading";
 import type { Store } from "../store";
 import { Charts } from "./Charts";
+import { Groups } from "./FiguresTable";
 import { FigureTiles } from "./FigureTiles";
-import { Groups } from "./Groups";
-import { metricsPath } from "./metrics";
+import { figuresPath } from "./figures";
 
 const EVERY_MS = 10_000;
 const CHARTS_EVERY_MS = 30_000;
@@ -55,14 +55,14 @@ interface DayFiguresProps {
 
 function DayFigures({ store, day, queueId, formula }: DayFiguresProps) {
   const [every, chartsEvery] = day.isToday ? [EVERY_MS, CHARTS_EVERY_MS] : [null, null];
-  const whole = useReading<Metrics>(store, metricsPath(day, { queueId }), every);
-  const byQueue = useReading<Metrics>(store, metricsPath(day, { queueId, groupBy: "queue" }), every);
-  const byLanguage = useReading<Metrics>(
+  const whole = useResource<Metrics>(store, figuresPath(day, { queueId }), every);
+  const byQueue = useResource<Metrics>(store, figuresPath(day, { queueId, groupBy: "queue" }), every);
+  const byLanguage = useResource<Metrics>(
     store,
-    metricsPath(day, { queueId, groupBy: "language" }),
+    figuresPath(day, { queueId, groupBy: "language" }),
     chartsEvery,
   );
-  const quarters = useReading<Metrics>(store, metricsPath(day, { queueId, bucket: "15m" }), chartsEvery);
+  const quarters = useResource<Metrics>(store, figuresPath(day, { queueId, bucket: "15m" }), chartsEvery);
   const nameOf = (row: MetricsRow) =>
     store.feed.directory.queues.get(row.queueId ?? "")?.name ?? row.queueId ?? "";
   const tiles = (

@@ -2,13 +2,13 @@
 
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Call } from "../../contracts";
-import type { Entry } from "../../floor/groups";
+import type { Entry } from "../../model/groups";
 import { texts } from "../../texts";
 import type { Store } from "../store";
 import { CallRow } from "./CallRow";
 import { GroupRow } from "./GroupRow";
 import { ListNotice } from "./ListNotice";
-import { useVirtualRows } from "./virtual";
+import { useVirtualRows } from "./virtual-rows";
 
 /** As in styles/floor.css: on a desk, on a phone, on a wall. */
 const HEIGHTS = { row: 38, group: 32 };

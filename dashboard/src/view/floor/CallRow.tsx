@@ -1,6 +1,5 @@
 import type { ComponentChildren } from "preact";
 import type { Call } from "../../contracts";
-import { clockDuration, countdown } from "../../floor/durations";
 import {
   type Countdown,
   countdownOf,
@@ -9,8 +8,9 @@ import {
   stateOf,
   totalMs,
   waitedMs,
-} from "../../floor/facts";
-import { agentIdOf, languageName, languageOf, shortId } from "../../floor/filters";
+} from "../../model/call-state";
+import { clockDuration, countdown } from "../../model/durations";
+import { agentIdOf, languageName, languageOf, shortId } from "../../model/filters";
 import { texts } from "../../texts";
 import { StateIcon, VideoIcon } from "../shell/icons";
 import type { Store } from "../store";
@@ -88,7 +88,7 @@ function AgentCell({ store, call }: { store: Store; call: Call }) {
   const { agents } = store.feed.directory;
   const nameOf = (id: string) => agents.get(id)?.name ?? id;
   const agentId = agentIdOf(call);
-  store.attemptsRead.value;
+  store.missedOffersRead.value;
   const missed = store.attempts.missedBy(call).filter((id) => id !== agentId);
   const missedText = missed.length === 0 ? null : texts.missedBy(missed.map(nameOf).join(", "));
   const free = agentId === null ? store.free.value(call.queueId, call.language) : [];

@@ -8,11 +8,11 @@ import {
   type LiveState,
   languageName,
   SORTS,
-} from "../../floor/filters";
+} from "../../model/filters";
 import { texts } from "../../texts";
 import { Chip } from "../shell/Chip";
 import { Choice } from "../shell/Choice";
-import { AgentChoice, QueueChoice } from "../shell/choices";
+import { AgentChoice, QueueChoice } from "../shell/CommonFilters";
 import { StateIcon } from "../shell/icons";
 import { Search } from "../shell/Search";
 import type { Store } from "../store";
@@ -121,7 +121,7 @@ function Unshown({ store }: { store: Store }) {
 
 function Shown({ store }: { store: Store }) {
   store.revision.value;
-  const total = store.feed.floor.live.size;
+  const total = store.feed.calls.live.size;
   return (
     <div class="shown">
       <Unshown store={store} />
@@ -136,7 +136,7 @@ function Shown({ store }: { store: Store }) {
         {texts.filters.clearShort}
       </button>
       <span data-testid="shown-count">
-        {store.picture.value.provenAt === null ? "" : texts.filters.shown(store.calls.value.length, total)}
+        {store.picture.value.confirmedAt === null ? "" : texts.filters.shown(store.calls.value.length, total)}
       </span>
     </div>
   );

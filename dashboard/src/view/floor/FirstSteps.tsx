@@ -1,7 +1,7 @@
 /** What the floor shows on a new system, before the first queue and before the first call. */
 
 import { useEffect } from "preact/hooks";
-import type { Step } from "../../floor/steps";
+import type { Step } from "../../model/first-steps";
 import { texts } from "../../texts";
 import { Command } from "../shell/Command";
 import { Notice } from "../shell/Notice";
@@ -14,7 +14,7 @@ export function FirstSteps({ store }: { store: Store }) {
   useEffect(() => {
     store.startedEmpty.value = true;
   }, [store]);
-  const { steps, queueId, limitedTo } = store.setUp.value;
+  const { steps, queueId, limitedTo } = store.firstStepsPlan.value;
   if (steps.length === 0) {
     const help = limitedTo.length > 0 ? words.askNamed(limitedTo) : words.ask;
     return (
@@ -39,7 +39,7 @@ export function FirstSteps({ store }: { store: Store }) {
 /** With the first queue and without a call: the steps that are left. */
 export function RemainingSteps({ store }: { store: Store }) {
   store.revision.value;
-  const { steps, queueId } = store.setUp.value;
+  const { steps, queueId } = store.firstStepsPlan.value;
   const hasAgents = store.feed.directory.agents.size > 0;
   const left = steps.filter(({ id }) => id === "call" || (id === "agent" && !hasAgents));
   return (

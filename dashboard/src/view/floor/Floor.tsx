@@ -1,10 +1,10 @@
 /** The live calls, and above them what a glance has to tell. */
 
 import type { Store } from "../store";
-import { Board } from "./Board";
 import { CallList } from "./CallList";
 import { FilterBar } from "./FilterBar";
 import { FirstSteps } from "./FirstSteps";
+import { Board } from "./LanguageCards";
 import { Tiles } from "./Tiles";
 
 export function Floor({ store }: { store: Store }) {

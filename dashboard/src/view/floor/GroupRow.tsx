@@ -1,6 +1,6 @@
-import { clockDuration } from "../../floor/durations";
-import { languageName } from "../../floor/filters";
-import type { Group } from "../../floor/groups";
+import { clockDuration } from "../../model/durations";
+import { languageName } from "../../model/filters";
+import type { Group } from "../../model/groups";
 import { texts } from "../../texts";
 import type { Store } from "../store";
 

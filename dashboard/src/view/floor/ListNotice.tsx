@@ -6,25 +6,25 @@ import type { Store } from "../store";
 import { RemainingSteps } from "./FirstSteps";
 
 export function ListNotice({ store }: { store: Store }) {
-  const { connection, provenAt, trouble } = store.picture.value;
-  const hidden = store.feed.floor.live.size;
-  if (provenAt === null && connection === "offline") {
+  const { connection, confirmedAt, errorMessage } = store.picture.value;
+  const hidden = store.feed.calls.live.size;
+  if (confirmedAt === null && connection === "offline") {
     return (
       <Notice
         title={texts.unreachable}
         help={texts.failedHelp}
-        detail={trouble}
+        detail={errorMessage}
         tone="past"
         testId="unreachable"
       >
-        <button type="button" class="primary" onClick={() => store.feed.nudge()}>
+        <button type="button" class="primary" onClick={() => store.feed.retryNow()}>
           {texts.tryNow}
         </button>
       </Notice>
     );
   }
-  if (provenAt === null) return <Loading />;
-  if (hidden === 0 && store.startedEmpty.value && store.setUp.value.steps.length > 0)
+  if (confirmedAt === null) return <Loading />;
+  if (hidden === 0 && store.startedEmpty.value && store.firstStepsPlan.value.steps.length > 0)
     return <RemainingSteps store={store} />;
   if (hidden === 0) return <Notice title={texts.empty} help={texts.emptyHelp} testId="empty" />;
   return (

@@ -1,8 +1,8 @@
 /** The floor in five figures; each opens the calls that it counts. */
 
-import { clockDuration } from "../../floor/durations";
-import type { Figures } from "../../floor/figures";
-import { type Filters, isJustThis, justThis } from "../../floor/filters";
+import { clockDuration } from "../../model/durations";
+import { type Filters, isJustThis, justThis } from "../../model/filters";
+import type { Figures } from "../../model/summary";
 import { texts } from "../../texts";
 import type { Store } from "../store";
 
@@ -72,7 +72,7 @@ export function Tiles({ store }: { store: Store }) {
 function TileButton({ tile, store }: { tile: Tile; store: Store }) {
   const figures = store.figures.value;
   const filters = store.filters.value;
-  const isKnown = store.picture.value.provenAt !== null || figures.total > 0;
+  const isKnown = store.picture.value.confirmedAt !== null || figures.total > 0;
   const isPressed = isJustThis(filters, tile.filter);
   const toggle = () => {
     store.setFilters(justThis(filters, isPressed ? {} : tile.filter));

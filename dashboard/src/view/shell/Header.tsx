@@ -1,6 +1,6 @@
 import { formatAddress, type View } from "../../address";
 import type { Connection as State } from "../../feed/connection";
-import { clockTime, roughAge } from "../../floor/durations";
+import { clockTime, roughAge } from "../../model/durations";
 import { texts } from "../../texts";
 import type { Store } from "../store";
 import { Mark } from "./icons";
@@ -70,10 +70,10 @@ export function Header({ store, onSignOut, onHelp }: HeaderProps) {
 }
 
 function Connection({ store }: { store: Store }) {
-  const { connection, provenAt, trouble } = store.picture.value;
+  const { connection, confirmedAt, errorMessage } = store.picture.value;
   const isLive = connection === "live";
-  const why = trouble === null ? "" : ` (${trouble})`;
-  const asOf = provenAt === null ? null : clockTime(provenAt + store.clock.offsetMs);
+  const why = errorMessage === null ? "" : ` (${errorMessage})`;
+  const asOf = confirmedAt === null ? null : clockTime(confirmedAt + store.clock.offsetMs);
   const explanation = helpFor(connection, asOf);
   const help = isLive ? "" : `${explanation}${why}`;
   return (
@@ -89,8 +89,8 @@ function Connection({ store }: { store: Store }) {
       <span class="connection-help" title={help}>
         {help}
       </span>
-      {isLive || provenAt === null ? null : (
-        <button type="button" class="quiet" onClick={() => store.feed.nudge()}>
+      {isLive || confirmedAt === null ? null : (
+        <button type="button" class="quiet" onClick={() => store.feed.retryNow()}>
           {texts.tryNow}
         </button>
       )}
@@ -104,16 +104,17 @@ function helpFor(connection: State, asOf: string | null): string {
 }
 
 function Age({ store }: { store: Store }) {
-  const { connection, provenAt } = store.picture.value;
+  const { connection, confirmedAt } = store.picture.value;
   store.now.value; // steps with the clock
-  const age = provenAt === null ? null : Date.now() - provenAt;
+  const age = confirmedAt === null ? null : Date.now() - confirmedAt;
   const shown =
     age === null
       ? texts.age.none
       : age < FRESH_MS && connection === "live"
         ? texts.age.now
         : texts.age.ago(roughAge(age));
-  const title = provenAt === null ? undefined : texts.age.asOf(clockTime(provenAt + store.clock.offsetMs));
+  const title =
+    confirmedAt === null ? undefined : texts.age.asOf(clockTime(confirmedAt + store.clock.offsetMs));
   return (
     <span
       class="age"

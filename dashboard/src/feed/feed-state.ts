@@ -1,0 +1,68 @@
+/**
+ * All that a client of the feed knows, and what it must do next: the protocol without sockets and clocks. The rules are
+ * those of docs/feed.md.
+ */
+
+import type { Agent, Call, Changes, ServerFrame, Subscribe } from "../contracts";
+import { KnownAgents } from "./known-agents";
+import { LiveCalls } from "./live-calls";
+import { ResumePoint } from "./resume-point";
+
+export class FeedState {
+  readonly calls = new LiveCalls();
+  readonly knownAgents = new KnownAgents();
+  /** The present connection has answered `subscribed`. */
+  isSubscribed = false;
+  private readonly resume = new ResumePoint();
+
+  constructor(follows: (call: Call) => boolean) {
+    this.calls.follows = follows;
+  }
+
+  /** The position to resume from, or null before there is one. */
+  get since(): number | null {
+    return this.resume.since();
+  }
+
+  get needsSnapshot(): boolean {
+    return this.calls.needsSnapshot || this.calls.hasDoubt || this.knownAgents.hasDoubt;
+  }
+
+  /** The first message on a new connection. */
+  subscribe(topics: string[]): Subscribe {
+    const { since } = this;
+    this.resume.connected();
+    return { action: "subscribe", topics, ...(since !== null && { since }) };
+  }
+
+  receive(frame: ServerFrame, now: number): void {
+    if (frame.type === "update") {
+      this.calls.applyUpdate(frame);
+      this.knownAgents.put(frame.agents ?? [], frame.position <= this.calls.wholeAt);
+    } else if (frame.type === "subscribed") {
+      this.isSubscribed = true;
+      if (!frame.replayed) this.calls.markGap();
+    } else if (frame.type === "reset") {
+      this.calls.markGap();
+    } else {
+      return;
+    }
+    this.resume.saw(frame.position, now);
+  }
+
+  lost(): void {
+    this.isSubscribed = false;
+  }
+
+  /** A snapshot that was read for a gap or for a doubt is whole, or a poll was answered: resuming there misses nothing. */
+  whole(position: number): void {
+    this.resume.whole(position);
+  }
+
+  /** Takes in a poll's answer. Its agents, too. */
+  takeChanges(changes: Changes): readonly Agent[] {
+    this.calls.applyChanges(changes);
+    this.knownAgents.put(changes.agents);
+    return changes.agents;
+  }
+}

@@ -1,0 +1,181 @@
+/** Which calls are shown and in which order. Lives in the address, so that a view can be bookmarked and sent. */
+
+import type { Agent, Call, Flag, Queue } from "../contracts";
+import type { ShownState } from "../event-effects";
+import { isBreached, startMs, stateOf, urgencyOf } from "./call-state";
+
+export const LIVE_STATES = ["waiting", "ringing", "active", "on_hold"] as const satisfies ShownState[];
+export const FLAGS = ["sla_breached", "hold_exceeded", "rerouted", "short_call"] as const satisfies Flag[];
+export const SORTS = ["urgency", "wait", "newest", "total", "agent"] as const;
+export const GROUPINGS = ["queue", "language", "state"] as const;
+
+export type LiveState = (typeof LIVE_STATES)[number];
+export type Sort = (typeof SORTS)[number];
+export type Grouping = (typeof GROUPINGS)[number];
+
+export interface Filters {
+  queue: string | null;
+  language: string | null;
+  agent: string | null;
+  /** Empty means every state. */
+  states: readonly LiveState[];
+  flag: Flag | null;
+  breached: boolean;
+  text: string;
+  sort: Sort;
+  group: Grouping | null;
+}
+
+export const NO_FILTERS: Filters = {
+  queue: null,
+  language: null,
+  agent: null,
+  states: [],
+  flag: null,
+  breached: false,
+  text: "",
+  sort: "urgency",
+  group: null,
+};
+
+export function parseFilters(query: URLSearchParams): Filters {
+  const states = (query.get("state") ?? "").split(",");
+  return {
+    queue: query.get("queue") || null,
+    language: query.get("language") || null,
+    agent: query.get("agent") || null,
+    states: LIVE_STATES.filter((state) => states.includes(state)),
+    flag: FLAGS.find((flag) => flag === query.get("flag")) ?? null,
+    breached: query.get("breached") === "now",
+    text: query.get("text") ?? "",
+    sort: SORTS.find((sort) => sort === query.get("sort")) ?? "urgency",
+    group: GROUPINGS.find((group) => group === query.get("group")) ?? null,
+  };
+}
+
+/** As parameters of the address; null for what is at its default. */
+export function formatFilters(
+  filters: Filters,
+): Record<keyof Omit<Filters, "states"> | "state", string | null> {
+  return {
+    queue: filters.queue,
+    language: filters.language,
+    agent: filters.agent,
+    state: filters.states.join(",") || null,
+    flag: filters.flag,
+    breached: filters.breached ? "now" : null,
+    text: filters.text || null,
+    sort: filters.sort === "urgency" ? null : filters.sort,
+    group: filters.group,
+  };
+}
+
+/** Whether anything is hidden; order and groups hide nothing. */
+export function hidesCalls(filters: Filters): boolean {
+  const told = Object.values(formatFilters({ ...filters, sort: "urgency", group: null }));
+  return told.some((value) => value !== null);
+}
+
+/** What a tile asks for: within the chosen queue, this and nothing else. */
+export function justThis(filters: Filters, asked: Partial<Filters>): Filters {
+  return { ...NO_FILTERS, queue: filters.queue, ...asked };
+}
+
+export function isJustThis(filters: Filters, asked: Partial<Filters>): boolean {
+  return JSON.stringify(filters) === JSON.stringify(justThis(filters, asked));
+}
+
+export interface Names {
+  queues: ReadonlyMap<string, Queue>;
+  agents: ReadonlyMap<string, Agent>;
+}
+
+export function selectCalls(calls: Iterable<Call>, filters: Filters, names: Names, now: number): Call[] {
+  const text = filters.text.trim().toLowerCase();
+  const shown: Call[] = [];
+  for (const call of calls) {
+    if (matches(call, filters, names, now) && (text === "" || speaksOf(text, call, names))) shown.push(call);
+  }
+  return sortCalls(shown, filters.sort, names, now);
+}
+
+function matches(call: Call, filters: Filters, names: Names, now: number): boolean {
+  if (filters.queue !== null && call.queueId !== filters.queue) return false;
+  if (filters.agent !== null && agentIdOf(call) !== filters.agent) return false;
+  if (filters.language !== null && languageOf(call, names.queues.get(call.queueId)) !== filters.language)
+    return false;
+  if (filters.states.length > 0 && !filters.states.some((state) => state === stateOf(call))) return false;
+  if (filters.flag !== null && !call.flags.includes(filters.flag)) return false;
+  return !filters.breached || isBreached(call, names.queues.get(call.queueId), now);
+}
+
+function speaksOf(text: string, call: Call, { queues, agents }: Names): boolean {
+  const says = (word: string | null | undefined) => word?.toLowerCase().includes(text) === true;
+  const queue = queues.get(call.queueId);
+  if (says(call.id) || says(call.queueId) || says(queue?.name)) return true;
+  const agentId = agentIdOf(call);
+  if (agentId !== null && (says(agentId) || says(agents.get(agentId)?.name))) return true;
+  const language = languageOf(call, queue);
+  return says(language) || says(languageName(language));
+}
+
+/** Keys are numbers: of thousands of calls, many times a second, a pair for each would be felt. */
+function sortCalls(calls: Call[], sort: Sort, { queues, agents }: Names, now: number): Call[] {
+  if (sort === "agent") return sortByAgent(calls, agents);
+  const keyed = calls.map((call) => ({ call, key: keyOf(call, sort, queues.get(call.queueId), now) }));
+  keyed.sort(({ call: a, key: keyA }, { call: b, key: keyB }) => keyA - keyB || (a.id < b.id ? -1 : 1));
+  return keyed.map(({ call }) => call);
+}
+
+/** Beyond every moment in milliseconds, so that rank goes before time. */
+const RANK = 1e14;
+
+function keyOf(call: Call, sort: Sort, queue: Queue | undefined, now: number): number {
+  if (sort === "newest") return -startMs(call);
+  if (sort === "total") return startMs(call);
+  if (sort === "wait") return (call.status === "waiting" ? 0 : RANK) + startMs(call);
+  const [rank, at] = urgencyOf(call, queue, now);
+  return rank * RANK + at;
+}
+
+/** By the agent's name; calls that nobody has come first. */
+function sortByAgent(calls: Call[], agents: ReadonlyMap<string, Agent>): Call[] {
+  const nameOf = (call: Call) => {
+    const id = agentIdOf(call);
+    return id === null ? "" : (agents.get(id)?.name ?? id);
+  };
+  const keyed = calls.map((call) => ({ call, name: nameOf(call) }));
+  keyed.sort(({ call: a, name: nameA }, { call: b, name: nameB }) => {
+    if (nameA !== nameB) return nameA < nameB ? -1 : 1;
+    return startMs(a) - startMs(b) || (a.id < b.id ? -1 : 1);
+  });
+  return keyed.map(({ call }) => call);
+}
+
+export function agentIdOf(call: Call): string | null {
+  return call.agentId ?? call.offer?.agentId ?? null;
+}
+
+/** The caller's, where telephony told it, else the one that the queue serves. */
+export function languageOf(call: Call, queue: Queue | undefined): string | null {
+  return call.language ?? queue?.language ?? null;
+}
+
+const displayNames = new Intl.DisplayNames(["en"], { type: "language", fallback: "none" });
+const languageNames = new Map<string, string>();
+
+/** `es` and `es-MX` by name; what is no language tag is shown as it was sent. */
+export function languageName(language: string | null): string | null {
+  if (language === null) return null;
+  let name = languageNames.get(language);
+  if (name === undefined) {
+    name = /^[a-z]{2,3}(-\w+)*$/i.test(language) ? (displayNames.of(language) ?? language) : language;
+    languageNames.set(language, name);
+  }
+  return name;
+}
+
+/** Ids that telephony makes differ at their end; the whole one stands in the title and in the panel. */
+export function shortId(id: string): string {
+  return id.length <= 17 ? id : `${id.slice(0, 6)}…${id.slice(-9)}`;
+}

@@ -1,0 +1,110 @@
+/** A call's history, oldest first; each event opens to what was recorded. */
+
+import { Fragment } from "preact";
+import { useState } from "preact/hooks";
+import type { Agent, Event } from "../../contracts";
+import { clockDuration, clockTime, roughAge } from "../../model/durations";
+import { eventMs } from "../../model/timeline";
+import { texts } from "../../texts";
+
+/** Less than this between an event and its receipt is ordinary travel. */
+const LATE_MS = 2_000;
+
+interface TimelineProps {
+  events: readonly Event[];
+  agents: ReadonlyMap<string, Agent>;
+}
+
+export function Timeline({ events, agents }: TimelineProps) {
+  const firstMs = events[0] === undefined ? 0 : eventMs(events[0]);
+  return (
+    <section class="history">
+      <h3>
+        {texts.panel.history}
+        <span class="count">{texts.panel.historyCount(events.length)}</span>
+      </h3>
+      <ol class="timeline" data-testid="timeline">
+        {events.map((event) => (
+          <Entry key={event.id} event={event} agents={agents} sinceStartMs={eventMs(event) - firstMs} />
+        ))}
+      </ol>
+    </section>
+  );
+}
+
+interface EntryProps {
+  event: Event;
+  agents: ReadonlyMap<string, Agent>;
+  sinceStartMs: number;
+}
+
+function Entry({ event, agents, sinceStartMs }: EntryProps) {
+  const [isOpen, setOpen] = useState(false);
+  const details = detailsOf(event, agents);
+  return (
+    <li
+      class="entry"
+      data-testid="event"
+      data-event-id={event.id}
+      data-event-type={event.type}
+      data-source={event.source}
+      data-void={event.void}
+    >
+      <button
+        type="button"
+        class="entry-button"
+        aria-expanded={isOpen}
+        title={texts.panel.raw}
+        onClick={() => setOpen(!isOpen)}
+      >
+        <span class="entry-time">
+          <time dateTime={new Date(eventMs(event)).toISOString()}>{clockTime(eventMs(event))}</time>
+          <span class="entry-offset">+{clockDuration(sinceStartMs)}</span>
+        </span>
+        <span class="entry-what">
+          <span class="entry-name">{texts.events[event.type] ?? event.type}</span>
+          {event.void ? (
+            <span class="tag void" title={texts.panel.voidHelp}>
+              {texts.panel.void}
+            </span>
+          ) : null}
+          {event.source === "telephony" ? null : <span class="tag">{texts.panel.source[event.source]}</span>}
+          {details.length === 0 ? null : (
+            <span class="entry-details">
+              {details.map((detail, index) => (
+                <Fragment key={index}>
+                  {index === 0 ? "" : " · "}
+                  <bdi>{detail}</bdi>
+                </Fragment>
+              ))}
+            </span>
+          )}
+        </span>
+      </button>
+      {isOpen ? (
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls sideways, by keys too
+        <pre class="raw" data-testid="raw-event" tabIndex={0}>
+          {JSON.stringify(event, null, 2)}
+        </pre>
+      ) : null}
+    </li>
+  );
+}
+
+function detailsOf(event: Event, agents: ReadonlyMap<string, Agent>): string[] {
+  const { agentId, attempt, waitTime, holdDuration, duration, endReason, dueAt } = event.metadata;
+  const details: string[] = [];
+  if (typeof agentId === "string") details.push(agents.get(agentId)?.name ?? agentId);
+  if (typeof attempt === "number" && attempt > 1) details.push(texts.attempt(attempt));
+  if (typeof endReason === "string") details.push(endReason);
+  const held = holdDuration === 0 ? null : holdDuration; // A hold of 0 s is one that begins.
+  for (const seconds of [waitTime, held, duration]) {
+    if (typeof seconds === "number") details.push(texts.panel.seconds(String(Math.round(seconds * 10) / 10)));
+  }
+  if (typeof dueAt === "string") details.push(texts.panel.due(clockTime(Date.parse(dueAt))));
+  const lateMs = Date.parse(event.receivedAt) - eventMs(event);
+  if (event.source === "telephony" && lateMs >= LATE_MS) {
+    details.push(texts.panel.late(roughAge(lateMs)));
+  }
+  return details;
+}
