@@ -30,7 +30,7 @@ TRACE, SCHEDULE, QUEUE_REQUEST = 5e-6, 1e-6, 0.40e-6
 LOG_GB, LOG_GB_KEPT = 0.50, 0.03
 
 LOG_BYTES_AN_HOUR = 187_680  # measured by `python -m bench.logs`, with one shard
-# Two that operators make themselves (docs/operations.md): the functions' database URLs, and the key of tokens.
+# Two that operators make themselves (docs/deploy.md): the functions' database URLs, and the key of tokens.
 OWN_SECRETS = 2
 OWNER_SECRET = 1  # made by RDS
 IDLE_METRICS = 5  # that a sweep writes

@@ -5,14 +5,18 @@ import re
 from collections import defaultdict
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from infra.cli import HIDDEN, MODULES
+from shared.contracts.events import IncomingEvent
 from shared.settings import Settings
 from tests.support.paths import REPOSITORY
 
-DOCUMENTS = [*sorted(REPOSITORY.glob("*.md")), *sorted((REPOSITORY / "docs").glob("*.md"))]
+DOCUMENTS = [*sorted(REPOSITORY.glob("*.md")), *sorted((REPOSITORY / "docs").rglob("*.md"))]
 GUARANTEES = (REPOSITORY / "docs" / "guarantees.md").read_text()
+COMMON = {"event", "event_id", "occurred_at", "sequence", "metadata"}  # fields that every event may have
 NAMED_TESTS: defaultdict[str, set[str]] = defaultdict(set)
 for _document in DOCUMENTS:
     for _file, _name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", _document.read_text()):
@@ -37,7 +41,7 @@ def test_files_that_guarantees_name_exist() -> None:
     assert [name for name in sorted(named) if not (REPOSITORY / name).is_file()] == []
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(REPOSITORY).as_posix())
 def test_links_lead_somewhere(document: Path) -> None:
     targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text())
     assert [target for target in targets if not (document.parent / target).exists()] == []
@@ -51,9 +55,22 @@ def test_the_readme_s_map_is_the_tree() -> None:
 
 
 def test_every_setting_is_documented() -> None:
-    operations = (REPOSITORY / "docs" / "operations.md").read_text()
+    page = (REPOSITORY / "docs" / "settings.md").read_text()
     read = {field.name.upper() for field in fields(Settings) if not field.name.endswith("_seconds")}
-    assert [name for name in sorted(read | {"LOG_LEVEL"}) if f"`{name}`" not in operations] == []
+    assert [name for name in sorted(read | {"LOG_LEVEL"}) if f"`{name}`" not in page] == []
+
+
+def test_every_command_is_in_the_reference() -> None:
+    page = (REPOSITORY / "docs" / "cli.md").read_text()
+    assert [name for name in sorted(MODULES.keys() - HIDDEN) if f"`{name}`" not in page] == []
+
+
+def test_every_event_and_field_is_in_the_reference() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` (\|.+\|)$", (REPOSITORY / "docs" / "events.md").read_text(), re.MULTILINE))
+    for event in get_args(IncomingEvent):
+        (name,) = get_args(event.model_fields["event"].annotation)
+        own = {field.alias for key, field in event.model_fields.items() if key not in COMMON}
+        assert [field for field in sorted(own) if f"`{field}`" not in rows[name]] == []
 
 
 def test_files_that_contributors_are_sent_to_exist() -> None:

@@ -110,7 +110,7 @@ def test_packaging_leaves_no_local_path_behind():
 
 
 def test_functions_never_hold_more_connections_than_postgres_takes():
-    """The sum of docs/operations.md. Sweeps and queue readers hold one each, relays two; some are left for people."""
+    """The sum of docs/deploy.md. Sweeps and queue readers hold one each, relays two; some are left for people."""
     taken = 0
     for name in FUNCTIONS:
         at_once = valued(TEMPLATE["Resources"][name]["Properties"]["ReservedConcurrentExecutions"])
