@@ -41,21 +41,19 @@ select 'queue:q' || split_part(id, '-', 2)::int %% %(queues)s, id from connectio
 
 
 class Commits:
-    """An announcer that writes down when each version of a call was committed, and passes the news on."""
+    """Notes when each version of a call was committed, and publishes it."""
 
-    def __init__(self, announcer: RedisPublisher) -> None:
-        self._announcer = announcer
+    def __init__(self, publisher: RedisPublisher) -> None:
+        self._publisher = publisher
         self.at: dict[tuple[str, int], float] = {}
 
-    def announce(self, news: News) -> None:
+    def publish(self, notices: Sequence[News]) -> None:
         now = time.monotonic()
-        for change in news.changes:
-            self.at.setdefault((change.call.id, change.call.version), now)
-        self._announcer.announce(news)
-
-    def announce_all(self, several: Sequence[News]) -> None:
-        for news in several:
-            self.announce(news)
+        for news in notices:
+            for change in news.changes:
+                self.at.setdefault((change.call.id, change.call.version), now)
+        self._publisher.publish(notices)
+        self._publisher.shards_without_relay()
 
 
 class Floor:
@@ -64,7 +62,7 @@ class Floor:
     def __init__(self, stage: Stage, taking: Gateway, queues: int, calls: int) -> None:
         self.stage, self.gateway, self.queues, self.calls = stage, taking, queues, calls
         self.url = stage.database()
-        self.commits = Commits(RedisPublisher(stage.redis.url, 1, lambda _: None))
+        self.commits = Commits(RedisPublisher(stage.redis.url, 1))
         self._desks = [self._desk() for _ in range(RECORDERS)]
         for queue in range(queues):
             self._execute("insert into queues (id, name) values (%s, %s)", [f"q{queue}", f"q{queue}"])
@@ -75,9 +73,7 @@ class Floor:
 
     def _desk(self) -> IngestServices:
         database = Database(self.url)
-        return IngestServices(
-            PostgresTransactions(database), PostgresAgents(database), self.commits, new_ids, timedelta(seconds=60)
-        )
+        return IngestServices(PostgresTransactions(database), PostgresAgents(database), new_ids, timedelta(seconds=60))
 
     def _execute(self, query: Any, parameters: Any = None) -> Any:  # noqa: ANN401 - this module's own text
         with psycopg.connect(self.url, autocommit=True) as connection, psycopg.ClientCursor(connection) as cursor:
@@ -103,8 +99,10 @@ class Floor:
         )  # fmt: skip
 
     def record(self, *events: dict[str, Any], recorder: int = 0) -> None:
-        results = submit(self._desks[recorder], [{"eventId": new_id(), **event} for event in events], clock.now())
-        assert {result.status for result in results} == {201}, results
+        bodies = [{"eventId": new_id(), **event} for event in events]
+        submitted = submit(self._desks[recorder], bodies, clock.now())
+        self.commits.publish(submitted.notices)
+        assert {result.status for result in submitted.results} == {201}, submitted.results
 
     def hold(self, first: int, many: int, recorder: int = 0) -> None:
         """So many calls change, the one after the other."""

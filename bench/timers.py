@@ -80,14 +80,16 @@ def _sweep(stage: Stage, database: str, work: Callable[[], None]) -> None:
 
 def _until_none_is_left() -> None:
     from shared import wiring
-    from shared.usecases.sweep.fire_due_timers import sweep_timers
+    from shared.usecases.sweep.after_commit import publish
+    from shared.usecases.sweep.fire_due_timers import fire_due_timers
 
-    while sweep_timers(wiring.sweeper(), clock.now()):
-        pass
+    services = wiring.sweep_services()
+    while (fired := fire_due_timers(services, clock.now())).count:
+        publish(services, fired.notices)
 
 
 def _until(ending: datetime) -> None:
     from shared import wiring
     from shared.usecases.sweep.run_sweep import run_sweep
 
-    run_sweep(wiring.sweeper(), wiring.upkeep(), ending, clock.now, clock.sleep)
+    run_sweep(wiring.sweep_services(), wiring.upkeep(), ending, clock.now, clock.sleep)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from shared.adapters import clock
 from shared.adapters.aws import lambda_handler, lambda_memory
 from shared.adapters.aws.lambda_invoke import invoke_async
 from shared.adapters.ids import new_id, new_ids
@@ -34,12 +33,10 @@ if TYPE_CHECKING:  # what only some functions need is imported where it is made
     from shared.usecases.feed.relay import Relay
     from shared.usecases.reading.cursors import Cursors
     from shared.usecases.reading.health import Vitals
-    from shared.usecases.recording.notices import Announcer
     from shared.usecases.recording.submit_events import IngestServices
-    from shared.usecases.sweep.fire_due_timers import Sweeper
-    from shared.usecases.sweep.offer_freed_agents import Dispatcher
+    from shared.usecases.sweep.services import SweepServices
 
-WAKE_AT_MOST_EVERY = timedelta(seconds=2)
+MIN_CHECK_INTERVAL = timedelta(seconds=2)  # between two checks whether a function runs
 
 
 def logger(service: str) -> logging.Logger:
@@ -116,12 +113,10 @@ def dead_letters(database: Database) -> PostgresDeadLetters:
 
 
 @cache
-def announcer() -> RedisPublisher:
+def publisher() -> RedisPublisher:
     from shared.adapters.redis.publisher import RedisPublisher
 
-    # Nobody may be listening only because Redis has just come back: then the relay will, and needs no help.
-    watches = [_Watch(partial(leases().vacant, [shard]), partial(wake_relay, shard)) for shard in relay_shards()]
-    return RedisPublisher(_redis_url(), len(watches), wake_relay=lambda shard: watches[shard].look(clock.now()))
+    return RedisPublisher(_redis_url(), len(relay_shards()))
 
 
 def relay_shards() -> range:
@@ -149,7 +144,7 @@ def health() -> dict[str, Any]:
     with suppress(UnavailableError):
         known = vitals()
         shards = Shards(len(relay_shards()), leases().vacant(relay_shards()))
-    return report(known, shards, announcer().ping_milliseconds())
+    return report(known, shards, publisher().ping_milliseconds())
 
 
 def vitals() -> Vitals:
@@ -163,31 +158,16 @@ def ingest_services() -> IngestServices:
     from shared.adapters.telemetry.recording_log import note_results
     from shared.usecases.recording.submit_events import IngestServices
 
-    return IngestServices(
-        transactions(), agents(), dispatcher(), new_ids, _grace(), note_results, lambda_handler.failed
-    )
+    return IngestServices(transactions(), agents(), new_ids, _grace(), note_results, lambda_handler.failed)
 
 
 @cache
-def dispatcher() -> Dispatcher:
-    from shared.adapters.redis.publisher import Later
-    from shared.usecases.sweep.offer_freed_agents import Dispatcher
+def sweep_services() -> SweepServices:
+    """For the sweep, and for the steps after a commit."""
+    from shared.adapters.telemetry.recording_log import log_notices
+    from shared.usecases.sweep.services import SweepServices
 
-    lambda_handler.at_end(announcer().settle)
-    return Dispatcher(_noted(Later(announcer())), sweeper(), clock.now)
-
-
-def _noted(announcer: Announcer) -> Announcer:
-    from shared.adapters.telemetry.recording_log import RecordLog
-
-    return RecordLog(announcer)
-
-
-@cache
-def sweeper() -> Sweeper:
-    from shared.usecases.sweep.fire_due_timers import Sweeper
-
-    return Sweeper(transactions(), _noted(announcer()), new_id, _grace(), lambda_handler.failed)
+    return SweepServices(transactions(), publisher(), new_id, _grace(), _Workers(), log_notices, lambda_handler.failed)
 
 
 def upkeep() -> PostgresHousekeeping:
@@ -196,7 +176,6 @@ def upkeep() -> PostgresHousekeeping:
 
     return PostgresHousekeeping(
         database(),
-        announcer(),
         holder=new_id(),
         wake=lambda: invoke_async(settings().sweep_function),
         keep_months=settings().keep_months,
@@ -240,34 +219,36 @@ async def relay(shard: int) -> AsyncGenerator[Relay]:
             await floor.close()
 
 
-def wake_sweep_if_dead(now: datetime) -> None:
-    """Timers were armed: see that somebody watches them, where the schedule's next minute would be too late."""
-    _sweep_watch().look(now)
-
-
-@cache
-def _sweep_watch() -> _Watch:
-    from shared.adapters.postgres.sweep.heartbeats import Heartbeats
-
-    beats = Heartbeats(database(), "sweep")
-    return _Watch(lambda: not beats.others_alive("", clock.now()), lambda: invoke_async(settings().sweep_function))
-
-
 def _grace() -> timedelta:
     return timedelta(seconds=settings().deferred_grace_seconds)
 
 
-class _Watch:
-    """Wakes a function where it is missing. Looks now and then only: one may still be starting."""
+class _Workers:
+    """Starts the functions that are missing. Checks each at most every 2 s: a function needs time to start."""
 
-    def __init__(self, is_missing: Callable[[], object], wake: Callable[[], None]) -> None:
-        self._is_missing, self._wake = is_missing, wake
-        self._looked_at: datetime | None = None
+    def __init__(self) -> None:
+        from shared.adapters.postgres.sweep.heartbeats import Heartbeats
 
-    def look(self, now: datetime) -> None:
-        if self._looked_at is not None and now - self._looked_at < WAKE_AT_MOST_EVERY:
-            return
-        self._looked_at = now
-        with suppress(UnavailableError):  # what was recorded is recorded; the schedule starts the function too
-            if self._is_missing():
-                self._wake()
+        self._heartbeats = Heartbeats(database(), "sweep")
+        self._checked_at: dict[str, datetime] = {}
+
+    def wake_relay(self, shard: int, now: datetime) -> None:
+        """The relay may hold its lease and not listen, because Redis has just come back. It connects by itself."""
+        if self._may_check(f"relay {shard}", now):
+            with suppress(UnavailableError):
+                if leases().vacant([shard]):
+                    wake_relay(shard)
+
+    def wake_sweep(self, now: datetime) -> None:
+        """The schedule starts the sweep once a minute, which is too late for the timers of a call that begins now."""
+        if self._may_check("sweep", now):
+            with suppress(UnavailableError):
+                if not self._heartbeats.others_alive("", now):
+                    invoke_async(settings().sweep_function)
+
+    def _may_check(self, worker: str, now: datetime) -> bool:
+        checked_at = self._checked_at.get(worker)
+        if checked_at and now - checked_at < MIN_CHECK_INTERVAL:
+            return False
+        self._checked_at[worker] = now
+        return True

@@ -1,5 +1,6 @@
 """Takes events in, from REST and from the queue; and the set-up of queues and agents."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,10 +31,12 @@ from shared.contracts.trace import from_xray, parsed
 from shared.usecases.access import event_check
 from shared.usecases.errors import UnavailableError
 from shared.usecases.recording.change_agent_status import set_up_agent
+from shared.usecases.recording.notices import News
 from shared.usecases.recording.outcomes import Result, item_of
 from shared.usecases.recording.redrive_dead_letters import redrive
 from shared.usecases.recording.submit_events import submit
 from shared.usecases.recording.submit_messages import Message, submit_messages
+from shared.usecases.sweep.after_commit import offer_waiting_calls, publish, wake_idle_workers
 
 app = rest.rest_app("ingest")
 log = wiring.logger("ingest")
@@ -48,11 +51,19 @@ def post_events() -> Response:
     body = _events()
     key = parse_key(rest.header(app, "idempotency-key"))
     may_send = event_check(principal, wiring.registry)
-    results = submit(wiring.ingest_services(), items(body), clock.now(), history=history, key=key, may_send=may_send)
-    wiring.wake_sweep_if_dead(clock.now())
+    services = wiring.ingest_services()
+    submitted = submit(services, items(body), clock.now(), history=history, key=key, may_send=may_send)
+    _after_commit(submitted.notices)
     if isinstance(body, list):
-        return rest.answer({"results": [item_of(result) for result in results]})
-    return _single(results[0])
+        return rest.answer({"results": [item_of(result) for result in submitted.results]})
+    return _single(submitted.results[0])
+
+
+def _after_commit(notices: Sequence[News]) -> None:
+    services = wiring.sweep_services()
+    publish(services, notices)
+    offer_waiting_calls(services, notices, clock.now())
+    wake_idle_workers(services, clock.now())
 
 
 @app.lambda_function(name="from_queue")
@@ -62,16 +73,17 @@ def from_queue(event: dict[str, Any], _context: object) -> dict[str, Any]:
     now = clock.now()
     messages = [_message(record, now) for record in event["Records"]]
     try:
-        refused = submit_messages(wiring.ingest_services(), messages, now)
+        submitted = submit_messages(wiring.ingest_services(), messages, now)
+        refused, notices = submitted.refused, submitted.notices
     except UnavailableError as error:
         log.error("queue: %d messages are returned: %s", len(messages), error)
         metrics.count(Metric.UNAVAILABLE)
-        refused = {message.id: list[Problem]() for message in messages}
+        refused, notices = {message.id: list[Problem]() for message in messages}, []
+    _after_commit(notices)
     for message in messages:
         for found in refused.get(message.id, ()):
             told = traces(message.traceparent)
             log.warning("message %s is returned: %d %s", message.id, found.status, found.title, extra=told)
-    wiring.wake_sweep_if_dead(now)
     log.info("queue: %d messages, %d refused", len(messages), len(refused))
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in refused]}
 
@@ -80,8 +92,8 @@ def from_queue(event: dict[str, Any], _context: object) -> dict[str, Any]:
 def post_redrive() -> Response:
     rest.require(rest.authenticate(app).may_administer_all, "redrive dead letters")
     wanted = parse_redrive(rest.json_body(app))
-    answer = redrive(wiring.ingest_services(), wiring.dead_letters(wiring.database()), wanted, clock.now())
-    wiring.wake_sweep_if_dead(clock.now())
+    answer, notices = redrive(wiring.ingest_services(), wiring.dead_letters(wiring.database()), wanted, clock.now())
+    _after_commit(notices)
     return rest.answer(answer)
 
 
@@ -107,8 +119,8 @@ def put_agent(agent_id: str) -> Response:
     rest.require(rest.authenticate(app).may_administer_all, "set up agents")
     setup = parse_setup(AgentSetup, rest.json_body(app))
     agent_id = parse_new_agent("agentId", agent_id)
-    agent = set_up_agent(wiring.agents(), wiring.dispatcher(), agent_id, setup, clock.now())
-    wiring.wake_sweep_if_dead(clock.now())
+    agent, news = set_up_agent(wiring.agents(), agent_id, setup, clock.now())
+    _after_commit([news])
     return rest.answer(agent)
 
 

@@ -28,7 +28,7 @@ def sweep(_event: object, context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lam
     lasting = min(timedelta(seconds=settings().sweep_seconds), remaining)
     log.info("sweep begins, for %d s", lasting.total_seconds())
     with tracing.under(None):  # what falls due has no request for its cause: each transaction begins a trace of its own
-        tally = run_sweep(wiring.sweeper(), wiring.upkeep(), clock.now() + lasting, clock.now, clock.sleep)
+        tally = run_sweep(wiring.sweep_services(), wiring.upkeep(), clock.now() + lasting, clock.now, clock.sleep)
     log.info("sweep ends: %s", tally)
     metrics.count(Metric.REPUBLISHED, tally.republished)
     with suppress(UnavailableError):

@@ -1,7 +1,7 @@
 """The use cases on real Postgres, without a cloud: published notices in a list, and a clock that the test sets."""
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -14,13 +14,16 @@ from shared.adapters.postgres.recording.agents import PostgresAgents
 from shared.adapters.postgres.recording.unit_of_work import PostgresTransactions
 from shared.adapters.postgres.sweep.agent_time import PostgresTimeBook
 from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
+from shared.contracts.setup import AgentSetup
+from shared.usecases.recording.change_agent_status import set_up_agent
 from shared.usecases.recording.notices import News
 from shared.usecases.recording.outcomes import Result
 from shared.usecases.recording.submit_events import IngestServices, submit
+from shared.usecases.sweep.after_commit import offer_waiting_calls, publish
 from shared.usecases.sweep.archive_calls import shelve
-from shared.usecases.sweep.fire_due_timers import Sweeper, offer_waiting_calls, sweep_timers
-from shared.usecases.sweep.offer_freed_agents import Dispatcher
+from shared.usecases.sweep.fire_due_timers import fire_due_timers, record_offers
 from shared.usecases.sweep.run_sweep import run_sweep
+from shared.usecases.sweep.services import SweepServices
 from shared.usecases.sweep.update_agent_time import A_TURN, keep_time
 from tests.support.clock import Clock
 
@@ -37,16 +40,16 @@ select pid from pg_stat_activity where backend_xid::text::bigint < %s::bigint
 
 
 class Told:
-    """An announcer that remembers."""
+    """A publisher that remembers."""
 
     def __init__(self) -> None:
         self.news: list[News] = []
 
-    def announce(self, news: News) -> None:
-        self.news.append(news)
+    def publish(self, notices: Sequence[News]) -> None:
+        self.news += notices
 
-    def announce_all(self, several: Sequence[News]) -> None:
-        self.news += several
+    def shards_without_relay(self) -> set[int]:
+        return set()
 
     def events(self) -> list[tuple[str, str]]:
         return [(change.call.id, change.row.event.name) for news in self.news for change in news.changes]
@@ -58,28 +61,42 @@ class Harness:
         self.database = Database(database_url)
         self.reads, self.book = PostgresReads(self.database), PostgresTimeBook(self.database)
         transactions = PostgresTransactions(self.database)
-        self.sweeper = Sweeper(transactions, self.told, lambda: f"swept-{next(_ids)}", GRACE)
-        dispatcher = Dispatcher(self.told, self.sweeper, clock.now)
+        self.sweeper = SweepServices(transactions, self.told, lambda: f"swept-{next(_ids)}", GRACE)
 
         def made(most: int) -> Iterator[str]:
             return (f"made-{next(_ids)}" for _ in range(most))
 
-        self.services = IngestServices(transactions, PostgresAgents(self.database), dispatcher, made, GRACE)
+        self.services = IngestServices(transactions, PostgresAgents(self.database), made, GRACE)
 
     def close(self) -> None:
         self.database.close()
 
     def send(self, *events: dict[str, Any], **options: Any) -> list[Result]:
-        return submit(self.services, events, self.clock.now(), **options)
+        submitted = submit(self.services, events, self.clock.now(), **options)
+        self.after_commit(submitted.notices)
+        return submitted.results
+
+    def after_commit(self, notices: Sequence[News]) -> None:
+        publish(self.sweeper, notices)
+        offer_waiting_calls(self.sweeper, notices, self.clock.now())
+
+    def set_up_agent(self, agent_id: str, setup: AgentSetup) -> None:
+        _, news = set_up_agent(self.services.agents, agent_id, setup, self.clock.now())
+        self.after_commit([news])
 
     def one(self, event: str, call_id: str = "call-1", **fields: Any) -> Result:
         return self.send({"event": event, "callId": call_id, **fields})[0]
 
     def sweep(self) -> int:
         settled = 0
-        while found := sweep_timers(self.sweeper, self.clock.now()):
+        while found := self.fire_due_timers():
             settled += found
         return settled
+
+    def fire_due_timers(self, now: datetime | None = None, **limit: int) -> int:
+        fired = fire_due_timers(self.sweeper, now or self.clock.now(), **limit)
+        publish(self.sweeper, fired.notices)
+        return fired.count
 
     def shelve(self) -> int:
         return shelve(self.services.transactions, self.clock.now())
@@ -93,8 +110,10 @@ class Harness:
             followed += found
         return followed
 
-    def offer_waiting(self) -> int:
-        return offer_waiting_calls(self.sweeper, self.clock.now())
+    def offer_waiting(self, now: datetime | None = None, **limit: int) -> int:
+        offered = record_offers(self.sweeper, now or self.clock.now(), **limit)
+        publish(self.sweeper, offered.notices)
+        return offered.count
 
     def call(self, call_id: str = "call-1") -> dict[str, Any]:
         view = self.reads.call(call_id)
@@ -125,6 +144,6 @@ def answer_of(result: Result) -> dict[str, Any]:
 
 
 def sweep_for(floor: Harness, seconds: float, woken: list[str]) -> None:
-    upkeep = PostgresHousekeeping(floor.database, floor.told, "this-one", lambda: woken.append("sweep"))
+    upkeep = PostgresHousekeeping(floor.database, "this-one", lambda: woken.append("sweep"))
     until = floor.clock.now() + timedelta(seconds=seconds)
     run_sweep(floor.sweeper, upkeep, until, floor.clock.now, floor.clock.sleep)

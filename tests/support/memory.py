@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from shared.domain.events import Limits
-from shared.usecases.recording.notices import News
 from shared.usecases.recording.ports import MIN_TIME, CallRecord, Changes, Drawn, EventRow, Known, Loaded, Moved
 
 # What Postgres stores of an event is fixed when it is recorded, except these columns.
@@ -72,9 +71,3 @@ class MemoryTransactions:
         """All that is on record, to be compared with another journal's."""
         rows = {call_id: [replace(row, position=None) for row in kept] for call_id, kept in self.events.items()}
         return self.records, rows
-
-
-class Unheard:
-    """An announcer without listeners."""
-
-    def announce(self, news: News) -> None: ...

@@ -75,7 +75,7 @@ def serving(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) 
     yield Api()
     wiring.database().close()
     wiring.reads()._database.close()
-    wiring.announcer().close()
+    wiring.publisher().close()
     forget()
 
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 from shared.contracts.setup import AgentSetup, QueueSetup, parse_setup
-from shared.usecases.recording.change_agent_status import set_up_agent
 from tests.support.harness import Harness
 
 QUEUE = "night"
@@ -17,7 +16,7 @@ def arrive(floor: Harness, agent_id: str, *queues: str, **fields: Any) -> None:
     """An agent signs in: new to the house, or by telling so."""
     body = {"name": agent_id, "queues": list(queues or [QUEUE]), "status": "available", **fields}
     setup = parse_setup(AgentSetup, body)
-    set_up_agent(floor.services.agents, floor.services.announcer, agent_id, setup, floor.clock.now())
+    floor.set_up_agent(agent_id, setup)
 
 
 def ring(floor: Harness, call_id: str = "call-1", queue_id: str = QUEUE, **fields: Any) -> None:

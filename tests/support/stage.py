@@ -3,9 +3,9 @@
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable, Collection
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import psycopg
 from aiohttp import web
@@ -21,10 +21,16 @@ from shared.adapters.postgres.recording.unit_of_work import PostgresTransactions
 from shared.adapters.redis.publisher import RedisPublisher
 from shared.adapters.redis.subscriber import RedisSubscriber
 from shared.contracts.feed import OutboxId
+from shared.contracts.setup import AgentSetup
 from shared.usecases.access import Principal, Role
 from shared.usecases.feed.connect import connect
 from shared.usecases.feed.relay import Relay
+from shared.usecases.recording.change_agent_status import set_up_agent
+from shared.usecases.recording.notices import News
+from shared.usecases.recording.outcomes import Result
 from shared.usecases.recording.submit_events import IngestServices, submit
+from shared.usecases.sweep.after_commit import publish, wake_idle_workers
+from shared.usecases.sweep.services import NoWorkers, Publisher, SweepServices
 from tests.support.calls import initiated
 
 PATIENCE_SECONDS = 20
@@ -152,6 +158,32 @@ class WatchedFloor(PostgresRelayStore):
             await self._news.wait_for(lambda: self.cleared.issuperset(ids))
 
 
+class Ingest(NoWorkers):
+    """The ingest function, without offers. Writes the shards of the relays that it wakes into the list given."""
+
+    def __init__(self, database: Database, shards: int, publisher: Publisher, woken: list[int]) -> None:
+        transactions, grace = PostgresTransactions(database, shards), timedelta(seconds=60)
+        self.services = IngestServices(transactions, PostgresAgents(database), new_ids, grace)
+        self._sweep_services = SweepServices(transactions, publisher, new_id, grace, self)
+        self._woken = woken
+
+    def submit(self, bodies: Sequence[dict]) -> list[Result]:
+        submitted = submit(self.services, bodies, clock.now())
+        self._publish(submitted.notices)
+        return submitted.results
+
+    def set_up_agent(self, agent_id: str, setup: AgentSetup) -> None:
+        _, news = set_up_agent(self.services.agents, agent_id, setup, clock.now())
+        self._publish([news])
+
+    def wake_relay(self, shard: int, now: datetime) -> None:  # noqa: ARG002 - as the protocol has it
+        self._woken.append(shard)
+
+    def _publish(self, notices: Sequence[News]) -> None:
+        publish(self._sweep_services, notices)
+        wake_idle_workers(self._sweep_services, clock.now())
+
+
 class Stage:
     def __init__(self, postgres_url: str, redis_url: str) -> None:
         self.postgres_url, self.redis_url = postgres_url, redis_url
@@ -159,15 +191,13 @@ class Stage:
         self.database = Database(postgres_url)
         self.registry = PostgresRegistry(self.database)
         self.woken: list[int] = []  # shards to which a publisher found nobody listening
-        self.services = self.desk_on(self.database)
+        self.ingest = self.ingest_on(self.database)
         self.called: asyncio.Queue[int] = asyncio.Queue()  # fencing numbers of relays that have asked for a successor
         for queue in ("spanish", "english"):
             self.database.connection().execute("insert into queues (id, name) values (%s, %s)", [queue, queue])
 
-    def desk_on(self, database: Database, shards: int = 1) -> IngestServices:
-        announcer = RedisPublisher(self.redis_url, shards, self.woken.append)
-        transactions = PostgresTransactions(database, shards)
-        return IngestServices(transactions, PostgresAgents(database), announcer, new_ids, timedelta(seconds=60))
+    def ingest_on(self, database: Database, shards: int = 1, publisher: Publisher | None = None) -> "Ingest":
+        return Ingest(database, shards, publisher or RedisPublisher(self.redis_url, shards), self.woken)
 
     def listen(
         self, connection_id: str, *topics: str, queues: Collection[str] = ("*",), role: Role = "supervisor"
@@ -179,7 +209,7 @@ class Stage:
     async def send(self, *events: dict) -> list[str]:
         """Record the events as a sender would; their ids."""
         bodies = [{"eventId": new_id(), **event} for event in events]
-        results = await asyncio.to_thread(submit, self.services, bodies, clock.now())
+        results = await asyncio.to_thread(self.ingest.submit, bodies)
         assert [result.status for result in results] == [201] * len(bodies), results
         return [body["eventId"] for body in bodies]
 

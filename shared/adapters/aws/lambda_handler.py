@@ -38,18 +38,8 @@ def watched(handle: Handler) -> Handler:
     return watching
 
 
-_last: list[Callable[[], None]] = []
-
-
-def at_end(do: Callable[[], None]) -> None:
-    """Whatever a function leaves for the end of each of its invocations."""
-    _last.append(do)
-
-
 def end() -> None:
     """Before the function is frozen until it is asked again."""
-    for do in _last:
-        do()
     metrics.flush()
 
 

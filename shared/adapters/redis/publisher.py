@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -29,57 +29,56 @@ return heard
 
 
 class RedisPublisher:
-    """`wake_relay` is called with a shard where nobody listens: its relay must be started to hear of the outbox."""
+    """Publishes to the channels of so many relays."""
 
-    def __init__(self, url: str, shards: int, wake_relay: Callable[[int], None]) -> None:
-        self._shards, self._wake_relay = shards, wake_relay
-        self._line = _Line(url)
-        self._told: list[int] = []  # shards for which Redis has still to say how many heard
+    def __init__(self, url: str, shards: int) -> None:
+        self._shards = shards
+        self._connection = _PipelinedConnection(url)
+        self._awaited: list[int] = []  # the shard of each message in the command that Redis has not answered yet
+        self._without_relay: set[int] = set()
 
-    def announce(self, news: News) -> None:
-        self.announce_all([news])
-
-    def announce_all(self, several: Sequence[News]) -> None:
-        self.send(several)
-        self.settle()
-
-    def send(self, several: Sequence[News]) -> None:
-        """To be followed by `settle`: meanwhile the answer is on its way."""
-        self.settle()
-        floor = [message for news in several for message in self._messages(news)]
-        if not floor:
+    def publish(self, notices: Sequence[News]) -> None:
+        """Send one command. Its answer is read before the next command, or by `shards_without_relay`."""
+        self._read_answer()
+        messages = [message for news in notices for message in self._messages(news)]
+        if not messages:
             return
-        statuses = b"\n".join([change.status for news in several for change in news.changes])
-        pairs = (part for shard, message in floor for part in (relay_channel(shard), message))
+        statuses = b"\n".join([change.status for news in notices for change in news.changes])
+        arguments = (part for shard, message in messages for part in (relay_channel(shard), message))
         try:
-            self._line.send("EVAL", _PUBLISH, 0, STATUS_UPDATES, statuses, *pairs)
-            self._told = [shard for shard, _ in floor]
+            self._connection.send("EVAL", _PUBLISH, 0, STATUS_UPDATES, statuses, *arguments)
+            self._awaited = [shard for shard, _ in messages]
         except redis.RedisError as error:
-            _not_announced(error)
+            _log_failure(error)
 
-    def settle(self) -> None:
-        told, self._told = self._told, []
-        if not told:
+    def shards_without_relay(self) -> set[int]:
+        """Return the shards whose messages no relay has received since the last call."""
+        self._read_answer()
+        shards, self._without_relay = self._without_relay, set()
+        return shards
+
+    def _read_answer(self) -> None:
+        awaited, self._awaited = self._awaited, []
+        if not awaited:
             return
-        heard: list[int] = []
         try:
-            heard = self._line.answer()
-            metrics.observe(Metric.LISTENERS, min(heard))
+            listeners = self._connection.answer()
         except redis.RedisError as error:
-            _not_announced(error)
-        for shard in {shard for shard, listeners in zip(told, heard, strict=False) if not listeners}:
-            self._wake_relay(shard)
+            _log_failure(error)
+            return
+        metrics.observe(Metric.LISTENERS, min(listeners))
+        self._without_relay |= {shard for shard, count in zip(awaited, listeners, strict=True) if not count}
 
     def close(self) -> None:
-        self._line.close()
+        self._connection.close()
 
     def ping_milliseconds(self) -> float | None:
         """None where Redis does not answer."""
-        self.settle()
+        self._read_answer()
         begun = time.perf_counter()
         try:
-            self._line.send("PING")
-            self._line.answer()
+            self._connection.send("PING")
+            self._connection.answer()
         except redis.RedisError:
             return None
         return (time.perf_counter() - begun) * 1000
@@ -108,17 +107,7 @@ class RedisPublisher:
             yield shard % self._shards, orjson.dumps(told)
 
 
-class Later:
-    """Announces, and lets its caller go on while Redis is at it. Whoever ends the invocation settles."""
-
-    def __init__(self, announcer: RedisPublisher) -> None:
-        self._announcer = announcer
-
-    def announce(self, news: News) -> None:
-        self._announcer.send([news])
-
-
-class _Line:
+class _PipelinedConnection:
     """A connection to Redis whose answers are heard when there is time, one for each command."""
 
     def __init__(self, url: str) -> None:
@@ -146,5 +135,5 @@ class _Line:
         self._connection.disconnect()
 
 
-def _not_announced(error: redis.RedisError) -> None:
-    _log.warning("Not announced, the sweep will: %s", type(error).__name__)
+def _log_failure(error: redis.RedisError) -> None:
+    _log.warning("Not published. The sweep publishes it again. Cause: %s", type(error).__name__)

@@ -6,15 +6,13 @@ from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from shared.adapters.aws import lambda_handler
 from shared.adapters.telemetry import json_log, metrics
 from shared.adapters.telemetry.metrics import Metric
 from shared.contracts.cloudevents import is_cloudevent, traceparent_of
 from shared.contracts.problems import Problem
 from shared.contracts.wire import Json
 from shared.domain.events import Source
-from shared.usecases.errors import continue_after_failure
-from shared.usecases.recording.notices import Announcer, News
+from shared.usecases.recording.notices import News
 from shared.usecases.recording.outcomes import Result
 
 _log = logging.getLogger(__name__)
@@ -23,22 +21,11 @@ _APPLIED = 201  # what nearly all are: an enumeration is dear to compare with
 LONGEST_ID = 128
 
 
-class RecordLog:
-    """An announcer that hands on what was recorded, and notes it, a line a transaction, while it is being told.
-
-    It never fails: what was recorded is, and what is not told now the outbox has.
-    """
-
-    def __init__(self, announcer: Announcer) -> None:
-        self._announcer = announcer
-
-    def announce(self, news: News) -> None:
-        with continue_after_failure(lambda_handler.failed):
-            try:
-                self._announcer.announce(news)
-            finally:
-                if news.changes:
-                    _note(news)
+def log_notices(notices: Sequence[News]) -> None:
+    """One line for each transaction that recorded events."""
+    for news in notices:
+        if news.changes:
+            _note(news)
 
 
 def note_results(bodies: Sequence[object], results: Sequence[Result]) -> None:

@@ -9,7 +9,7 @@ from shared.contracts.problems import Problem, problem
 from shared.contracts.setup import AgentSetup
 from shared.contracts.views import AgentView
 from shared.domain.agent import AgentStatus
-from shared.usecases.recording.notices import Announcer, News
+from shared.usecases.recording.notices import News
 from shared.usecases.recording.ports import AgentRecord
 
 
@@ -63,27 +63,30 @@ class AgentRegistry(Protocol):
         ...
 
 
-def set_up_agent(
-    registry: AgentRegistry, announcer: Announcer, agent_id: str, setup: AgentSetup, now: datetime
-) -> AgentView:
+def set_up_agent(registry: AgentRegistry, agent_id: str, setup: AgentSetup, now: datetime) -> tuple[AgentView, News]:
+    """Create or change an agent. Returns the agent, and the notices of the transaction."""
     changed = registry.put_agent(agent_id, setup, now)
     agent = changed.agent
     assert agent, "who was put is on record"
     left = {agent_id: changed.left} if changed.left else {}
-    announcer.announce(News((), [agent], changed.transaction, changed.traceparent, left=left))
+    news = News((), [agent], changed.transaction, changed.traceparent, left=left)
     shown = {name: getattr(agent, name) for name in AgentView.model_fields}
-    return AgentView.model_construct(**shown | ({"call_id": None} if agent.status is AgentStatus.AVAILABLE else {}))
+    if agent.status is AgentStatus.AVAILABLE:
+        shown["call_id"] = None
+    return AgentView.model_construct(**shown), news
 
 
-def change_status(registry: AgentRegistry, announcer: Announcer, change: StatusChange) -> Changed | Problem:
-    event_id, agent_id = change.event_id, change.agent_id
+def change_status(registry: AgentRegistry, change: StatusChange) -> tuple[Changed | Problem, News]:
+    """Record the agent's report. Returns its outcome, and the notices of the transaction."""
     found = registry.change(change)
+    agents = [found.agent] if found.outcome == "applied" and found.agent else []
+    return _answer(found, change), News((), agents, found.transaction, found.traceparent)
+
+
+def _answer(found: AgentChange, change: StatusChange) -> Changed | Problem:
+    event_id, agent_id = change.event_id, change.agent_id
     match found.outcome:
-        case "applied":
-            if found.agent:
-                announcer.announce(News((), [found.agent], found.transaction, found.traceparent))
-            return Changed(event_id, "applied")
-        case "outdated":  # recorded, and overtaken by what is known since
+        case "applied" | "outdated":  # outdated: recorded, and a newer report is in effect
             return Changed(event_id, "applied")
         case "replayed":
             return Changed(event_id, "replayed")

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
-from typing import Protocol
 
 from shared.contracts.wire import change_words, event_json, status_words
 from shared.domain.call import Call
@@ -58,15 +57,3 @@ class News:
     left: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     shard: int | None = None
     moves: Sequence[tuple[str, str]] = ()
-
-
-class Announcer(Protocol):
-    """Tells the floor what changed. Never raises: what was not told is told again by the sweep."""
-
-    def announce(self, news: News) -> None: ...
-
-
-class Announcers(Announcer, Protocol):
-    def announce_all(self, several: Sequence[News]) -> None:
-        """What several transactions have to tell, at once."""
-        ...

@@ -11,7 +11,7 @@ from shared.domain.fold import fold
 from shared.domain.legality import Verdict
 from shared.usecases.errors import ConflictError, UnavailableError
 from shared.usecases.recording.call_change import CallChange
-from shared.usecases.recording.notices import Announcer, News
+from shared.usecases.recording.notices import News
 from shared.usecases.recording.ports import CallRecord, Known, Loaded, Transactions, UnitOfWork
 from shared.usecases.recording.transaction_writer import TransactionWriter, load_logs
 
@@ -81,26 +81,24 @@ Word = Callable[[Outcome, Call | None], R]
 
 def record_events(
     transactions: Transactions,
-    announcer: Announcer,
     submissions: Sequence[Submission],
     now: datetime,
     grace: timedelta,
     word: Word[R],
     traces: Mapping[str, str] | None = None,
-) -> list[R]:
-    """Record each event or say why not, all in one transaction; outcomes in the order sent, in the words that `word`
-    finds for each and for its call as the transaction left it. `traces` are the traceparents of those events, by their
-    ids, that came with one of their own.
+) -> tuple[list[R], News]:
+    """Record each event or refuse it, all in one transaction. Returns the results in the order sent, and the notices of
+    the transaction, which the caller publishes.
 
-    Raises `UnavailableError` when nothing was recorded and the sender must try again.
+    `word` makes the result of an outcome and of the call after the transaction. `traces` holds the traceparent of each
+    event that was sent with its own, by event id. Raises `UnavailableError` if nothing was recorded and the sender must
+    try again.
     """
     for _ in range(MAX_ATTEMPTS):
         try:
-            told, news = _attempt(transactions, submissions, now, grace, word, traces)
+            return _attempt(transactions, submissions, now, grace, word, traces)
         except ConflictError:
-            continue  # another writer was at the same calls: judge anew by what it left
-        announcer.announce(news)
-        return told
+            continue  # another transaction changed the same calls: begin again with its result
     raise UnavailableError("Too many writers at the same calls.")
 
 

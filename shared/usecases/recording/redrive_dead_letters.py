@@ -40,30 +40,35 @@ class DeadLetters(Protocol):
         ...
 
 
-def redrive(services: IngestServices, letters: DeadLetters, wanted: Redrive, now: datetime) -> dict[str, Any]:
-    """Try again what is wanted; each has its own outcome. `remaining` counts those that were not tried."""
+def redrive(
+    services: IngestServices, letters: DeadLetters, wanted: Redrive, now: datetime
+) -> tuple[dict[str, Any], list[News]]:
+    """Try the wanted dead letters again. Returns the answer with an outcome for each, and the notices of the
+    transactions. `remaining` in the answer counts the dead letters that were not tried.
+    """
     found = letters.oldest(now, MAX_IDS) if wanted.ids is None else letters.named(wanted.ids)
     results = {letter: _unknown(letter.id) for letter in found}
     events = [letter for letter in found if letter.kind == "event"]
+    notices: list[News] = []
     for start in range(0, len(events), A_TRANSACTION):
-        results |= _revive(services, events[start : start + A_TRANSACTION], now)
+        revived, news = _revive(services, events[start : start + A_TRANSACTION], now)
+        results |= revived
+        notices.append(news)
     announcements = [letter for letter in found if letter.kind == "announcement"]
     requeued = letters.requeue([letter.id for letter in announcements], now) if announcements else set[str]()
     results |= {letter: _requeued(letter) for letter in announcements if letter.id in requeued}
     missing = dict.fromkeys(wanted.ids or ()).keys() - {letter.id for letter in found}
     told = [{"id": letter.id, "kind": letter.kind, **item_of(result)} for letter, result in results.items()]
     told += [{"id": letter_id, "kind": None, **item_of(_unknown(letter_id))} for letter_id in sorted(missing)]
-    return {"results": told, "remaining": letters.count(now)}
+    return {"results": told, "remaining": letters.count(now)}, notices
 
 
-def _revive(services: IngestServices, letters: Sequence[Letter], now: datetime) -> dict[Letter, Result]:
+def _revive(services: IngestServices, letters: Sequence[Letter], now: datetime) -> tuple[dict[Letter, Result], News]:
     for _ in range(MAX_ATTEMPTS):
         try:
-            results, news = _attempt(services, letters, now)
+            return _attempt(services, letters, now)
         except ConflictError:
-            continue  # another writer was at the same calls: judge anew by what it left
-        services.announcer.announce(news)
-        return results
+            continue  # another transaction changed the same calls: begin again with its result
     raise UnavailableError("Too many writers at the same calls.")
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from shared.usecases import tracing
 from shared.usecases.access import EventCheck, allow_all
 from shared.usecases.errors import LogFailure, UnavailableError, continue_after_failure, raise_again
 from shared.usecases.recording.change_agent_status import AgentRegistry, StatusChange, change_status
-from shared.usecases.recording.notices import Announcer
+from shared.usecases.recording.notices import News
 from shared.usecases.recording.outcomes import Result, failed, refused, result_of
 from shared.usecases.recording.ports import Transactions
 from shared.usecases.recording.record_events import KeyReused, Submission, record_events
@@ -57,11 +57,18 @@ class IngestServices:
 
     transactions: Transactions
     agents: AgentRegistry
-    announcer: Announcer
     new_ids: Callable[[int], Iterator[str]]
     grace: timedelta
     note: Callable[[Sequence[object], Sequence[Result]], None] = lambda _bodies, _results: None
     failed: LogFailure = raise_again
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The results in the order sent, and the notices of each transaction, which the caller publishes."""
+
+    results: list[Result]
+    notices: list[News]
 
 
 def submit(
@@ -73,8 +80,8 @@ def submit(
     key: str | None = None,
     queued: Sequence[Queued] = (),
     may_send: EventCheck = allow_all,
-) -> list[Result]:
-    """Record each event; results in the order sent. `key` is the sender's Idempotency-Key for the whole request.
+) -> Submitted:
+    """Record each event. `key` is the sender's Idempotency-Key for the whole request.
 
     `queued` says of each how it came, where a queue brought it. What the sender is not permitted to say is refused.
 
@@ -88,14 +95,14 @@ def submit(
         request.take(index, body, queued[index] if queued else None, may_send)
     results = request.results()
     services.note(bodies, results)
-    return results
+    return Submitted(results, request.notices)
 
 
 @dataclass(slots=True)
 class _Request:
     """Events that came together. They are recorded together too, as far as no agent's own word stands between them."""
 
-    _desk: IngestServices
+    _services: IngestServices
     _now: datetime
     _new_ids: Iterator[str]
     _history: bool
@@ -105,6 +112,7 @@ class _Request:
     _found: dict[int, Result] = field(default_factory=dict[int, Result])
     _waiting: dict[int, Submission] = field(default_factory=dict[int, Submission])
     _traces: dict[str, str] = field(default_factory=dict[str, str])
+    notices: list[News] = field(default_factory=list[News])
     _retold: dict[int, Callable[[Problem], Problem]] = field(default_factory=dict[int, Callable[[Problem], Problem]])
 
     def take(self, index: int, body: object, queued: Queued | None, may_send: EventCheck) -> None:
@@ -159,40 +167,61 @@ class _Request:
         """After the calls told of before: they have this agent or let the agent go, whomever they name."""
         self._record()
         self._found[index] = failed()
-        with continue_after_failure(self._desk.failed), tracing.under(own_trace or tracing.current()):
-            self._found[index] = _change_agent(self._desk, event, arrival, words)
+        with continue_after_failure(self._services.failed), tracing.under(own_trace or tracing.current()):
+            self._found[index] = self._changed(event, _status_change(event, arrival, words))
 
     def _record(self) -> None:
         if not self._waiting:
             return
-        told = _recorded(self._desk, list(self._waiting.values()), self._now, self._traces)
+        told = self._recorded(list(self._waiting.values()))
         self._found |= zip(self._waiting, told, strict=True)
         self._is_reused |= any(said.key and self._found[index].status == 422 for index, said in self._waiting.items())
         self._waiting, self._traces = {}, {}
 
+    def _recorded(self, submissions: Sequence[Submission]) -> list[Result]:
+        """If an event fails unexpectedly, the rest of its batch is recorded."""
+        try:
+            return self._record_events(submissions)
+        except UnavailableError:
+            raise
+        except Exception:  # each event alone shows which one failed
+            return [self._recorded_alone(submission) for submission in submissions]
 
-def _recorded(
-    services: IngestServices, submissions: Sequence[Submission], now: datetime, traces: Mapping[str, str]
-) -> list[Result]:
-    """An event that fails for a reason that nobody foresaw takes none of its batch along."""
-    try:
-        return record_events(
-            services.transactions, services.announcer, submissions, now, services.grace, result_of, traces
+    def _recorded_alone(self, submission: Submission) -> Result:
+        with continue_after_failure(self._services.failed, submission.event.call_id):
+            return self._record_events([submission])[0]
+        return failed()
+
+    def _record_events(self, submissions: Sequence[Submission]) -> list[Result]:
+        services = self._services
+        results, news = record_events(
+            services.transactions, submissions, self._now, services.grace, result_of, self._traces
         )
-    except UnavailableError:
-        raise
-    except Exception:  # whose it is, each of them alone will tell
-        return [_recorded_alone(services, submission, now, traces) for submission in submissions]
+        self.notices.append(news)
+        return results
 
+    def _changed(self, event: AgentStatusChanged, change: StatusChange) -> Result:
+        outcome, news = change_status(self._services.agents, change)
+        self.notices.append(news)
+        if isinstance(outcome, Problem):
+            return refused(outcome)
+        if outcome.declined:
+            self._decline(outcome.declined, change)
+        answer: dict[str, Any] = {"eventId": outcome.event_id, "agentId": event.agent_id, "outcome": outcome.outcome}
+        return Result({"applied": 201, "deferred": 202, "replayed": 200}[outcome.outcome], answer)
 
-def _recorded_alone(
-    services: IngestServices, submission: Submission, now: datetime, traces: Mapping[str, str]
-) -> Result:
-    with continue_after_failure(services.failed, submission.event.call_id):
-        return record_events(
-            services.transactions, services.announcer, [submission], now, services.grace, result_of, traces
-        )[0]
-    return failed()
+    def _decline(self, call_id: str, change: StatusChange) -> None:
+        """The call is offered to the next agent now. After a kill before this line, the offer's timer does that."""
+        fact, at = NoAnswer(change.agent_id), change.received_at
+        declined = Event(next(self._services.new_ids(1)), call_id, fact, at, at, source=Source.TELEPHONY)
+        _, news = record_events(
+            self._services.transactions,
+            [Submission(declined, change.fingerprint)],
+            at,
+            self._services.grace,
+            result_of,
+        )
+        self.notices.append(news)
 
 
 def _retold(result: Result, retell: Callable[[Problem], Problem] | None) -> Result:
@@ -242,8 +271,8 @@ def _submission(event: CallEvent, arrival: Arrival, words: str, history: bool, k
     )
 
 
-def _change_agent(services: IngestServices, event: AgentStatusChanged, arrival: Arrival, words: str) -> Result:
-    change = StatusChange(
+def _status_change(event: AgentStatusChanged, arrival: Arrival, words: str) -> StatusChange:
+    return StatusChange(
         event_id=arrival.id,
         agent_id=event.agent_id,
         status=event.status,
@@ -253,25 +282,4 @@ def _change_agent(services: IngestServices, event: AgentStatusChanged, arrival: 
         fingerprint=words,
         dated=arrival.dated,
         sequence=event.sequence,
-    )
-    outcome = change_status(services.agents, services.announcer, change)
-    if isinstance(outcome, Problem):
-        return refused(outcome)
-    if outcome.declined:
-        _decline(services, outcome.declined, change)
-    answer: dict[str, Any] = {"eventId": outcome.event_id, "agentId": event.agent_id, "outcome": outcome.outcome}
-    return Result({"applied": 201, "deferred": 202, "replayed": 200}[outcome.outcome], answer)
-
-
-def _decline(services: IngestServices, call_id: str, change: StatusChange) -> None:
-    """The next agent's phone rings at once. Were this line never reached, it would when the offer has lapsed."""
-    fact, at = NoAnswer(change.agent_id), change.received_at
-    declined = Event(next(services.new_ids(1)), call_id, fact, at, at, source=Source.TELEPHONY)
-    record_events(
-        services.transactions,
-        services.announcer,
-        [Submission(declined, change.fingerprint)],
-        at,
-        services.grace,
-        result_of,
     )

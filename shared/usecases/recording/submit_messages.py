@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from shared.contracts.body import items, parse_json
 from shared.contracts.problems import Problem, ProblemError
+from shared.usecases.recording.notices import News
 from shared.usecases.recording.submit_events import IngestServices, Queued, submit
 
 
@@ -21,10 +22,18 @@ class Message:
     traceparent: str | None = None
 
 
-def submit_messages(services: IngestServices, messages: Sequence[Message], now: datetime) -> dict[str, list[Problem]]:
-    """Record the events of all messages; why each refused message was refused, by its id.
+@dataclass(frozen=True, slots=True)
+class SubmittedMessages:
+    """`refused` holds the problems of each refused message by its id. The caller publishes the `notices`."""
 
-    Raises `UnavailableError` when nothing was recorded and all must be delivered again.
+    refused: dict[str, list[Problem]]
+    notices: list[News]
+
+
+def submit_messages(services: IngestServices, messages: Sequence[Message], now: datetime) -> SubmittedMessages:
+    """Record the events of all messages.
+
+    Raises `UnavailableError` if nothing was recorded and all messages must be delivered again.
     """
     refused: dict[str, list[Problem]] = {}
     bodies: list[tuple[Message, object]] = []
@@ -37,11 +46,11 @@ def submit_messages(services: IngestServices, messages: Sequence[Message], now: 
             continue
         bodies += [(message, body) for body in found]
         queued += _queued(message, len(found), now)
-    results = submit(services, [body for _, body in bodies], now, queued=queued)
-    for (message, _), result in zip(bodies, results, strict=True):
+    submitted = submit(services, [body for _, body in bodies], now, queued=queued)
+    for (message, _), result in zip(bodies, submitted.results, strict=True):
         if isinstance(result.body, Problem):
             refused.setdefault(message.id, []).append(result.body)
-    return refused
+    return SubmittedMessages(refused, submitted.notices)
 
 
 def _queued(message: Message, events: int, now: datetime) -> list[Queued]:

@@ -12,11 +12,12 @@ from shared.domain.events import AnswerTimedOut, Event, Fact, Offered, Rerouted,
 from shared.domain.fold import TICK
 from shared.domain.legality import Verdict
 from shared.domain.routing import Routing, searches, seeks_agent
-from shared.usecases.errors import ConflictError, LogFailure, UnavailableError, continue_after_failure, raise_again
+from shared.usecases.errors import ConflictError, UnavailableError, continue_after_failure
 from shared.usecases.recording.call_change import CallChange, agent_of
-from shared.usecases.recording.notices import Announcer, News
-from shared.usecases.recording.ports import Changes, Telling, Transactions, UnitOfWork
+from shared.usecases.recording.notices import News
+from shared.usecases.recording.ports import Changes, Telling, UnitOfWork
 from shared.usecases.recording.transaction_writer import commit, load_logs
+from shared.usecases.sweep.services import SweepServices
 
 GRACE_OVER = "Its predecessor never came."
 IN_TIME = timedelta(seconds=1)
@@ -27,32 +28,35 @@ SYSTEM = ""  # the system's own events have no sender whose copies would have to
 
 
 @dataclass(frozen=True, slots=True)
-class Sweeper:
-    """All that sweeping needs of the world."""
+class Swept:
+    """The number of timers that fired or of calls that were offered, and the notices of each transaction."""
 
-    transactions: Transactions
-    announcer: Announcer
-    new_id: Callable[[], str]
-    grace: timedelta
-    failed: LogFailure = raise_again
+    count: int
+    notices: Sequence[News] = ()
 
 
-def sweep_timers(sweeper: Sweeper, now: datetime, limit: int = 200) -> int:
-    """Settle the timers due now; how many there were. Any number of sweeps may run at once.
+NOTHING = Swept(0)
 
-    A call that fails for a reason that nobody foresaw fails alone, and is tried again in a while: the promises to all
-    others are kept.
+
+def fire_due_timers(sweeper: SweepServices, now: datetime, limit: int = 200) -> Swept:
+    """Record what follows from the timers that are due now. Any number of sweeps may run at once.
+
+    If a call fails unexpectedly, its timers are due again after a minute, and the timers of the other calls fire.
     """
-    done = _together(lambda: _settle(sweeper, now, lambda unit_of_work: unit_of_work.due_timers(now, limit)))
-    if done is not None:
-        return done
+    fired = _together(lambda: _settle(sweeper, now, lambda unit_of_work: unit_of_work.due_timers(now, limit)))
+    if fired:
+        return fired
     with sweeper.transactions.begin() as unit_of_work:
         due = unit_of_work.due_timers(now, limit)
-    return sum(_settle_alone(sweeper, now, call_id, kinds) for call_id, kinds in due.items())
+    return _sum([_settle_alone(sweeper, now, call_id, kinds) for call_id, kinds in due.items()])
 
 
-def _together(work: Callable[[], int]) -> int | None:
-    """None where it fails, or conflicts each time: whose fault it is, each call alone will tell."""
+def _sum(parts: Sequence[Swept]) -> Swept:
+    return Swept(sum(part.count for part in parts), [news for part in parts for news in part.notices])
+
+
+def _together(work: Callable[[], Swept]) -> Swept | None:
+    """None if the transaction fails, or conflicts each time. Then each call alone shows which one failed."""
     for _ in range(ATTEMPTS):
         try:
             return work()
@@ -65,28 +69,29 @@ def _together(work: Callable[[], int]) -> int | None:
     return None
 
 
-def _settle(sweeper: Sweeper, now: datetime, found: Callable[[UnitOfWork], Mapping[str, set[TimerKind]]]) -> int:
+def _settle(
+    sweeper: SweepServices, now: datetime, found: Callable[[UnitOfWork], Mapping[str, set[TimerKind]]]
+) -> Swept:
     """Raises `ConflictError` where somebody was faster at one of these calls."""
     with sweeper.transactions.begin() as unit_of_work:
         due = found(unit_of_work)
         if not due:
-            return 0
+            return NOTHING
         news = _Sweep(sweeper, unit_of_work, now).settle(due)
-    sweeper.announcer.announce(news)
-    return sum(len(kinds) for kinds in due.values())
+    return Swept(sum(len(kinds) for kinds in due.values()), [news])
 
 
-def _settle_alone(sweeper: Sweeper, now: datetime, call_id: str, kinds: set[TimerKind]) -> int:
-    with continue_after_failure(sweeper.failed, call_id):
+def _settle_alone(sweeper: SweepServices, now: datetime, call_id: str, kinds: set[TimerKind]) -> Swept:
+    with continue_after_failure(sweeper.log_failure, call_id):
         try:
             return _settle(sweeper, now, lambda _: {call_id: kinds})
         except ConflictError:
-            return 0  # the next look finds what its other writer has left
+            return NOTHING  # the next round sees the other transaction's result
     _put_off(sweeper, now, call_id, kinds)
-    return 0
+    return NOTHING
 
 
-def _put_off(sweeper: Sweeper, now: datetime, call_id: str, kinds: set[TimerKind]) -> None:
+def _put_off(sweeper: SweepServices, now: datetime, call_id: str, kinds: set[TimerKind]) -> None:
     """A timer that its call does not owe any more by then is cleared away when it comes due."""
     later = Changes(armed={(call_id, kind): now + A_WHILE for kind in kinds})
     with suppress(ConflictError), sweeper.transactions.begin() as unit_of_work:
@@ -94,48 +99,47 @@ def _put_off(sweeper: Sweeper, now: datetime, call_id: str, kinds: set[TimerKind
         unit_of_work.commit(Telling(), now, meanwhile=lambda: None)
 
 
-def offer_waiting_calls(
-    sweeper: Sweeper, now: datetime, queue_ids: Collection[str] | None = None, limit: int = 10
-) -> int:
-    """Offer the calls that seek an agent to those who are free, in these queues or in all; how many were offered.
+def record_offers(
+    sweeper: SweepServices, now: datetime, queue_ids: Collection[str] | None = None, limit: int = 10
+) -> Swept:
+    """Offer the waiting calls of these queues, or of all queues, to free agents.
 
-    One that fails for a reason that nobody foresaw keeps none of the others waiting.
+    If a call fails unexpectedly, the others are offered.
     """
-    done = _together(
+    offered = _together(
         lambda: _offer(sweeper, now, lambda unit_of_work: unit_of_work.waiting_calls(now, queue_ids, limit))
     )
-    if done is not None:
-        return done
+    if offered:
+        return offered
     with sweeper.transactions.begin() as unit_of_work:
         waiting = unit_of_work.waiting_calls(now, queue_ids, limit)
-    return sum(_offer_alone(sweeper, now, call_id) for call_id in waiting)
+    return _sum([_offer_alone(sweeper, now, call_id) for call_id in waiting])
 
 
-def _offer(sweeper: Sweeper, now: datetime, found: Callable[[UnitOfWork], Sequence[str]]) -> int:
+def _offer(sweeper: SweepServices, now: datetime, found: Callable[[UnitOfWork], Sequence[str]]) -> Swept:
     """Raises `ConflictError` as above."""
     with sweeper.transactions.begin() as unit_of_work:
         waiting = found(unit_of_work)
         if not waiting:
-            return 0
+            return NOTHING
         sweep = _Sweep(sweeper, unit_of_work, now)
         drafts = sweep.open({call_id: set[TimerKind]() for call_id in waiting})
         routings = sweep.routings(drafts)
         offered = sum(sweep.offer(drafts[call_id], routings) for call_id in waiting)
         news = commit(unit_of_work, drafts, now, sweeper.grace)
-    sweeper.announcer.announce(news)
-    return offered
+    return Swept(offered, [news])
 
 
-def _offer_alone(sweeper: Sweeper, now: datetime, call_id: str) -> int:
-    with continue_after_failure(sweeper.failed, call_id), suppress(ConflictError):
+def _offer_alone(sweeper: SweepServices, now: datetime, call_id: str) -> Swept:
+    with continue_after_failure(sweeper.log_failure, call_id), suppress(ConflictError):
         return _offer(sweeper, now, lambda _: [call_id])
-    return 0
+    return NOTHING
 
 
 class _Sweep:
     """One transaction of a sweep."""
 
-    def __init__(self, sweeper: Sweeper, unit_of_work: UnitOfWork, now: datetime) -> None:
+    def __init__(self, sweeper: SweepServices, unit_of_work: UnitOfWork, now: datetime) -> None:
         self._sweeper, self._unit_of_work, self._now = sweeper, unit_of_work, now
 
     def settle(self, due: Mapping[str, set[TimerKind]]) -> News:

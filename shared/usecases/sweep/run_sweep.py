@@ -1,14 +1,17 @@
 """A minute of sweeping: a loop that sleeps until the next promise falls due, a second at most."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from shared.usecases.errors import UnavailableError, continue_after_failure
+from shared.usecases.recording.notices import News
+from shared.usecases.sweep.after_commit import publish, wake_idle_relays
 from shared.usecases.sweep.archive_calls import A_TRANSACTION, shelve
-from shared.usecases.sweep.fire_due_timers import Sweeper, offer_waiting_calls, sweep_timers
+from shared.usecases.sweep.fire_due_timers import fire_due_timers, record_offers
+from shared.usecases.sweep.services import SweepServices
 from shared.usecases.sweep.update_agent_time import A_TURN, TimeBook, keep_time
 
 LONGEST_SLEEP = timedelta(seconds=1)
@@ -24,8 +27,8 @@ class Housekeeping(Protocol):
 
     def next_due(self, after: datetime) -> datetime | None: ...
 
-    def republish(self, now: datetime) -> int:
-        """Publish again what the relay has not cleared in time; how many."""
+    def take_overdue(self, now: datetime) -> Sequence[News]:
+        """Return the outbox entries that the relays have not cleared in time, and postpone their next attempt."""
         ...
 
     def tidy(self, now: datetime) -> None:
@@ -50,7 +53,11 @@ class Tally:
 
 
 def run_sweep(
-    sweeper: Sweeper, upkeep: Housekeeping, until: datetime, now: Callable[[], datetime], sleep: Callable[[float], None]
+    sweeper: SweepServices,
+    upkeep: Housekeeping,
+    until: datetime,
+    now: Callable[[], datetime],
+    sleep: Callable[[float], None],
 ) -> Tally:
     """Sweep until the time given. An outage of Postgres is waited out: the promises are still there after it.
 
@@ -63,14 +70,14 @@ def run_sweep(
             upkeep.beat(moment)
             _round(sweeper, upkeep, now, min(moment + LONGEST_SLEEP, until), tally)
             shelved = followed = 0
-            with continue_after_failure(sweeper.failed):
+            with continue_after_failure(sweeper.log_failure):
                 shelved = shelve(sweeper.transactions, moment)
-            with continue_after_failure(sweeper.failed):
+            with continue_after_failure(sweeper.log_failure):
                 followed = keep_time(upkeep.book)
             tally.shelved, tally.followed = tally.shelved + shelved, tally.followed + followed
             if moment - tidied > TIDY_EVERY:
                 tidied = moment
-                with continue_after_failure(sweeper.failed):
+                with continue_after_failure(sweeper.log_failure):
                     upkeep.tidy(moment)
             due_at = moment if shelved == A_TRANSACTION else upkeep.next_due(moment)
             if followed >= A_TURN:
@@ -85,16 +92,25 @@ def run_sweep(
     return tally
 
 
-def _round(sweeper: Sweeper, upkeep: Housekeeping, now: Callable[[], datetime], until: datetime, tally: Tally) -> None:
+def _round(
+    sweeper: SweepServices, upkeep: Housekeeping, now: Callable[[], datetime], until: datetime, tally: Tally
+) -> None:
     """Turn about, so that a flood of timers keeps no caller waiting whom somebody is free to take.
 
     No longer than until then: under a steady load there is always one more, and the other duties have their time too.
     """
     busy = True
     while busy and now() < until:
-        settled, offered = sweep_timers(sweeper, now()), offer_waiting_calls(sweeper, now())
-        tally.timers += settled
-        tally.offers += offered
-        busy = settled + offered > 0
-    with continue_after_failure(sweeper.failed):
-        tally.republished += upkeep.republish(now())
+        fired = fire_due_timers(sweeper, now())
+        publish(sweeper, fired.notices)
+        offered = record_offers(sweeper, now())
+        publish(sweeper, offered.notices)
+        wake_idle_relays(sweeper, now())
+        tally.timers += fired.count
+        tally.offers += offered.count
+        busy = fired.count + offered.count > 0
+    with continue_after_failure(sweeper.log_failure):
+        overdue = upkeep.take_overdue(now())
+        sweeper.publisher.publish(overdue)  # the function that recorded these events has logged them
+        wake_idle_relays(sweeper, now())
+        tally.republished += len(overdue)

@@ -14,7 +14,7 @@ from shared import wiring
 from shared.adapters import clock
 from shared.adapters.auth import tokens
 from shared.adapters.telemetry import json_log
-from shared.usecases.sweep.fire_due_timers import sweep_timers
+from shared.usecases.sweep.fire_due_timers import fire_due_timers
 from tests.support.calls import INITIATED
 from tests.support.rest import KEY, Api
 
@@ -62,7 +62,7 @@ def test_no_log_repeats_what_was_said(
     from_queue({"Records": [{"messageId": str(n), "body": body} for n, body in enumerate(batch)]}, None)
     wiring.database().connection().execute("update timers set due_at = now() - interval '1 day'")
     wiring.database().connection().execute("update events set received_at = now() - interval '1 day'")
-    while sweep_timers(wiring.sweeper(), clock.now()):
+    while fire_due_timers(wiring.sweep_services(), clock.now()).count:
         pass
     dead = api.call("GET", "/api/dead-letters")[1]["data"]
     assert [letter["id"] for letter in dead] == ["e-9"]

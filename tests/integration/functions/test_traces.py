@@ -9,7 +9,6 @@ import pytest
 from shared import wiring
 from shared.contracts.trace import begun, trace_id
 from shared.usecases import tracing
-from shared.usecases.sweep.fire_due_timers import sweep_timers
 from tests.support.calls import INITIATED, routed
 from tests.support.cloudevents import BATCHED, ENVELOPE
 from tests.support.harness import Harness
@@ -96,7 +95,7 @@ def test_what_falls_due_begins_a_trace_with_each_transaction(floor: Harness) -> 
     floor.one("call_initiated", "call-2", type="voice", queueId="medical_spanish")
     for _ in range(2):
         floor.clock.sleep(25)
-        assert sweep_timers(floor.sweeper, floor.clock.now()) == 1
+        assert floor.fire_due_timers() == 1
     first, *others = [trace_id(news.traceparent or "") for news in floor.told.news if news.changes]
     assert first == GIVEN_ID
     assert len({first, *others}) == 4

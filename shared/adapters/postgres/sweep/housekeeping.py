@@ -13,7 +13,7 @@ from shared.adapters.postgres.recording import outbox
 from shared.adapters.postgres.sweep.agent_time import FORGET_AGENT_MONTH, PostgresTimeBook
 from shared.adapters.postgres.sweep.heartbeats import Heartbeats
 from shared.domain.deadlines import TimerKind
-from shared.usecases.recording.notices import Announcers
+from shared.usecases.recording.notices import News
 
 MAX_ATTEMPTS = 60  # at a minute each towards the end: about an hour of trying before a row is dead
 LONGEST_BACKOFF_SECONDS = 60
@@ -44,12 +44,11 @@ class PostgresHousekeeping:
     def __init__(
         self,
         database: Database,
-        announcer: Announcers,
         holder: str,
         wake: Callable[[], None],
         keep_months: int = 0,
     ) -> None:
-        self._database, self._announcer, self._holder, self._wake = database, announcer, holder, wake
+        self._database, self._holder, self._wake = database, holder, wake
         self._keep_months = keep_months
         self._heartbeats = Heartbeats(database, "sweep")
         self.book = PostgresTimeBook(database)
@@ -82,20 +81,19 @@ class PostgresHousekeeping:
             self._wake()
         self._heartbeats.resign(self._holder, now)
 
-    def republish(self, now: datetime) -> int:
-        """Put off first, publish after: a row that cannot be published must not hold up the others."""
+    def take_overdue(self, now: datetime) -> Sequence[News]:
+        """Postpones the rows first, so that a row that cannot be published does not delay the others."""
         connection = self._database.connection()
         with available(), connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
             overdue = cursor.execute(_OVERDUE, [now, BATCH]).fetchall()
             if not overdue:
-                return 0
+                return ()
             txids, shards = [row["txid"] for row in overdue], [row["shard"] for row in overdue]
             times = [now + _backoff(row["attempts"]) for row in overdue]
             cursor.execute(_PUT_OFF, [MAX_ATTEMPTS, now, txids, shards, times])
             asked = outbox.asked(overdue)
             contents = [cursor.execute(query, asked).fetchall() for query in outbox.CONTENTS]
-        self._announcer.announce_all(outbox.news(overdue, *contents))
-        return len(overdue)
+        return outbox.news(overdue, *contents)
 
 
 def _backoff(attempts: int) -> timedelta:

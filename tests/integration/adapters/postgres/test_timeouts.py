@@ -20,7 +20,7 @@ from shared.usecases.errors import UnavailableError
 from shared.usecases.sweep.archive_calls import shelve
 from shared.usecases.sweep.update_agent_time import keep_time
 from tests.support.clock import Clock
-from tests.support.harness import Harness, Told
+from tests.support.harness import Harness
 
 # A request's limits, and a statement that takes longer than they allow.
 SHORT = Timeouts(statement=0.5, lock=0.5, idle=15, round_trip=0.8, network=5)
@@ -109,7 +109,7 @@ def test_a_sweep_may_take_longer_for_agents_time(database_url: str, hurried: Dat
 
 def test_a_sweep_may_take_longer_to_clean_up(database_url: str, hurried: Database, clock: Clock) -> None:
     slow_down(database_url, SLOW_TIDYING)
-    PostgresHousekeeping(hurried, Told(), "sweep", wake=lambda: None, keep_months=1).tidy(clock.now())
+    PostgresHousekeeping(hurried, "sweep", wake=lambda: None, keep_months=1).tidy(clock.now())
     assert_is_hurried_again(hurried)
 
 

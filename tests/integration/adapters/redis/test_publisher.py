@@ -10,7 +10,7 @@ import redis
 from infra.local.redis import Redis
 from shared import wiring
 from shared.adapters.redis.channels import relay_channel
-from shared.adapters.redis.publisher import Later, RedisPublisher
+from shared.adapters.redis.publisher import RedisPublisher
 from shared.domain.agent import AgentStatus
 from shared.usecases.recording.notices import News
 from shared.usecases.recording.ports import AgentRecord
@@ -43,46 +43,35 @@ def client(redis_server: Redis) -> Iterator[Any]:
 
 
 @pytest.fixture
-def woken() -> list[int]:
-    return []
+def publisher(redis_server: Redis) -> Iterator[RedisPublisher]:
+    publisher = RedisPublisher(redis_server.url, 1)
+    yield publisher
+    publisher.close()
 
 
-@pytest.fixture
-def announcer(redis_server: Redis, woken: list[int]) -> Iterator[RedisPublisher]:
-    announcer = RedisPublisher(redis_server.url, 1, woken.append)
-    yield announcer
-    announcer.close()
-
-
-def test_news_are_out_before_anybody_asks_how_many_heard_them(
-    announcer: RedisPublisher, client: Any, woken: list[int]
-) -> None:
+def test_news_are_out_before_anybody_asks_how_many_heard_them(publisher: RedisPublisher, client: Any) -> None:
     published = Published(client)
-    Later(announcer).announce(News(agents=[ANA]))
+    publisher.publish([News(agents=[ANA])])
     assert published.next()
-    announcer.settle()
-    assert woken == []
+    assert publisher.shards_without_relay() == set()
 
 
-def test_the_relay_is_woken_when_it_turns_out_that_nobody_listens(
-    announcer: RedisPublisher, client: Any, woken: list[int]
-) -> None:
-    Later(announcer).announce(News(agents=[ANA]))
-    assert woken == []
-    announcer.settle()
-    announcer.settle()
-    assert woken == [0]
+def test_the_relay_is_woken_when_it_turns_out_that_nobody_listens(publisher: RedisPublisher, client: Any) -> None:
+    publisher.publish([News(agents=[ANA])])
+    assert publisher.shards_without_relay() == {0}
+    assert publisher.shards_without_relay() == set()
     assert client.ping(), "Redis is there"
 
 
 def test_news_after_a_sleep_are_sent_though_redis_has_closed_the_connection(
-    announcer: RedisPublisher, client: Any
+    publisher: RedisPublisher, client: Any
 ) -> None:
-    announcer.announce(News(agents=[ANA]))
+    publisher.publish([News(agents=[ANA])])
+    publisher.shards_without_relay()
     published = Published(client)
     client.client_kill_filter(_type="normal", skipme=True)
-    Later(announcer).announce(News(agents=[ANA]))
-    announcer.settle()
+    publisher.publish([News(agents=[ANA])])
+    publisher.shards_without_relay()
     assert published.next()
 
 

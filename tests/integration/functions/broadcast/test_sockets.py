@@ -8,7 +8,6 @@ from shared import wiring
 from shared.adapters import clock
 from shared.adapters.auth import tokens
 from shared.contracts.setup import AgentSetup
-from shared.usecases.recording.change_agent_status import set_up_agent
 from tests.support.asyncapi import faults
 from tests.support.calls import answered, routed
 from tests.support.sockets import KEY, Sockets, subscribe
@@ -168,11 +167,10 @@ def test_who_comes_back_is_told_of_an_agent_and_not_of_a_call_that_is_foreign(pl
 
 def test_who_comes_back_after_an_agent_was_taken_out_of_a_queue_reads_anew(play):
     async def body(sockets: Sockets):
-        agents, announcer = sockets.stage.services.agents, sockets.stage.services.announcer
         for queues, expected in ((["spanish"], "subscribed"), (["english"], "reset")):
             since = sockets.stage.registry.position()
             setup = AgentSetup(name="Ana", languages=["es"], queues=queues)
-            set_up_agent(agents, announcer, "ana", setup, clock.now())
+            sockets.stage.ingest.set_up_agent("ana", setup)
             await sockets.enter("c", queues=["spanish"])
             *frames, subscribed = await sockets.say("c", subscribe("queue:spanish", since=since))
             assert (frames[-1]["type"] == "reset", subscribed["replayed"]) == (expected == "reset", expected != "reset")

@@ -23,7 +23,6 @@ from shared.adapters.postgres.sweep.vitals import read_vitals
 from shared.contracts.setup import AgentSetup, QueueSetup, parse_setup
 from shared.usecases.access import Principal
 from shared.usecases.feed.subscriptions import Listener
-from shared.usecases.recording.change_agent_status import set_up_agent
 from shared.usecases.sweep.archive_calls import SHELVE_AFTER, shelve
 from tests.support.harness import Harness
 
@@ -118,10 +117,10 @@ def test_events_come_in_and_promises_are_kept(floors, clock):
     timers.sweep()
     assert shelve(timers.services.transactions, clock.now()) == 1
     assert ingest.one("call_hold", holdDuration=5, occurredAt="2026-01-31T12:00:41Z").status in (202, 409)
-    upkeep = PostgresHousekeeping(timers.database, timers.told, "this-one", lambda: None, keep_months=1)
+    upkeep = PostgresHousekeeping(timers.database, "this-one", lambda: None, keep_months=1)
     upkeep.beat(clock.now())
     upkeep.tidy(clock.now())
-    assert upkeep.republish(clock.now()) > 0
+    assert upkeep.take_overdue(clock.now())
     upkeep.resign(clock.now())
     for database in (ingest.database, timers.database):
         assert read_vitals(database).dead_letters == 0
@@ -132,7 +131,7 @@ def put_queue(floor: Harness) -> None:
     setup = parse_setup(QueueSetup, {"name": "Billing", "routing": "switchboard"})
     assert PostgresAgents(floor.database).put_queue("billing", setup).id == "billing"
     agent = parse_setup(AgentSetup, {"name": "Ann", "queues": ["billing"]})
-    set_up_agent(PostgresAgents(floor.database), floor.services.announcer, "ann", agent, floor.clock.now())
+    floor.set_up_agent("ann", agent)
 
 
 def test_readers_read(databases, floors):

@@ -9,7 +9,6 @@ import pytest
 
 from infra.client.picture import Picture
 from infra.local.redis import Redis
-from shared.adapters import clock
 from shared.adapters.postgres.connection import Database
 from shared.adapters.postgres.reading.reads import PostgresReads
 from shared.contracts.feed import Subscribe
@@ -17,7 +16,6 @@ from shared.usecases.access import Principal
 from shared.usecases.feed.subscribe import subscribe
 from shared.usecases.reading.cursors import Cursors
 from shared.usecases.reading.reads import list_calls
-from shared.usecases.recording.submit_events import submit
 from tests.support.calls import answered, initiated, routed
 from tests.support.examples import few_and_many
 from tests.support.stage import PATIENCE_SECONDS, Stage, staged
@@ -271,7 +269,7 @@ def test_a_transaction_is_held_open_across_the_horizon(play, database_url: str):
                 victim.cut()
                 victim.connect()
             clients[0].cut()
-            results = await asyncio.to_thread(submit, stage.desk_on(late), [initiated("late")], clock.now())
+            results = await asyncio.to_thread(stage.ingest_on(late).submit, [initiated("late")])
             assert results[0].status == 201
             late.close()
             clients[0].connect()

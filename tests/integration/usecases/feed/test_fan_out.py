@@ -6,8 +6,6 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from shared.adapters import clock
-from shared.usecases.recording.submit_events import submit
 from tests.support.calls import answered, initiated, routed
 from tests.support.examples import few_and_many
 from tests.support.harness import answer_of
@@ -94,7 +92,7 @@ def test_every_socket_gets_exactly_what_it_was_owed(database_url, redis_server, 
             await running.ready()
             for start in range(0, len(events), BATCH):
                 batch = events[start : start + BATCH]
-                results = await asyncio.to_thread(submit, stage.services, [event for _, _, event in batch], clock.now())
+                results = await asyncio.to_thread(stage.ingest.submit, [event for _, _, event in batch])
                 assert {result.status for result in results} == {201}
                 touched: dict[str, set[str]] = defaultdict(set)
                 for call, queue, _ in batch:

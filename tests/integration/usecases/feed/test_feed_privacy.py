@@ -21,7 +21,6 @@ from shared.usecases.feed.subscribe import subscribe
 from shared.usecases.reading.cursors import Cursors
 from shared.usecases.reading.poll_changes import list_changes
 from shared.usecases.reading.reads import list_agents, list_calls, list_events
-from shared.usecases.recording.submit_events import submit
 from tests.support.calls import answered, initiated, routed
 from tests.support.stage import Stage, staged
 
@@ -109,7 +108,7 @@ class Walk:
 
     async def step(self) -> None:
         events = [self._event() for _ in range(self._chance.choice([1, 1, 2, 4]))]
-        results = await asyncio.to_thread(submit, self._stage.services, events, clock.now())
+        results = await asyncio.to_thread(self._stage.ingest.submit, events)
         assert {result.status for result in results} <= {201, 202, 409}, results
 
 
@@ -124,7 +123,7 @@ async def walk(stage: Stage, chance: random.Random, steps: int) -> int:
             [agent_id, agent_id, queues],
         )
     rest, random_walk = Rest(stage), Walk(stage, chance)
-    await asyncio.to_thread(submit, stage.services, [initiated(call, "spanish") for call in CALLS[:3]], clock.now())
+    await asyncio.to_thread(stage.ingest.submit, [initiated(call, "spanish") for call in CALLS[:3]])
     rest.look()
     topics = [*TOPICS, *(f"call:{call}" for call in CALLS[:3])]
     for name in ("prompt", "slow"):

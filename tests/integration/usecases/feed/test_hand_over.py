@@ -1,8 +1,8 @@
 """A shard passes from relay to relay: planned, by a kill, or unknown to the old one. Somebody always tells."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -15,7 +15,6 @@ from shared.adapters.redis.publisher import RedisPublisher
 from shared.usecases.feed import lease
 from shared.usecases.feed.lease import LEASE_SECONDS, find_vacancies
 from shared.usecases.recording.notices import News
-from shared.usecases.recording.submit_events import submit
 from tests.support.calls import initiated, routed
 from tests.support.stage import PATIENCE_SECONDS, Stage
 
@@ -204,7 +203,7 @@ async def test_of_many_who_want_a_shard_one_gets_it_and_no_number_comes_twice(st
 
 
 async def test_each_queue_is_told_by_the_relay_of_its_shard(stage: Stage):
-    stage.services = stage.desk_on(stage.database, SHARDS)
+    stage.ingest = stage.ingest_on(stage.database, SHARDS)
     stage.listen("c", "queue:spanish", "queue:english")
     async with (
         stage.relay(shard=ENGLISH, shards=SHARDS) as english,
@@ -221,7 +220,7 @@ async def test_each_queue_is_told_by_the_relay_of_its_shard(stage: Stage):
 
 
 async def test_the_other_shards_go_on_where_one_has_no_relay(stage: Stage):
-    stage.services = stage.desk_on(stage.database, SHARDS)
+    stage.ingest = stage.ingest_on(stage.database, SHARDS)
     stage.listen("c", "queue:spanish", "queue:english")
     leases = PostgresLeases(stage.database)
     async with stage.relay(shard=ENGLISH, shards=SHARDS) as running:
@@ -238,7 +237,7 @@ async def test_the_other_shards_go_on_where_one_has_no_relay(stage: Stage):
 
 async def test_what_a_shard_that_is_no_more_owes_is_told(stage: Stage):
     stage.listen("c", "queue:spanish")
-    stage.services = stage.desk_on(stage.database, SHARDS)
+    stage.ingest = stage.ingest_on(stage.database, SHARDS)
     event = await stage.begin("c1")
     async with stage.relay(shard=0, shards=1) as running:
         await running.floor.until_cleared(event)
@@ -248,7 +247,7 @@ async def test_what_a_shard_that_is_no_more_owes_is_told(stage: Stage):
 async def test_shares_that_one_relay_owes_of_one_transaction_are_all_told(stage: Stage):
     """It finds them in the outbox when there are fewer relays than there were."""
     stage.listen("c", "queue:spanish", "queue:english")
-    stage.services = stage.desk_on(stage.database, SHARDS)
+    stage.ingest = stage.ingest_on(stage.database, SHARDS)
     await stage.send(initiated("e", "english"), initiated("s", "spanish"))
     async with stage.relay(shard=0, shards=1):
         await stage.gateway.until(lambda: stage.gateway.calls("c") == {"e": 1, "s": 1})
@@ -257,7 +256,7 @@ async def test_shares_that_one_relay_owes_of_one_transaction_are_all_told(stage:
 async def test_an_agent_whom_a_call_has_let_go_is_told_of_by_the_relay_that_owes_it(stage: Stage):
     """What the agent said while the phone rang makes it nobody's call by the time it is told."""
     stage.listen("c", "queue:spanish")
-    stage.services = stage.desk_on(stage.database, SHARDS)
+    stage.ingest = stage.ingest_on(stage.database, SHARDS)
     stage.database.connection().execute(
         "insert into agents (id, name, queues, status, status_since)"
         " values ('ana', 'Ana', '{spanish}', 'available', now() - interval '1h')"
@@ -266,15 +265,18 @@ async def test_an_agent_whom_a_call_has_let_go_is_told_of_by_the_relay_that_owes
     async with stage.relay(shard=SPANISH, shards=SHARDS) as running:
         await running.ready()
         leaving = {"event": "agent_status_changed", "agentId": "ana", "status": "away"}
-        await asyncio.to_thread(submit, stage.services, [leaving], clock.now())
+        await asyncio.to_thread(stage.ingest.submit, [leaving])
         told = stage.gateway.frames["c"]
         await stage.gateway.until(lambda: any(agent["status"] == "away" for frame in told for agent in frame["agents"]))
 
 
 class Unheard:
-    """An announcer whom nobody hears."""
+    """A publisher that publishes nothing."""
 
-    def announce(self, news: News) -> None: ...
+    def publish(self, notices: Sequence[News]) -> None: ...
+
+    def shards_without_relay(self) -> set[int]:
+        return set()
 
 
 @pytest.mark.parametrize(
@@ -290,14 +292,14 @@ async def test_what_was_shared_out_among_other_relays_is_told_again_as_it_was(
 ):
     """Whoever tells a share strikes that one off, and no other."""
     stage.listen("c", "queue:spanish", "queue:english")
-    services = stage.desk_on(stage.database, before)
-    stage.services = services if is_heard else replace(services, announcer=Unheard())
-    again = RedisPublisher(stage.redis_url, after, stage.woken.append)
-    upkeep = PostgresHousekeeping(stage.database, again, "sweep", wake=lambda: None)
+    stage.ingest = stage.ingest_on(stage.database, before, None if is_heard else Unheard())
+    again = RedisPublisher(stage.redis_url, after)
+    upkeep = PostgresHousekeeping(stage.database, "sweep", wake=lambda: None)
     async with stage.relay(shard=0, shards=after) as running:
         await running.ready()
         told = await stage.send(initiated("e", "english"), initiated("s", "spanish"))
         if is_heard:
             await running.floor.until_cleared(told[0])
-        await asyncio.to_thread(upkeep.republish, clock.now() + timedelta(minutes=1))
+        overdue = await asyncio.to_thread(upkeep.take_overdue, clock.now() + timedelta(minutes=1))
+        again.publish(overdue)
         await stage.gateway.until(lambda: stage.gateway.calls("c") == {"e": 1, "s": 1})

@@ -10,7 +10,6 @@ from shared.adapters import clock
 from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
 from shared.adapters.redis.publisher import RedisPublisher
 from shared.contracts.setup import AgentSetup
-from shared.usecases.recording.change_agent_status import set_up_agent
 from tests.support.calls import answered, initiated, routed
 from tests.support.stage import Stage
 
@@ -175,7 +174,7 @@ async def test_who_works_for_two_queues_is_on_a_call_that_only_one_of_them_may_s
 async def test_an_agents_call_is_named_though_another_transaction_tells_of_it_at_the_same_time(stage: Stage):
     def put(name: str) -> None:
         setup = AgentSetup(name=name, languages=["es"], queues=["spanish"])
-        set_up_agent(stage.services.agents, stage.services.announcer, "ana", setup, clock.now())
+        stage.ingest.set_up_agent("ana", setup)
 
     stage.listen("spanish", "queue:spanish", queues=["spanish"])
     put("Ana")
@@ -192,7 +191,7 @@ async def test_an_agents_call_is_named_though_another_transaction_tells_of_it_at
 async def test_who_follows_a_queue_reads_anew_when_an_agent_is_taken_out_of_it(stage: Stage, live: bool):
     def put(*queues: str) -> None:
         setup = AgentSetup(name="Ana", languages=["es"], queues=list(queues))
-        set_up_agent(stage.services.agents, stage.services.announcer, "ana", setup, clock.now())
+        stage.ingest.set_up_agent("ana", setup)
 
     frames = stage.gateway.frames
 
@@ -240,10 +239,9 @@ async def test_a_queue_is_told_of_a_call_that_left_by_an_event_which_was_deferre
     async with stage.relay() as running:
         await running.ready()
         connection.execute("update outbox set failed_at = null")
-        upkeep = PostgresHousekeeping(
-            stage.database, RedisPublisher(stage.redis_url, 1, stage.woken.append), "", lambda: None
-        )
-        await asyncio.to_thread(upkeep.republish, clock.now() + timedelta(minutes=1))
+        upkeep = PostgresHousekeeping(stage.database, "", lambda: None)
+        overdue = await asyncio.to_thread(upkeep.take_overdue, clock.now() + timedelta(minutes=1))
+        RedisPublisher(stage.redis_url, 1).publish(overdue)
         await stage.gateway.until(lambda: any(frame["type"] == "reset" for frame in stage.gateway.frames["c"]))
     resets = [frame["topics"] for frame in stage.gateway.frames["c"] if frame["type"] == "reset"]
     assert resets[0] == ["queue:english"]

@@ -16,7 +16,6 @@ from shared.usecases.reading import poll_changes
 from shared.usecases.reading.cursors import Cursors
 from shared.usecases.reading.poll_changes import list_changes, tag_of
 from shared.usecases.reading.reads import Page, get_agent, list_agents, list_calls
-from shared.usecases.recording.change_agent_status import set_up_agent
 from tests.support.examples import examples
 from tests.support.harness import Harness
 from tests.support.principals import ALL
@@ -225,7 +224,7 @@ def test_an_agent_who_is_taken_out_of_a_queue_is_gone_for_who_polls(floor: Harne
     spanish, english = "legal_spanish", "legal_english"
     for queues, resets in (([spanish], 0), ([spanish, english], 0), ([english], 1), ([], 2)):
         setup = AgentSetup(name="Ana", languages=["es"], queues=queues)
-        set_up_agent(floor.services.agents, floor.told, "ana", setup, floor.clock.now())
+        floor.set_up_agent("ana", setup)
         for poller in pollers:
             poller.poll()
             poller.agrees()

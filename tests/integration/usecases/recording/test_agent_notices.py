@@ -2,7 +2,6 @@
 
 from shared.adapters.postgres import row_mapping
 from shared.contracts.setup import AgentSetup
-from shared.usecases.recording.change_agent_status import set_up_agent
 from tests.support.harness import Harness
 
 
@@ -28,12 +27,12 @@ def test_whatever_changes_an_agent_raises_the_version_so_that_news_may_come_in_a
     setup = AgentSetup(name="Ana", languages=[], queues=["medical_spanish"], skills={}, status="available")
     for second, step in enumerate(
         [
-            lambda: set_up_agent(floor.services.agents, floor.told, "ana", setup, clock.now()),
+            lambda: floor.set_up_agent("ana", setup),
             lambda: floor.one("call_initiated", type="voice", queueId="medical_spanish"),
             lambda: floor.one("call_routed", agentId="ana", routingTime=1),
             lambda: floor.one("call_no_answer", agentId="ana"),
             lambda: floor.send({"event": "agent_status_changed", "agentId": "ana", "status": "available"}),
-            lambda: set_up_agent(floor.services.agents, floor.told, "ana", setup, clock.now()),
+            lambda: floor.set_up_agent("ana", setup),
             lambda: floor.one("call_answered", agentId="ana", waitTime=4),
             lambda: floor.one("call_ended", endReason="completed", duration=3),
         ]

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from shared.contracts.base import rfc3339
 from shared.usecases.recording import record_events
-from shared.usecases.sweep.fire_due_timers import sweep_timers
 from tests.support.clock import Clock
 from tests.support.examples import examples
 from tests.support.harness import Harness
@@ -102,7 +101,7 @@ def iso(clock: Clock, seconds: float) -> str:
 
 
 def sweep_all(floor: Harness) -> None:
-    while sweep_timers(floor.sweeper, floor.clock.now()):
+    while floor.fire_due_timers():
         pass
 
 

@@ -11,7 +11,6 @@ from shared.domain.agent import ENGAGED, assignments
 from shared.domain.deadlines import required_timers
 from shared.domain.fold import fold
 from shared.usecases.recording.ports import EventState
-from shared.usecases.sweep.fire_due_timers import offer_waiting_calls, sweep_timers
 from tests.support.clock import Clock
 from tests.support.concurrency import together, without_version
 from tests.support.harness import Harness
@@ -77,8 +76,8 @@ def random_event(chance: random.Random) -> dict[str, Any]:
 
 def sweep_much(floor: Harness) -> None:
     for _ in range(STEPS):
-        sweep_timers(floor.sweeper, floor.clock.now(), limit=5)
-        offer_waiting_calls(floor.sweeper, floor.clock.now(), limit=3)
+        floor.fire_due_timers(limit=5)
+        floor.offer_waiting(limit=3)
         floor.clock.sleep(2)
     floor.database.close()
 
@@ -140,7 +139,7 @@ def test_two_sweeps_conclude_each_timer_once(floor: Harness, database_url: str) 
         worker = Harness(database_url, Clock())
         worker.clock.go_to(31)
         while worker.rows("select 1 from timers where due_at <= %s", worker.clock.now()):
-            sweep_timers(worker.sweeper, worker.clock.now(), limit=7)
+            worker.fire_due_timers(limit=7)
         worker.database.close()
 
     together([sweep, sweep, sweep])

@@ -17,7 +17,6 @@ from shared.domain.events import AnswerTimedOut, SlaBreached
 from shared.domain.fold import fold
 from shared.usecases.errors import UnavailableError
 from shared.usecases.recording.ports import EventState
-from shared.usecases.sweep.fire_due_timers import offer_waiting_calls, sweep_timers
 from tests.support.clock import Clock
 from tests.support.concurrency import together, without_version
 from tests.support.examples import few_and_many
@@ -164,9 +163,9 @@ def sweep(floor: Harness) -> None:
     moment = clock.now()
     while clock.wait_beyond(moment):
         moment = clock.now()
-        while again_where_asked(lambda now=moment: sweep_timers(floor.sweeper, now)):
+        while again_where_asked(lambda now=moment: floor.fire_due_timers(now)):
             pass
-        while again_where_asked(lambda now=moment: offer_waiting_calls(floor.sweeper, now)):
+        while again_where_asked(lambda now=moment: floor.offer_waiting(now)):
             pass
     floor.database.close()
 

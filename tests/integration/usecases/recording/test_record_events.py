@@ -6,7 +6,6 @@ import pytest
 
 from shared.contracts.base import rfc3339
 from shared.contracts.problems import Problem
-from shared.usecases.sweep.fire_due_timers import sweep_timers
 from tests.support.calls import SEED
 from tests.support.harness import Harness, answer_of
 
@@ -296,7 +295,7 @@ def test_a_flood_of_one_kind_of_timer_does_not_starve_another(floor: Harness) ->
     floor.send(*(SEED[0] | {"callId": f"flood-{n}"} for n in range(20)))
     floor.send(*SEED[:3], {"event": "call_hold", "callId": "call-1", "holdDuration": 0})
     floor.clock.go_to(100)
-    sweep_timers(floor.sweeper, floor.clock.now(), limit=5)
+    floor.fire_due_timers(limit=5)
     assert floor.call()["flags"] == ["hold_exceeded"]
     assert len(floor.rows("select * from calls where state->>'sla_breached_at' is not null")) == 5
 

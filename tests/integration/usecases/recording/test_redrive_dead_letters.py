@@ -30,7 +30,9 @@ def letters_of(floor: Harness, queues: list[str] | None = None) -> list[dict[str
 
 def redriven(floor: Harness, **wanted: Any) -> list[tuple[str, int, str | None]]:
     letters = PostgresDeadLetters(floor.database)
-    words = orjson.dumps(redrive(floor.services, letters, parse_redrive(wanted), floor.clock.now()))
+    answer, notices = redrive(floor.services, letters, parse_redrive(wanted), floor.clock.now())
+    floor.after_commit(notices)
+    words = orjson.dumps(answer)
     answer = orjson.loads(words)
     assert RedriveAnswer.model_validate_json(words).model_dump(mode="json") == answer  # as it is described
     return [(result["id"], result["status"], result.get("outcome")) for result in answer["results"]]
@@ -151,7 +153,7 @@ def test_a_refused_event_leaves_no_dead_letter(floor: Harness) -> None:
 
 
 def test_no_more_are_counted_than_are_listed_when_their_call_is_forgotten(floor: Harness) -> None:
-    PostgresHousekeeping(floor.database, floor.told, "this-one", lambda: None).tidy(floor.clock.now())
+    PostgresHousekeeping(floor.database, "this-one", lambda: None).tidy(floor.clock.now())
     ended = {"event": "call_ended", "callId": "call-1", "duration": 0}
     late = ended | {"endReason": "abandoned", "eventId": "e-2", "occurredAt": floor.clock.at(9).isoformat()}
     early = ended | {"endReason": "failed", "eventId": "e-3", "occurredAt": floor.clock.at(5).isoformat()}
@@ -165,7 +167,7 @@ def test_no_more_are_counted_than_are_listed_when_their_call_is_forgotten(floor:
     floor.clock.sleep(2 * SHELVE_AFTER.total_seconds())
     assert counts() == (1, 1, 1)
     assert floor.shelve() == 1
-    PostgresHousekeeping(floor.database, floor.told, "this-one", lambda: None, 1).tidy(datetime(2026, 3, 2, tzinfo=UTC))
+    PostgresHousekeeping(floor.database, "this-one", lambda: None, 1).tidy(datetime(2026, 3, 2, tzinfo=UTC))
     assert floor.rows("select id from calls") == []
     assert floor.rows("select id from events where state = 'dead'")
     assert counts() == (0, 0, 0)

@@ -10,7 +10,8 @@ import pytest
 from shared.adapters.postgres.connection import Database
 from shared.adapters.postgres.recording.unit_of_work import PostgresTransactions
 from shared.contracts.problems import ProblemError
-from shared.usecases.sweep.fire_due_timers import Sweeper, offer_waiting_calls
+from shared.usecases.sweep.fire_due_timers import record_offers
+from shared.usecases.sweep.services import SweepServices
 from tests.support.harness import GRACE, Harness, Told
 from tests.support.routing import QUEUE, arrive, end, misses, offered, ring, set_up
 
@@ -351,10 +352,10 @@ def test_of_many_who_claim_at_once_no_two_get_the_same(night: Harness, database_
 
     def claim() -> None:
         database = Database(database_url)
-        sweeper = Sweeper(PostgresTransactions(database), Told(), lambda: f"raced-{next(ids)}", GRACE)
+        sweeper = SweepServices(PostgresTransactions(database), Told(), lambda: f"raced-{next(ids)}", GRACE)
         database.connection()
         barrier.wait()
-        while offer_waiting_calls(sweeper, night.clock.now(), limit=1):
+        while record_offers(sweeper, night.clock.now(), limit=1).count:
             pass
         database.close()
 

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from shared.usecases.sweep.fire_due_timers import sweep_timers
 from tests.support.harness import Harness, sweep_for
 from tests.support.routing import QUEUE, arrive, end, misses, offered, ring, set_up
 
@@ -225,7 +224,7 @@ def test_a_flood_of_one_kind_of_timer_keeps_no_other_waiting(night: Harness) -> 
     arrive(night, "ana")
     ring(night)
     night.clock.go_to(31.5)
-    sweep_timers(night.sweeper, night.clock.now(), limit=10)
+    night.fire_due_timers(limit=10)
     assert (offered(night), night.agent("ana")) == (None, ("away", "call-1"))
     assert night.rows("select count(*) from timers where due_at <= %s", night.clock.now()) == [{"count": 50}]
 

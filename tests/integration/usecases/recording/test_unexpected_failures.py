@@ -10,18 +10,17 @@ import psycopg
 import pytest
 
 from infra.database import rebuild
+from shared.adapters.aws import lambda_handler
 from shared.adapters.postgres.connection import Database
 from shared.adapters.postgres.recording.unit_of_work import PostgresTransactions
 from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
 from shared.adapters.telemetry import metrics
-from shared.adapters.telemetry.recording_log import RecordLog
 from shared.domain.deadlines import TimerKind
 from shared.usecases.recording.ports import CallRecord, Changes
 from shared.usecases.recording.rebuild_call import repair
-from shared.usecases.recording.submit_events import submit
 from shared.usecases.recording.submit_messages import Message, submit_messages
 from shared.usecases.sweep import run_sweep as run_sweep_module
-from shared.usecases.sweep.fire_due_timers import A_WHILE, offer_waiting_calls, sweep_timers
+from shared.usecases.sweep.fire_due_timers import A_WHILE
 from shared.usecases.sweep.run_sweep import run_sweep
 from tests.support.harness import Harness
 
@@ -55,7 +54,7 @@ def noted() -> list[str]:
 @pytest.fixture
 def ill_floor(floor: Harness, noted: list[str]) -> Harness:
     """Three calls, of which one is on record in a way that none of our code writes."""
-    floor.sweeper = replace(floor.sweeper, failed=noted.append)
+    floor.sweeper = replace(floor.sweeper, log_failure=noted.append)
     floor.services = replace(floor.services, failed=noted.append)
     for call_id in CALLS:
         floor.send(initiated(call_id))
@@ -96,7 +95,7 @@ def test_it_is_noted_and_goes_no_further_where_postgres_is_at_fault(ill_floor: H
     floor.clock.go_to(31)
     floor.rows("alter table calls_live rename to away")
     with pytest.raises(Exception, match="calls_live"):
-        sweep_timers(floor.sweeper, floor.clock.now())
+        floor.fire_due_timers()
     floor.rows("alter table away rename to calls_live")
     assert floor.sweep() == 2
     assert noted == ["ill"]
@@ -104,7 +103,7 @@ def test_it_is_noted_and_goes_no_further_where_postgres_is_at_fault(ill_floor: H
 
 def test_a_batch_loses_only_the_event_of_that_call(ill_floor: Harness, noted: list[str]) -> None:
     floor = ill_floor
-    results = submit(floor.services, [routed(call_id) for call_id in CALLS], floor.clock.now())
+    results = floor.send(*(routed(call_id) for call_id in CALLS))
     assert [result.status for result in results] == [201, 500, 201]
     assert noted == ["ill"]
     assert [floor.call(call_id)["offer"]["agentId"] for call_id in ("call-1", "call-2")] == ["of-call-1", "of-call-2"]
@@ -116,7 +115,8 @@ def test_a_delivery_gives_back_only_the_message_of_that_call(ill_floor: Harness)
     now = floor.clock.now()
     bodies = {call_id: f'{{"event": "call_routed", "callId": "{call_id}", "agentId": "a-{n}", "routingTime": 1}}'
               for n, call_id in enumerate(CALLS)}  # fmt: skip
-    refused = submit_messages(floor.services, [Message(f"m-{c}", body, now) for c, body in bodies.items()], now)
+    messages = [Message(f"m-{c}", body, now) for c, body in bodies.items()]
+    refused = submit_messages(floor.services, messages, now).refused
     assert {name: [found.status for found in problems] for name, problems in refused.items()} == {"m-ill": [500]}
 
 
@@ -127,7 +127,7 @@ def test_who_waits_behind_that_call_is_offered(ill_floor: Harness, noted: list[s
     floor.send(initiated("behind"))
     floor.rows("update calls_live set seeks = 'any' where id = 'ill'")
     floor.rows("update agents set status = 'available' where id = 'interpreter-01'")
-    assert offer_waiting_calls(floor.sweeper, floor.clock.now()) == 1
+    assert floor.offer_waiting() == 1
     assert floor.call("behind")["offer"]["agentId"] == "interpreter-01"
     assert noted == ["ill"]
 
@@ -136,12 +136,12 @@ def test_a_duty_of_the_sweep_that_fails_keeps_no_promise_from_being_kept(
     floor: Harness, noted: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Timers, offers and the telling of what nobody heard go on, whatever becomes of the shelf and of agents' time."""
-    floor.sweeper = replace(floor.sweeper, failed=noted.append)
+    floor.sweeper = replace(floor.sweeper, log_failure=noted.append)
     for duty in ("shelve", "keep_time"):
         monkeypatch.setattr(run_sweep_module, duty, broken)
     floor.send(initiated("call-1"))
     floor.told.news.clear()
-    upkeep = PostgresHousekeeping(floor.database, floor.told, "this-one", lambda: None)
+    upkeep = PostgresHousekeeping(floor.database, "this-one", lambda: None)
     run_sweep(floor.sweeper, upkeep, floor.clock.at(32), floor.clock.now, floor.clock.sleep)
     assert breached(floor) == {"call-1"}
     assert ("call-1", "call_initiated") in floor.told.events()
@@ -151,8 +151,8 @@ def test_a_duty_of_the_sweep_that_fails_keeps_no_promise_from_being_kept(
 def test_what_is_recorded_is_answered_so_whatever_becomes_of_telling_it(
     floor: Harness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(floor.told, "announce", broken)
-    floor.services = replace(floor.services, announcer=RecordLog(floor.told))
+    monkeypatch.setattr(floor.told, "publish", broken)
+    floor.sweeper = replace(floor.sweeper, log_failure=lambda_handler.failed)
     told = [initiated("call-1"), routed("call-1"), {"event": "call_answered", "callId": "call-1", "waitTime": 1}]
     assert [result.status for result in floor.send(*told)] == [201, 201, 201]
     assert floor.history("call-1") == [("call_initiated", False), ("call_routed", False), ("call_answered", False)]

@@ -129,7 +129,7 @@ def test_events_that_come_while_calls_are_shelved_are_not_lost(floor: Harness, d
 def test_the_month_of_the_log_is_there_before_its_first_event(floor: Harness) -> None:
     early = floor.send(life()[0])[0]
     assert early.status == 201
-    PostgresHousekeeping(floor.database, floor.told, "this-one", lambda: None).tidy(floor.clock.now())
+    PostgresHousekeeping(floor.database, "this-one", lambda: None).tidy(floor.clock.now())
     (row,) = floor.rows("select tableoid::regclass::text as place from events")
     assert row["place"] == "events_2026_01"
     floor.clock.go_to(24 * 3600)
@@ -153,7 +153,7 @@ def history(floor: Harness) -> set[str]:
 
 def tidy(floor: Harness, now: datetime, keep_months: int) -> None:
     for _ in range(3):
-        PostgresHousekeeping(floor.database, floor.told, "this-one", lambda: None, keep_months).tidy(now)
+        PostgresHousekeeping(floor.database, "this-one", lambda: None, keep_months).tidy(now)
 
 
 def test_months_are_forgotten_as_told_and_no_call_outlives_its_log(floor: Harness) -> None:

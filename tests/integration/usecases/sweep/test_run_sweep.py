@@ -7,8 +7,9 @@ import pytest
 from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
 from shared.usecases.errors import UnavailableError
 from shared.usecases.sweep import run_sweep as run_sweep_module
-from shared.usecases.sweep.fire_due_timers import Sweeper
+from shared.usecases.sweep.fire_due_timers import Swept
 from shared.usecases.sweep.run_sweep import Tally, run_sweep
+from shared.usecases.sweep.services import SweepServices
 from tests.support.harness import Harness, sweep_for
 
 INITIATED = {"event": "call_initiated", "callId": "call-1", "type": "voice", "queueId": "medical_spanish"}
@@ -92,11 +93,11 @@ def test_an_expired_connection_is_forgotten_after_the_relay_had_its_minute(floor
 def test_a_load_that_never_ends_keeps_no_sweep_beyond_its_minute(floor: Harness, monkeypatch) -> None:
     """At every look there is one more timer: the sweep still says that it is alive, tells again, and ends in time."""
 
-    def one_more(_sweeper: Sweeper, _now: datetime) -> int:
+    def one_more(_sweeper: SweepServices, _now: datetime) -> Swept:
         floor.clock.sleep(0.2)
-        return 1
+        return Swept(1)
 
-    monkeypatch.setattr(run_sweep_module, "sweep_timers", one_more)
+    monkeypatch.setattr(run_sweep_module, "fire_due_timers", one_more)
     floor.send(INITIATED)
     floor.told.news.clear()
     begun, woken = floor.clock.now(), list[str]()
@@ -113,6 +114,6 @@ def test_a_sweep_that_ends_in_an_outage_of_postgres_has_waited_it_out(
         raise UnavailableError("away")
 
     monkeypatch.setattr(floor.database, "connection", away)
-    upkeep = PostgresHousekeeping(floor.database, floor.told, "this-one", lambda: None)
+    upkeep = PostgresHousekeeping(floor.database, "this-one", lambda: None)
     tally = run_sweep(floor.sweeper, upkeep, floor.clock.at(3), floor.clock.now, floor.clock.sleep)
     assert tally == Tally(outages=3)

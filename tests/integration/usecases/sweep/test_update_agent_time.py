@@ -415,7 +415,7 @@ def test_a_month_is_forgotten_but_what_goes_on_and_the_sums(floor: Harness, begi
     january = {"from": begin.isoformat(), "to": "2026-02-01T00:00:00Z", "groupBy": "agent"}
     before = [known(figures(floor, asked)) for asked in (february, january)]
     was_known, *_ = agent_time.months(floor.database)
-    PostgresHousekeeping(floor.database, floor.told, "this-one", lambda: None, keep_months=1).tidy(floor.clock.now())
+    PostgresHousekeeping(floor.database, "this-one", lambda: None, keep_months=1).tidy(floor.clock.now())
     assert [month.beginning for month in agent_time.months(floor.database)] == [datetime(2026, 2, 1, tzinfo=UTC)]
     assert floor.rows("select count(*) as n from agent_intervals where word = 'carried'")[0]["n"] == len(AGENTS)
     assert [known(figures(floor, asked)) for asked in (february, january)] == before
@@ -438,7 +438,7 @@ def test_the_sweep_follows(floor: Harness, begin: datetime) -> None:
     day = Day("ana", random.Random(3), begin)
     floor.clock.go_to(LONG + 90_000)
     floor.send(*day.events)
-    upkeep = PostgresHousekeeping(floor.database, floor.told, "this-one", lambda: None)
+    upkeep = PostgresHousekeeping(floor.database, "this-one", lambda: None)
     run_sweep(floor.sweeper, upkeep, floor.clock.now() + timedelta(seconds=30), floor.clock.now, floor.clock.sleep)
     asked = {"from": begin.isoformat(), "to": floor.clock.at(LONG - 777).isoformat(), "groupBy": "agent"}
     assert known(figures(floor, asked)) == expected([day], 0, LONG - 777, 10**9, by_agent=True)

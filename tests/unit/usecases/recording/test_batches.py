@@ -12,7 +12,7 @@ from shared.domain import events
 from shared.domain.events import EndReason, Event, Fact, Limits, Source
 from shared.usecases.recording import record_events as recording
 from shared.usecases.recording.record_events import Applied, Outcome, Submission, record_events
-from tests.support.memory import MemoryTransactions, Unheard
+from tests.support.memory import MemoryTransactions
 
 BEGUN = datetime(2026, 1, 31, 12, tzinfo=UTC)
 GRACE = timedelta(seconds=60)
@@ -92,7 +92,7 @@ def recorded(requests: Sequence[Sequence[Submission]]) -> tuple[list[Outcome], o
     transactions, outcomes = MemoryTransactions(QUEUES), list[Outcome]()
     for request in requests:
         now = request[-1].event.received_at
-        outcomes += record_events(transactions, Unheard(), request, now, GRACE, lambda outcome, _: outcome)
+        outcomes += record_events(transactions, request, now, GRACE, lambda outcome, _: outcome)[0]
     return outcomes, transactions.kept()
 
 
@@ -175,7 +175,7 @@ def test_events_in_order_need_no_log() -> None:
         ]
     )
     for request in (life[:2], life[2:]):
-        found = record_events(transactions, Unheard(), request, BEGUN, GRACE, lambda outcome, _: outcome)
+        found = record_events(transactions, request, BEGUN, GRACE, lambda outcome, _: outcome)[0]
         assert {type(outcome) for outcome in found} == {Applied}
     assert transactions.logs_read == 0
 

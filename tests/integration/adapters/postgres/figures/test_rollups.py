@@ -157,7 +157,7 @@ def test_the_sums_of_a_month_that_was_forgotten_stay_whatever_comes_late(floor: 
     shelve_all(floor)
     (known,) = rollups.months(connection)
     march = datetime(2026, 3, 1, tzinfo=UTC)
-    PostgresHousekeeping(floor.database, floor.told, "this-one", lambda: None, keep_months=1).tidy(march)
+    PostgresHousekeeping(floor.database, "this-one", lambda: None, keep_months=1).tidy(march)
     assert (offered(), rollups.months(connection)) == (3, [])
 
     floor.send(*(event | {"callId": "late", "eventId": f"late-{n}"} for n, event in enumerate(story(4))), history=True)
