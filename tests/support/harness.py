@@ -93,8 +93,8 @@ class Harness:
             settled += found
         return settled
 
-    def fire_due_timers(self, now: datetime | None = None, **limit: int) -> int:
-        fired = fire_due_timers(self.sweeper, now or self.clock.now(), **limit)
+    def fire_due_timers(self, now: datetime | None = None, limit: int = 200) -> int:
+        fired = fire_due_timers(self.sweeper, now or self.clock.now(), limit)
         publish(self.sweeper, fired.notices)
         return fired.count
 
@@ -110,8 +110,8 @@ class Harness:
             followed += found
         return followed
 
-    def offer_waiting(self, now: datetime | None = None, **limit: int) -> int:
-        offered = record_offers(self.sweeper, now or self.clock.now(), **limit)
+    def offer_waiting(self, now: datetime | None = None, limit: int = 10) -> int:
+        offered = record_offers(self.sweeper, now or self.clock.now(), limit=limit)
         publish(self.sweeper, offered.notices)
         return offered.count
 
