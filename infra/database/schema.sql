@@ -1,8 +1,8 @@
 -- The schema of the current version: every table, column, index, function and trigger with its purpose.
 --
 -- This file is the reference to read. Databases are built by the files in migrations/, and
--- tests/integration/test_schema.py proves that both give the same database. Until the first release, edit this file and
--- copy it to migrations/0001_first_release.sql. Afterwards, change this file and add a migration.
+-- tests/integration/infra/database/test_schema.py proves that both give the same database. Until the first release,
+-- edit this file and copy it to migrations/0001_first_release.sql. Afterwards, change this file and add a migration.
 --
 -- Contents: positions, queues, calls, events, timers, outbox, agents, agent time, figures, relay, retention.
 
@@ -583,31 +583,31 @@ create table agent_intervals (
     of_call boolean not null,
     source text collate "C" not null,
     step int not null,
-    word text not null check (word in ('offline', 'available', 'offered', 'on_call', 'wrap_up', 'away', 'carried')),
-    forgives int not null,
+    cause text not null check (cause in ('offline', 'available', 'offered', 'on_call', 'wrap_up', 'away', 'carried')),
+    max_misses int not null,
     status text not null check (status in ('offline', 'available', 'offered', 'on_call', 'wrap_up', 'away')),
-    standing jsonb not null,
+    state jsonb not null,
     constraint agent_intervals_in_order primary key (agent_id, began, of_call, source, step)
 ) partition by range (began);
 comment on table agent_intervals is
-    'Intervals of each agent, with a partition per month: a statement about the agent, and the status that follows '
-    'from it and all statements before. No default partition, so that months can be read in order.';
+    'Intervals of each agent, with a partition per month: a cause, and the status of the agent that follows '
+    'from it and all causes before. No default partition, so that months can be read in order.';
 comment on column agent_intervals.agent_id is 'The agent.';
 comment on column agent_intervals.began is 'When the interval began.';
 comment on column agent_intervals.ended is 'When the next interval began. Null: the interval goes on.';
-comment on column agent_intervals.of_call is 'Whether a call made the statement. Otherwise the agent reported it.';
+comment on column agent_intervals.of_call is 'Whether a call is the cause. Otherwise a report of the agent is.';
 comment on column agent_intervals.source is 'Id of the call, or sequence and id of the report.';
-comment on column agent_intervals.step is 'Number of the statement among those of the call.';
-comment on column agent_intervals.word is
-    'The stated status; carried for an interval that continues from a dropped month.';
-comment on column agent_intervals.forgives is
-    'The queue''s misses_before_away, for the statement that a call was missed.';
+comment on column agent_intervals.step is 'Number of the cause among those of the call.';
+comment on column agent_intervals.cause is
+    'The status that the cause asks for; carried for an interval that continues from a dropped month.';
+comment on column agent_intervals.max_misses is
+    'The queue''s misses_before_away, if a missed call is the cause.';
 comment on column agent_intervals.status is 'The resulting status.';
-comment on column agent_intervals.standing is
+comment on column agent_intervals.state is
     'The state from which the next interval follows: the last report, the calls that have the agent, misses in a row.';
 comment on index agent_intervals_in_order is 'The intervals of an agent in order of time.';
 create index agent_intervals_of_call on agent_intervals (source) where of_call;
-comment on index agent_intervals_of_call is 'What a call has stated about agents so far.';
+comment on index agent_intervals_of_call is 'The intervals that a call caused.';
 create index agent_intervals_open on agent_intervals (agent_id) where ended is null and status <> 'offline';
 comment on index agent_intervals_open is 'Intervals that go on.';
 create index agent_intervals_ended on agent_intervals (ended);
@@ -680,8 +680,8 @@ begin
         return null;
     end if;
     perform make_agent_month(month_end);
-    insert into agent_intervals (agent_id, began, ended, of_call, source, step, word, forgives, status, standing)
-    select agent_id, month_end, ended, false, '', 0, 'carried', 1, status, standing
+    insert into agent_intervals (agent_id, began, ended, of_call, source, step, cause, max_misses, status, state)
+    select agent_id, month_end, ended, false, '', 0, 'carried', 1, status, state
     from agent_intervals where began < month_end and coalesce(ended > month_end, true);
     update agent_time_progress set kept_since = month_end;
     execute format('drop table %I', oldest);

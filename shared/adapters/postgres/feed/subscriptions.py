@@ -9,62 +9,16 @@ from psycopg.rows import DictRow, dict_row
 
 from shared.adapters.postgres import horizon, row_mapping
 from shared.adapters.postgres.connection import Database, available
+from shared.adapters.postgres.queries import load_queries
 from shared.adapters.postgres.reading import agents_seen
 from shared.contracts.views import CallView
 from shared.usecases.access import Principal
 from shared.usecases.feed.subscriptions import Listener, Missed
 from shared.usecases.feed.topics import named
 
-_ADD = """
-insert into connections (id, role, queues, connected_at, expires_at) values (%s, %s, %s, %s, %s)
-on conflict (id) do update set (role, queues, connected_at, expires_at) =
-    (excluded.role, excluded.queues, excluded.connected_at, excluded.expires_at)
-"""
+_SQL = load_queries(__file__, agent_removed=agents_seen.GONE)
 _FIND = "select * from connections where id = %s and expires_at > now()"
-# Locked first: one that goes at this moment is gone, and no subscription is refused for the want of it.
-_SUBSCRIBE = """
-insert into subscriptions (topic, connection_id)
-select topic, c.id from unnest(%s::text[]) as wanted (topic), connections c where c.id = %s
-for key share of c
-on conflict do nothing
-"""
 _UNSUBSCRIBE = "delete from subscriptions where topic = any(%s) and connection_id = %s"
-
-# What a bearer may see of what happened since, by the call's place now, the agent that the event names, or the one who
-# had the call until then: whose phone rang, or who talked.
-_MISSED = """
-select e.* from events e join calls c on c.id = e.call_id
-where e.txid >= %(since)s and e.state in ('applied', 'void') and c.status is not null
-  and (%(all)s or c.queue_id = any(%(permitted)s))
-  and (c.queue_id = any(%(queues)s) or c.id = any(%(calls)s)
-       or c.agent_id = any(%(agents)s) or c.offered_agent_id = any(%(agents)s)
-       or e.data ->> 'agent_id' = any(%(agents)s)
-       or %(agents)s::text[] <> '{}' and exists (
-           select from (
-               select name, data ->> 'agent_id' as agent_id from events p
-               where p.call_id = e.call_id and p.position < e.position and p.state = 'applied'
-                 and p.received_at >= coalesce(c.recorded_since - interval '1 day', '-infinity')
-                 and p.data ->> 'agent_id' is not null
-               order by p.position desc limit 1
-           ) had
-           where agent_id = any(%(agents)s) and name not in ('call_no_answer', 'answer_timed_out'))
-       or (c.queue_id = any(%(alerts)s) and (c.flags <> '{}' or e.state = 'void')))
-order by e.position limit %(limit)s
-"""
-
-# Whether a call was moved since, or turned out to have begun elsewhere, and may have left what is subscribed to, or an
-# agent was taken out of a queue: only a snapshot shows what is gone.
-_MOVED_AWAY: LiteralString = f"""
-select {agents_seen.GONE} or exists (
-    select from events e join calls c on c.id = e.call_id
-    where e.txid >= %(since)s and c.queue_id <> all(%(queues)s)
-      and (e.name = 'call_transferred' or e.name = 'call_initiated' and exists (
-          select from events o where o.call_id = e.call_id and o.name = 'call_initiated' and o.id <> e.id))
-      and exists (select from events p where p.call_id = e.call_id and p.version is not null
-                  and (p.data ->> 'queue_id' = any(%(queues)s) or p.data ->> 'queue_id' = any(%(alerts)s)
-                       or p.data ->> 'agent_id' = any(%(agents)s)))
-) as gone
-"""
 _CALLS = "select * from calls where id = any(%s)"
 _AGENTS: LiteralString = agents_seen.AGENTS + " and (a.id = any(%(agents)s) or a.queues && %(wanted)s) limit %(limit)s"
 
@@ -77,7 +31,7 @@ class PostgresRegistry:
         principal = listener.principal
         values = (listener.connection_id, principal.role, sorted(principal.queues), listener.connected_at)
         with self._cursor() as cursor:
-            cursor.execute(_ADD, (*values, listener.expires_at))
+            cursor.execute(_SQL["add_connection"], (*values, listener.expires_at))
 
     def remove(self, connection_id: str) -> None:
         with self._cursor() as cursor:
@@ -93,7 +47,7 @@ class PostgresRegistry:
 
     def subscribe(self, connection_id: str, topics: Collection[str]) -> None:
         with self._cursor() as cursor:
-            cursor.execute(_SUBSCRIBE, [list(topics), connection_id])
+            cursor.execute(_SQL["subscribe"], [list(topics), connection_id])
 
     def unsubscribe(self, connection_id: str, topics: Collection[str]) -> None:
         with self._cursor() as cursor:
@@ -114,7 +68,7 @@ class PostgresRegistry:
             return horizon.position(self._database.connection())
 
     def missed(self, topics: Collection[str], principal: Principal, since: int, limit: int) -> Missed | None:
-        """All from one snapshot, the position with it."""
+        """Reads everything, with the position, from one snapshot."""
         asked = {
             "since": since,
             "all": principal.sees_all,
@@ -135,9 +89,9 @@ class PostgresRegistry:
 
 def _read_missed(cursor: psycopg.Cursor[DictRow], asked: Mapping[str, Any]) -> Missed | None:
     here = _one(cursor, horizon.HORIZON, {})
-    if not horizon.is_ours(here, asked["since"]) or _one(cursor, _MOVED_AWAY, asked)["gone"]:
+    if not horizon.is_ours(here, asked["since"]) or _one(cursor, _SQL["needs_snapshot"], asked)["needed"]:
         return None
-    events = cursor.execute(_MISSED, asked).fetchall()
+    events = cursor.execute(_SQL["missed_events"], asked).fetchall()
     permitted = {"queues": asked["permitted"], "wanted": asked["queues"]}
     agents = cursor.execute(_AGENTS, {**asked, **permitted}).fetchall()
     if max(len(events), len(agents)) == asked["limit"]:

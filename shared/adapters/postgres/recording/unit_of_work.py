@@ -16,7 +16,7 @@ from shared.adapters.postgres import row_mapping
 from shared.adapters.postgres.columns import array, by_column
 from shared.adapters.postgres.connection import ALLOW_BACKGROUND, AWAY, Database, RoundTripTimeout, TimeoutConnection
 from shared.adapters.postgres.figures import archive
-from shared.adapters.postgres.recording import outbox, statements
+from shared.adapters.postgres.recording import agent_effects, outbox, statements
 from shared.adapters.postgres.recording.claim_agent import CLAIM_AGENT
 from shared.domain.agent import ENGAGED, Effect
 from shared.domain.call import Call
@@ -187,7 +187,7 @@ class PostgresUnitOfWork:
             return self._shelve(before, limit)
 
     def _shelve(self, before: datetime, limit: int) -> int:
-        to_shelve = statements.TO_SHELVE, {"before": before, "limit": limit}
+        to_shelve = statements.TO_ARCHIVE, {"before": before, "limit": limit}
         (_, rows) = self._run([(ALLOW_BACKGROUND, None), to_shelve])
         found = rows.fetchall()
         if not found:
@@ -195,7 +195,7 @@ class PostgresUnitOfWork:
         begun = [call_id for call_id, initiated_at in found if initiated_at]
         months = archive.months((initiated_at or before for _, initiated_at in found), before)
         makes: list[Query] = [(archive.MAKE_CALL_MONTH, [month]) for month in months]
-        shelved: Query = statements.SHELVE, [[call_id for call_id, _ in found]]
+        shelved: Query = statements.ARCHIVE, [[call_id for call_id, _ in found]]
         self._run([*makes, shelved, *(archive.recount(begun, 1) if begun else ())], commit=True)
         return len(found)
 
@@ -318,7 +318,7 @@ def _met(met: Sequence[Effect]) -> Iterator[Query]:
     if met:
         first = {e.agent_id: e for e in sorted(met, key=lambda effect: effect.since, reverse=True)}
         found = [(e.agent_id, e.call_id, e.status, e.since) for e in first.values()]
-        yield statements.REGISTER_UNKNOWN_AGENTS, by_column(statements.ENGAGED, found)
+        yield agent_effects.REGISTER_UNKNOWN_AGENTS, by_column(agent_effects.ENGAGED, found)
 
 
 def _effects(effects: Sequence[Effect]) -> list[Query]:
@@ -334,14 +334,14 @@ def _effects(effects: Sequence[Effect]) -> list[Query]:
             (e.agent_id, e.call_id, e.status, e.since, e.reason, e.engaged_since, e.known, place)
             for place, e in released
         ]
-        queries.append((statements.RELEASE_AGENTS, by_column(statements.RELEASED, releases)))
+        queries.append((agent_effects.RELEASE_AGENTS, by_column(agent_effects.RELEASED, releases)))
     engaged = sorted(
         _placed(effect for effect in effects if effect.status in ENGAGED),
         key=lambda placed: (placed[0], placed[1].agent_id),  # so that no two wait for each other
     )
     for _, wave in groupby(engaged, key=itemgetter(0)):  # an agent is named once in each statement
         engagements = [(e.agent_id, e.call_id, e.status, e.since) for _, e in wave]
-        queries.append((statements.ENGAGE_AGENTS, by_column(statements.ENGAGED, engagements)))
+        queries.append((agent_effects.ENGAGE_AGENTS, by_column(agent_effects.ENGAGED, engagements)))
     return queries
 
 

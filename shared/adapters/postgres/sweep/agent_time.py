@@ -51,7 +51,7 @@ where agent_id = %s and txid < (select through from agent_time_progress) and rec
 """
 _LOGS = "select * from events where call_id = any(%s) and state = 'applied'"
 _FORGIVEN = "select id, misses_before_away from queues where id = any(%s)"
-_SPAN: LiteralString = "agent_id, began, ended, of_call, source, step, word, forgives, status, standing"
+_SPAN: LiteralString = "agent_id, began, ended, of_call, source, step, cause, max_misses, status, state"
 _SAID: LiteralString = f"select {_SPAN} from agent_intervals where of_call and source = any(%s)"
 _TIMELINES: LiteralString = f"""
 select of.since, s.* from unnest(%s::text[], %s::timestamptz[]) as of (agent_id, since),
@@ -65,7 +65,7 @@ delete from agent_intervals s using {rows_of(_KEY)}
 where (s.agent_id, s.began, s.of_call, s.source, s.step) = (r.agent_id, r.began, r.of_call, r.source, r.step)
 """
 _ROW: Columns = {
-    **_KEY, "ended": "timestamptz", "word": "text", "forgives": "int", "status": "text", "standing": DOCUMENT,
+    **_KEY, "ended": "timestamptz", "cause": "text", "max_misses": "int", "status": "text", "state": DOCUMENT,
 }  # fmt: skip
 _INSERT: LiteralString = f"insert into agent_intervals ({', '.join(_ROW)}) select * from {rows_of(_ROW)}"
 FORGET_AGENT_MONTH = "select forget_agent_month(%s)"  # the oldest that is over before that time
@@ -176,13 +176,13 @@ def _report(row: DictRow) -> OfAgent:
 
 
 def interval_from_row(row: DictRow) -> AgentInterval:
-    stored = row["standing"]
+    stored = row["state"]
     claims = tuple((call_id, AgentStatus(status)) for call_id, status in stored["claims"])
     state = AgentState(AgentStatus(stored["reported"]), claims, stored["misses"])
-    carried_state = state if row["word"] == CARRIED else None
-    status = state.status if carried_state else AgentStatus(row["word"])
+    carried_state = state if row["cause"] == CARRIED else None
+    status = state.status if carried_state else AgentStatus(row["cause"])
     place = row["began"], row["of_call"], row["source"], row["step"]
-    return AgentInterval(AgentCause(*place, status, row["forgives"], carried_state), state, row["ended"])
+    return AgentInterval(AgentCause(*place, status, row["max_misses"], carried_state), state, row["ended"])
 
 
 def _values(agent_id: str, interval: AgentInterval) -> tuple[object, ...]:

@@ -9,6 +9,7 @@ from psycopg.rows import dict_row
 
 from shared.adapters.postgres.connection import ALLOW_BACKGROUND, Database, available
 from shared.adapters.postgres.figures import archive
+from shared.adapters.postgres.queries import load_queries
 from shared.adapters.postgres.recording import outbox
 from shared.adapters.postgres.sweep.agent_time import FORGET_AGENT_MONTH, PostgresTimeBook
 from shared.adapters.postgres.sweep.heartbeats import Heartbeats
@@ -19,23 +20,9 @@ MAX_ATTEMPTS = 60  # at a minute each towards the end: about an hour of trying b
 LONGEST_BACKOFF_SECONDS = 60
 BATCH = 100  # transactions, of which each may have told of hundreds of events
 
-_NEXT_DUE = """
-select min(due.at) from unnest(%s::text[]) as kinds (kind), lateral (
-    select min(due_at) as at from timers where kind = kinds.kind and due_at > %s
-) due
-"""
+_SQL = load_queries(__file__)
 _TIDY = "delete from connections where expires_at < %s"  # the relay, which closes their sockets, comes first
 TIDY_AFTER = timedelta(minutes=1)
-_OVERDUE = """
-select * from outbox where failed_at is null and next_attempt_at <= %s
-order by txid, shard limit %s for update skip locked
-"""
-_PUT_OFF = """
-update outbox o set attempts = attempts + 1, next_attempt_at = r.at,
-    failed_at = case when attempts + 1 >= %s then %s::timestamptz end
-from unnest(%s::bigint[], %s::int[], %s::timestamptz[]) as r (txid, shard, at)
-where (o.txid, o.shard) = (r.txid, r.shard)
-"""
 
 
 class PostgresHousekeeping:
@@ -55,7 +42,7 @@ class PostgresHousekeeping:
 
     def next_due(self, after: datetime) -> datetime | None:
         with available():
-            row = self._database.connection().execute(_NEXT_DUE, [list(TimerKind), after]).fetchone()
+            row = self._database.connection().execute(_SQL["next_due"], [list(TimerKind), after]).fetchone()
         return row[0] if row else None
 
     def tidy(self, now: datetime) -> None:
@@ -85,12 +72,12 @@ class PostgresHousekeeping:
         """Postpones the rows first, so that a row that cannot be published does not delay the others."""
         connection = self._database.connection()
         with available(), connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
-            overdue = cursor.execute(_OVERDUE, [now, BATCH]).fetchall()
+            overdue = cursor.execute(_SQL["overdue"], [now, BATCH]).fetchall()
             if not overdue:
                 return ()
             txids, shards = [row["txid"] for row in overdue], [row["shard"] for row in overdue]
             times = [now + _backoff(row["attempts"]) for row in overdue]
-            cursor.execute(_PUT_OFF, [MAX_ATTEMPTS, now, txids, shards, times])
+            cursor.execute(_SQL["count_attempts"], [MAX_ATTEMPTS, now, txids, shards, times])
             asked = outbox.asked(overdue)
             contents = [cursor.execute(query, asked).fetchall() for query in outbox.CONTENTS]
         return outbox.news(overdue, *contents)

@@ -198,7 +198,7 @@ def test_a_late_event_of_an_old_call_reads_no_month_whole(past: str) -> None:
         ids = {"ids": [known], "calls": [known], "since": clock.now()}
         steps: list[tuple[Any, Any]] = [
             (statements.UNARCHIVE_CALLS, [[known]]), (statements.KNOWN_EVENTS, ids), (statements.LOGS, ids),
-            *rollups_kept.removed([known]), (statements.SHELVE, [[known]]), *rollups_kept.added([known]),
+            *rollups_kept.removed([known]), (statements.ARCHIVE, [[known]]), *rollups_kept.added([known]),
         ]  # fmt: skip
         with connection.transaction(force_rollback=True):
             for statement, parameters in steps:

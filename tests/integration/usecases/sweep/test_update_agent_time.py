@@ -417,7 +417,7 @@ def test_a_month_is_forgotten_but_what_goes_on_and_the_sums(floor: Harness, begi
     was_known, *_ = agent_time.months(floor.database)
     PostgresHousekeeping(floor.database, "this-one", lambda: None, keep_months=1).tidy(floor.clock.now())
     assert [month.beginning for month in agent_time.months(floor.database)] == [datetime(2026, 2, 1, tzinfo=UTC)]
-    assert floor.rows("select count(*) as n from agent_intervals where word = 'carried'")[0]["n"] == len(AGENTS)
+    assert floor.rows("select count(*) as n from agent_intervals where cause = 'carried'")[0]["n"] == len(AGENTS)
     assert [known(figures(floor, asked)) for asked in (february, january)] == before
     assert [known(figures(floor, asked, rolled=False)) for asked in (february,)] == before[:1]
     assert wrong(floor) == (set(), 0)
