@@ -8,6 +8,7 @@ READY := $(VENV)/.ready
 SWITCHBOARD := $(BIN)/switchboard
 RATE ?= 8
 MINUTES ?= 60
+PAIRS ?= 10
 # Two at a time, a file on one of them: what a file shares is made once. Beyond two, clouds compete for the machine.
 PARALLEL ?= 2
 SEED := $(or $(SEED),$(shell date +%s))
@@ -27,7 +28,8 @@ help:
 	@echo "make audit      what is known against the dependencies and the template"
 	@echo "make check      format, lint, types, import rules, template, dashboard"
 	@echo "make docs       build the documentation into build/docs; a broken link or anchor is an error"
-	@echo "make bench      this project's figures beside the machine's ceilings"
+	@echo "make bench      measure speed, next to targets and the machine's limits"
+	@echo "make compare    measure this checkout against an older one (BEFORE=../old PAIRS=10)"
 	@echo "make soak       a busy floor for an hour (MINUTES=60), and what did not stay flat"
 	@echo "make dashboard  build the page"
 	@echo "make release    build the wheel, the dashboard, bills of materials and checksums into dist/"
@@ -83,7 +85,10 @@ audit: $(READY)
 	@$(BIN)/python -m infra.toolchain.check_licences
 
 bench: $(READY)
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench $(ONLY)
+
+compare: $(READY)
+	$(BIN)/python -m bench.compare $(BEFORE) --pairs $(PAIRS)
 
 soak: $(READY)
 	$(BIN)/python -m bench.soak --minutes $(MINUTES)

@@ -1,1 +1,1 @@
-"""This project's speeds, each beside the ceiling of the same machine in the same run."""
+"""Measures Switchboard's speed next to the limits of the same machine."""

@@ -1,42 +1,48 @@
-"""`make bench`: measure everything, say each figure as it comes, and print one table."""
+"""`make bench`: measure everything, print each value as it comes, then one table.
 
+`python -m bench ingest timers` measures only these.
+"""
+
+import argparse
 from collections.abc import Callable, Iterator, Mapping
 
-from bench import feed, imports, ingest, live, page, reads, routing, timers
-from bench.report import brief, console, table
-from bench.stage import Figure, Stage, stage
+from bench import feed, ingest, lambda_costs, page, reads, timers
+from bench.harness import Figure, Servers, console, servers, show, table
 
 Measure = Callable[[], Iterator[Figure]]
 
 
+def _with_servers(measure: Callable[[Servers], Iterator[Figure]], settings: Mapping[str, str] | None = None) -> Measure:
+    def measure_with_servers() -> Iterator[Figure]:
+        with servers(settings) as running:
+            yield from measure(running)
+
+    return measure_with_servers
+
+
+MEASURES: dict[str, Measure] = {
+    "cold-start": lambda_costs.measure,
+    "ingest": _with_servers(ingest.measure),
+    "timers": _with_servers(timers.measure),
+    "reads": _with_servers(reads.measure, reads.SETTINGS),
+    "feed": _with_servers(feed.measure),
+    "page": page.measure,
+}
+
+
 def main() -> None:
-    figures = [
-        *_told("Import times …", imports.measure),
-        *_told("Ingest …", _staged(ingest.measure)),
-        *_told("Timers …", _staged(timers.measure)),
-        *_told("Routing …", _staged(routing.measure)),
-        *_told(f"Reads of {reads.CALLS:,} calls …", _staged(reads.measure, reads.SETTINGS)),
-        *_told("Feed …", _staged(feed.measure)),
-        *_told("POST to socket …", live.measure),
-        *_told("The page …", page.measure),
-    ]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(MEASURES)} (default: all)")
+    names = parser.parse_args().names or list(MEASURES)
+    if unknown := set(names) - MEASURES.keys():
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    figures: list[Figure] = []
+    for name in names:
+        with console.status(f"{name} …"):
+            for figure in MEASURES[name]():
+                show(figure)
+                figures.append(figure)
     console.print(table(figures))
-
-
-def _told(what: str, measure: Measure) -> Iterator[Figure]:
-    """The spinner takes over what its process writes, and a stage within lets nothing of that come to it."""
-    with console.status(what):
-        for figure in measure():
-            console.print(brief(figure), highlight=False)
-            yield figure
-
-
-def _staged(measure: Callable[[Stage], Iterator[Figure]], settings: Mapping[str, str] | None = None) -> Measure:
-    def measuring() -> Iterator[Figure]:
-        with stage(settings=settings) as ground:
-            yield from measure(ground)
-
-    return measuring
 
 
 if __name__ == "__main__":

@@ -1,221 +1,212 @@
-"""The relay between a recorder and many sockets: python -m bench.feed measures it alone, beside a bare loop of posts.
+"""The relay between a recorder and many sockets. Postgres, Redis and the relay are real; the gateway is a stand-in.
 
-`--minutes 10` measures only hand-overs, for so long and with relays that live as long as theirs do.
-
-Postgres, Redis and the relay are the real ones, the relay in a process of its own as a function has it; the gateway is
-a stand-in (bench/gateway.py says why). Ages are of each version of each call, from its commit, as the recorder learns
-of it, until a socket heard was told it or a later one.
+An age is the time from the POST of an event until a recorded socket got that version of the call or a later one.
 """
 
-import argparse
-import asyncio
+import multiprocessing
 import statistics
+import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-import aiohttp
 import psutil
+import psycopg
 
-from bench.floor import Floor
-from bench.gateway import SLOW, Gateway, Report, gateway
-from bench.report import console, table
-from bench.stage import Figure, Stage, stage
-from shared.adapters.aws.connection_pool import HttpGateway
-from shared.adapters.aws.connections import address
-from shared.usecases.feed.delivery import POSTS_AT_ONCE
-from shared.usecases.feed.relay import DRAIN_AT_ONCE
+from bench import core
+from bench.gateway import RECORDED, SLOW, Gateway, Report, gateway
+from bench.harness import KEY, Figure, Servers, p99
+from shared.adapters.auth import tokens
 
-QUEUES, BACKLOG_SOCKETS = 40, 4000
+QUEUES = 40
 LIFE_SECONDS, START_SECONDS, HAND_OVERS = 10.0, 3.0, 10
-RELAY_SECONDS = 60.0  # as functions live, unless they are told otherwise
+ENDED = "ended"
 
 
-def measure(stage: Stage) -> Iterator[Figure]:
-    with gateway() as taking:
-        yield from posting(stage, taking)
-        yield from _commit_to_socket(stage, taking)
-        yield from _crowd(stage, taking)
-        yield from _neighbours(stage, taking)
-        yield _memory(stage, taking)
-        yield hand_overs(stage, taking, LIFE_SECONDS, HAND_OVERS * (LIFE_SECONDS + START_SECONDS))
+def measure(servers: Servers) -> Iterator[Figure]:
+    with gateway() as stand_in:
+        yield from _post_to_socket(servers, stand_in)
+        yield _many_sockets_of_one_queue(servers, stand_in)
+        yield _slow_neighbour(servers, stand_in)
+        yield _memory(servers, stand_in)
+        yield _hand_overs(servers, stand_in)
 
 
-def posting(stage: Stage, taking: Gateway) -> Sequence[Figure]:
-    """A backlog is told to all of them, each part of it in a frame: nothing else is at work meanwhile."""
-    floor = Floor(stage, taking, queues=1, calls=30)
-    floor.listen(BACKLOG_SOCKETS, heard_of=2 * BACKLOG_SOCKETS)
-    for number in range(5 * DRAIN_AT_ONCE):
-        floor.hold(number, 1)
-    taking.report()
-    with floor.relay():
-        floor.until_told()
-    report = taking.report()
-    told = report.posts_per_second
-    frame = b"x" * (report.sent_bytes // report.posts)
-
-    def bare(post_all: Callable[[str, bytes, int], Coroutine[Any, Any, None]]) -> float:
-        asyncio.run(post_all(taking.url, frame, report.posts))
-        return taking.report().posts_per_second
-
-    name = f"feed: posts of a backlog to {BACKLOG_SOCKETS:,} sockets"
-    size = f"{len(frame):,} bytes each"
-    return (
-        Figure(name, told, "/s", bare(_posts_by_aiohttp), f"a bare loop of posts by aiohttp, {size}"),
-        Figure("the same", told, "/s", bare(_posts_by_our_client), f"a bare loop by the relay's own client, {size}"),
-    )
+def _post_to_socket(servers: Servers, stand_in: Gateway) -> Iterator[Figure]:
+    recorder = Recorder(servers, stand_in, queues=QUEUES, calls=400)
+    recorder.listen(100)
+    ages = _ages(recorder, lambda: recorder.send(100, 10))
+    name = f"feed: POST to socket, 100 events/s, 100 sockets, {QUEUES} queues"
+    yield Figure(f"{name}, p50", statistics.median(ages), "ms", 5, "the target")
+    yield Figure(f"{name}, p99", p99(ages), "ms", 30, "the target")
 
 
-def frame_bytes(stage: Stage, taking: Gateway) -> float:
-    """How long a frame is that tells of one event."""
-    floor = Floor(stage, taking, queues=1, calls=1)
-    floor.listen(1, heard_of=2)
-    taking.report()
-    with floor.relay():
-        for number in range(20):
-            floor.hold(number, 1)
-            floor.until_told()
-    report = taking.report()
-    return report.sent_bytes / report.posts
+def _many_sockets_of_one_queue(servers: Servers, stand_in: Gateway) -> Figure:
+    recorder = Recorder(servers, stand_in, queues=1, calls=30)
+    recorder.listen(1000, recorded_of=50)
+    ages = _ages(recorder, lambda: recorder.send(500, 20, batch=5))
+    return Figure("feed: 1,000 sockets of one queue, 500 events/s: age p99", p99(ages), "ms", 2000, "the target")
 
 
-async def _posts_by_aiohttp(url: str, frame: bytes, posts: int) -> None:
-    """The same number at a time, to as many connections, and nothing else to do."""
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-
-        async def post(number: int) -> None:
-            async with session.post(address(url, _deaf(number)), data=frame) as response:
-                await response.read()
-
-        await _at_once(post, posts)
-
-
-async def _posts_by_our_client(url: str, frame: bytes, posts: int) -> None:
-    async with HttpGateway(url) as client:
-        await _at_once(lambda number: client.post(_deaf(number), frame), posts)
-
-
-async def _at_once(post: Callable[[int], Awaitable[object]], posts: int) -> None:
-    numbers = iter(range(posts))
-
-    async def post_some() -> None:
-        for number in numbers:
-            await post(number)
-
-    await asyncio.gather(*(post_some() for _ in range(POSTS_AT_ONCE)))
-
-
-def _deaf(number: int) -> str:
-    return f"deaf-{number % BACKLOG_SOCKETS}"
-
-
-def _commit_to_socket(stage: Stage, taking: Gateway) -> Iterator[Figure]:
-    floor = Floor(stage, taking, queues=QUEUES, calls=400)
-    floor.listen(100)
-    ages = _told(floor, taking, lambda: floor.send(200, 20))[0]
-    name = f"feed: commit to socket, 200 events/s, 100 sockets, {QUEUES} queues"
-    yield Figure(f"{name}, p50", statistics.median(ages), "ms", 5, "wanted")
-    yield Figure(f"{name}, p99", _p99(ages), "ms", 30, "wanted")
-
-
-def _crowd(stage: Stage, taking: Gateway) -> Iterator[Figure]:
-    floor = Floor(stage, taking, queues=1, calls=30)
-    floor.listen(1000, heard_of=50)
-    ages, report, seconds = _told(floor, taking, lambda: floor.send(500, 30, batch=5))
-    note = f"{report.posts:,} posts, {report.sent_bytes / 1e6:,.0f} MB, {report.resets} resets"
-    yield Figure("feed: 1,000 sockets on a queue, 500 events/s: age p99", _p99(ages), "ms", 2000, "wanted", note)
-    yield Figure("the same: what is owed at the end is told in", seconds, "s", note=note)
-
-
-def _neighbours(stage: Stage, taking: Gateway) -> Iterator[Figure]:
-    """Three runs without the slow one, three with it, in turn."""
+def _slow_neighbour(servers: Servers, stand_in: Gateway) -> Figure:
+    """Three runs without the slow socket and three with it, in turn."""
     runs: dict[bool, list[float]] = {False: [], True: []}
     for is_slow in (False, True) * 3:
-        floor = Floor(stage, taking, queues=1, calls=30)
-        floor.listen(199)
+        recorder = Recorder(servers, stand_in, queues=1, calls=30)
+        recorder.listen(199)
         if is_slow:
-            floor.slow_down(0)
-        ages, _, _ = _told(floor, taking, lambda floor=floor: floor.send(20, 8), is_whole=not is_slow)
+            recorder.add_slow_socket()
+        ages = _ages(recorder, lambda recorder=recorder: recorder.send(20, 5), until_empty=not is_slow)
         runs[is_slow].append(statistics.median(ages))
     with_it, without = statistics.median(runs[True]), statistics.median(runs[False])
-    yield Figure(f"feed: 199 beside one that takes {SLOW} posts, p50", with_it, "ms", without, "without it")
+    return Figure("feed: 199 sockets beside a slow one, p50", with_it, "ms", without, "without the slow one")
 
 
-def _memory(stage: Stage, taking: Gateway) -> Figure:
-    floor = Floor(stage, taking, queues=QUEUES, calls=400)
-    floor.listen(10_000, heard_of=20_000)
+def _memory(servers: Servers, stand_in: Gateway) -> Figure:
+    recorder = Recorder(servers, stand_in, queues=QUEUES, calls=400)
+    recorder.listen(10_000, recorded_of=20_000)
     peak = 0
-    with floor.relay() as (process,):
-        for number in range(100):
-            floor.hold(number * 40, 40)  # each of them concerns every socket
-            peak = max(peak, resident(process))
-        floor.until_told()
-        peak = max(peak, resident(process))
-    return Figure("feed: a relay for 10,000 sockets, memory", peak / 2**20, "MB", 256, "wanted")
+    with recorder.relay() as (process,):
+        for number in range(50):
+            recorder.hold(number * QUEUES, QUEUES)  # an event of each queue, so that every socket gets a frame
+            peak = max(peak, psutil.Process(process.pid).memory_info().rss)
+        core.await_empty_outbox(recorder.url)
+        peak = max(peak, psutil.Process(process.pid).memory_info().rss)
+    return Figure("feed: a relay for 10,000 sockets, memory", peak / 2**20, "MB", 256, "the target")
 
 
-def hand_overs(stage: Stage, taking: Gateway, life_seconds: float, seconds: float) -> Figure:
-    """Relays that live so long, one after the other."""
-    floor = Floor(stage, taking, queues=QUEUES, calls=400)
-    floor.listen(100)
-    with floor.relay(life_seconds) as started:
-        taking.report()
-        begun = time.monotonic()
-        floor.send(100, seconds)
-        per_second = 100 * seconds / (time.monotonic() - begun)
-        floor.until_told()
-    ages = floor.ages(taking.report())
-    spread = f"p50 {statistics.median(ages):.1f} ms, p99 {_p99(ages):.0f} ms"
-    note = f"{per_second:.0f} events/s, {len(started) - 1} hand-overs, {spread}"
-    assert len(started) > seconds // (life_seconds + START_SECONDS)
-    name = (
-        f"feed: relays replaced each {life_seconds:.0f} s for {seconds / 60:.0f} minutes, 100 events/s: oldest update"
-    )
-    return Figure(name, max(ages), "ms", 1000, "wanted", note)
+def _hand_overs(servers: Servers, stand_in: Gateway) -> Figure:
+    """Short-lived relays, one after the other."""
+    recorder = Recorder(servers, stand_in, queues=QUEUES, calls=400)
+    recorder.listen(100)
+    seconds = HAND_OVERS * (LIFE_SECONDS + START_SECONDS)
+    with recorder.relay(LIFE_SECONDS) as started:
+        stand_in.report()
+        recorder.send(50, seconds)
+        core.await_empty_outbox(recorder.url)
+    ages = recorder.ages(stand_in.report())
+    note = f"{len(started) - 1} hand-overs, p50 {statistics.median(ages):.1f} ms, p99 {p99(ages):.0f} ms"
+    name = f"feed: relays replaced every {LIFE_SECONDS:.0f} s for {seconds:.0f} s: oldest update"
+    return Figure(name, max(ages), "ms", 1000, "the target", note)
 
 
-def resident(process: Any) -> int:  # noqa: ANN401 - a process of a context
-    return psutil.Process(process.pid).memory_info().rss
-
-
-def _told(
-    floor: Floor, taking: Gateway, work: Callable[[], None], *, is_whole: bool = True
-) -> tuple[list[float], Report, float]:
-    """Ages; what came; and the seconds from the end of the work until nothing was owed."""
-    with floor.relay():
-        floor.hold(0, 1)
-        floor.until_told()
-        floor.commits.at.clear()
-        taking.report()
+def _ages(recorder: "Recorder", work: Callable[[], None], *, until_empty: bool = True) -> list[float]:
+    """The ages in ms of all versions that `work` recorded."""
+    with recorder.relay():
+        recorder.hold(0, 1)
+        core.await_empty_outbox(recorder.url)
+        recorder.posted_at.clear()
+        recorder.gateway.report()
         work()
-        done = time.monotonic()
-        if is_whole:
-            floor.until_told()
-        seconds = time.monotonic() - done
-    report = taking.report()
-    return floor.ages(report), report, seconds
+        if until_empty:
+            core.await_empty_outbox(recorder.url)
+        else:
+            time.sleep(1)
+    return recorder.ages(recorder.gateway.report())
 
 
-def _p99(ages: Sequence[float]) -> float:
-    return statistics.quantiles(ages, n=100)[98]
+class Recorder:
+    """Posts events through the handler on a database of its own. The calls go on hold as long as events are sent."""
 
+    def __init__(self, servers: Servers, stand_in: Gateway, queues: int, calls: int) -> None:
+        self.gateway = stand_in
+        self.url = servers.new_database()
+        self.posted_at: dict[tuple[str, int], float] = {}
+        """By call id and version: monotonic seconds before the POST."""
+        self._redis_url = servers.redis.url
+        self._queues = [f"q{number}" for number in range(queues)]
+        self._calls = calls
+        self._token = tokens.mint(KEY, role="admin")
+        servers.act_as_function(self.url)
+        for queue in self._queues:
+            self._execute("insert into queues (id, name) values (%s, %s)", [queue, queue])
+        for number in range(calls):
+            call = {"callId": f"call-{number}"}
+            self._post([
+                {"event": "call_initiated", "type": "voice", "queueId": self._queues[number % queues], **call},
+                {"event": "call_routed", "agentId": f"agent-{number}", "routingTime": 1, **call},
+                {"event": "call_answered", "waitTime": 1, **call},
+            ])  # fmt: skip
+        self._execute("delete from outbox")
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, help="only hand-overs, for so long")
-    minutes = parser.parse_args().minutes
-    figures: list[Figure] = []
-    with stage() as ground:
-        for figure in _long(ground, minutes * 60) if minutes else measure(ground):
-            console.print(figure)
-            figures.append(figure)
-    console.print(table(figures))
+    def listen(self, sockets: int, recorded_of: int = 1) -> None:
+        core.add_listeners(self.url, sockets, self._queues, recorded_of)
 
+    def add_slow_socket(self) -> None:
+        self._execute(
+            "insert into connections (id, role, queues, connected_at, expires_at) values "
+            "(%s, 'supervisor', '{*}', now(), now() + interval '2 h')",
+            [SLOW],
+        )
+        self._execute("insert into subscriptions (topic, connection_id) values ('queue:q0', %s)", [SLOW])
 
-def _long(stage: Stage, seconds: float) -> Iterator[Figure]:
-    with gateway() as taking:
-        yield hand_overs(stage, taking, RELAY_SECONDS, seconds)
+    def hold(self, first: int, count: int) -> None:
+        """Change `count` calls, one after the other."""
+        calls = [f"call-{number % self._calls}" for number in range(first, first + count)]
+        began = time.monotonic()
+        for result in self._post([{"event": "call_hold", "callId": call, "holdDuration": 1} for call in calls]):
+            self.posted_at.setdefault((result["callId"], result["call"]["version"]), began)
 
+    def send(self, events_per_second: int, seconds: float, batch: int = 1) -> None:
+        """At an even pace. Fails if this machine is too slow for it."""
+        began = time.monotonic()
+        for sent in range(0, int(events_per_second * seconds), batch):
+            time.sleep(max(0.0, began + sent / events_per_second - time.monotonic()))
+            self.hold(sent, batch)
+        late = time.monotonic() - began - seconds
+        assert late < max(1, seconds / 10), f"the recorder is {late:.1f} s late: this machine is too busy to measure"
 
-if __name__ == "__main__":
-    main()
+    @contextmanager
+    def relay(self, seconds: float = 3600) -> Iterator[list[Any]]:
+        """A relay in its own process, and its successors. Yields the processes that were started so far."""
+        spawn = multiprocessing.get_context("spawn")
+        successors = spawn.SimpleQueue()
+        environment = core.relay_environment(self.url, self._redis_url, self.gateway.url, seconds)
+        started: list[Any] = []
+
+        def start() -> None:
+            while (fencing_token := successors.get()) != ENDED:
+                process = spawn.Process(
+                    target=core.run_relay, args=[environment, successors, fencing_token], daemon=True
+                )
+                process.start()
+                started.append(process)
+
+        starting = threading.Thread(target=start)
+        starting.start()
+        successors.put(None)
+        try:
+            core.await_true(self.url, "select exists (select from leases where expires_at > now())")
+            yield started
+        finally:
+            successors.put(ENDED)
+            starting.join()
+            for process in started:
+                process.kill()
+                process.join()
+
+    def ages(self, report: Report) -> list[float]:
+        """In ms, for each version and recorded socket, until the socket got that version or a later one."""
+        versions: dict[str, list[int]] = {}
+        for call_id, version in sorted(self.posted_at):
+            versions.setdefault(call_id, []).append(version)
+        ages: list[float] = []
+        for connection_id, frames in report.frames.items():
+            assert connection_id.startswith(RECORDED)
+            known: dict[str, int] = {}
+            for at, calls in frames:
+                for call_id, version in calls.items():
+                    posted = versions.get(call_id, [])
+                    new = posted[bisect_left(posted, known.get(call_id, 0) + 1) : bisect_left(posted, version + 1)]
+                    ages += [(at - self.posted_at[call_id, each]) * 1000 for each in new]
+                    known[call_id] = max(known.get(call_id, 0), version)
+        return ages
+
+    def _post(self, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return core.post_events(self._token, events)["results"]
+
+    def _execute(self, query: str, parameters: Any = None) -> None:  # noqa: ANN401 - this module's own text
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(query, parameters)  # type: ignore[arg-type]

@@ -1,7 +1,6 @@
-"""A stand-in for API Gateway's connections: takes posts as fast as Python can, and says what came when.
+"""A stand-in for API Gateway's connections: it accepts the relay's posts as fast as Python can.
 
-MiniStack takes 3,700 posts/s and shares its process with everything else of the cloud, so that it would be measured and
-not the relay. This one only parses what goes to connections that are `heard`, and holds posts to those that are `slow`.
+MiniStack accepts 3,700 posts/s and shares its process with the rest of the local cloud, so it would be the bottleneck.
 """
 
 import asyncio
@@ -16,28 +15,28 @@ import orjson
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 SLOW_SECONDS = 3.0
-HEARD, SLOW = "heard", "slow"
-"""How names begin of connections whose frames are written down, and of those who read hardly anything."""
+RECORDED, SLOW = "recorded", "slow"
+"""Prefixes of connection ids: the gateway records the frames of the first, and answers posts to the second late."""
 
 
 @dataclass
 class Report:
-    """`seen` has of each heard connection when (monotonic, in seconds) it was told which version of which call."""
+    """The posts since the last report. Times are monotonic seconds."""
 
     posts: int = 0
     sent_bytes: int = 0
     first_at: float = 0.0
     last_at: float = 0.0
-    resets: int = 0
-    seen: dict[str, list[tuple[float, dict[str, int]]]] = field(default_factory=dict)
+    frames: dict[str, list[tuple[float, dict[str, int]]]] = field(default_factory=dict)
+    """By recorded connection: when each frame came, and the versions of its calls."""
 
     @property
     def posts_per_second(self) -> float:
         return self.posts / (self.last_at - self.first_at)
 
 
-class Taker(asyncio.Protocol):
-    """HTTP/1.1 as the relay's client speaks it: a length, keep-alive, one request at a time."""
+class _PostReader(asyncio.Protocol):
+    """Reads HTTP/1.1 as the relay's client writes it: a length, keep-alive, one request at a time."""
 
     def __init__(self, report: Report) -> None:
         self.report = report
@@ -58,17 +57,16 @@ class Taker(asyncio.Protocol):
             return
         body = bytes(self.buffer[end + 4 : end + 4 + length])
         self.buffer.clear()
-        self._take(head.split(b" ", 2)[1].rsplit(b"/", 1)[1].decode(), body)
+        self._accept(head.split(b" ", 2)[1].rsplit(b"/", 1)[1].decode(), body)
 
-    def _take(self, connection_id: str, body: bytes) -> None:
+    def _accept(self, connection_id: str, body: bytes) -> None:
         report, now = self.report, time.monotonic()
         report.posts += 1
         report.sent_bytes += len(body)
         report.first_at, report.last_at = report.first_at or now, now
-        report.resets += body.startswith(b'{"type":"reset"')
-        if connection_id.startswith(HEARD):
+        if connection_id.startswith(RECORDED):
             calls = orjson.loads(body).get("calls", ())
-            report.seen.setdefault(connection_id, []).append((now, {call["id"]: call["version"] for call in calls}))
+            report.frames.setdefault(connection_id, []).append((now, {call["id"]: call["version"] for call in calls}))
         if connection_id.startswith(SLOW):
             asyncio.get_running_loop().call_later(SLOW_SECONDS, self.transport.write, OK)
         else:
@@ -76,21 +74,21 @@ class Taker(asyncio.Protocol):
 
 
 class Gateway:
-    """The stand-in, in a process of its own."""
+    """The stand-in, which runs in its own process."""
 
     def __init__(self, url: str, pipe: Connection) -> None:
         self.url, self._pipe = url, pipe
 
     def report(self) -> Report:
-        """What came since the last report."""
         self._pipe.send("report")
         return self._pipe.recv()
 
 
 @contextmanager
 def gateway() -> Iterator[Gateway]:
-    ours, theirs = multiprocessing.get_context("spawn").Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=[theirs], daemon=True)
+    spawn = multiprocessing.get_context("spawn")
+    ours, theirs = spawn.Pipe()
+    process = spawn.Process(target=_run_gateway, args=[theirs], daemon=True)
     process.start()
     try:
         yield Gateway(ours.recv(), ours)
@@ -99,22 +97,21 @@ def gateway() -> Iterator[Gateway]:
         process.join()
 
 
-def _serve(pipe: Connection) -> None:
-    asyncio.run(_take_posts(pipe))
+def _run_gateway(pipe: Connection) -> None:
+    asyncio.run(_accept_posts(pipe))
 
 
-async def _take_posts(pipe: Connection) -> None:
-    loop, over, report = asyncio.get_running_loop(), asyncio.Event(), Report()
+async def _accept_posts(pipe: Connection) -> None:
+    loop, ended, report = asyncio.get_running_loop(), asyncio.Event(), Report()
 
-    def asked() -> None:
-        nonlocal report
+    def answer() -> None:
         if pipe.recv() == "end":
-            over.set()
+            ended.set()
             return
         pipe.send(report)
         report.__dict__.update(Report().__dict__)
 
-    server = await loop.create_server(lambda: Taker(report), "127.0.0.1", 0, backlog=1024)
-    loop.add_reader(pipe.fileno(), asked)
+    server = await loop.create_server(lambda: _PostReader(report), "127.0.0.1", 0, backlog=1024)
+    loop.add_reader(pipe.fileno(), answer)
     pipe.send(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/live")
-    await over.wait()
+    await ended.wait()
