@@ -46,7 +46,7 @@ def restore(
             if file:
                 copying.restore(database_url, file)
             else:
-                copying.begin_anew(database_url)
+                copying.begin_new_epoch(database_url)
     except (InfraError, DatabaseError) as error:
         fail(str(error))
     console.print("Restored: clients who come back read the floor anew.")

@@ -74,7 +74,7 @@ def _agents(url: str, *, mend: bool) -> int:
     database = connections.database(url)
     try:
         with Progress(console=console, transient=True) as progress:
-            tried = progress.track(agent_time.compare(database, mend=mend), description="Following agents")
+            tried = progress.track(agent_time.compare(database, repair=mend), description="Following agents")
             wrong = {agent_id for found in tried for agent_id in found}
             months = agent_time.months(database)
             differing = [month for month in progress.track(months, description="Counting their time")

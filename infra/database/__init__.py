@@ -1,1 +1,1 @@
-"""The database's schema and roles, its backup, and its proof against the log."""
+"""The schema, its migrations and roles, and the comparison of stored results with the log."""

@@ -1,6 +1,6 @@
--- What each package's role may do, and nothing beyond: the tables that its statements name. Run at the end of every
--- `migrate` where the roles are there (`switchboard roles` makes them), so that a new table is granted with its migration.
--- Partitions need no grants of their own: who reads or writes the whole is asked for the whole's.
+-- The grants of each package's role: the tables that its statements name, and nothing else. Runs at the end of every
+-- `migrate` if the roles exist (`switchboard roles` creates them), so that a new table is granted with its migration.
+-- Partitions need no grants: Postgres checks those of the table that a statement names.
 do $$
 declare
     found record;
@@ -8,11 +8,11 @@ begin
     if not exists (select from pg_roles where rolname = 'switchboard_ingest') then
         return;
     end if;
-    -- From nothing, so that what is no longer written here is no longer granted.
+    -- Revoke everything first, so that a line removed from this file removes the grant.
     execute format('revoke all on all tables in schema %I from switchboard_ingest, switchboard_query,'
                    ' switchboard_timers, switchboard_broadcast', current_schema());
     execute format('revoke all on all sequences in schema %I from switchboard_broadcast', current_schema());
-    -- What runs with the owner's rights is for those who are named below.
+    -- Functions with the owner's rights are only for the roles named below.
     for found in select oid::regprocedure as function from pg_proc
         where prosecdef and pronamespace = current_schema()::regnamespace
     loop
@@ -22,21 +22,21 @@ begin
     execute format('grant usage on schema %I to switchboard_ingest, switchboard_query, switchboard_timers,'
                    ' switchboard_broadcast', current_schema());
 
-    -- Events in, the set-up of queues and agents, and the offers that follow: dead letters are redriven here too.
+    -- ingest: events, the set-up of queues and agents, offers, redriven dead letters.
     grant select, insert, update, delete on calls, calls_live, call_rollups, timers, outbox, agents, free_agents
         to switchboard_ingest;
     grant select, insert, update on queues, events, agent_events to switchboard_ingest;
     grant select on heartbeats, leases, connections, agent_time_progress to switchboard_ingest;
     grant select on events_other to switchboard_ingest, switchboard_timers;
-    -- Places in the log are drawn before they are filled.
+    -- Positions of events are drawn before the events are inserted.
     execute format('grant usage on sequence %s to switchboard_ingest, switchboard_timers',
                    pg_get_serial_sequence('events', 'position'));
 
-    -- Reads.
+    -- query: reads.
     grant select on calls, events, agents, queues, outbox, call_rollups, free_agents, agent_events,
         agent_intervals, agent_rollups, agent_time_progress, call_retention to switchboard_query;
 
-    -- The promises, the shelf, and what is left of connections.
+    -- timers: deadlines, the archive, agent time, expired connections.
     grant select, insert, update, delete on calls, calls_live, call_rollups, timers, outbox, free_agents, heartbeats
         to switchboard_timers;
     grant select, insert, update on events, agents to switchboard_timers;
@@ -47,7 +47,7 @@ begin
     grant execute on function make_month(text, timestamptz), forget_month(timestamptz), make_agent_month(timestamptz),
         forget_agent_month(timestamptz) to switchboard_timers;
 
-    -- Who listens, and what they are told.
+    -- broadcast: connections, subscriptions and the outbox.
     grant select, insert, update, delete on connections, subscriptions, leases to switchboard_broadcast;
     grant usage on sequence fencing_tokens to switchboard_broadcast;
     grant select, delete on outbox to switchboard_broadcast;

@@ -1,6 +1,6 @@
-"""Refuse a migration that would hold up those who are at work: python -m infra.database.locks [FILE …]
+"""Refuse migrations that would block or break running functions: python -m infra.database.locks [FILE …]
 
-Squawk reads it for locks that last as long as a table is large, and for what the code that still runs would miss.
+Squawk finds locks that last longer the larger a table is, and changes that break the code that still runs.
 """
 
 import subprocess
@@ -12,9 +12,9 @@ from infra.errors import InfraError
 
 FOLDER = Path(__file__).parent / "migrations"
 CONFIG = Path(__file__).with_name("squawk.toml")
-# Those with a 0 in front are what the first release begins with: they meet empty tables, and nobody at work.
+# Files that begin with 0 belong to the first release: they run on an empty database.
 BEFORE_FIRST_RELEASE = "0"
-# First line of a script that is one statement and runs in no transaction, as `create index concurrently` must.
+# First line of a script with one statement that runs outside of a transaction, as `create index concurrently` must.
 ALONE = "-- in no transaction"
 
 
@@ -23,10 +23,10 @@ def is_alone(script: Path) -> bool:
 
 
 def refuse(scripts: Sequence[Path]) -> None:
-    """Raises `InfraError` with what is wrong, and what to write in its place."""
-    said = [found for script in scripts if (found := _findings(script))]
-    if said:
-        raise InfraError("These would lock or break what is running:\n" + "\n".join(said))
+    """Raises `InfraError` with the findings and the advice of Squawk."""
+    findings = [found for script in scripts if (found := _findings(script))]
+    if findings:
+        raise InfraError("These would block or break running functions:\n" + "\n".join(findings))
 
 
 def _findings(script: Path) -> str:

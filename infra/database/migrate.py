@@ -1,6 +1,7 @@
-"""Bring a database to the newest schema: each file of infra/database/migrations once, in order, each in a transaction.
+"""Brings a database to the current schema: applies each file of infra/database/migrations once, in order.
 
-Not yoyo-migrations: its lock is a row that a killed run leaves behind, and it splits scripts by a parser of its own.
+Each file runs in a transaction. yoyo-migrations is not used: its lock is a row that remains after a killed run, and it
+splits scripts with a parser of its own.
 """
 
 import hashlib
@@ -18,9 +19,9 @@ from shared.adapters import clock
 
 FOLDER = Path(__file__).parent / "migrations"
 CONNECT_SECONDS = 5
-LOCK = 7_248_151_623  # any number, as long as nobody else takes it
+LOCK = 7_248_151_623  # an arbitrary number for the advisory lock of migrations
 GRANTS = Path(__file__).parent / "grants.sql"
-# A statement that waits for a lock holds up everybody behind it: it gives up soon, and tries again when they have gone.
+# A statement that waits for a lock blocks all later ones. So it gives up soon and is tried again after a pause.
 LOCK_TIMEOUT = "2s"
 PAUSES_SECONDS = (1, 2, 5, 10, 20)
 TABLE = """
@@ -37,43 +38,41 @@ comment on column schema_migrations.applied_at is 'When the migration was applie
 
 
 def migrate(database_url: str, folder: Path = FOLDER, sleep: Callable[[float], None] = clock.sleep) -> list[str]:
-    """Apply what is missing and return its names. Several at once wait for each other."""
+    """Apply missing migrations and return their names. Concurrent runs wait for each other."""
     with connections.connect(database_url) as connection:
-        connection.execute("set lock_timeout = 0")  # another migration may take as long as it needs
+        connection.execute("set lock_timeout = 0")  # wait for another run without a limit
         connection.execute("select pg_advisory_lock(%s)", [LOCK])
         connection.execute(TABLE)
         applied = dict(connection.execute("select name, checksum from schema_migrations").fetchall())
         scripts = sorted(folder.glob("*.sql"))
         _check(applied, {script.name: _checksum(script) for script in scripts})
         missing = [script for script in scripts if script.name not in applied]
-        if applied:  # somebody may be at work
+        if applied:  # functions may be running
             locks.refuse(missing)
         connection.execute(SQL("set lock_timeout = {}").format(LOCK_TIMEOUT))
         for script in missing:
-            _patiently(lambda script=script: _apply(connection, script), script.name, sleep)
-        _patiently(lambda: grant(connection), GRANTS.name, sleep)
+            _retry_locked(lambda script=script: _apply(connection, script), script.name, sleep)
+        _retry_locked(lambda: grant(connection), GRANTS.name, sleep)
         return [script.name for script in missing]
 
 
 def is_begun(database_url: str) -> bool:
     """Whether the database has had any migration."""
     with psycopg.connect(database_url, connect_timeout=CONNECT_SECONDS) as connection:
-        found = connection.execute("select to_regclass('schema_migrations')").fetchone()
-    return bool(found and found[0])
+        row = connection.execute("select to_regclass('schema_migrations')").fetchone()
+    return bool(row and row[0])
 
 
 def grant(connection: psycopg.Connection) -> None:
-    """What the roles of the packages may do, where there are any; in one transaction, so that no one is without."""
+    """Set the grants of the packages' roles, if these exist. One transaction, so that no role is without its grants."""
     connection.execute(GRANTS.read_bytes())
 
 
 def missing(database_url: str, folder: Path = FOLDER) -> list[str]:
-    """The names of what is not applied yet. Writes nothing. Raises `InfraError` where the database is ahead."""
+    """The names of migrations that are not applied yet. Raises `InfraError` if the database is ahead."""
     with psycopg.connect(database_url, connect_timeout=CONNECT_SECONDS) as connection:
-        there = connection.execute("select to_regclass('schema_migrations')").fetchone()
-        names = (
-            connection.execute("select name, checksum from schema_migrations").fetchall() if there and there[0] else []
-        )
+        row = connection.execute("select to_regclass('schema_migrations')").fetchone()
+        names = connection.execute("select name, checksum from schema_migrations").fetchall() if row and row[0] else []
     applied, known = dict(names), {script.name: _checksum(script) for script in sorted(folder.glob("*.sql"))}
     _check(applied, known)
     return [name for name in known if name not in applied]
@@ -85,7 +84,7 @@ def load(database_url: str, script: Path) -> None:
         connection.execute(script.read_bytes())
 
 
-def _patiently(do: Callable[[], None], name: str, sleep: Callable[[float], None]) -> None:
+def _retry_locked(do: Callable[[], None], name: str, sleep: Callable[[float], None]) -> None:
     for pause in PAUSES_SECONDS:
         with suppress(LockNotAvailable):
             return do()
@@ -95,7 +94,7 @@ def _patiently(do: Callable[[], None], name: str, sleep: Callable[[float], None]
     except LockNotAvailable as error:
         raise InfraError(
             f"{name} got no lock in {len(PAUSES_SECONDS) + 1} attempts, and changed nothing. "
-            "Find who holds it in pg_stat_activity, or come again at a quieter time."
+            "Find the session that holds it in pg_stat_activity, or try again at a quieter time."
         ) from error
 
 
@@ -115,10 +114,12 @@ def _apply(connection: psycopg.Connection, script: Path) -> None:
 def _check(applied: dict[str, str], known: dict[str, str]) -> None:
     for name, checksum in applied.items():
         if name not in known:
-            raise InfraError(f"The database has had {name}, which this version does not know: deploy a newer one.")
+            raise InfraError(
+                f"The database has the migration {name}, which this version does not know. Deploy a newer version."
+            )
         if known[name] != checksum:
-            raise InfraError(f"{name} was changed after this database had it. Put it back and add a new migration; "
-                                 "a local run may start afresh with `make clean`.")  # fmt: skip
+            raise InfraError(f"{name} was changed after it was applied. Restore it and add a new migration; "
+                                 "`make clean` resets a local database.")  # fmt: skip
 
 
 def _checksum(script: Path) -> str:

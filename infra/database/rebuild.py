@@ -1,4 +1,4 @@
-"""Fold every call on record anew from the event log, in batches of one snapshot each."""
+"""Recomputes every call from the event log, in batches of one snapshot each."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ from shared.adapters.postgres import row_mapping
 from shared.usecases.recording.ports import EventRow
 from shared.usecases.recording.rebuild_call import Difference, differences
 
-A_BATCH = 500
-_SNAPSHOT = "begin isolation level repeatable read read only"  # a call and its log as they were at one moment
+CALLS_PER_BATCH = 500
+_SNAPSHOT = "begin isolation level repeatable read read only"  # a call and its log as of the same moment
 _CALLS = "select * from calls where id > %s order by id limit %s"
-_LOGS = "select * from events where call_id = any(%s) order by position"  # in every month
+_LOGS = "select * from events where call_id = any(%s) order by position"
 
 
 def count(database_url: str) -> int:
@@ -25,7 +25,7 @@ def count(database_url: str) -> int:
 
 
 def compare(database_url: str) -> Iterator[tuple[int, list[Difference]]]:
-    """Batch by batch: how many calls were folded, and what differs in them."""
+    """For each batch: the number of calls, and their differences from the log."""
     with connections.connect(database_url) as connection, connection.cursor(row_factory=dict_row) as cursor:
         after = ""
         while rows := _batch(cursor, after):
@@ -39,7 +39,7 @@ def compare(database_url: str) -> Iterator[tuple[int, list[Difference]]]:
 
 def _batch(cursor: psycopg.Cursor[DictRow], after: str) -> tuple[list[Any], dict[str, list[EventRow]]] | None:
     cursor.execute(_SNAPSHOT)
-    calls = cursor.execute(_CALLS, [after, A_BATCH]).fetchall()
+    calls = cursor.execute(_CALLS, [after, CALLS_PER_BATCH]).fetchall()
     logs: dict[str, list[EventRow]] = defaultdict(list)
     for row in cursor.execute(_LOGS, [[call["id"] for call in calls]]):
         logs[row["call_id"]].append(row_mapping.event_from_row(row))

@@ -1,4 +1,4 @@
-"""A role of Postgres for each package, and users in it. What the roles may do is in grants.sql."""
+"""A Postgres role for each package, and its users. grants.sql lists what each role may do."""
 
 import secrets
 from collections.abc import Mapping
@@ -9,10 +9,10 @@ from psycopg import sql
 
 from infra.database.migrate import grant
 
-PACKAGES = ("ingest", "query", "timers", "broadcast")  # those that speak to Postgres
+PACKAGES = ("ingest", "query", "timers", "broadcast")  # packages that connect to Postgres
 PASSWORD_BYTES = 32
 Users = Mapping[str, tuple[str, str]]
-"""By package: a user's name and password."""
+"""User name and password by package."""
 
 
 def role_of(package: str) -> str:
@@ -20,15 +20,15 @@ def role_of(package: str) -> str:
 
 
 def next_users(urls: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Users with new passwords, beside those in use: they go on working until the next time."""
+    """Users with new passwords. The users of `urls` stay valid until the next change."""
     return {package: (_other(package, urls.get(package, "")), secrets.token_urlsafe(PASSWORD_BYTES))
             for package in PACKAGES}  # fmt: skip
 
 
 def make_roles(database_url: str, users: Users) -> None:
-    """The roles where they are absent, with their grants, and a user in each. Again and again comes to the same.
+    """Create missing roles, set their grants, and create a user in each. May be repeated.
 
-    The user of the URL must own the schema and may make roles.
+    The user of the URL must own the schema and be able to create roles.
     """
     with psycopg.connect(database_url, autocommit=True) as connection:
         for package, (name, password) in users.items():
@@ -42,11 +42,11 @@ def make_roles(database_url: str, users: Users) -> None:
 
 
 def urls_of(database_url: str, users: Users, host: str | None = None) -> dict[str, str]:
-    """By package, the URL of its user: at `host`, such as a proxy's, or where the database is."""
+    """The URL of each package's user, at `host` (such as a proxy), or at the host of the database."""
     parts = urlsplit(database_url)
-    place = host or parts.netloc.rpartition("@")[2]
+    address = host or parts.netloc.rpartition("@")[2]
     return {
-        package: urlunsplit(parts._replace(netloc=f"{name}:{password}@{place}"))
+        package: urlunsplit(parts._replace(netloc=f"{name}:{password}@{address}"))
         for package, (name, password) in users.items()
     }
 

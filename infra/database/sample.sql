@@ -1,4 +1,4 @@
--- A floor to try things on: the four queues in use and the interpreters who serve them. Loaded by a local run, never by a deployment.
+-- Sample data: four queues and the interpreters that serve them. Local runs load it; deployments do not.
 insert into queues (id, name, language, wrap_up_seconds) values
     ('medical_spanish', 'Medical Spanish', 'es', 20),
     ('medical_english', 'Medical English', 'en', 20),

@@ -1,4 +1,4 @@
-"""Copy the system of record to a file, as of one moment and while everybody works; and bring it back."""
+"""Copies the database to a file while functions are running, and restores it."""
 
 import subprocess
 from collections.abc import Callable, Mapping
@@ -14,10 +14,10 @@ from infra.errors import InfraError
 from infra.local import postgres
 
 RESTORED = Path(__file__).parent / "restored.sql"
-LOOK_SECONDS = 0.2
-# The programs set no limit for a statement: a large table takes as long as it takes.
+PROGRESS_SECONDS = 0.2
+# The programs set no limit for a statement, because large tables take long.
 KEEPALIVES = {"keepalives_idle": "30", "keepalives_interval": "10", "tcp_user_timeout": "30000"}
-# What libpq's programs read in the place of arguments, which any user of the machine could list.
+# Environment variables instead of arguments, because other users of the machine can list arguments.
 VARIABLES = {
     "host": "PGHOST",
     "port": "PGPORT",
@@ -30,11 +30,11 @@ VARIABLES = {
 
 
 def back_up(database_url: str, file: Path, progress: Callable[[int], None]) -> int:
-    """Write a compressed copy, readable by its owner only; its size in bytes. `progress` is told the bytes so far.
+    """Write a compressed copy that only its owner can read. Returns its size in bytes.
 
-    Raises `InfraError`, and leaves no file, where the copy is not whole.
+    `progress` is called with the number of bytes so far. Raises `InfraError`, and leaves no file, if the copy fails.
     """
-    if file.is_dir():  # said before anything is copied
+    if file.is_dir():  # checked before the copy begins
         raise InfraError(f"{file} is a folder: name a file in it.")
     if not file.parent.is_dir():
         raise InfraError(f"There is no folder {file.parent}.")
@@ -53,9 +53,9 @@ def back_up(database_url: str, file: Path, progress: Callable[[int], None]) -> i
 
 
 def restore(database_url: str, file: Path) -> None:
-    """Bring a copy back to a database that has nothing yet, up to this version's schema. Raises `InfraError`.
+    """Restore a copy into an empty database and migrate it to this version. Raises `InfraError`.
 
-    Roles are not in it: `switchboard roles` gives each package its own again.
+    A copy contains no roles: run `switchboard roles` afterwards.
     """
     if not file.is_file():
         raise InfraError(f"There is no {file}.")
@@ -64,16 +64,16 @@ def restore(database_url: str, file: Path) -> None:
     options = ["--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction", _to(database_url)]
     _run(["pg_restore", *options, str(file)], database_url, lambda: None)
     migrate.migrate(database_url)
-    begin_anew(database_url)
+    begin_new_epoch(database_url)
 
 
-def begin_anew(database_url: str) -> None:
-    """Tell a database that it was restored: from a file, from a snapshot, or to a point in time."""
+def begin_new_epoch(database_url: str) -> None:
+    """Prepare a database after a restore from a file or a snapshot, or to a point in time."""
     with connections.connect(database_url) as connection, connection.transaction():
         connection.execute(RESTORED.read_bytes())
 
 
-def _run(command: list[str], database_url: str, look: Callable[[], None]) -> None:
+def _run(command: list[str], database_url: str, report: Callable[[], None]) -> None:
     program, *arguments = command
     variables = environment(**_variables(database_url))
     with subprocess.Popen(
@@ -81,17 +81,17 @@ def _run(command: list[str], database_url: str, look: Callable[[], None]) -> Non
     ) as process:
         while True:
             try:
-                _, said = process.communicate(timeout=LOOK_SECONDS)
+                _, errors = process.communicate(timeout=PROGRESS_SECONDS)
             except subprocess.TimeoutExpired:
-                look()
+                report()
             else:
                 break
     if process.returncode:
-        raise InfraError(f"{program} failed, and nothing was changed:\n{said.strip()}")
+        raise InfraError(f"{program} failed, and nothing was changed:\n{errors.strip()}")
 
 
 def _to(database_url: str) -> str:
-    """The database as an argument. It names no password, and a server that vanishes ends the program in a minute."""
+    """The argument that names the database, without a password. A vanished server ends the program in a minute."""
     name = conninfo_to_dict(database_url).get("dbname")
     return f"--dbname={make_conninfo(dbname=name, **KEEPALIVES)}"
 
@@ -99,13 +99,13 @@ def _to(database_url: str) -> str:
 def _program(name: str) -> Path | str:
     """The program of the checkout's Postgres 18, which reads older servers too; without a checkout, the machine's."""
     with suppress(InfraError):  # where the wheel of Postgres is not installed
-        if (ours := postgres.binaries() / name).exists():
-            return ours
+        if (program := postgres.binaries() / name).exists():
+            return program
     if found := which(name):
         return found
     raise InfraError(f"{name} is missing: install Postgres 18's client programs.")
 
 
 def _variables(database_url: str) -> Mapping[str, str]:
-    given = conninfo_to_dict(database_url)
-    return {variable: str(given[name]) for name, variable in VARIABLES.items() if given.get(name)}
+    parts = conninfo_to_dict(database_url)
+    return {variable: str(parts[name]) for name, variable in VARIABLES.items() if parts.get(name)}

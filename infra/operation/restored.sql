@@ -1,9 +1,9 @@
--- What a database must be told once it was restored, from a file or from a snapshot, before anybody reads it again.
--- In one transaction. What it had told since the copy was made was told of a future that never was.
+-- Prepares a database that was restored from a file or a snapshot, before clients read it again. One transaction.
+-- Clients may know changes that were made after the copy, and that the restored database does not contain.
 
--- A new epoch: positions go on from the time of day, in steps of 2^-21 s, so that they lie beyond all that were ever given
--- out (nobody commits two million transactions a second) and clients who come with an older one read anew. Numbers
--- that JSON can carry last until the year 2106.
+-- Begin a new epoch. Positions continue from the time of day in steps of 2^-21 s, so they are higher than all positions
+-- ever used (at less than two million transactions a second), and clients with an older position read a snapshot. JSON
+-- numbers can hold them until the year 2106.
 do $$
 declare
     beginning constant bigint := extract(epoch from clock_timestamp())::bigint << 21;
@@ -16,12 +16,12 @@ begin
 end
 $$;
 
--- Clients keep the highest version: those that are on record now must be higher than any they may have seen.
+-- Clients keep the highest version, so versions must be higher than any that they may have seen.
 update calls_live set version = version + 1000000;
 alter table agents disable trigger agents_version;
 update agents set version = version + 1000000;
 alter table agents enable trigger agents_version;
 
--- Nobody is connected, nothing is owed to anybody, and no function is at work.
+-- No client is connected, nothing is left to publish, and no function is running.
 truncate connections, subscriptions, outbox, leases;
 delete from heartbeats;

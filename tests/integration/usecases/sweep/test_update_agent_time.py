@@ -197,7 +197,7 @@ def tell(floor: Harness, days: list[Day], chance: random.Random, *, shuffled: bo
 
 def wrong(floor: Harness, *, mend: bool = False) -> tuple[set[str], int]:
     """Whose spans are not what the log says, and how many sums not what the spans say."""
-    agents = {agent_id for found in agent_time.compare(floor.database, mend=mend) for agent_id in found}
+    agents = {agent_id for found in agent_time.compare(floor.database, repair=mend) for agent_id in found}
     sums = 0
     for month in agent_time.months(floor.database):
         sums += agent_time.differing(floor.database, month)
@@ -242,7 +242,7 @@ def test_what_is_written_while_it_is_looked_for_is_no_difference(
 def test_a_session_that_dies_while_it_is_looked_for_is_followed_by_another(floor: Harness, database_url: str) -> None:
     floor.one("call_initiated", type="voice", queueId="medical_spanish")
     floor.keep_time()
-    compared = agent_time.compare(floor.database, mend=False)
+    compared = agent_time.compare(floor.database, repair=False)
     assert next(compared) == []
     with psycopg.connect(database_url) as other:
         other.execute("select pg_terminate_backend(%s, 5000)", [floor.database.connection().info.backend_pid])
