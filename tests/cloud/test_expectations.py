@@ -68,7 +68,7 @@ def as_record(message: dict) -> dict:
     return {"messageId": message["MessageId"], "body": message["Body"], "attributes": attributes}
 
 
-def test_a_refused_message_ends_with_the_dead_and_comes_back_by_a_redrive(
+def test_a_redrive_returns_a_dead_message_to_its_queue(
     client: Client, queues, database_url, redis_server, become_function
 ):
     """The function beside the cloud's queue: of two messages only the bad one comes back, twice, then no more."""
@@ -99,7 +99,7 @@ def test_a_refused_message_ends_with_the_dead_and_comes_back_by_a_redrive(
     assert [message["Body"] for message in received(sqs, queue, 1)] == ["not even JSON"]
 
 
-def test_what_is_being_worked_on_is_not_given_to_another(client: Client, queues):
+def test_a_message_in_work_is_invisible_to_other_consumers(client: Client, queues):
     sqs, queue = client("sqs"), queues[0]
     sqs.send_message(QueueUrl=queue, MessageBody="once")
     [message] = received(sqs, queue, 1)

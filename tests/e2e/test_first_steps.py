@@ -101,7 +101,7 @@ def terminal(cloud: Cloud) -> Iterator[Terminal]:
         shell.communicate()
 
 
-def test_the_page_s_commands_print_what_it_shows(cloud: Cloud) -> None:
+def test_the_tutorial_s_commands_print_the_shown_output(cloud: Cloud) -> None:
     fences = FENCE.findall(PAGE)
     assert {language for language, _, _ in fences} == {"sh", "text"}
     with terminal(cloud) as second, terminal(cloud) as third:

@@ -135,7 +135,7 @@ def test_a_bad_event_is_a_problem_that_names_the_field(functions, cloud: Cloud):
     assert "callId" in refused["body"]
 
 
-def test_nobody_reads_without_a_token(functions, cloud: Cloud):
+def test_reads_require_a_token(functions, cloud: Cloud):
     event = rest(cloud, "GET", "/api/calls")
     for headers in (event["headers"], event["multiValueHeaders"]):
         del headers["authorization"]

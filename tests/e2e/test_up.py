@@ -148,7 +148,7 @@ def test_a_taken_port_and_an_interrupted_initdb_are_no_hindrance(starts: TwoStar
     assert starts.taken_port not in starts.first["ports"].values()
 
 
-def test_after_a_crash_its_leftovers_are_cleared_and_data_and_addresses_are_as_before(starts: TwoStarts):
+def test_a_start_after_a_crash_keeps_data_and_addresses(starts: TwoStarts):
     assert starts.left_by_the_crash, "there was something to clear"
     assert starts.found_running == []
     assert starts.second["api"] == starts.first["api"]

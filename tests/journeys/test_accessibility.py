@@ -28,7 +28,7 @@ LETTERS = {
 """What the list of dead letters holds here: who sees one queue only may not read it."""
 
 
-def test_who_acknowledges_by_keys_goes_on_with_the_next_alert(page: Page, cloud: Cloud, queue: str, agent: str) -> None:
+def test_keyboard_focus_moves_to_the_next_alert(page: Page, cloud: Cloud, queue: str, agent: str) -> None:
     for _ in range(2):
         call_that_was_short(cloud, queue, agent)
     show(page, f"alerts?queue={queue}&kind=short_call")
@@ -41,7 +41,7 @@ def test_who_acknowledges_by_keys_goes_on_with_the_next_alert(page: Page, cloud:
     expect(page.locator("#content")).to_be_focused()
 
 
-def test_forced_colours_leave_the_cursor_a_line_and_a_state_its_colour(page: Page, cloud: Cloud, queue: str) -> None:
+def test_forced_colours_keep_the_focus_and_states_visible(page: Page, cloud: Cloud, queue: str) -> None:
     cloud.new_agent(queue, status="away")
     call_id = cloud.new_call_id()
     cloud.post("call_initiated", call_id, type="voice", queueId=queue)
@@ -128,7 +128,7 @@ ESCAPE_AT_ONCE = """() => new MutationObserver((_, observer) => {
 
 
 @pytest.mark.parametrize("width", [1280, 360])
-def test_who_closes_a_call_by_keys_stands_where_it_was_opened(page: Page, cloud: Cloud, queue: str, width: int) -> None:
+def test_closing_a_call_returns_the_keyboard_focus(page: Page, cloud: Cloud, queue: str, width: int) -> None:
     call_ids = [cloud.new_call_id() for _ in range(3)]
     for call_id in call_ids:
         cloud.post("call_initiated", call_id, type="voice", queueId=queue)

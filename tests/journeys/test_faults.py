@@ -162,7 +162,7 @@ def kill_functions(cloud: Cloud) -> datetime:
     [(6, 9), pytest.param(15, 30, marks=pytest.mark.deep)],
     ids=["short limits", "the default limits"],
 )
-def test_timers_fire_on_time_although_every_function_was_killed_in_between(
+def test_timers_fire_on_time_after_all_functions_were_killed(
     cloud: Cloud, answer_seconds: float, wait_seconds: float
 ) -> None:
     """Another agent is offered the call when the first has not answered; the wait breaches the queue's limit. What

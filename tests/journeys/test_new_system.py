@@ -53,7 +53,7 @@ def test_the_copied_commands_create_a_queue_and_a_call(browser: Browser, cloud: 
     cloud.end_calls(call_id)
 
 
-def test_a_supervisor_sees_whom_to_ask_for_a_queue(browser: Browser, cloud: Cloud) -> None:
+def test_a_supervisor_sees_that_an_administrator_adds_queues(browser: Browser, cloud: Cloud) -> None:
     page = open_page(browser, cloud, cloud.token(f"missing-{cloud.name}", role="supervisor"))
     expect(page.get_by_test_id("ask-administrator")).to_contain_text("Ask your Switchboard administrator")
     expect(page.get_by_test_id("first-steps")).to_have_count(0)

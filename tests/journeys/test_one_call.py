@@ -14,9 +14,7 @@ from tests.support.calls import steps_of
 from tests.support.cloud import FRAME_SECONDS, Cloud, Json, receive
 
 
-def test_a_subscriber_sees_each_of_the_five_events_and_another_queue_sees_none(
-    cloud: Cloud, queue: str, agent: str
-) -> None:
+def test_only_the_queue_s_subscribers_see_the_five_events(cloud: Cloud, queue: str, agent: str) -> None:
     call_id, other_id, other = cloud.new_call_id(), cloud.new_call_id(), cloud.new_queue()
     with cloud.socket(f"queue:{queue}") as ours, cloud.socket(f"queue:{other}") as theirs:
         for event, fields, status in steps_of(queue, agent):
@@ -50,7 +48,7 @@ def test_the_floor_hears_the_seed_s_message_on_redis(cloud: Cloud, queue: str) -
     cloud.end_calls(call_id)
 
 
-def test_one_request_is_followed_from_its_header_to_the_frame_and_through_the_logs(cloud: Cloud, queue: str) -> None:
+def test_a_trace_leads_from_the_header_to_the_frame_and_the_logs(cloud: Cloud, queue: str) -> None:
     call_id, given = cloud.new_call_id(), begun()
     trace = trace_id(given)
     with cloud.socket(f"queue:{queue}") as socket:

@@ -19,9 +19,7 @@ from tests.support.pages import SIGNAL_MS, Network, live
 NewPage = Callable[[], Page]
 
 
-def test_the_page_opens_signed_in_and_follows_a_call_through_its_life(
-    page: Page, cloud: Cloud, queue: str, agent: str
-) -> None:
+def test_the_page_opens_signed_in_and_follows_a_call(page: Page, cloud: Cloud, queue: str, agent: str) -> None:
     call_id = cloud.new_call_id()
     row = page.locator(f"[data-call-id={call_id}]")
     *steps, last = steps_of(queue, agent)
@@ -62,7 +60,7 @@ def test_without_a_token_the_page_asks_for_one_and_shows_nothing(blank_page: Pag
     expect(page.locator("[data-call-id]")).to_have_count(0)
 
 
-def test_after_a_cut_the_page_is_told_what_it_missed(new_page: NewPage, cloud: Cloud, queue: str, agent: str) -> None:
+def test_after_a_lost_connection_the_page_catches_up(new_page: NewPage, cloud: Cloud, queue: str, agent: str) -> None:
     page = new_page()
     network = Network(page)
     page.goto(cloud.dashboard(queue))
@@ -102,9 +100,7 @@ def test_where_sockets_are_refused_the_page_polls_and_says_so(blank_page: Page, 
     expect(row).to_have_count(0)
 
 
-def test_a_token_that_expires_ends_the_session_and_another_resumes_it(
-    blank_page: Page, cloud: Cloud, queue: str
-) -> None:
+def test_an_expired_token_ends_the_session_and_a_new_one_resumes(blank_page: Page, cloud: Cloud, queue: str) -> None:
     page = blank_page
     short = cloud.token(queue, role="supervisor", ttl_seconds=3)
     page.goto(f"{cloud.status['dashboard'].split('#')[0]}#token={short}")
@@ -138,9 +134,7 @@ def test_when_nothing_answers_the_picture_stays_and_says_its_age(new_page: NewPa
     live(page)
 
 
-def test_an_api_that_never_answered_leaves_no_floor_that_looks_empty(
-    new_page: NewPage, cloud: Cloud, queue: str
-) -> None:
+def test_a_page_without_answers_does_not_look_empty(new_page: NewPage, cloud: Cloud, queue: str) -> None:
     page = new_page()
     Network(page).is_open = False
     page.route(re.compile("/api/"), lambda route: route.fulfill(status=500, body="{}"))

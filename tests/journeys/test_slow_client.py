@@ -141,9 +141,7 @@ def send(cloud: Cloud, *events: Json) -> None:
     [(9, True), pytest.param(199, False, marks=pytest.mark.deep)],
     ids=["beside 9", "beside 199"],
 )
-def test_a_client_reads_a_byte_a_second_beside_others_that_read_at_once(
-    cloud: Cloud, others: int, is_filled: bool
-) -> None:
+def test_a_slow_reader_does_not_delay_the_others(cloud: Cloud, others: int, is_filled: bool) -> None:
     """It is disconnected and sees that by its socket's end; it comes back, and all end with what REST says.
 
     `is_filled`: what lies between it and the relay is full already, so that fewer events do.
@@ -188,7 +186,7 @@ def begin(cloud: Cloud, queue_id: str, *call_ids: str) -> None:
         send(cloud, {"event": "call_initiated", "callId": call_id, "type": "voice", "queueId": queue_id})
 
 
-def test_what_a_client_does_not_read_is_refused_like_api_gateway_does_and_then_it_is_cut_off(cloud: Cloud) -> None:
+def test_a_client_that_reads_nothing_is_disconnected(cloud: Cloud) -> None:
     topic = f"call:{cloud.new_call_id()}"
     with registry(cloud) as ask, Trickle(cloud, topic) as slow:
         ((connection_id,),) = ask(LISTED, topic)
@@ -223,7 +221,7 @@ def gateway_of(websocket: str, credentials: tuple[tuple[str, str], ...]) -> Any:
     return aws.client("apigatewaymanagementapi", "us-east-1", base, dict(credentials), once)
 
 
-def test_a_connection_that_is_gone_without_a_word_is_struck_off_by_the_relay(cloud: Cloud) -> None:
+def test_the_relay_removes_a_silently_lost_connection(cloud: Cloud) -> None:
     """As when `$disconnect` is lost, which API Gateway promises to try and no more."""
     call_id = cloud.new_call_id()
     topic = f"call:{call_id}"

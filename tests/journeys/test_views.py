@@ -46,9 +46,7 @@ def test_a_figure_opens_the_calls_that_it_counts(page: Page, cloud: Cloud, queue
     expect(page.get_by_test_id("timeline")).to_contain_text("Call came in")
 
 
-def test_an_agent_s_state_follows_and_a_short_call_is_counted_on_him(
-    page: Page, cloud: Cloud, queue: str, agent: str
-) -> None:
+def test_an_agent_s_row_shows_the_state_and_short_calls(page: Page, cloud: Cloud, queue: str, agent: str) -> None:
     call_id = cloud.new_call_id()
     show(page, "agents")
     row = page.locator(f"[data-agent-id={agent}]").first
@@ -62,9 +60,7 @@ def test_an_agent_s_state_follows_and_a_short_call_is_counted_on_him(
     expect(page.get_by_test_id("bars-shortCalls").locator(f"[data-agent-id={agent}]")).to_be_visible()
 
 
-def test_a_short_call_raises_an_alert_until_somebody_has_seen_to_it(
-    page: Page, cloud: Cloud, queue: str, agent: str
-) -> None:
+def test_a_short_call_alerts_until_it_is_acknowledged(page: Page, cloud: Cloud, queue: str, agent: str) -> None:
     show(page, "alerts")
     call_id = call_that_was_short(cloud, queue, agent)
     alert = page.locator(f"[data-testid=alert][data-call-id={call_id}]")
@@ -96,7 +92,7 @@ def test_a_queue_beyond_its_threshold_alarms(page: Page, cloud: Cloud, queue: st
     expect(alarm).to_have_attribute("data-open", "false")
 
 
-def test_a_phone_that_lets_no_page_notify_leaves_the_page_at_work(new_page: NewPage, cloud: Cloud, queue: str) -> None:
+def test_the_page_works_where_notifications_are_blocked(new_page: NewPage, cloud: Cloud, queue: str) -> None:
     page = new_page()
     page.add_init_script(
         """Notification = class {
@@ -121,7 +117,7 @@ def test_a_phone_that_lets_no_page_notify_leaves_the_page_at_work(new_page: NewP
     cloud.end_calls(call_id)
 
 
-def test_an_api_that_answers_500_leaves_no_number_that_looks_fresh(page: Page) -> None:
+def test_no_number_looks_current_while_the_api_fails(page: Page) -> None:
     failing = re.compile("/api/metrics")
     page.route(failing, lambda route: route.fulfill(status=500, body="{}"))
     show(page, "figures")
@@ -138,7 +134,7 @@ def test_an_api_that_answers_500_leaves_no_number_that_looks_fresh(page: Page) -
     expect(page.get_by_test_id("read-at")).to_have_count(0)
 
 
-def test_a_token_that_is_refused_ends_the_session_until_it_is_given_again(page: Page, cloud: Cloud, queue: str) -> None:
+def test_a_refused_token_ends_the_session_until_it_is_renewed(page: Page, cloud: Cloud, queue: str) -> None:
     page.route(re.compile("/api/dead-letters"), lambda route: route.fulfill(status=401, body="{}"))
     page.get_by_test_id("nav-letters").click()
     expect(page.get_by_test_id("sign-in")).to_have_attribute("data-reason", "session_ended")
@@ -148,9 +144,7 @@ def test_a_token_that_is_refused_ends_the_session_until_it_is_given_again(page: 
     live(page)
 
 
-def test_a_call_s_course_shows_who_was_rung_and_what_came_of_it(
-    page: Page, cloud: Cloud, queue: str, agent: str
-) -> None:
+def test_a_call_s_timeline_shows_each_offer_and_its_outcome(page: Page, cloud: Cloud, queue: str, agent: str) -> None:
     call_id, second = cloud.new_call_id(), f"b-{agent}"  # registered by the first event that names it
     cloud.post("call_initiated", call_id, type="voice", queueId=queue)
     cloud.post("call_routed", call_id, agentId=agent, routingTime=1)
@@ -170,7 +164,7 @@ def test_a_call_s_course_shows_who_was_rung_and_what_came_of_it(
     cloud.post("call_ended", call_id, endReason="completed", duration=30)
 
 
-def test_a_narrow_phone_shows_whole_what_has_no_place_to_break(blank_page: Page, cloud: Cloud, queue: str) -> None:
+def test_long_words_fit_on_a_narrow_phone(blank_page: Page, cloud: Cloud, queue: str) -> None:
     page = blank_page
     page.set_viewport_size({"width": 360, "height": 740})
     call_id = "c" * 128

@@ -15,7 +15,7 @@ ROWS = dict(re.findall(r"^\| `(\w+)` \| [\w, ]+ \| (.+) \|$", PAGE, re.MULTILINE
 SERVED = dict(re.findall(r"^\| `(\w+)` \| ([\w, ]+) \|", PAGE, re.MULTILINE))
 
 
-def test_each_figure_has_its_alarm_and_what_to_do() -> None:
+def test_each_figure_has_an_alarm_and_an_instruction() -> None:
     assert set(ROWS) == {metric.value for metric in Metric}
     for name, row in ROWS.items():
         alarm, meaning = row.split(" | ")
@@ -39,7 +39,7 @@ SERVICES = set(re.findall(r'wiring\.logger\("(\w+)"\)', CODE))
 
 
 @pytest.mark.parametrize("alarm", ALARMS, ids=lambda alarm: f"{alarm['MetricName']}-{alarm['Dimensions'][0]['Value']}")
-def test_each_alarm_that_is_deployed_is_of_a_figure_that_is_written(alarm: dict[str, Any]) -> None:
+def test_each_deployed_alarm_uses_a_written_figure(alarm: dict[str, Any]) -> None:
     """Its name, unit and only dimension are those of a line in the log; where not, it would be silent for ever."""
     (dimension,) = alarm["Dimensions"]
     assert dimension["Name"] == "service"

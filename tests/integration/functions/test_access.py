@@ -90,7 +90,7 @@ def test_no_route_is_forgotten(api: Api) -> None:
 
 
 @pytest.mark.parametrize("token", NOBODY.values(), ids=NOBODY.keys())
-def test_who_has_no_valid_token_gets_401_and_learns_nothing(api: Api, token: str) -> None:
+def test_an_invalid_token_gets_401_and_no_information(api: Api, token: str) -> None:
     on_record(api)
     for route, (permitted, body, _) in ROUTES.items():
         status, answer = ask(api, route, token, body)
@@ -127,7 +127,7 @@ def test_a_token_for_another_queue_learns_and_changes_nothing(api: Api, role: to
 
 
 @pytest.mark.parametrize(("_", "path"), [route for route, rules in ROUTES.items() if rules[2] == 404])
-def test_what_is_foreign_is_answered_like_what_does_not_exist(api: Api, _: str, path: str) -> None:
+def test_a_forbidden_resource_answers_as_if_it_did_not_exist(api: Api, _: str, path: str) -> None:
     on_record(api)
     token = tokens.mint(KEY, role="supervisor", queues=(FOREIGN,))
     known = next(name for name in PATH if f"{{{name}}}" in path)
@@ -183,13 +183,13 @@ def test_no_kind_of_topic_is_forgotten() -> None:
     assert set(TOPICS) == {*get_args(TopicKind), *get_args(FloorTopic)}
 
 
-def test_a_kind_that_nobody_thought_of_is_permitted_to_nobody() -> None:
+def test_an_unknown_kind_of_topic_is_forbidden_for_every_role() -> None:
     principal = tokens.read(KEY, tokens.mint(KEY, role="admin"))
     assert forbidden_topics(principal, [f"wall:{HOME}", "everything"], {}, {}) == [f"wall:{HOME}", "everything"]
 
 
 @pytest.mark.parametrize("kind", NOBODY_S_SOCKETS)
-def test_who_has_no_valid_token_gets_no_socket(play: Any, kind: str) -> None:
+def test_an_invalid_token_gets_no_socket(play: Any, kind: str) -> None:
     async def body(sockets: Sockets) -> None:
         assert await sockets.connect("nobody", NOBODY_S_SOCKETS[kind]) == 401
         for topic, *_ in TOPICS.values():

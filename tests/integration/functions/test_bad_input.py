@@ -112,7 +112,7 @@ def test_it_is_a_problem_that_names_the_field(refusing_api: Api, body: Any, fiel
         ("5", "is not an object"),
     ],
 )
-def test_it_says_what_is_allowed(refusing_api: Api, body: Any, allowed: str) -> None:
+def test_a_problem_names_the_allowed_values(refusing_api: Api, body: Any, allowed: str) -> None:
     assert allowed in refusing_api.post(body)[1]["errors"][0]["message"]
 
 
@@ -120,7 +120,7 @@ def test_it_says_what_is_allowed(refusing_api: Api, body: Any, allowed: str) -> 
     "raw",
     [b"\xff\xfe\x00rubbish", b'{"event": "\xe9"}', b"\x00" * 64, b"\xed\xa0\x80", b"PK\x03\x04", "{}".encode("utf-16")],
 )
-def test_what_is_no_text_is_no_body(refusing_api: Api, raw: bytes) -> None:
+def test_a_body_that_is_not_utf_8_is_refused(refusing_api: Api, raw: bytes) -> None:
     status, problem, _ = refusing_api.post(base64.b64encode(raw).decode(), is_base64=True)
     assert (status, problem["errors"][0]["field"]) == (400, "body")
     assert nothing_recorded()
@@ -147,7 +147,7 @@ def test_an_idempotency_key_is_an_id_like_any_other(refusing_api: Api, key: str)
 
 
 @pytest.mark.parametrize("told", ["", "1", "True", "yes", "true "])
-def test_what_is_not_clearly_history_moves_nothing(refusing_api: Api, told: str) -> None:
+def test_an_unclear_history_flag_is_refused(refusing_api: Api, told: str) -> None:
     status, problem, _ = refusing_api.post(INITIATED, query={"history": told})
     assert (status, problem["errors"][0]["field"]) == (400, "history")
     assert nothing_recorded()
@@ -161,7 +161,7 @@ def test_what_is_not_clearly_history_moves_nothing(refusing_api: Api, told: str)
         ({"event": "call_resumed", "callId": "call-1"}, "ended"),
     ],
 )
-def test_what_is_impossible_names_the_state_and_the_event(api: Api, bad: dict[str, Any], state: str) -> None:
+def test_an_illegal_event_names_the_state_and_the_event(api: Api, bad: dict[str, Any], state: str) -> None:
     api.post(INITIATED)
     if state == "ended":
         api.post({"event": "call_ended", "callId": "call-1", "endReason": "abandoned", "duration": 0})

@@ -61,7 +61,7 @@ def in_time(ask: Callable[[], tuple[int, Any, dict[str, str]]]) -> tuple[int, An
 
 
 @WARM_AND_COLD
-def test_a_sender_is_told_to_try_again_and_nothing_was_recorded(
+def test_a_frozen_postgres_answers_503_and_records_nothing(
     api: Api,
     postgres_server: Postgres,
     is_warm: bool,
@@ -75,7 +75,7 @@ def test_a_sender_is_told_to_try_again_and_nothing_was_recorded(
     assert api.post(NAMED)[0] == 201
 
 
-def test_what_was_frozen_at_its_commit_is_recorded_whole_or_not_at_all(
+def test_a_freeze_at_the_commit_records_everything_or_nothing(
     api: Api,
     postgres_server: Postgres,
     monkeypatch: pytest.MonkeyPatch,
@@ -101,7 +101,7 @@ def test_what_was_frozen_at_its_commit_is_recorded_whole_or_not_at_all(
 
 
 @WARM_AND_COLD
-def test_a_reader_is_told_too_and_is_answered_once_postgres_is_thawed(
+def test_a_reader_gets_503_until_postgres_continues(
     api: Api,
     postgres_server: Postgres,
     is_warm: bool,
@@ -124,7 +124,7 @@ def test_no_sender_waits_for_a_frozen_redis(api: Api, redis_server: Redis) -> No
     assert api.post(INITIATED | {"callId": "call-3"})[0] == 201
 
 
-def test_who_was_frozen_in_the_middle_of_a_transaction_is_told_to_try_again(
+def test_a_freeze_within_a_transaction_answers_503(
     api: Api,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -35,7 +35,7 @@ def written(api: Api) -> Iterator[io.StringIO]:  # noqa: ARG001 - after it, the 
     root.setLevel(level)
 
 
-def test_no_log_repeats_what_was_said(
+def test_no_log_repeats_personal_data(
     api: Api,
     written: io.StringIO,
     database_url: str,

@@ -169,7 +169,7 @@ AGENT = {"event": "agent_status_changed", "agentId": "interpreter-01", "status":
 EARLY = {"event": "call_resumed", "callId": "call-2", "eventId": "e-3"}
 
 
-def test_what_senders_are_answered_is_told_to_the_last_field(api: Api) -> None:
+def test_the_document_describes_every_field_of_an_answer(api: Api) -> None:
     one = TypeAdapter[Any](answers.CallAnswer | answers.AgentAnswer)
     many = TypeAdapter(answers.BatchAnswer)
     batch = [{**CALL, "eventId": "e-4"}, {**AGENT, "eventId": "e-5"}, {**EARLY, "callId": "call-3"}, {"event": "none"}]

@@ -49,7 +49,7 @@ def read_only(database_url: str, *warm: psycopg.Connection[Any]) -> Iterator[Non
 
 @pytest.mark.parametrize("is_warm", [True, False], ids=["warm", "cold"])
 @pytest.mark.parametrize("asked", ASKED)
-def test_who_writes_is_asked_to_come_back_and_who_reads_is_answered(
+def test_a_read_only_database_refuses_writes_and_serves_reads(
     api: Api,
     database_url: str,
     asked: str,
@@ -63,7 +63,7 @@ def test_who_writes_is_asked_to_come_back_and_who_reads_is_answered(
     assert ASKED[asked](api)[0] in (200, 201)
 
 
-def test_who_was_led_to_a_standby_is_not_kept_there(api: Api, database_url: str) -> None:
+def test_a_connection_to_a_standby_is_not_kept(api: Api, database_url: str) -> None:
     """What is asked of it alone would go well: no session stays behind for what is not."""
     with read_only(database_url):
         assert api.call("GET", "/api/health/deep")[0] == 503
@@ -71,7 +71,7 @@ def test_who_was_led_to_a_standby_is_not_kept_there(api: Api, database_url: str)
 
 
 @pytest.mark.usefixtures("api")
-def test_what_a_queue_delivers_comes_back_and_no_socket_is_let_in(database_url: str) -> None:
+def test_read_only_returns_messages_and_refuses_sockets(database_url: str) -> None:
     connected = {
         "requestContext": {"connectionId": "c"},
         "queryStringParameters": {"token": tokens.mint(KEY, role="admin")},

@@ -91,7 +91,7 @@ def test_an_idempotency_key_is_of_one_request(api: Api) -> None:
     assert [event["metadata"]["holdDuration"] for event in history if event["type"] == "call_hold"] == [20, 30]
 
 
-def test_a_key_is_of_one_request_whatever_an_agent_says_in_between(api: Api) -> None:
+def test_a_key_identifies_one_request_despite_agent_reports(api: Api) -> None:
     headers = {"idempotency-key": "key-1"}
     away = {"event": "agent_status_changed", "agentId": "interpreter-01", "status": "away"}
     assert api.post([INITIATED, away], headers=headers)[0] == 200
@@ -112,7 +112,7 @@ def test_the_idempotency_key_makes_a_request_repeatable(api: Api) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "nonsense", tokens.mint(KEY, role="admin", ttl_seconds=-1)])
-def test_without_a_valid_token_nobody_gets_in(api: Api, token: str) -> None:
+def test_requests_need_a_valid_token(api: Api, token: str) -> None:
     for method, resource in [("POST", "/api/events"), ("GET", "/api/calls")]:
         status, problem, headers = api.call(method, resource, INITIATED, token=token)
         assert (status, headers["www-authenticate"]) == (401, "Bearer")
@@ -120,7 +120,7 @@ def test_without_a_valid_token_nobody_gets_in(api: Api, token: str) -> None:
 
 
 @pytest.mark.parametrize(("body", "token", "status"), [(INITIATED, None, 201), ({}, None, 400), (INITIATED, "", 401)])
-def test_each_answer_says_what_a_browser_must_not_do(api: Api, body: Any, token: str | None, status: int) -> None:
+def test_each_answer_has_the_security_headers(api: Api, body: Any, token: str | None, status: int) -> None:
     got, _, headers = api.post(body, token=token)
     assert (got, headers["cache-control"], headers["x-content-type-options"]) == (status, "no-store", "nosniff")
     assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
@@ -209,7 +209,7 @@ def test_a_history_is_read_oldest_first_page_by_page(api: Api) -> None:
     assert second["nextCursor"] is None
 
 
-def test_a_history_of_one_instant_has_the_order_that_made_the_call(api: Api) -> None:
+def test_history_of_one_instant_keeps_its_causal_order(api: Api) -> None:
     """However it came in, and on whichever page: a clock of seconds, of which the last events came first."""
     told: list[dict[str, Any]] = [
         INITIATED,
@@ -267,13 +267,13 @@ def test_queues_and_agents_are_set_up_by_an_administrator(api: Api) -> None:
     assert deadline["kind"] == "sla_wait"
 
 
-def test_no_agent_has_the_name_that_figures_give_to_nobody(api: Api) -> None:
+def test_the_id_for_calls_without_an_agent_is_reserved(api: Api) -> None:
     status, problem, _ = api.call("PUT", "/api/agents/{agent_id}", {"name": "Nora"}, agent_id="-")
     assert (status, problem["errors"][0]["field"]) == (400, "agentId")
     assert api.call("PUT", "/api/agents/{agent_id}", {"name": "Nora"}, agent_id="-n")[0] == 200
 
 
-def test_the_queue_returns_only_what_was_refused(api: Api) -> None:
+def test_only_refused_messages_return_to_the_queue(api: Api) -> None:
     from functions.ingest.app import from_queue
 
     def message(number: int, body: Any) -> dict[str, Any]:
@@ -285,7 +285,7 @@ def test_the_queue_returns_only_what_was_refused(api: Api) -> None:
     assert {call["id"] for call in api.call("GET", "/api/calls")[1]["data"]} == {"call-1", "call-3"}
 
 
-def test_what_the_queue_delivers_was_received_when_the_queue_took_it_in(api: Api) -> None:
+def test_a_message_is_received_when_the_queue_accepts_it(api: Api) -> None:
     from functions.ingest.app import from_queue
 
     events = [INITIATED, {"event": "call_routed", "callId": "call-1", "agentId": "a", "routingTime": 1}]
@@ -302,9 +302,7 @@ def test_what_the_queue_delivers_was_received_when_the_queue_took_it_in(api: Api
 
 
 @pytest.mark.usefixtures("api")
-def test_all_that_the_queue_delivers_comes_back_while_postgres_is_away(
-    monkeypatch: pytest.MonkeyPatch, database_url: str
-) -> None:
+def test_without_postgres_all_messages_return_to_the_queue(monkeypatch: pytest.MonkeyPatch, database_url: str) -> None:
     from functions.ingest.app import from_queue
 
     monkeypatch.setenv("DATABASE_URL", re.sub(r":\d+/", ":1/", database_url))  # nobody listens there
@@ -315,7 +313,7 @@ def test_all_that_the_queue_delivers_comes_back_while_postgres_is_away(
     }
 
 
-def test_what_changed_since_a_position_is_told_once_and_then_not_modified(api: Api) -> None:
+def test_changes_since_a_position_are_sent_once_then_304(api: Api) -> None:
     since = str(api.call("GET", "/api/calls")[1]["position"])
     api.post(INITIATED)
     status, told, headers = api.call("GET", "/api/calls", query={"since": since})

@@ -27,7 +27,7 @@ def outbox() -> list[dict[str, Any]]:
     return [{"trace": row[0] and trace_id(row[0]), "traces": row[1]} for row in rows]
 
 
-def test_a_request_s_trace_goes_on_through_the_outbox_and_in_its_answer(api: Api) -> None:
+def test_a_trace_continues_in_the_outbox_and_in_the_answer(api: Api) -> None:
     status, _, headers = api.post(INITIATED, headers={"traceparent": GIVEN})
     assert (status, trace_id(headers["traceparent"])) == (201, GIVEN_ID)
     assert headers["traceparent"] != GIVEN, "the span is ours"
@@ -88,7 +88,7 @@ def test_a_message_s_trace_is_its_sender_s() -> None:
     assert row["trace"] not in traces.values()
 
 
-def test_what_falls_due_begins_a_trace_with_each_transaction(floor: Harness) -> None:
+def test_each_transaction_of_the_sweep_begins_a_trace(floor: Harness) -> None:
     with tracing.under(GIVEN):
         floor.one("call_initiated", "call-1", type="voice", queueId="medical_spanish")
     floor.clock.sleep(10)
@@ -118,7 +118,7 @@ async def test_a_frame_names_the_requests_that_it_tells_of(stage: Stage, is_hear
     assert [frame["traces"] for frame in frames[1:]] == ([[other]] if is_heard else [])
 
 
-async def test_a_frame_names_no_request_of_which_its_reader_sees_nothing(stage: Stage) -> None:
+async def test_a_frame_names_only_requests_visible_to_its_reader(stage: Stage) -> None:
     stage.listen("dana", "queue:spanish", queues=["spanish"])
     stage.listen("theo", "queue:english", queues=["english"])
     async with stage.relay() as running:

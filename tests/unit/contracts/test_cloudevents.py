@@ -25,7 +25,7 @@ ENVELOPE = {
 }
 
 
-def test_the_envelope_tells_what_the_data_does_not() -> None:
+def test_the_envelope_supplies_fields_missing_from_the_data() -> None:
     event, _ = opened(ENVELOPE)
     assert event == {
         "event": "call_initiated",
@@ -85,7 +85,7 @@ def test_no_two_pairs_of_source_and_id_make_one_event_id(source: str, own: str, 
         ({"datacontenttype": "text/xml"}, "datacontenttype"),
     ],
 )
-def test_a_problem_names_what_the_sender_wrote(change: dict[str, Any], field: str) -> None:
+def test_a_problem_names_the_sender_s_field(change: dict[str, Any], field: str) -> None:
     with pytest.raises(ProblemError) as caught:
         event, retold = opened(ENVELOPE | change)
         try:

@@ -123,7 +123,7 @@ REPORTED = st.sampled_from([AgentStatus.AVAILABLE, AgentStatus.AWAY, AgentStatus
 
 
 @given(lives(3), st.lists(REPORTED, max_size=5), st.data())
-def test_each_moment_is_what_a_model_says_that_looks_at_it_alone(
+def test_agent_time_matches_a_model_of_each_moment(
     calls: list[Life], said: list[AgentStatus], data: st.DataObject
 ) -> None:
     taken = {ms for call in calls for ms in (call.rung, call.answered, call.over, call.wrapped) if ms is not None}
@@ -168,7 +168,7 @@ def said(log: list[Event]) -> list[tuple[str, int, str, str]]:
     return [(a, (cause.at - BEGIN) // timedelta(milliseconds=1), cause.status, q) for a, q, cause in agent_causes(log)]
 
 
-def test_a_call_says_who_rings_who_talks_and_how_each_is_let_go() -> None:
+def test_a_call_yields_ringing_talking_and_freed_agents() -> None:
     assert said(LOG[::-1]) == [
         ("ana", 1, "offered", "spanish"),
         ("ana", 2, "away", "spanish"),
@@ -185,14 +185,14 @@ def test_a_call_says_who_rings_who_talks_and_how_each_is_let_go() -> None:
     ]
 
 
-def test_history_says_nothing_nor_does_what_comes_a_year_late_or_lost_its_beginning() -> None:
+def test_history_and_very_late_events_give_no_agent_time() -> None:
     assert said([event(0, BEGUN, source=Source.IMPORT), event(1, Routed("ana", 1), source=Source.IMPORT)]) == []
     assert said([event(0, BEGUN), event(1, Routed("ana", 1), received=at(1) + MAX_REPORT_DELAY)]) == []
     assert said([event(1, Routed("ana", 1))]) == []
 
 
 @pytest.mark.parametrize(("max_misses", "status"), [(1, "away"), (2, "available"), (3, "available")])
-def test_as_many_misses_in_a_row_send_an_agent_away_as_the_queue_says(max_misses: int, status: str) -> None:
+def test_the_queue_s_number_of_misses_sends_an_agent_away(max_misses: int, status: str) -> None:
     """An answer begins the count anew, and so does the agent's own word."""
     rung = [AgentStatus.OFFERED, AgentStatus.AWAY]
     missed = [AgentCause(at(2 * n), True, f"call-{n // 2}", n % 2, rung[n % 2], max_misses) for n in range(4)]
@@ -207,7 +207,7 @@ def test_as_many_misses_in_a_row_send_an_agent_away_as_the_queue_says(max_misses
         assert found[-1].state.misses == 1
 
 
-def test_what_was_forgotten_is_carried_over() -> None:
+def test_the_state_of_deleted_months_is_carried_over() -> None:
     state = AgentState(AgentStatus.AVAILABLE, (("call", AgentStatus.ON_CALL),), 1)
     carried_state = AgentCause(at(0), False, "", 0, AgentStatus.ON_CALL, 1, state)
     free = AgentCause(at(5), True, "call", 3, AgentStatus.AVAILABLE)

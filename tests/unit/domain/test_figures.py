@@ -49,7 +49,7 @@ def tallies(draw: st.DrawFn) -> Tally:
 
 
 @given(tallies())
-def test_a_share_is_between_none_and_all_and_null_where_nobody_called(tally: Tally) -> None:
+def test_a_share_is_between_0_and_1_and_null_without_calls(tally: Tally) -> None:
     for level in LEVELS:
         share = level(tally)
         assert share is None or 0 <= share <= 1
@@ -88,7 +88,7 @@ def test_the_real_day_by_its_counts() -> None:
     assert [f"{level(day):.3%}" for level in LEVELS] == ["30.708%", "20.742%", "23.200%", "31.337%", "32.454%"]
 
 
-def test_every_figure_of_a_tally_is_a_whole_number() -> None:
+def test_every_count_is_a_whole_number() -> None:
     assert {type(getattr(Tally(), name)) for name in COUNTED} == {int}
 
 

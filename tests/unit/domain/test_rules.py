@@ -161,7 +161,7 @@ def test_the_timers_owed_are_a_function_of_the_state(
     assert required_timers(call_after(*steps)) == {kind: at(seconds) for kind, seconds in owed.items()}
 
 
-def test_history_owes_nothing_and_moves_nobody() -> None:
+def test_history_has_no_timers_and_moves_no_agents() -> None:
     events = [event(INITIATED, 0), event(*OFFERED)]
     history = [Event(e.id, e.call_id, e.fact, e.at, e.received_at, True, Source.IMPORT) for e in events]
     call = fold(history).call
@@ -181,7 +181,7 @@ def test_an_answer_known_late_takes_the_reroute_back() -> None:
     assert effects == {"a": AgentStatus.ON_CALL, "b": AgentStatus.AVAILABLE}
 
 
-def test_an_undated_event_waits_for_its_predecessor_and_takes_the_place_after_it() -> None:
+def test_an_undated_event_is_placed_after_its_predecessor() -> None:
     folded = fold([event(INITIATED, 0), event(Answered(3), 4, dated=False), event(Routed("a", 1), 6, dated=False)])
     assert folded.call is not None
     assert folded.call.status is Status.ACTIVE
@@ -207,7 +207,7 @@ def test_an_undated_event_waits_for_its_predecessor_and_takes_the_place_after_it
         pytest.param([OFFERED], [Answered(8), Ended(EndReason.COMPLETED, 0)], [], id="hung up at once"),
     ],
 )
-def test_what_a_clock_of_seconds_sees_at_once_happened_in_an_order_that_is_possible(
+def test_events_of_one_instant_get_a_possible_order(
     before: list[tuple[Fact, float]], tied: list[Fact], then: list[Fact]
 ) -> None:
     """Whichever ids the events have, and in the order in which they make the call."""
@@ -270,7 +270,7 @@ def lifecycles(draw: st.DrawFn) -> list[Event]:
 
 
 @given(lifecycles(), st.randoms(use_true_random=False))
-def test_a_fold_does_not_know_in_which_order_it_was_given_the_events(events: list[Event], random: Any) -> None:
+def test_a_fold_does_not_depend_on_the_order_of_events(events: list[Event], random: Any) -> None:
     shuffled = [*events]
     random.shuffle(shuffled)
     folded = fold(shuffled)
@@ -280,15 +280,13 @@ def test_a_fold_does_not_know_in_which_order_it_was_given_the_events(events: lis
 
 
 @given(lifecycles(), st.data())
-def test_no_event_of_a_legal_life_is_refused_whatever_is_still_missing(
-    events: list[Event], data: st.DataObject
-) -> None:
+def test_no_event_of_a_legal_call_is_refused_in_any_order(events: list[Event], data: st.DataObject) -> None:
     """What makes arrival order irrelevant: an event that will turn out legal is never judged impossible before."""
     known = [e for e in events if data.draw(st.booleans())]
     assert Verdict.ILLEGAL not in fold(known).verdicts.values()
 
 
-def test_a_transfer_does_not_forgive_who_missed_the_call() -> None:
+def test_a_transfer_keeps_the_misses() -> None:
     before = call_after(OFFERED, (NoAnswer("a"), 5), (Routed("b", 1), 6), (Answered(8), 8))
     after = call_after(OFFERED, (NoAnswer("a"), 5), (Routed("b", 1), 6), (Answered(8), 8), (Transferred(None), 30))
     effects = {effect.agent_id: effect.status for effect in agent_effects(before, after, at(30))}

@@ -37,7 +37,7 @@ def arriving(token: str) -> list[dict[str, Any]]:
     ]
 
 
-def test_a_valid_token_opens_the_whole_stage_so_that_the_policy_may_be_kept() -> None:
+def test_a_valid_token_gets_a_policy_for_the_whole_stage() -> None:
     for event in arriving(tokens.mint(KEY, role="supervisor", queues=("b", "a"))):
         answer = authorize(event, None)
         (statement,) = answer["policyDocument"]["Statement"]
@@ -67,7 +67,7 @@ def test_another_scheme_is_no_bearer() -> None:
         authorize(event, None)
 
 
-def test_a_new_key_is_found_at_once_and_an_outage_of_the_secret_locks_nobody_out(clock: Clock) -> None:
+def test_new_keys_are_found_and_an_outage_keeps_the_old_ones(clock: Clock) -> None:
     held, asked = [KEY], []
 
     def fetch() -> str:

@@ -69,7 +69,7 @@ def test_a_trace_goes_on_with_a_span_of_ours_or_begins() -> None:
     assert trace_id(begun()) != trace_id(begun())
 
 
-def test_an_invocation_is_in_its_callers_trace_else_in_aws_s_else_in_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trace_comes_from_the_caller_then_aws_then_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("_X_AMZN_TRACE_ID", raising=False)
     with lambda_handler.traced("r", GIVEN) as traceparent:
         assert tracing.current() == traceparent

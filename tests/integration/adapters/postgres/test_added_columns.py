@@ -39,9 +39,7 @@ def expand(database_url: str) -> None:
 
 
 @pytest.mark.parametrize("asked", ASKED)
-def test_who_asks_is_answered_at_the_second_try_if_not_at_the_first(
-    floor: Harness, database_url: str, asked: str
-) -> None:
+def test_a_reader_succeeds_at_the_latest_on_the_second_attempt(floor: Harness, database_url: str, asked: str) -> None:
     floor.one("call_initiated", type="voice", queueId="medical_spanish")
     with closing(Database(database_url)) as database:
         for _ in range(3):
@@ -52,7 +50,7 @@ def test_who_asks_is_answered_at_the_second_try_if_not_at_the_first(
         ASKED[asked](database)
 
 
-def test_who_records_tries_again_at_once(floor: Harness, database_url: str) -> None:
+def test_a_writer_retries_at_once(floor: Harness, database_url: str) -> None:
     transactions = PostgresTransactions(floor.database)
 
     def read_a_log() -> None:

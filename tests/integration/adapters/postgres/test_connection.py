@@ -60,7 +60,7 @@ def test_nothing_is_asked_at_the_start_that_rds_proxy_refuses(database_url, read
     database.close()
 
 
-def test_a_relay_that_stops_while_it_connects_leaves_no_session_behind(database_url):
+def test_a_relay_stopped_while_connecting_leaves_no_session(database_url):
     """Cancelled after one turn of the loop, after two, and so on until it is through."""
 
     async def stopped_after(turns: int) -> bool:
@@ -87,7 +87,7 @@ def test_a_relay_that_stops_while_it_connects_leaves_no_session_behind(database_
     assert [str(warning.message) for warning in left] == []
 
 
-def test_those_who_need_a_line_at_once_share_it(database_url):
+def test_concurrent_users_share_one_connection(database_url):
     """After an outage all that a relay does at once finds the line broken."""
 
     async def sessions() -> int:

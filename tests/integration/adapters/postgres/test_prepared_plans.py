@@ -46,9 +46,7 @@ def read_in_full(floor: Harness, connection: psycopg.Connection[tuple[str, int]]
     return dict(connection.execute(READ_IN_FULL).fetchall())
 
 
-def test_what_was_planned_for_an_empty_floor_reads_no_table_whole_when_it_is_full(
-    floor: Harness, database_url: str, clock: Clock
-) -> None:
+def test_plans_made_on_empty_tables_use_indexes_on_full_ones(floor: Harness, database_url: str, clock: Clock) -> None:
     for n in range(8):  # Postgres makes up its mind after five
         live(floor, clock, f"empty-{n}")
     with psycopg.connect(database_url, autocommit=True) as connection:

@@ -191,7 +191,7 @@ def _read(node: dict[str, Any]) -> float:
     return (node["Actual Rows"] + passed_over) * node["Actual Loops"]
 
 
-def test_a_late_event_of_an_old_call_reads_no_month_whole(past: str) -> None:
+def test_a_late_event_of_an_old_call_scans_no_partition(past: str) -> None:
     """All that is asked: the call, its log, ids used before, and the sums that it leaves and comes back to."""
     with psycopg.connect(past, autocommit=True) as connection:
         (known,) = connection.execute("select call_id from events order by at limit 1").fetchone() or ("",)
@@ -207,7 +207,7 @@ def test_a_late_event_of_an_old_call_reads_no_month_whole(past: str) -> None:
                     assert read <= A_PAGES_WORTH, (statement, table, kind, read)
 
 
-def test_a_look_at_who_waits_reads_the_heads_of_lines_however_long_they_are(database_url: str) -> None:
+def test_finding_waiting_calls_reads_only_heads_of_queues(database_url: str) -> None:
     """Of 6,000 some wait for telephony, some for a language that nobody free speaks, and some can be taken."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(
@@ -225,7 +225,7 @@ def test_a_look_at_who_waits_reads_the_heads_of_lines_however_long_they_are(data
     assert 10 <= sum(read for table, _, read in steps if table == "calls_live") <= 100
 
 
-def test_how_far_behind_agents_time_is_is_told_without_reading_the_log(database_url: str) -> None:
+def test_the_lag_of_agent_time_is_read_without_the_log(database_url: str) -> None:
     history.generate(database_url, history.Past(6_000, 3, every=1), clock.now())
     with psycopg.connect(database_url, autocommit=True) as connection, closing(Database(database_url)) as database:
         assert vitals.read_vitals(database).unfollowed == 20_000  # and more
@@ -237,7 +237,7 @@ def test_how_far_behind_agents_time_is_is_told_without_reading_the_log(database_
         assert vitals.read_vitals(database).unfollowed == 0
 
 
-def test_a_made_up_past_is_what_its_events_and_its_rollups_say(database_url: str) -> None:
+def test_generated_history_matches_its_events_and_rollups(database_url: str) -> None:
     history.generate(database_url, history.Past(600, 2, every=1), clock.now())
     assert [found for _, differing in rebuild.compare(database_url) for found in differing] == []
     with psycopg.connect(database_url) as connection:

@@ -56,16 +56,14 @@ def test_news_are_out_before_anybody_asks_how_many_heard_them(publisher: RedisPu
     assert publisher.shards_without_relay() == set()
 
 
-def test_the_relay_is_woken_when_it_turns_out_that_nobody_listens(publisher: RedisPublisher, client: Any) -> None:
+def test_a_publish_without_subscribers_wakes_the_relay(publisher: RedisPublisher, client: Any) -> None:
     publisher.publish([News(agents=[ANA])])
     assert publisher.shards_without_relay() == {0}
     assert publisher.shards_without_relay() == set()
     assert client.ping(), "Redis is there"
 
 
-def test_news_after_a_sleep_are_sent_though_redis_has_closed_the_connection(
-    publisher: RedisPublisher, client: Any
-) -> None:
+def test_a_publish_reconnects_after_redis_closed_the_connection(publisher: RedisPublisher, client: Any) -> None:
     publisher.publish([News(agents=[ANA])])
     publisher.shards_without_relay()
     published = Published(client)

@@ -28,7 +28,7 @@ def test_only_a_valid_token_gets_in(play):
     play(body)
 
 
-def test_a_token_that_lasts_longer_than_a_date_can_say_gets_in_as_anywhere_else(play):
+def test_a_token_that_expires_after_year_9999_is_accepted(play):
     """As one whose maker took milliseconds for seconds does."""
 
     async def body(sockets: Sockets):
@@ -41,7 +41,7 @@ def test_a_token_that_lasts_longer_than_a_date_can_say_gets_in_as_anywhere_else(
     play(body)
 
 
-def test_without_postgres_nobody_gets_in_and_whoever_is_in_is_told(play, monkeypatch):
+def test_without_postgres_sockets_are_refused_with_a_problem(play, monkeypatch):
     async def body(sockets: Sockets):
         await sockets.enter("c")
         wiring.database().close()
@@ -91,7 +91,7 @@ def test_subscribing_answers_where_the_feed_stands(play):
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_whatever_is_said_the_connection_lives(play, message, status):
+def test_an_invalid_message_does_not_close_the_connection(play, message, status):
     async def body(sockets: Sockets):
         await sockets.enter("c")
         (frame,) = await sockets.say("c", message)
@@ -101,7 +101,7 @@ def test_whatever_is_said_the_connection_lives(play, message, status):
     play(body)
 
 
-def test_what_the_token_does_not_permit_is_refused_whole(play):
+def test_one_forbidden_topic_refuses_the_whole_subscription(play):
     async def body(sockets: Sockets):
         stage = sockets.stage
         stage.database.connection().execute(
@@ -129,7 +129,7 @@ def test_what_the_token_does_not_permit_is_refused_whole(play):
     play(body)
 
 
-def test_who_comes_back_gets_what_was_missed_and_then_where_the_feed_stands(play):
+def test_a_resumed_client_gets_missed_entries_then_the_position(play):
     async def body(sockets: Sockets):
         stage = sockets.stage
         await sockets.enter("c")
@@ -147,7 +147,7 @@ def test_who_comes_back_gets_what_was_missed_and_then_where_the_feed_stands(play
     play(body)
 
 
-def test_who_comes_back_is_told_of_an_agent_and_not_of_a_call_that_is_foreign(play):
+def test_a_catch_up_shows_an_agent_without_its_forbidden_call(play):
     async def body(sockets: Sockets):
         stage = sockets.stage
         since = stage.registry.position()
@@ -165,7 +165,7 @@ def test_who_comes_back_is_told_of_an_agent_and_not_of_a_call_that_is_foreign(pl
     play(body)
 
 
-def test_who_comes_back_after_an_agent_was_taken_out_of_a_queue_reads_anew(play):
+def test_a_removed_agent_makes_a_resumed_client_reload(play):
     async def body(sockets: Sockets):
         for queues, expected in ((["spanish"], "subscribed"), (["english"], "reset")):
             since = sockets.stage.registry.position()
@@ -178,7 +178,7 @@ def test_who_comes_back_after_an_agent_was_taken_out_of_a_queue_reads_anew(play)
     play(body)
 
 
-def test_what_is_missed_and_long_comes_in_parts(play):
+def test_a_long_catch_up_is_sent_in_parts(play):
     async def body(sockets: Sockets):
         since = sockets.stage.registry.position()
         for n in range(30):
@@ -216,7 +216,7 @@ def test_a_connection_that_is_not_listed_any_more_is_closed(play, said):
     play(body)
 
 
-def test_a_connection_that_went_while_it_was_answered_is_struck_off(play):
+def test_a_connection_gone_during_the_answer_is_removed(play):
     async def body(sockets: Sockets):
         await sockets.enter("c")
         sockets.stage.gateway.closed.add("c")
@@ -226,7 +226,7 @@ def test_a_connection_that_went_while_it_was_answered_is_struck_off(play):
     play(body)
 
 
-def test_a_connection_that_went_is_no_failure_while_postgres_is_away(play, monkeypatch):
+def test_a_gone_connection_is_no_error_without_postgres(play, monkeypatch):
     async def body(sockets: Sockets):
         await sockets.enter("c")
         sockets.stage.gateway.closed.add("c")
@@ -240,7 +240,7 @@ def test_a_connection_that_went_is_no_failure_while_postgres_is_away(play, monke
 
 
 @pytest.mark.parametrize("status", [403, 429, 500])
-def test_one_whose_answer_the_gateway_refuses_is_cut_off_so_that_it_asks_again(play, status):
+def test_a_refused_answer_closes_the_connection_for_a_retry(play, status):
     """In place of waiting for what it was never told; where its buffer is full, this is how API Gateway says so."""
 
     async def body(sockets: Sockets):
@@ -270,7 +270,7 @@ def test_the_document_s_examples_are_answered_as_it_says(play, said):
 
 
 @pytest.mark.parametrize("refused", asyncapi.REFUSED, ids=lambda refused: refused.name)
-def test_the_document_s_refusals_are_what_is_answered(play, refused):
+def test_refusals_match_the_asyncapi_document(play, refused):
     async def body(sockets: Sockets):
         await sockets.enter("c", queues=("medical_spanish",))
         assert await sockets.say("c", refused.said) == [refused.answer.model_dump(mode="json")]

@@ -8,7 +8,7 @@ from tests.support.cloudevents import BATCHED, ENVELOPE, STRUCTURED
 from tests.support.rest import Api
 
 
-def test_one_is_recorded_once_whatever_the_mode(api: Api) -> None:
+def test_an_event_is_recorded_once_in_any_content_mode(api: Api) -> None:
     first = api.post(ENVELOPE, headers=STRUCTURED)
     assert (first[0], first[1]["eventId"], first[1]["call"]["status"]) == (201, "42@=2Fpbx=2Fnorth", "waiting")
     binary = {f"CE-{name}": value for name, value in ENVELOPE.items() if isinstance(value, str)}
@@ -30,7 +30,7 @@ def test_in_a_batch_each_has_its_own_outcome(api: Api) -> None:
     assert fields == ["data.queueId", "specversion", "body"]
 
 
-def test_the_body_is_what_the_content_type_promises(api: Api) -> None:
+def test_the_body_must_match_its_content_type(api: Api) -> None:
     wrong: list[tuple[Any, dict[str, str], str]] = [
         (INITIATED, STRUCTURED, "specversion"),
         ([ENVELOPE], STRUCTURED, "body"),
@@ -44,7 +44,7 @@ def test_the_body_is_what_the_content_type_promises(api: Api) -> None:
     assert api.call("GET", "/api/calls")[1]["data"] == []
 
 
-def test_what_is_impossible_names_the_type(api: Api) -> None:
+def test_a_contradiction_names_the_event_type(api: Api) -> None:
     api.post(ENVELOPE)
     status, problem, _ = api.post(ENVELOPE | {"id": "44"}, headers=STRUCTURED)
     assert (status, problem["errors"]) == (

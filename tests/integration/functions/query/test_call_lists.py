@@ -59,7 +59,7 @@ def ids(calls: list[dict[str, Any]]) -> list[str]:
     ],
     ids=lambda value: ",".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else "",
 )
-def test_a_filter_shows_what_it_says_and_nothing_else(api: Api, query: dict, chosen: Callable[[int], Any]) -> None:
+def test_a_filter_returns_exactly_the_matching_calls(api: Api, query: dict, chosen: Callable[[int], Any]) -> None:
     tell(api, range(60))
     expected = {f"call-{number:03}" for number in range(60) if chosen(number)}
     assert sorted(ids(walk(api, limit="7", **query))) == sorted(expected)
@@ -81,7 +81,7 @@ def test_pages_in_any_order_are_the_list_in_that_order(api: Api, order: str) -> 
     assert keys == sorted(keys, reverse=order.startswith("-"))
 
 
-def test_a_cursor_opens_for_its_own_list_and_for_nobody_who_changed_it(api: Api) -> None:
+def test_a_cursor_is_valid_for_its_own_list_only(api: Api) -> None:
     tell(api, range(6))
     cursor = api.call("GET", "/api/calls", query={"limit": "2"})[1]["nextCursor"]
     other = cursor[:-4] + ("AAAA" if cursor[-4:] != "AAAA" else "BBBB")
@@ -114,12 +114,12 @@ def test_a_cursor_opens_for_its_own_list_and_for_nobody_who_changed_it(api: Api)
         ("fields", ""),
     ],
 )
-def test_what_is_not_understood_is_named(api: Api, name: str, value: str) -> None:
+def test_an_invalid_parameter_is_named(api: Api, name: str, value: str) -> None:
     status, problem, _ = api.call("GET", "/api/calls", query={name: value})
     assert (status, problem["errors"][0]["field"]) == (400, name)
 
 
-def test_who_has_it_already_is_told_so(api: Api) -> None:
+def test_an_unchanged_list_answers_304(api: Api) -> None:
     tell(api, range(3))
     for resource, path in [("/api/calls", {}), ("/api/calls/{call_id}", {"call_id": "call-001"}), ("/api/queues", {})]:
         tag = api.call("GET", resource, **path)[2]["etag"]
@@ -130,7 +130,7 @@ def test_who_has_it_already_is_told_so(api: Api) -> None:
     assert api.call("GET", "/api/calls", headers={"if-none-match": tag})[0] == 200
 
 
-def test_who_has_the_last_page_is_told_that_another_follows_it_now(api: Api) -> None:
+def test_the_last_page_s_tag_changes_when_a_page_follows(api: Api) -> None:
     api.post([story(0)[0], story(1)[0]])
     query = {"sort": "start", "limit": "2"}
     _, page, headers = api.call("GET", "/api/calls", query=query)
@@ -191,7 +191,7 @@ def test_figures_lead_to_exactly_the_calls_that_they_count(api: Api) -> None:
 
 
 @pytest.mark.parametrize("name", ["from", "to"])
-def test_a_range_finer_than_our_times_counts_what_its_links_list(api: Api, name: str) -> None:
+def test_a_range_below_a_millisecond_counts_the_calls_it_lists(api: Api, name: str) -> None:
     for micros in (100, 300):
         api.post(story(micros)[0] | {"occurredAt": f"2026-01-31T12:00:00.000{micros}Z"})
     asked = {"from": "2026-01-31T00:00:00Z", "to": "2026-02-01T00:00:00Z", name: "2026-01-31T12:00:00.000200Z"}
@@ -200,7 +200,7 @@ def test_a_range_finer_than_our_times_counts_what_its_links_list(api: Api, name:
     assert len(found) == row["offered"] == {"from": 2, "to": 0}[name]
 
 
-def test_a_miss_is_counted_with_who_missed_it_whoever_took_the_call(api: Api) -> None:
+def test_a_miss_counts_for_the_agent_who_missed_the_call(api: Api) -> None:
     stories = {
         "taken": missed("taken", "ana", taken_by="ben"),
         "twice": missed("twice", "ana", "ana", taken_by="ana"),
@@ -231,7 +231,7 @@ def test_a_miss_is_counted_with_who_missed_it_whoever_took_the_call(api: Api) ->
     assert sorted(ids(walk(api, missedBy="ana,null", agentId="ana"))) == ["null", "twice"]
 
 
-def test_a_call_that_rings_is_of_whom_it_rings_with_in_rows_gauges_and_lists(api: Api) -> None:
+def test_a_ringing_call_belongs_to_the_agent_it_is_offered_to(api: Api) -> None:
     api.post([story(1)[0], story(2)[0], story(1)[1] | {"agentId": "ana"}])
     for agent in ("ana", "-"):
         shown = api.call("GET", "/api/metrics", query={"agentId": agent})[1]
@@ -241,7 +241,7 @@ def test_a_call_that_rings_is_of_whom_it_rings_with_in_rows_gauges_and_lists(api
     assert [(row["agentId"], row["offered"]) for row in rows] == [("ana", 1), (None, 1)]
 
 
-def test_who_was_transferred_waits_since_then_whoever_rings_meanwhile(api: Api) -> None:
+def test_a_transferred_call_waits_since_the_transfer(api: Api) -> None:
     began = datetime.now(UTC) - timedelta(seconds=300)
 
     def told(event: str, second: int, **fields: Any) -> dict[str, Any]:
@@ -268,7 +268,7 @@ def test_who_was_transferred_waits_since_then_whoever_rings_meanwhile(api: Api) 
     assert waits_since(200)
 
 
-def test_who_called_by_a_clock_that_is_ahead_has_not_waited_yet(api: Api) -> None:
+def test_a_call_dated_in_the_future_has_not_waited_yet(api: Api) -> None:
     ahead = (datetime.now(UTC) + timedelta(seconds=200)).isoformat()
     api.post([story(5)[0] | {"occurredAt": ahead}])
     now = api.call("GET", "/api/metrics")[1]["now"]
@@ -309,7 +309,7 @@ def test_figures_of_the_edge_of_the_calendar_are_refused(api: Api, asked: dict[s
         ({"groupBy": "language", "bucket": "1d"}, "bucket"),
     ],
 )
-def test_a_range_that_cannot_be_answered_names_a_parameter_that_was_sent(
+def test_an_impossible_range_names_a_parameter_of_the_request(
     api: Api, asked: dict[str, str], named: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tell(api, range(4))

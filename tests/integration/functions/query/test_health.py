@@ -22,7 +22,7 @@ def test_without_a_sweep_or_a_relay_it_is_down(api: Api) -> None:
     assert [parts[name]["status"] for name in ("postgres", "redis", "sweep", "relay")] == ["ok", "ok", "down", "down"]
 
 
-def test_with_all_parts_it_is_ok_and_says_what_is_owed(api: Api) -> None:
+def test_with_all_parts_it_is_ok_and_counts_the_outbox(api: Api) -> None:
     for alive in (SWEEP_ALIVE, RELAY_ALIVE):
         wiring.database().connection().execute(alive)
     assert deep(api)[:2] == (200, "ok")
@@ -46,7 +46,7 @@ def test_a_shard_without_a_relay_is_listed(api: Api, monkeypatch: pytest.MonkeyP
     assert (status, overall) == (200, "degraded"), "calls are recorded, and the first shard's updates are sent"
 
 
-def test_an_outage_is_told_part_by_part(
+def test_an_outage_is_reported_for_each_part(
     api: Api,
     redis_server: Redis,
     monkeypatch: pytest.MonkeyPatch,

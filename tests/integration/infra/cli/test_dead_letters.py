@@ -60,7 +60,7 @@ def test_they_are_listed_and_redriven(api: Api, command: Any) -> None:
     assert "no dead letters" in command("redrive", "--all").output
 
 
-def test_what_cannot_be_redriven_is_said_and_ends_with_1(command: Any) -> None:
+def test_a_failed_redrive_is_reported_and_exits_with_1(command: Any) -> None:
     done = command("redrive", "nobody")
     assert (done.exit_code, done.output) == (1, "nobody  There is no dead letter nobody.\n")
     assert command("redrive").exit_code == 1

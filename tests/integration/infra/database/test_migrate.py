@@ -27,7 +27,7 @@ def folder(tmp_path):
 
 
 @pytest.mark.parametrize("statement", LOCKING.values(), ids=LOCKING)
-def test_what_would_lock_or_break_is_refused(database_url, folder, statement):
+def test_a_locking_or_breaking_migration_is_refused(database_url, folder, statement):
     (folder / "1001_new.sql").write_text(f"{statement}\n")
     with pytest.raises(InfraError, match="1001_new"):
         migrate.migrate(database_url, folder)

@@ -144,7 +144,7 @@ def test_readers_read(databases, floors):
     assert PostgresDeadLetters(query).page(None, None, 10) == []
 
 
-def test_who_listens_is_told(urls, databases, floors):
+def test_listeners_are_notified(urls, databases, floors):
     floors("ingest").one("call_initiated", queueId="medical_spanish", type="voice")
     registry = PostgresRegistry(databases["broadcast"])
     principal = Principal("admin", frozenset({"*"}), 2_000_000_000)
@@ -169,7 +169,7 @@ async def relay(url: str) -> None:
     await floor.close()
 
 
-def test_users_change_places_so_that_those_at_work_are_not_locked_out(database_url):
+def test_a_rotation_keeps_sessions_that_are_in_use(database_url):
     first = next_users({})
     make_roles(database_url, first)
     second = next_users(urls_of(database_url, first))
@@ -181,7 +181,7 @@ def test_users_change_places_so_that_those_at_work_are_not_locked_out(database_u
 
 
 @pytest.mark.usefixtures("urls")
-def test_each_migrate_grants_anew(database_url):
+def test_each_migrate_repeats_the_grants(database_url):
     """What is no longer written in grants.sql is no longer granted: each run begins from nothing."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("grant delete on events to switchboard_query")

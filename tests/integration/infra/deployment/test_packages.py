@@ -53,7 +53,7 @@ def test_a_complete_package_imports_its_handlers_alone(name):
     run_bare(IMPORT, package.complete(name, HERE), *handlers)
 
 
-def test_bytecode_that_another_python_is_writing_is_no_part_of_a_package(monkeypatch, tmp_path):
+def test_a_package_excludes_bytecode_of_other_pythons(monkeypatch, tmp_path):
     """It has a passing name, and would be gone before it is read. Seen once, as `switchboard up` that failed."""
     monkeypatch.setattr(package, "REPOSITORY", tmp_path)
     module = tmp_path / "shared" / "metrics.py"

@@ -112,7 +112,7 @@ def test_a_floor_that_was_restored_goes_on_and_fools_no_client(
     assert "sla_breached" in restored.call("rings")["flags"]
 
 
-def test_a_database_restored_by_other_means_begins_anew(floor: Harness, database_url: str) -> None:
+def test_a_database_restored_by_other_means_resets_clients(floor: Harness, database_url: str) -> None:
     begin(floor, "rings")
     before, version = position(floor), floor.call("rings")["version"]
     done = subprocess.run(

@@ -260,7 +260,7 @@ def _mean(seconds: list[int]) -> Any:
     return pytest.approx(sum(seconds) / len(seconds), rel=1e-12) if seconds else None
 
 
-def test_what_cannot_be_read_is_told_by_file_line_and_column(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_an_unreadable_row_names_file_line_and_column(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     everybody = [caller for caller in callers(seed=1, days=1) if caller.agent and caller.wait and not caller.phantom][
         :4
     ]
@@ -295,7 +295,7 @@ def test_a_log_of_which_nothing_can_be_read_says_why(tmp_path: Path, capsys: pyt
     assert "holds no call that can be read." in " ".join(told.err.split())
 
 
-def test_files_joined_into_one_and_calls_with_one_id_are_counted_row_by_row(tmp_path: Path) -> None:
+def test_joined_files_and_equal_ids_are_counted_row_by_row(tmp_path: Path) -> None:
     everybody = callers(seed=3, days=2)
     file = Written().file(tmp_path, everybody)
     file.write_text(file.read_text() * 2)

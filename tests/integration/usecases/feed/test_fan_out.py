@@ -53,7 +53,7 @@ def without(versions: dict[str, int], calls: set[str]) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("calls", few_and_many(200, 2000))
-def test_every_socket_gets_exactly_what_it_was_owed(database_url, redis_server, calls: int):
+def test_every_socket_gets_exactly_its_entries(database_url, redis_server, calls: int):
     chance = random.Random(4)
     events, sockets = lives(chance, calls), subscriptions(chance)
     assert len(events) == 5 * calls

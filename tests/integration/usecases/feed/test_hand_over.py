@@ -90,7 +90,7 @@ async def test_more_than_twenty_hand_overs_lose_no_update(stage: Stage):
     assert len(sent) > HAND_OVERS
 
 
-async def test_what_the_old_relay_could_not_finish_the_new_one_tells(stage: Stage):
+async def test_the_new_relay_sends_what_the_old_one_left(stage: Stage):
     stage.listen("slow", "queue:spanish")
     held = stage.gateway.held["slow"] = asyncio.Event()
     async with stage.relay() as older:
@@ -120,7 +120,7 @@ async def test_without_a_channel_a_successor_takes_over_all_the_same(stage: Stag
     assert event in stage.gateway.events("c")
 
 
-async def test_a_successor_that_does_not_come_is_called_again_and_the_shard_is_left_vacant(stage: Stage, monkeypatch):
+async def test_a_missing_successor_is_woken_again_and_the_lease_ends(stage: Stage, monkeypatch):
     monkeypatch.setattr(lease, "ANSWER_SECONDS", 0.01)
 
     async with stage.relay(seconds=0) as lonely:
@@ -129,7 +129,7 @@ async def test_a_successor_that_does_not_come_is_called_again_and_the_shard_is_l
     assert PostgresLeases(stage.database).vacant([0]) == [0]
 
 
-async def test_who_has_no_right_to_a_shard_leaves_it_alone(stage: Stage):
+async def test_a_relay_without_the_lease_leaves_the_shard_alone(stage: Stage):
     async with stage.relay() as holder:
         await holder.ready()
         for after in (None, (holder.floor.fence or 0) - 1):
@@ -139,7 +139,7 @@ async def test_who_has_no_right_to_a_shard_leaves_it_alone(stage: Stage):
         assert await holder.floor.renew(LEASE_SECONDS)
 
 
-async def test_of_two_relays_on_a_shard_one_is_killed_and_the_other_takes_over_within_the_lease(stage: Stage):
+async def test_after_a_kill_another_relay_takes_over_within_the_lease(stage: Stage):
     stage.listen("c", "queue:spanish")
     leases = PostgresLeases(stage.database)
     passed = timedelta()
@@ -163,7 +163,7 @@ async def test_of_two_relays_on_a_shard_one_is_killed_and_the_other_takes_over_w
         await another.floor.until_cleared(event)
 
 
-async def test_who_looks_for_a_vacancy_while_the_holder_lives_finds_none(stage: Stage):
+async def test_a_live_lease_cannot_be_taken(stage: Stage):
     async with stage.relay() as holder:
         await holder.ready()
         looks: list[float] = []
@@ -172,7 +172,7 @@ async def test_who_looks_for_a_vacancy_while_the_holder_lives_finds_none(stage: 
         assert sum(looks) >= LEASE_SECONDS
 
 
-async def test_a_relay_that_does_not_know_it_was_replaced_strikes_nothing_off_and_leaves_as_it_learns(stage: Stage):
+async def test_a_replaced_relay_removes_nothing_and_stops(stage: Stage):
     stage.listen("c", "queue:spanish")
     async with stage.relay() as stale:
         await stale.ready()
@@ -186,7 +186,7 @@ async def test_a_relay_that_does_not_know_it_was_replaced_strikes_nothing_off_an
 
 
 @pytest.mark.parametrize("is_called", [False, True], ids=["vacant", "called for"])
-async def test_of_many_who_want_a_shard_one_gets_it_and_no_number_comes_twice(stage: Stage, is_called):
+async def test_one_of_many_takes_a_lease_and_tokens_never_repeat(stage: Stage, is_called):
     async with AsyncExitStack() as stack:
         rivals = [PostgresRelayStore(stage.postgres_url) for _ in range(RIVALS)]
         for rival in rivals:
@@ -202,7 +202,7 @@ async def test_of_many_who_want_a_shard_one_gets_it_and_no_number_comes_twice(st
             (holder,) = got
 
 
-async def test_each_queue_is_told_by_the_relay_of_its_shard(stage: Stage):
+async def test_each_queue_is_served_by_the_relay_of_its_shard(stage: Stage):
     stage.ingest = stage.ingest_on(stage.database, SHARDS)
     stage.listen("c", "queue:spanish", "queue:english")
     async with (
@@ -235,7 +235,7 @@ async def test_the_other_shards_go_on_where_one_has_no_relay(stage: Stage):
             assert leases.vacant([ENGLISH, SPANISH]) == []
 
 
-async def test_what_a_shard_that_is_no_more_owes_is_told(stage: Stage):
+async def test_messages_of_a_removed_shard_are_still_sent(stage: Stage):
     stage.listen("c", "queue:spanish")
     stage.ingest = stage.ingest_on(stage.database, SHARDS)
     event = await stage.begin("c1")
@@ -244,7 +244,7 @@ async def test_what_a_shard_that_is_no_more_owes_is_told(stage: Stage):
     assert stage.gateway.events("c") == [event]
 
 
-async def test_shares_that_one_relay_owes_of_one_transaction_are_all_told(stage: Stage):
+async def test_a_relay_sends_all_its_shares_of_a_transaction(stage: Stage):
     """It finds them in the outbox when there are fewer relays than there were."""
     stage.listen("c", "queue:spanish", "queue:english")
     stage.ingest = stage.ingest_on(stage.database, SHARDS)
@@ -253,7 +253,7 @@ async def test_shares_that_one_relay_owes_of_one_transaction_are_all_told(stage:
         await stage.gateway.until(lambda: stage.gateway.calls("c") == {"e": 1, "s": 1})
 
 
-async def test_an_agent_whom_a_call_has_let_go_is_told_of_by_the_relay_that_owes_it(stage: Stage):
+async def test_a_freed_agent_is_sent_by_the_responsible_relay(stage: Stage):
     """What the agent said while the phone rang makes it nobody's call by the time it is told."""
     stage.listen("c", "queue:spanish")
     stage.ingest = stage.ingest_on(stage.database, SHARDS)
@@ -287,9 +287,7 @@ class Unheard:
         pytest.param(1, SHARDS, False, id="more"),
     ],
 )
-async def test_what_was_shared_out_among_other_relays_is_told_again_as_it_was(
-    stage: Stage, before: int, after: int, is_heard: bool
-):
+async def test_resent_messages_keep_their_former_shards(stage: Stage, before: int, after: int, is_heard: bool):
     """Whoever tells a share strikes that one off, and no other."""
     stage.listen("c", "queue:spanish", "queue:english")
     stage.ingest = stage.ingest_on(stage.database, before, None if is_heard else Unheard())

@@ -16,7 +16,7 @@ from tests.support.stage import Stage
 pytestmark = pytest.mark.anyio
 
 
-async def test_each_socket_gets_exactly_what_it_asked_for_and_may_see(stage: Stage):
+async def test_each_socket_gets_its_topics_as_far_as_permitted(stage: Stage):
     stage.listen("spanish", "queue:spanish", queues=["spanish"])
     stage.listen("english", "queue:english", queues=["english"])
     stage.listen("both", "queue:spanish", "queue:english")
@@ -47,14 +47,14 @@ async def test_each_socket_gets_exactly_what_it_asked_for_and_may_see(stage: Sta
     assert stage.owed() == set()
 
 
-async def test_what_nobody_listens_to_is_cleared_as_well(stage: Stage):
+async def test_messages_without_subscribers_are_cleared(stage: Stage):
     async with stage.relay() as running:
         await running.ready()
         await running.floor.until_cleared(await stage.begin("c1"))
     assert stage.owed() == set()
 
 
-async def test_a_transfer_is_told_to_both_queues_live_and_from_the_outbox(stage: Stage):
+async def test_both_queues_get_a_transfer_live_and_from_the_outbox(stage: Stage):
     def left(name: str) -> list[tuple[str, int]]:
         """Departures, without copies: what the outbox still holds may be sent twice."""
         return list(dict.fromkeys((gone["id"], gone["version"]) for gone in stage.gateway.left(name)))
@@ -79,7 +79,7 @@ async def test_a_transfer_is_told_to_both_queues_live_and_from_the_outbox(stage:
 
 
 @pytest.mark.parametrize("live", [True, False], ids=["live", "from the outbox"])
-async def test_only_the_next_queue_learns_what_follows_a_transfer(stage: Stage, live: bool):
+async def test_only_the_next_queue_gets_events_after_a_transfer(stage: Stage, live: bool):
     """The transfer, the next answer and the end are recorded together, so one frame carries their result."""
     began = await stage.send(initiated("c1"), routed("c1"), answered("c1", 40))
     topics = "queue:spanish", "alerts:spanish", "call:c1", "agent:ana"
@@ -121,7 +121,7 @@ async def test_frames_stay_below_32_kb(stage: Stage):
     assert len(stage.gateway.calls("c")) == 20
 
 
-async def test_agents_are_told_of_on_their_own_topics(stage: Stage):
+async def test_agents_are_sent_on_their_own_topics(stage: Stage):
     connection = stage.database.connection()
     connection.execute(
         "insert into agents (id, name, queues, status_since) values ('ana', 'Ana', '{spanish}', now() - interval '1h')"
@@ -140,7 +140,7 @@ async def test_agents_are_told_of_on_their_own_topics(stage: Stage):
 
 
 @pytest.mark.parametrize("live", [True, False], ids=["live", "from the outbox"])
-async def test_who_works_for_two_queues_is_on_a_call_that_only_one_of_them_may_see(stage: Stage, live: bool):
+async def test_a_call_of_a_shared_agent_is_hidden_from_other_queues(stage: Stage, live: bool):
     connection = stage.database.connection()
     connection.execute(
         "insert into agents (id, name, queues, status, status_since)"
@@ -171,7 +171,7 @@ async def test_who_works_for_two_queues_is_on_a_call_that_only_one_of_them_may_s
     assert ("on_call", None) in told("english") and ("on_call", "c2") not in told("english")
 
 
-async def test_an_agents_call_is_named_though_another_transaction_tells_of_it_at_the_same_time(stage: Stage):
+async def test_an_agent_s_call_is_named_across_transactions(stage: Stage):
     def put(name: str) -> None:
         setup = AgentSetup(name=name, languages=["es"], queues=["spanish"])
         stage.ingest.set_up_agent("ana", setup)
@@ -188,7 +188,7 @@ async def test_an_agents_call_is_named_though_another_transaction_tells_of_it_at
 
 
 @pytest.mark.parametrize("live", [True, False], ids=["live", "from the outbox"])
-async def test_who_follows_a_queue_reads_anew_when_an_agent_is_taken_out_of_it(stage: Stage, live: bool):
+async def test_a_queue_s_subscribers_reload_when_an_agent_is_removed(stage: Stage, live: bool):
     def put(*queues: str) -> None:
         setup = AgentSetup(name="Ana", languages=["es"], queues=list(queues))
         stage.ingest.set_up_agent("ana", setup)
@@ -221,9 +221,7 @@ async def test_who_follows_a_queue_reads_anew_when_an_agent_is_taken_out_of_it(s
 
 
 @pytest.mark.parametrize("by_the_sweep", [False, True], ids=["by the relay", "by the sweep"])
-async def test_a_queue_is_told_of_a_call_that_left_by_an_event_which_was_deferred_since(
-    stage: Stage, by_the_sweep: bool
-):
+async def test_a_queue_gets_a_departure_whose_event_was_deferred(stage: Stage, by_the_sweep: bool):
     """A transfer that comes late moves the call elsewhere, and takes its place from the one that nobody was told of."""
     stage.database.connection().execute("insert into queues (id, name) values ('french', 'French')")
     stage.listen("c", "queue:english", queues=["english"])
@@ -247,7 +245,7 @@ async def test_a_queue_is_told_of_a_call_that_left_by_an_event_which_was_deferre
     assert resets[0] == ["queue:english"]
 
 
-async def test_who_follows_an_agent_hears_that_the_call_left(stage: Stage):
+async def test_an_agent_topic_gets_a_call_s_departure(stage: Stage):
     stage.listen("agent", "agent:ana")
     quiet = [await stage.begin("c1"), *await stage.send(routed("c1"), answered("c1"))]
     moved = await stage.send({"event": "call_transferred", "callId": "c1", "queueId": "english"})
@@ -259,7 +257,7 @@ async def test_who_follows_an_agent_hears_that_the_call_left(stage: Stage):
     ]  # `call_answered` names nobody, and nobody has the call
 
 
-async def test_who_follows_alerts_hears_when_a_call_is_flagged_no_more(stage: Stage):
+async def test_the_alert_topic_gets_the_end_of_an_alert(stage: Stage):
     """It ended before the hold that was too long, or went on to a queue whose alerts are somebody else's."""
     stage.listen("c", "alerts:spanish")
     async with stage.relay() as running:

@@ -12,7 +12,7 @@ from tests.support.stage import Stage
 pytestmark = pytest.mark.anyio
 
 
-async def test_while_a_post_is_under_way_a_call_is_told_once_in_its_latest_version_and_every_event_once(stage: Stage):
+async def test_a_busy_connection_gets_latest_versions_and_all_events(stage: Stage):
     stage.listen("slow", "queue:spanish")
     held = stage.gateway.held["slow"] = asyncio.Event()
     async with stage.relay() as running:
@@ -30,7 +30,7 @@ async def test_while_a_post_is_under_way_a_call_is_told_once_in_its_latest_versi
     assert stage.gateway.events("slow") == [first, *later]
 
 
-async def test_a_slow_connection_holds_up_nobody_and_keeps_only_its_own_events_owed(stage: Stage):
+async def test_a_slow_connection_delays_only_its_own_messages(stage: Stage):
     stage.listen("slow", "queue:spanish")
     stage.listen("fast", "queue:spanish", "queue:english")
     stage.gateway.held["slow"] = asyncio.Event()
@@ -57,7 +57,7 @@ async def test_a_connection_that_is_gone_is_struck_off(stage: Stage):
     assert stage.registry.find("gone") is None
 
 
-async def test_errors_are_tried_again_with_what_came_since(stage: Stage):
+async def test_a_failed_post_is_retried_with_newer_entries(stage: Stage):
     stage.listen("stumbling", "queue:spanish")
     answers = iter([500, 429, 503])
     stage.gateway.refuse = lambda _: next(answers, None)
@@ -69,7 +69,7 @@ async def test_errors_are_tried_again_with_what_came_since(stage: Stage):
     assert stage.gateway.events("stumbling") == [event]
 
 
-async def test_a_connection_that_takes_nothing_is_closed_so_that_its_client_comes_back(stage: Stage):
+async def test_a_connection_that_accepts_nothing_is_closed(stage: Stage):
     stage.listen("broken", "queue:spanish")
     stage.gateway.refuse = lambda _: 500
     async with stage.relay() as running:
@@ -80,7 +80,7 @@ async def test_a_connection_that_takes_nothing_is_closed_so_that_its_client_come
     assert stage.registry.find("broken") is None
 
 
-async def test_one_that_falls_too_far_behind_is_told_to_read_anew(stage: Stage):
+async def test_a_connection_too_far_behind_is_sent_a_reset(stage: Stage):
     stage.listen("slow", "queue:spanish")
     held = stage.gateway.held["slow"] = asyncio.Event()
     async with stage.relay() as running:
@@ -98,7 +98,7 @@ async def test_one_that_falls_too_far_behind_is_told_to_read_anew(stage: Stage):
     assert (reset["type"], reset["topics"], rest) == ("reset", ["queue:spanish"], [])
 
 
-async def test_a_connection_whose_time_is_over_is_told_nothing_and_closed(stage: Stage):
+async def test_an_expired_connection_is_closed_without_a_message(stage: Stage):
     stage.listen("old", "queue:spanish")
     stage.database.connection().execute("update connections set expires_at = %s", [clock.now() - timedelta(seconds=1)])
     async with stage.relay() as running:

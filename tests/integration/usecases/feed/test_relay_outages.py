@@ -13,7 +13,7 @@ from tests.support.stage import PATIENCE_SECONDS, Stage
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_relay_killed_between_post_and_clear_leaves_all_to_the_next(stage: Stage):
+async def test_a_kill_between_post_and_clear_loses_nothing(stage: Stage):
     stage.listen("c", "queue:spanish")
     async with stage.relay() as killed:
         await killed.ready()
@@ -27,7 +27,7 @@ async def test_a_relay_killed_between_post_and_clear_leaves_all_to_the_next(stag
     assert stage.owed() == set()
 
 
-async def test_what_was_recorded_while_nobody_listened_is_told_at_once(stage: Stage):
+async def test_a_relay_first_sends_what_it_missed(stage: Stage):
     stage.listen("c", "queue:spanish")
     events = [await stage.begin(f"c{n}") for n in range(3)]
     async with stage.relay() as running:
@@ -35,7 +35,7 @@ async def test_what_was_recorded_while_nobody_listened_is_told_at_once(stage: St
     assert stage.gateway.events("c") == events
 
 
-async def test_a_restarted_redis_is_heard_again_and_what_it_lost_is_told(stage: Stage, redis_server):
+async def test_after_a_redis_restart_lost_messages_are_sent(stage: Stage, redis_server):
     stage.listen("c", "queue:spanish")
     async with stage.relay() as running:
         await running.ready()
@@ -76,7 +76,7 @@ async def test_agents_news_outlive_an_outage_of_the_channel(stage: Stage):
     assert [(agent["id"], agent["status"]) for agent in frame["agents"]] == [("ana", "available")]
 
 
-async def test_a_relay_that_has_to_leave_in_the_moment_in_which_redis_goes_down_leaves(stage: Stage, redis_server):
+async def test_a_relay_ends_on_time_while_redis_goes_down(stage: Stage, redis_server):
     async def messages():
         listening.cancel()
         raise ChannelDownError("down")

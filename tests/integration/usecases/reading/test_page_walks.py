@@ -158,7 +158,7 @@ def listed(standing: list[str], order: str) -> list[str]:
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_a_walk_beside_writers_sees_each_call_that_was_there_exactly_once(
+def test_a_walk_beside_writers_sees_each_call_exactly_once(
     floor: Harness, standing: list[str], writers: Writers, order: str
 ) -> None:
     seen = Counter(row["id"] for page in pages(floor, order, writers.beside) for row in page.rows)
@@ -167,7 +167,7 @@ def test_a_walk_beside_writers_sees_each_call_that_was_there_exactly_once(
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_a_page_is_one_moment_however_calls_move_while_it_is_read(
+def test_a_page_shows_one_moment_while_calls_change(
     floor: Harness, standing: list[str], database_url: str, clock: Clock, order: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before each statement of the reader all calls that are over change their place: shelved, taken back, shelved."""
@@ -198,9 +198,7 @@ def test_a_page_is_one_moment_however_calls_move_while_it_is_read(
     assert sorted(seen) == sorted(listed(standing, order))
 
 
-def test_whose_deadline_moves_during_a_walk_is_told_by_what_changed_since_it_began(
-    floor: Harness, standing: list[str]
-) -> None:
+def test_changes_hold_calls_whose_deadline_moved_in_a_walk(floor: Harness, standing: list[str]) -> None:
     """It may stand behind the walk or before it by then; a client that reads on from the position misses nobody."""
     walk = pages(floor, "urgency", lambda read: read())
     first = next(walk)

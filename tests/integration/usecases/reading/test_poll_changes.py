@@ -92,7 +92,7 @@ Step = st.one_of(
 @given(
     steps=st.lists(Step, min_size=5, max_size=40), queues=st.lists(st.sampled_from(QUEUES), min_size=40, max_size=40)
 )
-def test_who_polls_ends_with_the_snapshot_whatever_happened_between(floor: Harness, steps, queues) -> None:
+def test_polling_ends_with_the_snapshot(floor: Harness, steps, queues) -> None:
     story = next(_numbers)  # one database for all examples: each has calls of its own
     pollers = [Poller(floor, ALL), Poller(floor, SPANISH)]
     for (step, number), queue in zip(steps, queues, strict=False):
@@ -122,7 +122,7 @@ def _happen(floor: Harness, step: str, call_id: str, queue: str) -> None:
     floor.send({"callId": call_id, **fields[step]})
 
 
-def test_what_commits_late_is_told_all_the_same(floor: Harness, database_url: str) -> None:
+def test_late_commits_are_among_the_changes(floor: Harness, database_url: str) -> None:
     floor.one("call_initiated", "call-0", type="voice", queueId=QUEUES[0])
     poller = Poller(floor, ALL)
     with open_transaction(database_url) as late:
@@ -135,7 +135,7 @@ def test_what_commits_late_is_told_all_the_same(floor: Harness, database_url: st
     poller.agrees()
 
 
-def test_a_log_that_forgot_nothing_reaches_back_to_before_its_first_event(floor: Harness, database_url: str) -> None:
+def test_a_complete_log_answers_from_before_its_first_event(floor: Harness, database_url: str) -> None:
     with open_transaction(database_url) as first:  # no position goes past who is slow
         poller = Poller(floor, ALL)
         with open_transaction(database_url):
@@ -146,7 +146,7 @@ def test_a_log_that_forgot_nothing_reaches_back_to_before_its_first_event(floor:
     assert poller.resets == 0
 
 
-def test_a_call_that_moves_beyond_the_token_is_taken_back_without_a_word_more(floor: Harness) -> None:
+def test_a_call_that_leaves_the_token_s_queues_is_removed(floor: Harness) -> None:
     poller = Poller(floor, SPANISH)
     floor.one("call_initiated", type="voice", queueId="legal_spanish")
     floor.one("call_routed", agentId="interpreter-15", routingTime=1)
@@ -160,7 +160,7 @@ def test_a_call_that_moves_beyond_the_token_is_taken_back_without_a_word_more(fl
     assert not poller.poll().calls
 
 
-def test_a_call_that_turns_out_to_have_begun_elsewhere_is_taken_back(floor: Harness) -> None:
+def test_a_call_that_began_in_another_queue_is_removed(floor: Harness) -> None:
     poller = Poller(floor, SPANISH)
     beginning = {"event": "call_initiated", "callId": "call-1", "type": "voice"}
     for queue, second in (("medical_spanish", 2), ("legal_english", 1)):
@@ -196,7 +196,7 @@ def test_too_much_and_foreign_positions_are_answered_by_reset(floor: Harness, mo
     assert poller.ask().reset
 
 
-def test_an_agents_call_is_told_to_those_who_may_see_it(floor: Harness) -> None:
+def test_an_agent_s_call_is_shown_to_permitted_readers(floor: Harness) -> None:
     floor.rows("update agents set queues = '{medical_spanish,legal_english}' where id = 'interpreter-15'")
     pollers = [Poller(floor, ALL), Poller(floor, SPANISH)]
 
@@ -219,7 +219,7 @@ def test_an_agents_call_is_told_to_those_who_may_see_it(floor: Harness) -> None:
     assert on_call() == ["call-1", "call-1"]
 
 
-def test_an_agent_who_is_taken_out_of_a_queue_is_gone_for_who_polls(floor: Harness) -> None:
+def test_an_agent_removed_from_a_queue_resets_pollers(floor: Harness) -> None:
     pollers = [Poller(floor, ALL), Poller(floor, SPANISH)]
     spanish, english = "legal_spanish", "legal_english"
     for queues, resets in (([spanish], 0), ([spanish, english], 0), ([english], 1), ([], 2)):
@@ -249,7 +249,7 @@ def test_a_queue_may_be_asked_for_and_nothing_else(floor: Harness) -> None:
         assert refused.value.problem.errors[0].field in ("since", "status")
 
 
-def test_the_tag_changes_with_what_is_told(floor: Harness) -> None:
+def test_the_tag_changes_with_the_content(floor: Harness) -> None:
     poller = Poller(floor, ALL)
     poller.poll()
     quiet = tag_of(poller.ask())

@@ -10,7 +10,7 @@ def told_statuses(floor: Harness) -> dict[str, str]:
     return {agent.id: agent.status.value for news in floor.told.news for agent in news.agents}
 
 
-def test_a_re_route_tells_of_who_missed_the_call_and_of_who_is_offered_it(floor, clock):
+def test_a_reroute_notifies_about_both_agents(floor, clock):
     floor.one("call_initiated", type="voice", queueId="medical_spanish")
     floor.one("call_routed", agentId="interpreter-01", routingTime=1)
     clock.go_to(15.2)
@@ -21,7 +21,7 @@ def test_a_re_route_tells_of_who_missed_the_call_and_of_who_is_offered_it(floor,
     assert {name: floor.agent(name)[0] for name in told_statuses(floor)} == told_statuses(floor)
 
 
-def test_whatever_changes_an_agent_raises_the_version_so_that_news_may_come_in_any_order(floor, clock):
+def test_each_change_of_an_agent_raises_its_version(floor, clock):
     """An offer, its lapse, the agent's own word, a new name, and a call taken, left and wrapped up."""
     floor.rows("update agents set status = 'offline'")
     setup = AgentSetup(name="Ana", languages=[], queues=["medical_spanish"], skills={}, status="available")

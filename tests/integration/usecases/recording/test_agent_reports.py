@@ -57,7 +57,7 @@ def standing(floor: Harness, agent_id: str) -> tuple[Any, ...]:
 
 @pytest.mark.parametrize("on_call", [False, True], ids=["free", "on a call"])
 @given(said=reports, data=st.data())
-def test_the_last_thing_said_holds_whatever_came_last(
+def test_the_latest_report_holds_in_any_order_of_arrival(
     floor: Harness, on_call: bool, said: list[tuple[int, str]], data: st.DataObject
 ) -> None:
     in_order, shuffled = introduced(floor, on_call), introduced(floor, on_call)
@@ -77,7 +77,7 @@ def test_the_last_thing_said_holds_whatever_came_last(
             assert last["status"] == standing(floor, agent_id)[0], "agents' time is of one mind with the floor"
 
 
-def test_what_was_said_first_and_comes_last_does_not_hold_after_the_call(floor: Harness) -> None:
+def test_an_older_report_does_not_hold_after_the_call(floor: Harness) -> None:
     agent_id = introduced(floor, on_call=True)
     floor.clock.go_to(10)
     away, back = told(floor, agent_id, [(2, "away"), (3, "available")])
@@ -108,7 +108,7 @@ def talks(draw: st.DrawFn) -> list[tuple[int, list[dict[str, Any]]]]:
 
 
 @given(said=st.lists(st.tuples(st.integers(1, 9), SAID), max_size=4), talked=talks(), data=st.data())
-def test_what_is_said_around_a_call_holds_whatever_came_last(
+def test_reports_around_a_call_hold_in_any_order(
     floor: Harness, said: list[tuple[int, str]], talked: list[tuple[int, list[dict[str, Any]]]], data: st.DataObject
 ) -> None:
     """The floor comes to be of one mind with agents' time, which follows both in the order of time.
@@ -139,7 +139,7 @@ def of_agent(floor: Harness, agent_id: str, second: int, event: dict[str, Any]) 
     return event | own | ({"agentId": agent_id} if event["event"] in ("call_routed", "call_no_answer") else {})
 
 
-def test_an_id_that_two_agents_use_at_one_moment_is_refused_the_second(
+def test_an_event_id_used_by_two_agents_is_refused(
     floor: Harness, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = {"event": "agent_status_changed", "status": "away", "eventId": "one"}

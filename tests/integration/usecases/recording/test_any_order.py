@@ -164,7 +164,7 @@ def test_any_order_any_copies_any_channel_ends_the_same(
 
 @examples(quick=25, deep=150)  # of up to five calls each
 @given(told=st.lists(lives(), min_size=2, max_size=5), data=st.data())
-def test_a_batch_that_is_written_in_parts_ends_as_one_event_after_the_other(
+def test_a_split_batch_ends_as_its_events_one_by_one(
     shared_floor: Harness, told: list[list[tuple[float, Json]]], data: st.DataObject
 ) -> None:
     """Several calls shuffled into one batch with copies and with what is refused, in parts of any size."""

@@ -19,7 +19,7 @@ CALLS, AGENTS, SENDERS, SWEEPS, STEPS = 12, 6, 6, 2, 60
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_no_update_is_lost_and_nobody_is_in_two_places(floor: Harness, database_url: str, seed: int) -> None:
+def test_no_update_is_lost_and_no_agent_has_two_calls(floor: Harness, database_url: str, seed: int) -> None:
     floor.rows("delete from agents")
     floor.rows(
         "insert into agents (id, name, queues, languages, status, status_since)"

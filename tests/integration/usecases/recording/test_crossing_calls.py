@@ -46,7 +46,7 @@ steps = st.lists(st.tuples(batches, st.integers(0, 20), st.booleans()), min_size
 
 @examples(quick=15, deep=150)  # each of up to 14 steps
 @given(taken=steps)
-def test_calls_and_agents_are_of_one_mind_whatever_is_told_of_them(
+def test_calls_and_agents_agree_for_any_events(
     floor: Harness, taken: list[tuple[list[tuple[Json, int | None]], int, bool]]
 ) -> None:
     run = next(_numbers)

@@ -59,9 +59,7 @@ releases = st.lists(
 
 @examples(quick=30, deep=200)
 @given(agent=agents, effects=releases)
-def test_a_batch_lets_go_of_agents_as_if_each_call_had_come_alone(
-    floor: Harness, agent: dict[str, Any], effects: list[Effect]
-) -> None:
+def test_a_batch_frees_agents_like_single_events(floor: Harness, agent: dict[str, Any], effects: list[Effect]) -> None:
     run = next(_numbers)
     begin(floor, run)
     for way in WAYS:
@@ -76,9 +74,7 @@ def test_a_batch_lets_go_of_agents_as_if_each_call_had_come_alone(
 
 @pytest.mark.parametrize("told", range(2, 9))
 @pytest.mark.parametrize("more", [{}, {"occurredAt": "2026-01-31T11:59:59Z"}])
-def test_strangers_whom_a_batch_lets_go_are_on_record_as_if_each_event_had_come_alone(
-    floor: Harness, told: int, more: dict[str, str]
-) -> None:
+def test_a_batch_registers_unknown_agents_like_single_events(floor: Harness, told: int, more: dict[str, str]) -> None:
     """And their time counts, at the edges of a range as well."""
 
     def events(way: str) -> list[dict[str, Any]]:

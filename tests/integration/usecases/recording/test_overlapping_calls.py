@@ -52,12 +52,12 @@ def gone_on(day: Harness) -> Harness:
     return day
 
 
-def test_an_agent_is_free_whose_call_has_gone_on_behind_the_offer(gone_on: Harness) -> None:
+def test_an_agent_is_free_when_the_call_went_past_the_offer(gone_on: Harness) -> None:
     assert gone_on.call("c1")["queueId"] == "day2"
     assert gone_on.agent("ana")[0] == "available"
 
 
-def test_such_a_call_can_be_routed_on_and_is_in_nobodys_way(gone_on: Harness) -> None:
+def test_a_call_past_its_offer_can_be_routed_again(gone_on: Harness) -> None:
     floor = gone_on
     floor.clock.go_to(2)
     tell(floor, "call_routed", agentId="zoe")
@@ -71,7 +71,7 @@ def test_such_a_call_can_be_routed_on_and_is_in_nobodys_way(gone_on: Harness) ->
     assert floor.call("c3")["flags"] == ["sla_breached"]
 
 
-def test_an_answer_that_waited_for_an_offer_leaves_the_agent_claimed_for_it_free(day: Harness) -> None:
+def test_a_deferred_answer_frees_the_agent_claimed_meanwhile(day: Harness) -> None:
     day.clock.go_to(1)
     tell(day, "call_answered", agentId="bea")
     tell(day, "call_initiated", queueId="night")
@@ -79,7 +79,7 @@ def test_an_answer_that_waited_for_an_offer_leaves_the_agent_claimed_for_it_free
     assert (day.agent("bea"), day.agent("ana")[0]) == (("on_call", "c1"), "available")
 
 
-def test_who_went_home_stays_there_when_an_old_call_is_heard_of(day: Harness) -> None:
+def test_news_of_an_old_call_keeps_an_offline_agent_offline(day: Harness) -> None:
     arrive(day, "ana")
     day.clock.go_to(100)
     report(day, "ana", "offline", at=100)
@@ -94,7 +94,7 @@ def test_who_went_home_stays_there_when_an_old_call_is_heard_of(day: Harness) ->
 
 
 @pytest.mark.parametrize("in_order", [True, False], ids=["rung while talking", "the end is heard of last"])
-def test_an_agent_whom_two_calls_have_is_the_others_when_one_is_over(day: Harness, in_order: bool) -> None:
+def test_an_agent_of_two_calls_keeps_the_one_that_goes_on(day: Harness, in_order: bool) -> None:
     arrive(day, "ana", "night")
     day.clock.go_to(12)
     tell(day, "call_initiated", at=1)
@@ -118,7 +118,7 @@ def test_an_agent_whom_two_calls_have_is_the_others_when_one_is_over(day: Harnes
     assert day.agent("ana")[0] == "offered", "c3 has waited"
 
 
-def test_an_agent_is_the_first_calls_alone_when_the_second_is_over_before(day: Harness) -> None:
+def test_an_agent_keeps_the_first_call_when_the_second_ends(day: Harness) -> None:
     arrive(day, "ana", "night")
     tell(day, "call_initiated")
     tell(day, "call_routed", agentId="ana")
@@ -144,9 +144,7 @@ def rerouted(floor: Harness) -> None:
 
 
 @pytest.mark.parametrize("transfer_first", [True, False])
-def test_a_reroute_is_void_where_the_call_had_gone_on_to_a_queue_that_telephony_routes(
-    day: Harness, database_url: str, transfer_first: bool
-) -> None:
+def test_a_reroute_is_void_after_a_transfer_to_telephony(day: Harness, database_url: str, transfer_first: bool) -> None:
     rerouted(day)
     late: list[tuple[str, float, Json]] = [("call_answered", 5, {}), ("call_transferred", 10, {"queueId": "other"})]
     for event, at, fields in reversed(late) if transfer_first else late:
@@ -158,7 +156,7 @@ def test_a_reroute_is_void_where_the_call_had_gone_on_to_a_queue_that_telephony_
 
 
 @pytest.mark.parametrize("answer_first", [True, False])
-def test_a_conclusion_that_was_void_holds_after_all_where_a_later_report_proves_it(
+def test_a_void_timeout_holds_when_a_later_report_proves_it(
     day: Harness, database_url: str, answer_first: bool
 ) -> None:
     """Its answer disproves the reroute; the transfer before that leaves the call without an offer once more."""
@@ -175,7 +173,7 @@ def test_a_conclusion_that_was_void_holds_after_all_where_a_later_report_proves_
     assert [found for _, batch in rebuild.compare(database_url) for found in batch] == []
 
 
-def test_a_lapse_counts_against_no_ring_that_began_too_late_for_it(day: Harness) -> None:
+def test_a_timeout_does_not_end_a_later_offer(day: Harness) -> None:
     rerouted(day)
     tell(day, "call_transferred", at=10, agentId="ana")
     tell(day, "call_answered", at=5)
@@ -222,7 +220,7 @@ def test_two_misses_in_one_batch_are_two(day: Harness) -> None:
     assert day.agent("ana")[0] == "away"
 
 
-def test_a_batch_gives_an_agent_to_the_call_that_had_the_agent_first(day: Harness) -> None:
+def test_a_batch_gives_an_agent_to_the_first_call(day: Harness) -> None:
     arrive(day, "ana", "day")
     day.clock.go_to(30)
     day.send(
@@ -235,7 +233,7 @@ def test_a_batch_gives_an_agent_to_the_call_that_had_the_agent_first(day: Harnes
     assert day.agent("ana") == ("on_call", "c1")
 
 
-def test_a_ring_is_declined_in_the_batch_that_told_of_it(day: Harness) -> None:
+def test_an_offer_is_declined_in_its_own_batch(day: Harness) -> None:
     for agent_id in ("ana", "bea"):
         arrive(day, agent_id, "day")
     declined = {"event": "agent_status_changed", "agentId": "ana", "status": "away"}
@@ -243,7 +241,7 @@ def test_a_ring_is_declined_in_the_batch_that_told_of_it(day: Harness) -> None:
     assert (day.agent("ana")[0], day.agent("bea")[0]) == ("away", "offered")
 
 
-def test_who_says_to_be_back_after_a_miss_is_back_though_it_is_concluded_later(day: Harness) -> None:
+def test_an_agent_back_after_a_miss_stays_back(day: Harness) -> None:
     arrive(day, "ana", "day")
     tell(day, "call_initiated", at=0)
     tell(day, "call_routed", at=0, agentId="ana")
@@ -255,7 +253,7 @@ def test_who_says_to_be_back_after_a_miss_is_back_though_it_is_concluded_later(d
 
 
 @pytest.mark.parametrize("at_once", [False, True], ids=["one by one", "in one batch"])
-def test_whom_a_call_is_transferred_to_has_it_since_then(day: Harness, *, at_once: bool) -> None:
+def test_a_transfer_target_has_the_call_since_the_transfer(day: Harness, *, at_once: bool) -> None:
     arrive(day, "bea", "night")
     day.clock.go_to(200)
     report(day, "bea", "away", at=50)
@@ -301,7 +299,7 @@ def ring_of(floor: Harness, queue_id: str = "day", *, first: bool = False) -> No
 
 @pytest.mark.parametrize("first", [False, True], ids=["in order", "the ring is heard of first"])
 @pytest.mark.parametrize("event", ["call_ended", "call_no_answer"])
-def test_a_ring_that_comes_to_nothing_leaves_the_rest_of_a_wrap_up(rung: Harness, event: str, *, first: bool) -> None:
+def test_a_missed_offer_keeps_the_rest_of_a_wrap_up(rung: Harness, event: str, *, first: bool) -> None:
     ring_of(rung, first=first)
     rung.clock.go_to(15)
     tell(rung, event, "c2", agentId="ana")
@@ -322,7 +320,7 @@ def test_a_ring_that_comes_to_nothing_leaves_the_rest_of_a_wrap_up(rung: Harness
 
 
 @pytest.mark.parametrize("event", ["call_answered", "call_no_answer", "a word"])
-def test_who_takes_another_call_or_is_away_by_it_wraps_up_no_more(rung: Harness, event: str) -> None:
+def test_another_call_or_a_miss_ends_the_wrap_up(rung: Harness, event: str) -> None:
     ring_of(rung, "other")
     rung.clock.go_to(15)
     if event == "a word":

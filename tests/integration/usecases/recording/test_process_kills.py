@@ -117,7 +117,7 @@ def _arm(step: int, *, answered: bool) -> None:
 
 @pytest.mark.deep
 @pytest.mark.parametrize("answered", [False, True], ids=["before it is sent", "after it was answered"])
-def test_a_kill_at_any_round_trip_loses_nothing_and_doubles_nothing(databases: Databases, answered: bool) -> None:
+def test_a_kill_at_any_round_trip_loses_and_repeats_nothing(databases: Databases, answered: bool) -> None:
     with databases.floor() as (undisturbed, _):
         assert play(undisturbed) == [3700]
         expected = outcome(undisturbed)

@@ -42,9 +42,7 @@ def found(url: str) -> list[Difference]:
     return [difference for _, batch in rebuild.compare(url) for difference in batch]
 
 
-def test_what_is_on_record_is_what_the_log_says(
-    lived: Harness, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_records_match_their_log(lived: Harness, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found(database_url) == []
     monkeypatch.setattr(rebuild, "A_BATCH", 5)
     folded = [calls for calls, _ in rebuild.compare(database_url)]

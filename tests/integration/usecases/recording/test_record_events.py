@@ -80,7 +80,7 @@ def test_a_batch_has_the_results_of_its_events_sent_alone(floor: Harness) -> Non
     assert floor.history("alone") == floor.history("batch")
 
 
-def test_a_batch_is_answered_with_the_calls_as_it_left_them_and_so_is_its_replay(floor: Harness) -> None:
+def test_a_batch_and_its_replay_return_the_final_calls(floor: Harness) -> None:
     batch = [event | {"eventId": str(number)} for number, event in enumerate(SEED)]
     first, again = floor.send(*batch), floor.send(*batch)
     assert [result.status for result in (*first, *again)] == [201] * 5 + [200] * 5
@@ -105,7 +105,7 @@ def test_the_agent_follows_the_call(floor: Harness) -> None:
     assert floor.agent("interpreter-01") == ("available", None)
 
 
-def test_an_offer_that_nobody_answers_goes_to_the_next_agent_and_the_wait_is_flagged(floor: Harness) -> None:
+def test_an_unanswered_offer_is_rerouted_and_flags_the_wait(floor: Harness) -> None:
     floor.send(*SEED[:2])
     floor.clock.go_to(14.9)
     assert floor.sweep() == 0
@@ -134,7 +134,7 @@ def test_an_offer_that_nobody_answers_goes_to_the_next_agent_and_the_wait_is_fla
     ]
 
 
-def test_an_answer_that_comes_late_makes_the_reroute_void_and_gives_the_agents_back(floor: Harness) -> None:
+def test_a_late_answer_voids_the_reroute_and_frees_its_agents(floor: Harness) -> None:
     floor.send(*SEED[:2])
     floor.clock.go_to(15.1)
     floor.sweep()
@@ -171,7 +171,7 @@ def test_a_hold_that_lasts_too_long_is_flagged_live(floor: Harness) -> None:
     assert floor.call()["holdSeconds"] == 70
 
 
-def test_an_early_event_is_deferred_and_applied_when_its_predecessor_comes(floor: Harness) -> None:
+def test_an_early_event_is_deferred_until_its_predecessor(floor: Harness) -> None:
     answered = {**SEED[2], "occurredAt": "2026-01-31T12:00:08Z"}
     routed = {**SEED[1], "occurredAt": "2026-01-31T12:00:02Z"}
     initiated = {**SEED[0], "occurredAt": "2026-01-31T12:00:00Z"}
@@ -198,7 +198,7 @@ def test_a_deferred_event_is_given_up_when_its_grace_ends(floor: Harness) -> Non
     assert floor.rows("select * from timers") == []
 
 
-def test_a_call_that_only_waits_for_its_beginning_is_not_shown(floor: Harness) -> None:
+def test_a_call_with_only_deferred_events_is_not_shown(floor: Harness) -> None:
     floor.one("call_answered", waitTime=3)
     assert floor.reads.call("call-1") is None
 
@@ -210,7 +210,7 @@ def test_a_call_that_only_waits_for_its_beginning_is_not_shown(floor: Harness) -
         pytest.param(SEED[0], {**SEED[0], "queueId": "nowhere", "callId": "c-2"}, 400, "queueId", id="unknown queue"),
     ],
 )
-def test_what_cannot_be_is_refused_by_name(
+def test_an_illegal_event_is_refused_by_name(
     floor: Harness, first: dict[str, Any], second: dict[str, Any], status: int, field: str
 ) -> None:
     floor.send(first)
@@ -243,7 +243,7 @@ def test_a_replay_changes_nothing(floor: Harness) -> None:
     assert problem_of(other).status == 422
 
 
-def test_without_an_id_only_a_copy_of_the_latest_event_is_a_replay(floor: Harness) -> None:
+def test_without_an_id_only_the_latest_event_can_be_replayed(floor: Harness) -> None:
     floor.send(*SEED[:3])
     hold = {"event": "call_hold", "callId": "call-1", "holdDuration": 10}
     floor.clock.go_to(10)
@@ -255,7 +255,7 @@ def test_without_an_id_only_a_copy_of_the_latest_event_is_a_replay(floor: Harnes
     assert floor.call()["holdSeconds"] == 30
 
 
-def test_history_moves_nobody_and_arms_nothing(floor: Harness) -> None:
+def test_history_moves_no_agents_and_starts_no_timers(floor: Harness) -> None:
     dated = [event | {"occurredAt": f"1999-08-01T07:00:{second:02}Z"} for second, event in enumerate(SEED)]
     results = floor.send(*dated, history=True)
     assert [result.status for result in results] == [201] * 5
@@ -270,7 +270,7 @@ def test_one_bad_event_in_a_batch_spoils_no_other(floor: Harness) -> None:
     assert problem_of(results[1]).errors[0].field == "waitTime"
 
 
-def test_a_call_that_found_nobody_is_offered_to_the_next_agent_who_comes_free(floor: Harness) -> None:
+def test_a_call_without_an_agent_gets_the_next_free_one(floor: Harness) -> None:
     floor.rows("update agents set status = 'offline', status_since = '2026-01-01' where id <> 'interpreter-01'")
     floor.send(*SEED[:2])
     floor.clock.go_to(15.1)
@@ -285,7 +285,7 @@ def test_a_call_that_found_nobody_is_offered_to_the_next_agent_who_comes_free(fl
     assert floor.agent("interpreter-02") == ("offered", "call-1")
 
 
-def test_the_beginning_is_listed_first_whatever_another_clock_says(floor: Harness) -> None:
+def test_the_initiation_is_listed_first_despite_other_clocks(floor: Harness) -> None:
     floor.one("call_initiated", type="voice", queueId="medical_spanish", occurredAt="2026-01-31T12:00:00.500Z")
     floor.one("call_routed", agentId="interpreter-01", routingTime=1, occurredAt="2026-01-31T11:59:59Z")
     assert [name for name, _ in floor.history()] == ["call_initiated", "call_routed"]
@@ -301,7 +301,7 @@ def test_a_flood_of_one_kind_of_timer_does_not_starve_another(floor: Harness) ->
 
 
 @pytest.mark.parametrize("together", [True, False], ids=["in one batch", "one by one"])
-def test_what_a_late_event_makes_impossible_is_given_up_where_all_can_see_it(floor: Harness, together: bool) -> None:
+def test_an_event_made_illegal_later_becomes_a_dead_letter(floor: Harness, together: bool) -> None:
     times = [(0, SEED[0]), (1, SEED[1]), (2, SEED[2]), (8, SEED[3]), (5, SEED[4])]  # held after its end
     events = [event | {"occurredAt": rfc3339(floor.clock.at(second))} for second, event in times]
     floor.clock.go_to(10)

@@ -45,7 +45,7 @@ def give_up(floor: Harness, *events: dict[str, Any]) -> None:
     assert len(letters_of(floor)) == len(events)
 
 
-def test_a_dead_letter_says_what_was_sent_and_why_it_was_given_up(floor: Harness) -> None:
+def test_a_dead_letter_shows_the_event_and_its_reason(floor: Harness) -> None:
     body = ROUTED | {"eventId": "e-2", "occurredAt": "2026-01-31T12:00:00Z", "metadata": {"line": 4}}
     give_up(floor, body)
     (letter,) = letters_of(floor)
@@ -62,7 +62,7 @@ def test_a_dead_letter_says_what_was_sent_and_why_it_was_given_up(floor: Harness
     }
 
 
-def test_an_event_that_loses_its_place_is_given_its_grace_anew(floor: Harness) -> None:
+def test_an_event_that_loses_its_place_gets_a_new_grace_period(floor: Harness) -> None:
     """Its transfer is on its way: the second conversation was heard of first."""
     floor.clock.go_to(3)
     floor.send(INITIATED, ROUTED | {"agentId": "ben", "eventId": "second", "occurredAt": floor.clock.at(3).isoformat()})
@@ -75,7 +75,7 @@ def test_an_event_that_loses_its_place_is_given_its_grace_anew(floor: Harness) -
     assert floor.rows("select state from events where id = 'second'") == [{"state": "applied"}]
 
 
-def test_redriven_after_its_predecessor_came_it_is_applied_and_told(floor: Harness) -> None:
+def test_a_redrive_after_the_predecessor_applies_and_publishes(floor: Harness) -> None:
     give_up(floor, ROUTED | {"eventId": "e-2"})
     floor.send(INITIATED)
     assert floor.call()["agentId"] is None
@@ -105,7 +105,7 @@ def test_redriven_too_soon_it_waits_for_another_grace(floor: Harness) -> None:
     assert floor.call()["agentId"] == "interpreter-01"
 
 
-def test_what_has_become_impossible_stays_dead_and_says_why(floor: Harness) -> None:
+def test_a_redrive_of_an_illegal_event_names_the_reason(floor: Harness) -> None:
     dated = "2026-01-31T12:00:{:02}Z".format
     ended = {"event": "call_ended", "callId": "call-1", "endReason": "abandoned", "duration": 0}
     give_up(floor, ROUTED | {"eventId": "e-2", "occurredAt": dated(9)})
@@ -117,7 +117,7 @@ def test_what_has_become_impossible_stays_dead_and_says_why(floor: Harness) -> N
     assert floor.call() == before
 
 
-def test_all_are_redriven_together_whatever_their_order(floor: Harness) -> None:
+def test_dead_letters_are_redriven_together_in_any_order(floor: Harness) -> None:
     other = {"callId": "call-2", "eventId": "other"}
     give_up(floor, ANSWERED | {"eventId": "e-3"}, ROUTED | {"eventId": "e-2"}, ROUTED | other)
     floor.send(INITIATED)
@@ -130,7 +130,7 @@ def test_all_are_redriven_together_whatever_their_order(floor: Harness) -> None:
     assert floor.call()["status"] == "active"
 
 
-def test_an_announcement_that_failed_for_good_goes_back_to_the_outbox(floor: Harness) -> None:
+def test_a_redriven_message_goes_back_to_the_outbox(floor: Harness) -> None:
     floor.send(INITIATED | {"eventId": "e-1"})
     floor.rows("update outbox set failed_at = %s, attempts = 60", floor.clock.now())
     floor.clock.go_to(5)
@@ -152,7 +152,7 @@ def test_a_refused_event_leaves_no_dead_letter(floor: Harness) -> None:
     assert letters_of(floor) == []
 
 
-def test_no_more_are_counted_than_are_listed_when_their_call_is_forgotten(floor: Harness) -> None:
+def test_dead_letters_of_deleted_calls_are_not_counted(floor: Harness) -> None:
     PostgresHousekeeping(floor.database, "this-one", lambda: None).tidy(floor.clock.now())
     ended = {"event": "call_ended", "callId": "call-1", "duration": 0}
     late = ended | {"endReason": "abandoned", "eventId": "e-2", "occurredAt": floor.clock.at(9).isoformat()}
@@ -202,7 +202,7 @@ def test_pages_and_rights_over_rest(api: Api) -> None:
     ("body", "field"),
     [({}, "body"), ({"ids": []}, "ids"), ({"ids": ["a"], "all": True}, "body"), ({"ids": [7]}, "ids[0]"), ([], "body")],
 )
-def test_a_redrive_says_what(api: Api, body: Any, field: str) -> None:
+def test_a_redrive_must_name_its_dead_letters(api: Api, body: Any, field: str) -> None:
     status, problem, _ = api.call("POST", "/api/dead-letters/redrive", body)
     assert (status, problem["errors"][0]["field"]) == (400, field)
 

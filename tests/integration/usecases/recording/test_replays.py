@@ -10,7 +10,7 @@ VOICE = {"type": "voice", "queueId": "medical_spanish"}
 MONTH_SECONDS = timedelta(days=31).total_seconds()
 
 
-def test_a_copy_is_known_after_months_and_another_call_s_id_for_a_month(floor: Harness) -> None:
+def test_copies_are_recognised_after_months(floor: Harness) -> None:
     assert floor.one("call_initiated", eventId="first", **VOICE).status == 201
     assert floor.one("call_ended", eventId="second", endReason="abandoned", duration=0).status == 201
     floor.clock.sleep(MONTH_SECONDS - 60)

@@ -16,7 +16,7 @@ from tests.support.harness import GRACE, Harness, Told
 from tests.support.routing import QUEUE, arrive, end, misses, offered, ring, set_up
 
 
-def test_switchboard_makes_the_first_offer_where_the_queue_says_so(night: Harness) -> None:
+def test_switchboard_routes_calls_of_its_queues(night: Harness) -> None:
     arrive(night, "ana")
     night.clock.go_to(1)
     ring(night)
@@ -38,7 +38,7 @@ def test_where_telephony_routes_nothing_changes(night: Harness) -> None:
 @pytest.mark.parametrize(
     "how", ["an event", "a new agent", "the end of a call", "the end of wrapping up", "a transfer"]
 )
-def test_who_comes_free_gets_the_head_of_the_queue_at_once(night: Harness, how: str) -> None:
+def test_a_freed_agent_gets_the_head_of_the_queue_at_once(night: Harness, how: str) -> None:
     set_up(night, QUEUE, routing="switchboard", wrapUpSeconds=20 if how == "the end of wrapping up" else 0)
     if how in ("an event", "a new agent"):
         arrive(night, "ana", status="away" if how == "an event" else "offline")
@@ -69,7 +69,7 @@ def test_who_comes_free_gets_the_head_of_the_queue_at_once(night: Harness, how: 
     assert offered(night) == ("bea" if how == "a new agent" else "ana")
 
 
-def test_a_miss_that_telephony_reports_is_followed_by_the_next_offer_at_once(night: Harness) -> None:
+def test_a_reported_miss_is_followed_by_the_next_offer(night: Harness) -> None:
     arrive(night, "ana")
     night.clock.go_to(1)
     arrive(night, "bea")
@@ -81,7 +81,7 @@ def test_a_miss_that_telephony_reports_is_followed_by_the_next_offer_at_once(nig
     assert night.call()["flags"] == ["rerouted"]
 
 
-def test_misses_send_an_agent_away_only_when_there_are_enough_of_them_in_a_row(night: Harness) -> None:
+def test_enough_misses_in_a_row_send_an_agent_away(night: Harness) -> None:
     set_up(night, QUEUE, routing="switchboard", missesBeforeAway=2)
     arrive(night, "ana")
 
@@ -251,7 +251,7 @@ def test_an_offer_that_is_no_longer_true_is_rescinded(night: Harness, fact: dict
     assert offered(night, "call-2") == "ana"
 
 
-def test_whose_offer_is_taken_back_keeps_the_place_among_the_idle(night: Harness) -> None:
+def test_a_withdrawn_offer_keeps_the_agent_s_idle_rank(night: Harness) -> None:
     for second, agent_id in enumerate(("ana", "bea")):
         night.clock.go_to(second)
         arrive(night, agent_id)
@@ -269,7 +269,7 @@ def test_whose_offer_is_taken_back_keeps_the_place_among_the_idle(night: Harness
     assert offered(night) == "bea", "who has served stands behind who has not"
 
 
-def test_a_transfer_gives_back_who_served_and_offers_to_whom_it_names(night: Harness) -> None:
+def test_a_transfer_frees_the_agent_and_offers_to_the_named_one(night: Harness) -> None:
     arrive(night, "ana")
     ring(night)
     night.one("call_answered", waitTime=1)
@@ -279,7 +279,7 @@ def test_a_transfer_gives_back_who_served_and_offers_to_whom_it_names(night: Har
 
 
 @pytest.mark.parametrize("to_us", [True, False])
-def test_the_queue_a_call_is_transferred_to_says_who_makes_the_first_offer_there(night: Harness, to_us: bool) -> None:
+def test_a_transfer_follows_the_routing_of_its_target_queue(night: Harness, to_us: bool) -> None:
     """Else a caller whom both leave to the other waits for ever, or two phones ring."""
     set_up(night, "day")
     first, then = ("day", QUEUE) if to_us else (QUEUE, "day")
@@ -307,7 +307,7 @@ def test_an_answer_that_arrives_late_takes_the_next_offer_back(night: Harness) -
     assert misses(night) == 0
 
 
-def test_a_senders_clock_that_is_ahead_leaves_no_agent_claimed_for_nothing(night: Harness) -> None:
+def test_a_sender_s_fast_clock_leaves_no_idle_claim(night: Harness) -> None:
     arrive(night, "ana")
     ring(night)
     night.clock.go_to(2)
@@ -337,7 +337,7 @@ def test_settings_that_cannot_be_are_refused_by_name(night: Harness, settings: d
     assert (refused.value.problem.status, refused.value.problem.errors[0].field) == (400, field)
 
 
-def test_of_many_who_claim_at_once_no_two_get_the_same(night: Harness, database_url: str) -> None:
+def test_concurrent_claims_get_different_agents(night: Harness, database_url: str) -> None:
     """Eight invocations, each with a connection of its own, offer sixty calls to twenty agents at one moment."""
     agents, calls, threads = 20, 60, 8
     for number in range(calls):

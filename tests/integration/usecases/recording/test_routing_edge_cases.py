@@ -18,7 +18,7 @@ def reason(floor: Harness, agent_id: str) -> str | None:
 
 
 @pytest.mark.parametrize("status", ["offline", "away"])
-def test_who_leaves_while_the_phone_rings_is_not_waited_for(night: Harness, status: str) -> None:
+def test_an_agent_who_leaves_while_ringing_loses_the_offer(night: Harness, status: str) -> None:
     arrive(night, "ana")
     night.clock.go_to(1)
     arrive(night, "bea")
@@ -35,7 +35,7 @@ def test_who_leaves_while_the_phone_rings_is_not_waited_for(night: Harness, stat
     assert offered(night) == "bea", "the first offer's timer went with it"
 
 
-def test_who_leaves_as_the_last_one_leaves_the_caller_waiting_for_the_next(night: Harness) -> None:
+def test_when_the_last_agent_leaves_the_caller_waits(night: Harness) -> None:
     arrive(night, "ana")
     ring(night)
     night.clock.go_to(4)
@@ -80,7 +80,7 @@ def test_away_during_a_call_holds_once_the_call_is_over(night: Harness, wrap_up_
     assert night.agent("ana")[0] == "available", "it was said for one call"
 
 
-def test_who_thinks_better_of_leaving_stays(night: Harness) -> None:
+def test_an_agent_who_returns_keeps_the_offer(night: Harness) -> None:
     arrive(night, "ana")
     ring(night)
     night.one("call_answered", waitTime=1)
@@ -101,7 +101,7 @@ def test_away_during_a_call_that_is_transferred_holds_at_once(night: Harness) ->
     assert night.agent("ana") == ("offline", None)
 
 
-def test_who_loses_the_queue_while_the_phone_rings_may_answer_but_is_not_asked_again(night: Harness) -> None:
+def test_an_agent_removed_while_ringing_may_still_answer(night: Harness) -> None:
     set_up(night, QUEUE, routing="switchboard", missesBeforeAway=3)
     arrive(night, "ana")
     ring(night)
@@ -115,7 +115,7 @@ def test_who_loses_the_queue_while_the_phone_rings_may_answer_but_is_not_asked_a
     assert night.agent("ana") == ("on_call", "call-1")
 
 
-def test_a_transfer_to_a_queue_that_nobody_serves_waits_there(night: Harness) -> None:
+def test_a_transfer_to_a_queue_without_agents_waits_there(night: Harness) -> None:
     set_up(night, "empty", routing="switchboard", overflowSeconds=0, overflowQueueId=QUEUE)
     arrive(night, "ana")
     ring(night)
@@ -158,7 +158,7 @@ def test_a_call_that_overflows_keeps_its_own_queues_limits(night: Harness) -> No
 
 
 @pytest.mark.parametrize("status", ["available", "away"])
-def test_who_ends_wrapping_up_early_is_not_disturbed_by_its_timer(night: Harness, status: str) -> None:
+def test_an_early_end_of_wrap_up_cancels_its_timer(night: Harness, status: str) -> None:
     set_up(night, QUEUE, routing="switchboard", wrapUpSeconds=20)
     arrive(night, "ana")
     ring(night)
@@ -202,7 +202,7 @@ def test_each_queue_has_its_own_time_for_wrapping_up(night: Harness) -> None:
     }
 
 
-def test_what_an_agent_says_now_holds_although_a_senders_clock_is_ahead(night: Harness) -> None:
+def test_an_agent_report_holds_despite_a_sender_s_fast_clock(night: Harness) -> None:
     arrive(night, "ana")
     ring(night)
     night.clock.go_to(4)
@@ -229,7 +229,7 @@ def test_a_flood_of_one_kind_of_timer_keeps_no_other_waiting(night: Harness) -> 
     assert night.rows("select count(*) from timers where due_at <= %s", night.clock.now()) == [{"count": 50}]
 
 
-def test_a_flood_of_timers_keeps_no_caller_waiting_whom_somebody_is_free_to_take(night: Harness) -> None:
+def test_a_flood_of_timers_delays_no_offers(night: Harness) -> None:
     """More promises are overdue than one transaction settles: the free agent is offered the caller before the rest."""
     set_up(night, "flooded")
     for number in range(250):
@@ -257,9 +257,7 @@ TALKING = [
 @pytest.mark.parametrize("events", range(2, 6))
 @pytest.mark.parametrize("ending", ["completed", "abandoned"])
 @pytest.mark.parametrize("status", ["available", "away", "offline"])
-def test_what_an_agent_says_in_a_batch_is_said_after_what_its_calls_did(
-    night: Harness, status: str, ending: str, events: int
-) -> None:
+def test_agent_reports_of_a_batch_follow_its_call_events(night: Harness, status: str, ending: str, events: int) -> None:
     """The call's last event before it does not name the agent."""
     set_up(night, QUEUE)
     ended = {"event": "call_ended", "callId": "call-1", "endReason": ending, "duration": 20}

@@ -74,7 +74,7 @@ def test_each_event_of_a_message_is_known_when_it_comes_again(floor: Harness) ->
     assert floor.history() == [(event["event"], False) for event in LIFE]
 
 
-def test_grace_begins_when_an_event_is_taken_in_however_long_it_waited(floor: Harness) -> None:
+def test_the_grace_period_begins_when_an_event_is_accepted(floor: Harness) -> None:
     initiated, routed, *_ = told(floor, "call-1")
     floor.clock.go_to(GRACE.total_seconds() * 5)
     deliver(floor, [routed])
@@ -84,7 +84,7 @@ def test_grace_begins_when_an_event_is_taken_in_however_long_it_waited(floor: Ha
     assert floor.history() == [("call_initiated", False), ("call_routed", False)]
 
 
-def test_a_call_that_never_began_is_shelved_when_all_that_waited_for_it_was_given_up(floor: Harness) -> None:
+def test_a_call_that_never_began_is_archived_after_its_events(floor: Harness) -> None:
     place = "select tableoid::regclass::text as place from calls where id = 'call-1'"
     floor.one("call_routed", agentId="interpreter-01", routingTime=1, eventId="early")
     for second in (1, 2):

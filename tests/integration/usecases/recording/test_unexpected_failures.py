@@ -76,7 +76,7 @@ def test_a_call_that_no_sweep_can_settle_keeps_no_other_waiting(ill_floor: Harne
     assert timer == {"call_id": "ill", "kind": "sla_wait", "due_at": floor.clock.now() + A_WHILE}
 
 
-def test_what_failed_is_tried_again_and_settled_once_it_is_repaired(ill_floor: Harness, database_url: str) -> None:
+def test_a_failed_call_is_retried_until_it_is_repaired(ill_floor: Harness, database_url: str) -> None:
     floor = ill_floor
     floor.clock.go_to(31)
     floor.sweep()
@@ -89,7 +89,7 @@ def test_what_failed_is_tried_again_and_settled_once_it_is_repaired(ill_floor: H
     assert floor.rows("select * from timers where call_id = 'ill'") == []
 
 
-def test_it_is_noted_and_goes_no_further_where_postgres_is_at_fault(ill_floor: Harness, noted: list[str]) -> None:
+def test_a_postgres_error_is_logged_and_contained(ill_floor: Harness, noted: list[str]) -> None:
     """A call is not put off for an outage: nothing is known of it then."""
     floor = ill_floor
     floor.clock.go_to(31)
@@ -120,7 +120,7 @@ def test_a_delivery_gives_back_only_the_message_of_that_call(ill_floor: Harness)
     assert {name: [found.status for found in problems] for name, problems in refused.items()} == {"m-ill": [500]}
 
 
-def test_who_waits_behind_that_call_is_offered(ill_floor: Harness, noted: list[str]) -> None:
+def test_calls_behind_a_failing_call_are_offered(ill_floor: Harness, noted: list[str]) -> None:
     floor = ill_floor
     floor.rows("update queues set routing = 'switchboard'")
     floor.rows("update agents set status = 'offline'")
@@ -132,7 +132,7 @@ def test_who_waits_behind_that_call_is_offered(ill_floor: Harness, noted: list[s
     assert noted == ["ill"]
 
 
-def test_a_duty_of_the_sweep_that_fails_keeps_no_promise_from_being_kept(
+def test_a_failing_duty_of_the_sweep_stops_no_timers(
     floor: Harness, noted: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Timers, offers and the telling of what nobody heard go on, whatever becomes of the shelf and of agents' time."""
@@ -148,7 +148,7 @@ def test_a_duty_of_the_sweep_that_fails_keeps_no_promise_from_being_kept(
     assert set(noted) == {None}
 
 
-def test_what_is_recorded_is_answered_so_whatever_becomes_of_telling_it(
+def test_a_failed_publish_does_not_change_the_answer(
     floor: Harness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(floor.told, "publish", broken)
@@ -170,7 +170,7 @@ def test_an_agents_event_that_fails_takes_no_calls_event_along(
     assert noted == [None]
 
 
-def test_what_fails_while_postgres_is_at_a_transaction_leaves_the_next_one_alone(
+def test_an_error_during_a_transaction_spares_the_next_one(
     floor: Harness, other_connection: psycopg.Connection[Any], database_url: str
 ) -> None:
     """What was sent behind a statement that failed is known to nobody but psycopg, which takes it for prepared."""

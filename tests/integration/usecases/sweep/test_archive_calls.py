@@ -54,7 +54,7 @@ def record(floor: Harness) -> dict[str, Any]:
     }
 
 
-def test_what_is_over_and_owes_nothing_is_shelved_after_a_while(floor: Harness) -> None:
+def test_ended_calls_without_open_work_are_archived(floor: Harness) -> None:
     live(floor, [*life(), *life("open", but_for=4), *life("owing")])
     floor.rows("insert into timers (call_id, kind, due_at) values ('owing', 'deferred', now())")
     assert shelve(floor.services.transactions, floor.clock.now()) == 0, "too early"
@@ -156,7 +156,7 @@ def tidy(floor: Harness, now: datetime, keep_months: int) -> None:
         PostgresHousekeeping(floor.database, "this-one", lambda: None, keep_months).tidy(now)
 
 
-def test_months_are_forgotten_as_told_and_no_call_outlives_its_log(floor: Harness) -> None:
+def test_months_are_deleted_with_their_calls_and_logs(floor: Harness) -> None:
     april, january = datetime(2026, 4, 1, tzinfo=UTC), {"calls_2026_01", "events_2026_01"}
     tidy(floor, floor.clock.now(), 0)
     live(floor, [*life(), *life("open", but_for=4)])
@@ -198,7 +198,7 @@ def test_calls_without_a_month_of_their_own_are_forgotten_too(floor: Harness) ->
     assert floor.rows("select sum(offered)::int as offered from call_rollups where grain = '1d'") == [{"offered": 2}]
 
 
-def test_a_month_that_somebody_reads_is_forgotten_later(floor: Harness, database_url: str) -> None:
+def test_a_month_in_use_is_deleted_later(floor: Harness, database_url: str) -> None:
     tidy(floor, floor.clock.now(), 0)
     live(floor, life())
     put_away(floor)

@@ -39,7 +39,7 @@ def test_promises_that_fall_due_at_one_instant_are_both_kept(floor: Harness) -> 
     assert [name for name, _ in floor.history()][2:] == ["sla_breached", "answer_timed_out", "call_rerouted"]
 
 
-def test_what_nobody_cleared_is_told_again_with_growing_pauses(floor: Harness) -> None:
+def test_uncleared_messages_are_resent_with_growing_pauses(floor: Harness) -> None:
     floor.send(INITIATED)
     floor.told.news.clear()
     sweep_for(floor, 25, [])
@@ -50,7 +50,7 @@ def test_what_nobody_cleared_is_told_again_with_growing_pauses(floor: Harness) -
     assert ("call-1", "call_initiated") not in floor.told.events()
 
 
-def test_a_transfer_is_told_again_to_the_queue_that_it_left(floor: Harness) -> None:
+def test_a_resent_transfer_reaches_the_queue_it_left(floor: Harness) -> None:
     floor.send(INITIATED, ROUTED, {"event": "call_answered", "callId": "call-1", "waitTime": 1})
     floor.send({"event": "call_transferred", "callId": "call-1", "queueId": "legal_spanish"})
     floor.told.news.clear()
@@ -59,7 +59,7 @@ def test_a_transfer_is_told_again_to_the_queue_that_it_left(floor: Harness) -> N
     assert told["call_transferred"] == "medical_spanish"
 
 
-def test_what_can_never_be_told_is_given_up_and_stays_visible(floor: Harness) -> None:
+def test_an_unsendable_message_becomes_a_dead_letter(floor: Harness) -> None:
     floor.send(INITIATED)
     floor.rows("update outbox set attempts = 59")
     sweep_for(floor, 5, [])
@@ -67,7 +67,7 @@ def test_what_can_never_be_told_is_given_up_and_stays_visible(floor: Harness) ->
     assert row == {"attempts": 60, "failed": True}
 
 
-def test_the_last_sweep_alive_wakes_its_successor_and_only_the_last(floor: Harness) -> None:
+def test_only_the_last_running_sweep_wakes_a_successor(floor: Harness) -> None:
     woken: list[str] = []
     floor.rows("insert into heartbeats (name, holder, alive_until) values ('sweep', 'another', %s)", floor.clock.at(10))
     sweep_for(floor, 2, woken)
@@ -78,7 +78,7 @@ def test_the_last_sweep_alive_wakes_its_successor_and_only_the_last(floor: Harne
     assert floor.rows("select holder from heartbeats where holder = 'this-one'") == []
 
 
-def test_an_expired_connection_is_forgotten_after_the_relay_had_its_minute(floor: Harness) -> None:
+def test_an_expired_connection_is_deleted_after_a_minute(floor: Harness) -> None:
     floor.rows(
         "insert into connections (id, role, queues, connected_at, expires_at) values ('c', 'admin', '{*}', %s, %s)",
         floor.clock.at(0),
@@ -107,9 +107,7 @@ def test_a_load_that_never_ends_keeps_no_sweep_beyond_its_minute(floor: Harness,
     assert woken == ["sweep"]
 
 
-def test_a_sweep_that_ends_in_an_outage_of_postgres_has_waited_it_out(
-    floor: Harness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sweep_waits_through_an_outage_of_postgres(floor: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(*_: object) -> None:
         raise UnavailableError("away")
 

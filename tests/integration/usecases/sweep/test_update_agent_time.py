@@ -160,9 +160,7 @@ BUCKETS = {"": 10**9, "5m": 300, "1h": 3600, "1d": 86_400}
 
 
 @pytest.mark.parametrize("seed", [pytest.param(0, marks=pytest.mark.deep), 1, pytest.param(2, marks=pytest.mark.deep)])
-def test_figures_are_what_each_second_was_in_whatever_order_it_is_told(
-    floor: Harness, begin: datetime, seed: int
-) -> None:
+def test_agent_figures_match_each_second_in_any_order(floor: Harness, begin: datetime, seed: int) -> None:
     chance = random.Random(seed)
     days = [Day(agent_id, chance, begin) for agent_id in AGENTS]
     floor.clock.go_to(LONG + 90_000)
@@ -206,7 +204,7 @@ def wrong(floor: Harness, *, mend: bool = False) -> tuple[set[str], int]:
     return agents, sums
 
 
-def test_what_was_spoilt_is_found_and_mended(floor: Harness, begin: datetime) -> None:
+def test_damaged_agent_time_is_found_and_corrected(floor: Harness, begin: datetime) -> None:
     day = Day("ana", random.Random(1), begin)
     floor.clock.go_to(LONG + 90_000)
     floor.send(*day.events)
@@ -222,7 +220,7 @@ def test_what_was_spoilt_is_found_and_mended(floor: Harness, begin: datetime) ->
     assert floor.rows("select * from agent_intervals order by began, source, step") == whole
 
 
-def test_what_is_written_while_it_is_looked_for_is_no_difference(
+def test_concurrent_writes_are_not_reported_as_differences(
     floor: Harness, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     floor.one("call_initiated", type="voice", queueId="medical_spanish")
@@ -239,7 +237,7 @@ def test_what_is_written_while_it_is_looked_for_is_no_difference(
         assert wrong(floor) == (set(), 0)
 
 
-def test_a_session_that_dies_while_it_is_looked_for_is_followed_by_another(floor: Harness, database_url: str) -> None:
+def test_a_comparison_continues_after_a_lost_session(floor: Harness, database_url: str) -> None:
     floor.one("call_initiated", type="voice", queueId="medical_spanish")
     floor.keep_time()
     compared = agent_time.compare(floor.database, repair=False)
@@ -249,7 +247,7 @@ def test_a_session_that_dies_while_it_is_looked_for_is_followed_by_another(floor
     assert len(list(compared)) == floor.rows("select count(*) as agents from agents")[0]["agents"]
 
 
-def test_what_lasted_no_millisecond_is_no_difference(floor: Harness) -> None:
+def test_an_interval_below_a_millisecond_is_no_difference(floor: Harness) -> None:
     """Of undated events of one batch, each comes a microsecond after the one before."""
     call = {"callId": "call-1"}
     floor.clock.go_to(1)
@@ -263,9 +261,7 @@ def test_what_lasted_no_millisecond_is_no_difference(floor: Harness) -> None:
     assert wrong(floor) == (set(), 0)
 
 
-def test_agents_are_at_each_moment_what_the_live_record_says_where_all_comes_in_time(
-    floor: Harness, begin: datetime
-) -> None:
+def test_agent_time_matches_the_live_status_of_timely_events(floor: Harness, begin: datetime) -> None:
     days = [Day(agent_id, random.Random(agent_id), begin) for agent_id in AGENTS]
     told = sorted((event for day in days for event in day.events), key=lambda event: event["occurredAt"])[:300]
     seen: set[str] = set()
@@ -289,7 +285,7 @@ def test_agents_are_at_each_moment_what_the_live_record_says_where_all_comes_in_
     assert seen == {"offline", "available", "offered", "on_call", "wrap_up", "away"}
 
 
-def test_a_call_that_began_live_lets_go_of_its_agent_also_where_its_end_is_told_as_history(floor: Harness) -> None:
+def test_an_imported_end_frees_the_agent_of_a_live_call(floor: Harness) -> None:
     """As when a log fills what an outage has left out."""
     floor.rows("update queues set wrap_up_seconds = 0")
     floor.one("call_initiated", type="voice", queueId="medical_spanish")
@@ -307,7 +303,7 @@ def test_a_call_that_began_live_lets_go_of_its_agent_also_where_its_end_is_told_
     assert wrong(floor) == (set(), 0)
 
 
-def test_who_is_set_up_as_available_is_signed_in_from_then_on(floor: Harness) -> None:
+def test_an_agent_set_up_as_available_is_signed_in(floor: Harness) -> None:
     setup = AgentSetup(name="Dora", languages=[], queues=[], status="available")
     floor.services.agents.put_agent("dora", setup, floor.clock.now())
     floor.clock.go_to(60)
@@ -322,7 +318,7 @@ def test_who_is_set_up_as_available_is_signed_in_from_then_on(floor: Harness) ->
 
 
 @pytest.mark.parametrize("asked", [{"groupBy": "queue"}, {"queueId": "legal_spanish"}, {"language": "es"}])
-def test_what_is_no_queues_is_not_told_by_queue(floor: Harness, asked: dict[str, str]) -> None:
+def test_time_without_a_queue_is_not_grouped_by_queue(floor: Harness, asked: dict[str, str]) -> None:
     found = show_metrics(PostgresFigures(floor.database), ADMIN, asked, floor.clock.now())
     assert {(row["occupancy"], row["agentTime"], row["handleTime"]["acw"]) for row in found["data"]} <= {
         (None, None, None)
@@ -330,7 +326,7 @@ def test_what_is_no_queues_is_not_told_by_queue(floor: Harness, asked: dict[str,
     assert "no queue's" in found["notes"][0]
 
 
-def test_a_turn_that_dies_at_any_statement_leaves_nothing_and_another_does_it_all(
+def test_an_aborted_update_of_agent_time_is_repeated_whole(
     floor: Harness, begin: datetime, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     day = Day("ana", random.Random(3), begin)
@@ -375,7 +371,7 @@ def state(floor: Harness) -> list[Any]:
     return [spans, sums, floor.rows("select * from agent_time_progress")]
 
 
-def test_many_who_send_and_many_who_follow_get_the_same(floor: Harness, begin: datetime, database_url: str) -> None:
+def test_concurrent_updates_of_agent_time_agree(floor: Harness, begin: datetime, database_url: str) -> None:
     chance = random.Random(7)
     days = [Day(agent_id, chance, begin) for agent_id in AGENTS]
     floor.clock.go_to(LONG + 90_000)
@@ -406,7 +402,7 @@ def test_many_who_send_and_many_who_follow_get_the_same(floor: Harness, begin: d
     assert wrong(floor) == (set(), 0)
 
 
-def test_a_month_is_forgotten_but_what_goes_on_and_the_sums(floor: Harness, begin: datetime) -> None:
+def test_deleting_a_month_keeps_open_intervals_and_sums(floor: Harness, begin: datetime) -> None:
     days = [Day(agent_id, random.Random(agent_id), begin) for agent_id in AGENTS]
     floor.clock.go_to(LONG + 60)
     tell(floor, days, random.Random(0), shuffled=False)

@@ -96,7 +96,7 @@ async def test_a_post_is_a_request_as_api_gateway_wants_it():
         (HANG_UP, PostResult.BUSY),
     ],
 )
-async def test_what_an_answer_means_and_that_the_next_post_gets_its_own(answer, sent):
+async def test_each_post_gets_its_own_answer(answer, sent):
     async with posting(answer, CHUNKED) as (_, gateway):
         assert await gateway.post("c", b"frame") is sent
         assert await gateway.post("c", b"frame") is PostResult.GONE
@@ -116,7 +116,7 @@ def test_however_an_answer_is_cut_into_pieces(pieces, answers):
     asyncio.run(post_all())
 
 
-async def test_posts_in_turn_share_a_line_and_posts_at_once_have_one_each():
+async def test_concurrent_posts_use_separate_connections():
     async with posting(*[OK] * 23) as (server, gateway):
         for _ in range(20):
             await gateway.post("c", b"frame")
@@ -143,7 +143,7 @@ async def test_a_line_that_was_idle_for_long_is_not_trusted(monkeypatch):
     assert [len(heard) for heard in server.heard] == [1, 1]
 
 
-async def test_a_late_answer_is_nobody_elses():
+async def test_a_late_answer_is_not_given_to_another_post():
     async with posting(CHUNKED, OK) as (server, gateway):
         server.may_answer.clear()
         given_up = asyncio.create_task(gateway.post("a", b"frame"))
@@ -164,7 +164,7 @@ async def test_no_answer_ends_in_busy(monkeypatch):
         assert await gateway.post("c", b"frame") is PostResult.DONE
 
 
-async def test_where_nobody_listens_a_post_is_busy():
+async def test_a_post_to_a_closed_port_returns_busy():
     async with posting() as (_, gateway):
         pass
     assert await gateway.post("c", b"frame") is PostResult.BUSY

@@ -57,7 +57,7 @@ def test_a_number_that_no_other_language_holds_costs_no_line(lines: Lines) -> No
     assert lines.read()[0]["found"] == 2**70
 
 
-def test_an_error_says_where_it_was_and_quotes_nobody(lines: Lines) -> None:
+def test_an_error_shows_its_place_and_no_values(lines: Lines) -> None:
     class Strict(BaseModel):
         number: int
 
@@ -89,7 +89,7 @@ def test_rows_that_postgres_quotes_are_left_out(database_url: str, lines: Lines)
     assert "said in confidence" not in json.dumps(line)
 
 
-def test_a_function_that_fails_raises_nobody_s_words(lines: Lines, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failing_function_raises_no_personal_data(lines: Lines, capsys: pytest.CaptureFixture[str]) -> None:
     @lambda_handler.watched
     def handler(_event: object, _context: object) -> None:
         raise ValueError("a line\nsaid in confidence")

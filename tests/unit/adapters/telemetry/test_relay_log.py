@@ -27,7 +27,7 @@ def published(transaction: int, *ages: timedelta) -> Published:
     return Published(transaction=transaction, traceparent=TRACES[0]).model_copy(update={"changes": changes})
 
 
-def test_the_time_from_receipt_to_the_last_socket_is_written_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_delay_to_the_last_socket_is_written_once(capsys: pytest.CaptureFixture[str]) -> None:
     log = RelayLog()
     metrics.flush()
     capsys.readouterr()
@@ -42,7 +42,7 @@ def test_the_time_from_receipt_to_the_last_socket_is_written_once(capsys: pytest
     assert milliseconds < 9000, "of the newest event of the transaction"
 
 
-def test_each_transaction_that_was_told_leaves_a_line_with_calls_and_traces(
+def test_each_sent_transaction_logs_its_calls_and_traces(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     log, age = RelayLog(), timedelta(seconds=1)

@@ -36,7 +36,7 @@ def test_a_pipe_is_read_as_a_file_is() -> None:
         ({"--token": "one\ntwo"}, "The token has characters that no token has."),
     ],
 )
-def test_what_can_never_connect_is_refused_at_once(command: str, wrong: dict[str, str], told: str) -> None:
+def test_an_impossible_address_is_refused_at_once(command: str, wrong: dict[str, str], told: str) -> None:
     options = {"--api": "http://127.0.0.1:1", "--token": "any"} | wrong
     event = ["call_ended"] if command == "send" else []
     done = CliRunner().invoke(app, [command, *event, *(part for option in options.items() for part in option)])

@@ -21,17 +21,17 @@ QUEUES = ["legal", "medical"]
         pytest.param(Wanted(("agent:a",), ("legal",)), ["agent:a", "queue:legal"], id="both"),
     ],
 )
-def test_what_is_told_makes_the_topics(wanted, topics):
+def test_the_options_choose_the_topics(wanted, topics):
     assert wanted.among(QUEUES) == topics
 
 
 @pytest.mark.parametrize("wanted", [Wanted(("leg",)), Wanted(("alerts:leg",)), Wanted(("ops",), ("leg", "legal"))])
-def test_a_queue_that_nobody_knows_is_not_waited_for(wanted):
+def test_an_unknown_queue_is_refused(wanted):
     assert wanted.unknown(QUEUES) == ["leg"]
     assert Wanted(("call:leg", "legal")).unknown(QUEUES) == []
 
 
-def test_a_line_for_each_event_and_one_for_a_call_of_which_no_event_tells():
+def test_each_event_and_each_changed_call_has_a_line():
     times = {"startTime": "2026-01-01T00:00:01.000Z", "endTime": None}
     call = {"id": "c1", "queueId": "legal", "status": "waiting", "flags": ["sla_breached"], **times}
     event = {"callId": "c1", "type": "sla_breached", "timestamp": "2026-01-01T00:00:31.000Z", "void": True}
@@ -46,7 +46,7 @@ def test_a_line_for_each_event_and_one_for_a_call_of_which_no_event_tells():
     ]
 
 
-def test_an_outage_is_told_once_for_each_thing_that_is_done_about_it(capsys):
+def test_an_outage_is_printed_once_for_each_reaction(capsys):
     feed = Feed(Api("http://nowhere", "t"), "ws://nowhere", "t", ["queue:legal"])
     teller = Teller(feed)
     for polls in (False, False, True, True):

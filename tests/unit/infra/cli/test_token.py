@@ -24,7 +24,7 @@ RUNNING = {"ready": True, "api": "http://local", "token": "any"}
     ],
     ids=["unknown", "known", "every queue", "nothing runs"],
 )
-def test_a_queue_that_the_local_run_does_not_have_is_told_beside_the_token(
+def test_an_unknown_queue_is_warned_about(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, state: dict[str, object], queue: str, told: str
 ) -> None:
     monkeypatch.setenv("SWITCHBOARD_HOME", str(tmp_path))

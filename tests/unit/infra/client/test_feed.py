@@ -53,7 +53,7 @@ async def test_cut_off_it_comes_back_and_resumes_from_its_position():
         assert feed.picture.calls == {"a": call("a", 1)}
 
 
-async def test_what_was_not_replayed_is_read_from_the_snapshot():
+async def test_without_a_replay_the_snapshot_is_read():
     async with following() as (server, feed, news):
         socket, _ = await both(server.subscribed(), until(news, "live"))
         await say(socket, **update(call("ended-meanwhile", 1), position=3))
@@ -101,7 +101,7 @@ async def test_pings_keep_the_connection_alive(monkeypatch):
         await asyncio.wait([asking])
 
 
-async def test_a_connection_is_replaced_before_api_gateway_ends_it_and_resumes(monkeypatch):
+async def test_a_connection_is_replaced_before_its_limit(monkeypatch):
     loop, passed_minutes = asyncio.get_running_loop(), 0
     monkeypatch.setattr("infra.client.feed._now", lambda: loop.time() + passed_minutes * 60)
     async with following() as (server, feed, news):
@@ -115,7 +115,7 @@ async def test_a_connection_is_replaced_before_api_gateway_ends_it_and_resumes(m
         assert (asked["since"], feed.connections, server.reads) == (7, 2, 1)
 
 
-async def test_a_feed_that_tells_nothing_while_its_socket_lives_is_found_out(monkeypatch):
+async def test_a_silent_feed_with_a_live_socket_is_detected(monkeypatch):
     monkeypatch.setattr("infra.client.feed.AUDIT_SECONDS", 0)  # after each frame
     async with following() as (server, feed, news):
         server.floor, server.position = [call("a", 1)], 5
@@ -133,7 +133,7 @@ async def test_a_feed_that_tells_nothing_while_its_socket_lives_is_found_out(mon
         assert set(feed.picture.calls) == {"a", "b", "c"}
 
 
-async def test_a_feed_goes_on_where_nobody_answers_an_audit(monkeypatch):
+async def test_a_feed_continues_when_an_audit_fails(monkeypatch):
     monkeypatch.setattr("infra.client.feed.AUDIT_SECONDS", 0)
     async with following() as (server, _, news):
         socket, _ = await both(server.subscribed(), until(news, "live"))
@@ -142,7 +142,7 @@ async def test_a_feed_goes_on_where_nobody_answers_an_audit(monkeypatch):
         assert (await anext(news)).kind == "update"
 
 
-async def test_where_sockets_are_refused_it_polls_for_what_changed(monkeypatch):
+async def test_where_sockets_are_refused_it_polls_for_changes(monkeypatch):
     monkeypatch.setattr("infra.client.feed.FIRST_PAUSE_SECONDS", 0.001)
     good = httpx.Response(200, json={"data": []})
     snapshot = httpx.Response(200, json={"data": [call("a", 1), call("b", 1)], "nextCursor": None, "position": 5})

@@ -74,7 +74,7 @@ def overwrite(monkeypatch):
         pytest.param(update_before_an_older_snapshot, overwrite, id="older snapshot"),
     ],
 )
-async def test_a_classic_failure_is_met_by_its_safeguard_and_by_nothing_else(failure, take_safeguard_out, monkeypatch):
+async def test_each_known_failure_is_handled_by_its_safeguard(failure, take_safeguard_out, monkeypatch):
     async with following() as stage:
         await failure(*stage)
     take_safeguard_out(monkeypatch)
@@ -92,7 +92,7 @@ async def test_a_connection_that_falls_silent_is_replaced():
 
 
 @pytest.mark.parametrize("words", ["", "<html>", "[]"], ids=["nothing", "html", "an array"])
-async def test_a_frame_that_cannot_be_read_makes_it_begin_anew(words):
+async def test_an_unreadable_frame_restarts_the_feed(words):
     async with following() as (server, _, news):
         socket, _ = await both(server.subscribed(), until(news, "live"))
         await socket.send(words)
@@ -100,7 +100,7 @@ async def test_a_frame_that_cannot_be_read_makes_it_begin_anew(words):
         await both(server.subscribed(), until(news, "live"))
 
 
-async def test_an_error_frame_is_told_and_harms_nothing():
+async def test_an_error_frame_is_reported_and_changes_nothing():
     async with following() as (server, _, news):
         socket, _ = await both(server.subscribed(), until(news, "live"))
         await say(socket, type="error", problem={"status": 403, "title": "Not permitted", "detail": "queue:q"})
@@ -146,7 +146,7 @@ async def test_topics_out_of_sight_are_dropped_and_the_rest_followed():
         assert set(feed.picture.calls) == {"a"}
 
 
-async def test_a_subscription_that_nobody_answers_is_made_again():
+async def test_an_unanswered_subscription_is_repeated():
     async with following(answer_seconds=0.1) as (server, _, news):
         assert "not subscribed" in (await until(news, "lost")).detail
         await server.sockets.get()

@@ -29,7 +29,7 @@ def test_any_order_and_any_copies_make_one_picture(views, copies, random):
 
 
 @given(st.permutations(VIEWS), st.integers(0, len(VIEWS)))
-def test_a_snapshot_taken_anywhere_between_frames_changes_nothing_in_the_end(views, place):
+def test_a_snapshot_between_any_frames_gives_the_same_end(views, place):
     picture = Picture()
     for view in views[:place]:
         picture.apply(update(view))
@@ -39,7 +39,7 @@ def test_a_snapshot_taken_anywhere_between_frames_changes_nothing_in_the_end(vie
     assert picture.calls == {"open": LIVES["open"][-1]}
 
 
-def test_an_older_snapshot_does_not_overwrite_what_is_newer():
+def test_an_older_snapshot_overwrites_no_newer_call():
     picture = Picture()
     asked = picture.ask()
     picture.apply(update(call("a", 3, "active"), call("b", 2, "ended"), call("new", 1)))
@@ -59,7 +59,7 @@ def test_a_call_that_the_snapshot_lacks_has_ended_and_stays_so():
     assert not picture.calls and not picture.has_doubt
 
 
-def test_a_frame_that_may_be_older_than_the_snapshot_leaves_a_doubt_and_one_that_is_newer_none():
+def test_only_a_newer_frame_confirms_the_snapshot():
     picture = Picture()
     picture.take_snapshot(picture.ask(), [call("known", 1)], position=9)
     picture.apply(update(call("known", 2), call("over", 2, "ended"), position=9))
@@ -69,7 +69,7 @@ def test_a_frame_that_may_be_older_than_the_snapshot_leaves_a_doubt_and_one_that
     assert picture.has_doubt and set(picture.calls) == {"known", "new", "old"}
 
 
-def test_a_call_that_a_frame_moves_beyond_the_topics_leaves_and_may_return():
+def test_a_call_that_leaves_the_topics_may_return():
     picture = Picture(concerns=lambda call: call["queueId"] == "q")
     picture.apply(update(call("a", 1)))
     change = picture.apply(update(call("a", 3, queueId="foreign"), call("b", 1, queueId="foreign")))
@@ -80,7 +80,7 @@ def test_a_call_that_a_frame_moves_beyond_the_topics_leaves_and_may_return():
     assert picture.calls == {"a": call("a", 4)}
 
 
-def test_what_is_no_news_is_not_told():
+def test_an_unchanged_item_is_not_reported():
     picture = Picture()
     event, agent = {"id": "e1", "callId": "a"}, {"id": "x", "version": 2, "status": "away"}
     frame = update(call("a", 2), events=[event], agents=[agent])
@@ -89,7 +89,7 @@ def test_what_is_no_news_is_not_told():
     assert again == type(again)()
 
 
-def test_an_event_found_void_is_news_and_an_agents_older_status_is_none():
+def test_a_void_event_is_news_and_an_older_status_is_not():
     picture = Picture()
     picture.apply(update(events=[{"id": "e", "version": 2}], agents=[{"id": "x", "version": 2}]))
     void = {"id": "e", "version": 3, "void": True}
@@ -98,7 +98,7 @@ def test_an_event_found_void_is_news_and_an_agents_older_status_is_none():
     assert not picture.apply(update(events=[{"id": "e", "version": 2}, void])).events
 
 
-def test_an_agent_whom_the_snapshot_lacks_works_for_none_of_our_queues():
+def test_an_agent_missing_from_the_snapshot_is_removed():
     picture = Picture()
     picture.apply(update(agents=[{"id": "gone", "version": 4}, {"id": "back", "version": 4}]))
     asked = picture.ask()
@@ -132,7 +132,7 @@ def test_frames_and_polls_in_any_order_end_in_one_picture(views, places):
     assert picture.calls == {"open": LIVES["open"][-1]}
 
 
-def test_it_resumes_before_what_a_frame_that_overtook_another_told():
+def test_it_resumes_before_a_frame_that_overtook_another():
     resume = ResumePoint()
     resume.saw(10, at=0)  # subscribed
     resume.saw(30, at=10)  # the frame with 20 is still on its way

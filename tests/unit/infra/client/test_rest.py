@@ -81,7 +81,7 @@ async def test_a_refusal_that_is_no_document_is_a_problem_too(body):
         await client.queues()
 
 
-async def test_who_has_met_switchboard_waits_where_its_gateway_no_longer_knows_of_it():
+async def test_a_known_api_is_waited_for_when_its_gateway_is_new():
     gone = httpx.Response(404, json={"message": "Not Found"})
     client, _ = api(APPLIED, gone, gone, APPLIED)
     for _ in range(2):
@@ -89,7 +89,7 @@ async def test_who_has_met_switchboard_waits_where_its_gateway_no_longer_knows_o
     assert client.repeats == 2
 
 
-async def test_what_switchboard_itself_does_not_know_is_told_at_once():
+async def test_a_404_of_switchboard_is_raised_at_once():
     client, _ = api(APPLIED, problem(404, title="No such call"))
     await client.record(EVENT)
     with pytest.raises(Problem, match="404 No such call"):

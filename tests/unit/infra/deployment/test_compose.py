@@ -44,12 +44,12 @@ def test_base_images_are_pinned(path):
 
 
 @pytest.mark.parametrize("name", sorted(set(SERVICES) - ONE_SHOTS))
-def test_what_keeps_running_says_whether_it_is_well(name):
+def test_each_service_has_a_health_check(name):
     assert SERVICES[name]["healthcheck"]["test"]
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_nobody_is_waited_for_who_never_gets_there(name):
+def test_no_service_waits_for_a_state_never_reached(name):
     for other, wait in SERVICES[name].get("depends_on", {}).items():
         expected = "service_completed_successfully" if other in ONE_SHOTS else "service_healthy"
         assert wait["condition"] == expected
@@ -61,7 +61,7 @@ def test_ports_are_for_this_machine_only_and_no_two_the_same():
     assert len({port.rsplit(":", 1)[0] for port in published}) == len(published)
 
 
-def test_addresses_point_at_what_listens():
+def test_addresses_point_at_listening_services():
     text = (REPOSITORY / "docker-compose.yml").read_text()
     inside = {"postgres": "5432", "redis": "6379", "localstack": "4566", "ministack": "4567"}
     for name, port in re.findall(r"[/@](\w+):(\d{4,5})\b", text):

@@ -76,7 +76,7 @@ def test_secrets_are_never_shown():
         assert not TEMPLATE["Parameters"][name].get("Default")
 
 
-def test_what_lasts_a_minute_may():
+def test_functions_that_run_for_a_minute_have_the_time():
     for name in ("SweepFunction", "RelayFunction"):
         properties = TEMPLATE["Resources"][name]["Properties"]
         assert properties["Timeout"] > 65
@@ -109,7 +109,7 @@ def test_packaging_leaves_no_local_path_behind():
         assert code == {"Bucket": "bucket", "Key": f"{template.package_of(handler)}.zip"}
 
 
-def test_functions_never_hold_more_connections_than_postgres_takes():
+def test_functions_hold_fewer_connections_than_postgres_allows():
     """The sum of docs/deploy.md. Sweeps and queue readers hold one each, relays two; some are left for people."""
     taken = 0
     for name in FUNCTIONS:
@@ -232,7 +232,7 @@ GATEWAY_STATUSES = {
 }  # fmt: skip
 
 
-def test_each_error_of_the_gateway_is_a_problem_that_a_page_can_read():
+def test_each_error_of_the_gateway_is_a_readable_problem():
     properties = TEMPLATE["Resources"]["RestApi"]["Properties"]
     responses = properties["GatewayResponses"]
     assert {name: response["StatusCode"] for name, response in responses.items()} == GATEWAY_STATUSES
@@ -247,7 +247,7 @@ def test_each_error_of_the_gateway_is_a_problem_that_a_page_can_read():
     assert "WWW-Authenticate" in responses["UNAUTHORIZED"]["ResponseParameters"]["Headers"]
 
 
-def test_the_gateway_has_no_checks_whose_errors_have_no_form():
+def test_the_gateway_has_no_validators_of_its_own():
     """Request validators, API keys and usage plans refuse with types that are not among the gateway responses."""
     assert "Models" not in TEMPLATE["Resources"]["RestApi"]["Properties"]
     kinds = {resource["Type"] for resource in TEMPLATE["Resources"].values()}

@@ -319,7 +319,7 @@ def test_an_unsigned_request_ends_at_the_gate(method: str):
         assert b"aws_credentials" in body["body"]
 
 
-def test_a_file_is_read_without_what_could_mean_more():
+def test_a_file_request_loses_all_other_parameters():
     for_ssm = "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/ssm/aws4_request"
     headers = {"x_amz_target": "AmazonSSM.GetParameters", "authorization": for_ssm, "range": "bytes=0-1"}
     asked = plain(f"{SITE}/index.html", query="versions", **headers)

@@ -21,7 +21,7 @@ def start_other_run(*preferred: int) -> tuple[subprocess.Popen[str], int]:
     return run, int(run.stdout.readline())
 
 
-def test_a_claimed_port_is_nobody_else_s_though_nobody_listens_on_it() -> None:
+def test_a_claimed_port_stays_claimed_without_a_listener() -> None:
     first, port = start_other_run()
     with first:
         assert ports.is_free(port)

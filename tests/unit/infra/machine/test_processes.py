@@ -27,7 +27,7 @@ def test_a_server_that_does_not_answer_in_time_is_ended(server: subprocess.Popen
     assert not psutil.pid_exists(server.pid)
 
 
-def test_a_server_whose_start_is_interrupted_is_ended(server: subprocess.Popen[bytes], tmp_path: Path) -> None:
+def test_a_server_interrupted_at_its_start_is_stopped(server: subprocess.Popen[bytes], tmp_path: Path) -> None:
     def interrupted() -> bool:
         raise KeyboardInterrupt
 
@@ -36,7 +36,7 @@ def test_a_server_whose_start_is_interrupted_is_ended(server: subprocess.Popen[b
     assert not psutil.pid_exists(server.pid)
 
 
-def test_a_server_that_ends_at_once_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
+def test_a_server_that_exits_is_reported_with_its_log(tmp_path: Path) -> None:
     server = processes.spawn([sys.executable, "-c", "raise SystemExit('no such folder')"], tmp_path / "log")
     server.wait()
     with pytest.raises(InfraError, match=r"(?s)exit 1.*no such folder"):

@@ -92,7 +92,7 @@ def test_a_reader_goes_on_after_a_restart(tmp_path: Path, open_log: Open):
     assert list(rows) == []
 
 
-def test_a_reader_from_the_end_sees_only_what_comes(tmp_path: Path, open_log: Open):
+def test_a_reader_from_the_end_sees_only_new_lines(tmp_path: Path, open_log: Open):
     path = tmp_path / "functions.log"
     log = open_log(path)
     log.write("before\n")
@@ -107,7 +107,7 @@ def test_a_reader_from_the_end_sees_only_what_comes(tmp_path: Path, open_log: Op
     rows.close()
 
 
-def test_a_missing_log_is_said(tmp_path: Path):
+def test_a_missing_log_is_reported(tmp_path: Path):
     with pytest.raises(FileNotFoundError):
         list(logs.read(tmp_path / "functions.log"))
     with pytest.raises(FileNotFoundError):

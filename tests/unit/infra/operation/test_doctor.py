@@ -52,7 +52,7 @@ def test_a_shard_without_a_relay_is_named(without_relay: list[int], health: Heal
 @pytest.mark.parametrize(
     ("seconds", "health"), [(-1, Health.ILL), (60, Health.WARN), (7200, Health.WELL)], ids=["past", "soon", "later"]
 )
-def test_a_token_s_end_is_told_and_the_token_is_not(clock: Clock, seconds: float, health: Health) -> None:
+def test_a_token_s_expiry_is_shown_but_not_the_token(clock: Clock, seconds: float, health: Health) -> None:
     token = tokens.mint(KEY, role="admin", ttl_seconds=seconds, now=clock.now())
     found = list(doctor.examine(Patient(NOWHERE, token, "ws://127.0.0.1:1"), clock.now))
     assert (found[0].what, found[0].health) == ("token", health)
@@ -63,14 +63,12 @@ def test_a_token_s_end_is_told_and_the_token_is_not(clock: Clock, seconds: float
 @pytest.mark.parametrize(
     ("seconds", "said"), [(0, "agrees"), (90, "90 s ahead of"), (-90, "90 s behind")], ids=["right", "fast", "slow"]
 )
-def test_a_wrong_clock_is_told(clock: Clock, seconds: float, said: str) -> None:
+def test_a_wrong_clock_is_reported(clock: Clock, seconds: float, said: str) -> None:
     now = clock.now() + timedelta(seconds=seconds)
     assert said in doctor._clock("Sat, 31 Jan 2026 12:00:00 GMT", now).said
 
 
 @pytest.mark.parametrize(("is_local", "health"), [(True, Health.ILL), (False, Health.UNKNOWN)], ids=["local", "far"])
-def test_a_database_that_lets_nobody_in_is_ill_where_it_should_be_in_reach(
-    clock: Clock, is_local: bool, health: Health
-) -> None:
+def test_an_unreachable_database_is_reported_as_down(clock: Clock, is_local: bool, health: Health) -> None:
     patient = Patient(NOWHERE, "", "ws://127.0.0.1:1", database="postgresql://127.0.0.1:1/", is_local=is_local)
     assert list(doctor.examine(patient, clock.now))[-1].health is health

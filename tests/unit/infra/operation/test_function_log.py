@@ -68,7 +68,7 @@ ALL = [
     ],
     ids=["all", "a call", "an id is no prefix", "failures", "a call's failures", "a trace", "one told of", "both"],
 )
-def test_what_is_wanted_is_shown_and_nothing_else(wanted: Wanted, taken: list[str]) -> None:
+def test_only_matching_lines_are_shown(wanted: Wanted, taken: list[str]) -> None:
     assert list(filter(wanted.takes, ALL)) == taken
 
 
@@ -85,7 +85,7 @@ def test_a_file_is_followed_without_a_gap(tmp_path: Path) -> None:
     assert list(rows) == []
 
 
-def test_where_nothing_is_found_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_result_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SWITCHBOARD_HOME", str(tmp_path))
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "functions.log").write_text(f"{RECORDED}\n")
@@ -124,7 +124,7 @@ class Impatient(threading.Event):
         return self.rounds <= 0
 
 
-def test_cloudwatch_is_read_with_the_functions_names_each_line_once(logs: Any, clock: Clock) -> None:
+def test_cloudwatch_lines_are_read_once_by_function_names(logs: Any, clock: Clock) -> None:
     clock.moment = datetime.now(UTC)  # the emulator takes no lines of long ago
     write(logs, "switchboard-ingest", clock, RECORDED.partition("\t")[2])
     write(logs, "switchboard-sweep", clock, SWEPT.partition("\t")[2])

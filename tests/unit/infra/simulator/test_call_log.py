@@ -51,7 +51,7 @@ def test_a_call_that_never_queued_begins_where_it_left_the_menu():
     assert the_call(AT_ONCE) == LoggedCall("2001-03-04-AA0102-8-090000", "PE", at(9, 0, 10), 0, "agent-02", 5)
 
 
-def test_a_caller_who_gave_up_has_no_agent():
+def test_an_abandoned_call_has_no_agent():
     assert the_call(GAVE_UP) == LoggedCall("2001-03-04-AA0103-9-090000", "PS", at(9, 0, 10), 31, None, 0)
 
 
@@ -67,7 +67,7 @@ def test_rows_that_never_reached_a_queue_are_no_calls(row):
     assert entries(row) == [NoCall()]
 
 
-def test_served_by_nobody_known_is_still_served():
+def test_a_call_with_an_unknown_server_was_answered():
     assert the_call(changed(SERVED, server="NO_SERVER")).agent_id == "NO_SERVER"
 
 
@@ -104,19 +104,19 @@ def test_midnight_may_come_between_entry_and_queue(row, initiated_at):
 
 
 @pytest.mark.parametrize("cells", [{}, {"q_time": "0"}], ids=["queued", "straight through"])
-def test_a_menu_left_before_a_midnight_at_which_it_was_entered_takes_no_day(cells):
+def test_a_menu_around_midnight_lasts_no_day(cells):
     behind = {"vru_entry": "0:00:10", "vru_exit": "23:59:30", "vru_time": "-40", "q_start": "23:59:30"}
     call = the_call(changed(SERVED, **behind | cells))
     assert call.initiated_at == (at(0, 0, 10) if cells else at(23, 59, 30, day=3))
 
 
 @pytest.mark.parametrize("hour", [9, 15])
-def test_a_queue_whose_start_was_not_written_down_begins_where_the_menu_was_left(hour):
+def test_a_missing_queue_start_is_the_end_of_the_menu(hour):
     call = the_call(changed(SERVED, vru_entry=f"{hour}:00:00", vru_exit=f"{hour}:00:10", q_start="0:00:00"))
     assert call.initiated_at == at(hour, 0, 10)
 
 
-def test_a_quote_that_nobody_closes_takes_no_other_row_with_it():
+def test_an_unclosed_quote_spoils_one_row_only():
     told = entries(changed(SERVED, call_id='"7'), SERVED, changed(SERVED, server='"agent-01'), GAVE_UP)
     assert isinstance(told[0], UnreadableRow)
     assert [call.initiated_at for call in told[1:] if isinstance(call, LoggedCall)] == [at(9, 0, 10)] * 3
@@ -147,7 +147,7 @@ def test_blank_lines_spaces_and_a_byte_order_mark_do_no_harm():
     assert entries("", f" {SERVED.replace(',', ' , ')} ", "  ", header="\ufeff" + HEADER) == entries(SERVED)
 
 
-def test_the_logs_own_ids_come_again_on_other_lines_and_at_other_times():
+def test_repeated_ids_of_the_log_are_separate_calls():
     again = [SERVED, changed(SERVED, **{"vru+line": "AA0102"}), changed(SERVED, vru_entry="8:59:00")]
     assert len({the_call(row).call_id for row in again}) == 3
 
@@ -179,7 +179,7 @@ def test_the_logs_own_ids_come_again_on_other_lines_and_at_other_times():
         pytest.param("AA0101,7,PS,9:00:00", "outcome is missing: the row is cut off", id="cut off"),
     ],
 )
-def test_a_row_that_cannot_be_read_says_where_and_why_and_stops_no_other(row, reason):
+def test_an_unreadable_row_is_reported_and_skipped(row, reason):
     assert entries(row, SERVED) == [UnreadableRow(2, reason), the_call(SERVED)]
 
 
@@ -193,7 +193,7 @@ def test_a_row_that_cannot_be_read_says_where_and_why_and_stops_no_other(row, re
     ],
     ids=["empty", "no date", "another table", "a column lacks"],
 )
-def test_a_file_that_is_no_call_log_says_what_it_lacks(rows, day, message):
+def test_a_file_that_is_no_call_log_is_refused_with_the_reason(rows, day, message):
     with pytest.raises(CallLogError, match=message):
         list(read(rows, day))
 
@@ -226,7 +226,7 @@ def test_a_served_call_tells_four_events_in_order():
     assert told[3]["endReason"] == "completed" and told[3]["duration"] == 69
 
 
-def test_a_caller_who_gave_up_tells_two():
+def test_an_abandoned_call_gives_two_events():
     told = events(the_call(GAVE_UP))
     assert [event["event"] for event in told] == ["call_initiated", "call_ended"]
     assert told[1]["occurredAt"] == "2001-03-04T09:00:41.000Z"
@@ -241,7 +241,7 @@ def test_batches_are_full_and_never_split_a_call():
     assert not set.intersection(*[{event["callId"] for event in batch} for batch in batches[:2]])
 
 
-def test_paced_events_come_in_the_order_of_time_whatever_the_files():
+def test_paced_events_are_in_order_of_time_across_files():
     later = changed(SERVED, call_id="99", q_start="8:00:00")
     told = list(in_order([the_call(SERVED), the_call(GAVE_UP), the_call(later)]))
     assert [moment for moment, _ in told] == sorted(moment for moment, _ in told)
@@ -289,7 +289,7 @@ def test_a_log_played_twice_is_recorded_once():
     assert len(record.batches) == 8
 
 
-def test_what_is_refused_is_counted_and_the_rest_recorded():
+def test_refused_events_are_counted_and_the_rest_recorded():
     calls = [the_call(SERVED), the_call(GAVE_UP)]
     played = Record(refused={calls[0].call_id}).play(calls)
     assert (played.refused, played.outcomes) == (4, {"applied": 2})
@@ -305,7 +305,7 @@ def test_a_paced_replay_keeps_the_logs_pace():
     assert [len(batch) for batch in record.batches] == [2, 1, 2, 1]
 
 
-def test_the_survey_counts_what_was_read():
+def test_the_survey_counts_the_rows_read():
     found = survey(entries(SERVED, AT_ONCE, GAVE_UP, changed(SERVED, outcome="PHANTOM"), "nonsense"))
     assert found.figures == Figures(calls=3, served=2, abandoned=1, late=1, short=1, breached=2)
     assert dict(found.queues) == {"PS": 2, "PE": 1}

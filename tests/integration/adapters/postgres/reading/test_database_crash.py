@@ -34,7 +34,7 @@ def lazy_server(tmp_path: Path) -> Iterator[Postgres]:
     server.stop()
 
 
-def test_who_comes_back_or_polls_is_told_of_what_was_recorded_after_it(lazy_server: Postgres, clock: Clock) -> None:
+def test_clients_get_entries_recorded_after_a_database_crash(lazy_server: Postgres, clock: Clock) -> None:
     floor = Harness(lazy_server.url, clock)
     with closing(floor.database) as database:
         registry, changes = PostgresRegistry(database), PostgresChanges(database)

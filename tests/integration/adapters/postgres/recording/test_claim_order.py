@@ -76,7 +76,7 @@ def claims(floor: Harness, strategy: Strategy, language: str | None, but_for: se
     return taken
 
 
-def test_whoever_is_being_claimed_by_another_is_passed_over(floor: Harness, other_connection: Any) -> None:
+def test_a_claim_skips_agents_locked_by_another_claim(floor: Harness, other_connection: Any) -> None:
     """More than the eight whom the least occupied are chosen from, all locked: the next one free is asked."""
     floor.rows("delete from agents")
     floor.rows(
@@ -92,7 +92,7 @@ def test_whoever_is_being_claimed_by_another_is_passed_over(floor: Harness, othe
         )
 
 
-def test_the_list_of_who_is_free_is_what_the_agents_say(floor: Harness) -> None:
+def test_the_index_of_free_agents_matches_their_status(floor: Harness) -> None:
     """Whatever becomes of an agent, by whichever statement."""
     for change in (
         "update agents set queues = '{own,other}', skills = '{\"own\": 7}' where id < 'interpreter-10'",

@@ -80,7 +80,7 @@ def heads(queues: Sequence[Line], waiting: Sequence[Waiting], free: Sequence[Fre
     [Waiting(0, "own", None, None, 99), Waiting(0, "any", None, None, 31), Waiting(0, "any", None, None, 29)],
     [Free((1,), ())],
 )
-def test_the_heads_are_those_who_waited_longest_and_whom_somebody_can_take(
+def test_heads_are_the_longest_waiting_calls_an_agent_can_take(
     floor: Harness, queues: Sequence[Line], waiting: Sequence[Waiting], free: Sequence[Free]
 ) -> None:
     floor.rows("delete from calls_live")
