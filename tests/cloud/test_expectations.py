@@ -14,7 +14,7 @@ from shared.adapters.aws import secrets
 from tests.support.clouds import Client
 
 pytestmark = pytest.mark.contract
-PATIENCE_SECONDS = 20
+WAIT_SECONDS = 20
 
 
 def name() -> str:
@@ -51,7 +51,7 @@ def become_function(monkeypatch):
 
 
 def received(sqs, queue: str, wanted: int) -> list[dict]:
-    found, deadline = [], time.monotonic() + PATIENCE_SECONDS
+    found, deadline = [], time.monotonic() + WAIT_SECONDS
     while len(found) < wanted and time.monotonic() < deadline:
         found += sqs.receive_message(
             QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=1, AttributeNames=["All"]

@@ -14,10 +14,10 @@ from tests.support.stage import Stage, staged
 
 
 @pytest.fixture
-def floor(database_url: str, clock: Clock) -> Iterator[Harness]:
-    floor = Harness(database_url, clock)
-    yield floor
-    floor.database.close()
+def harness(database_url: str, clock: Clock) -> Iterator[Harness]:
+    harness = Harness(database_url, clock)
+    yield harness
+    harness.database.close()
 
 
 @pytest.fixture

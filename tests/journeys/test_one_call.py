@@ -21,7 +21,7 @@ def test_only_the_queue_s_subscribers_see_the_five_events(cloud: Cloud, queue: s
             answer = cloud.post(event, call_id, **fields)
             assert (answer.status_code, answer.json()["call"]["status"]) == (201, status)
             # A relay that is slow to note what it told tells it again: twice rather than never.
-            frame = receive(ours, lambda frame, told=(call_id, event): told in events_of(frame))
+            frame = receive(ours, lambda frame, sent=(call_id, event): sent in events_of(frame))
             assert frame["calls"] == [answer.json()["call"]]
 
         cloud.post("call_initiated", other_id, type="video", queueId=other)

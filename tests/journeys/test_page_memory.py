@@ -134,15 +134,15 @@ def site(centre: Centre) -> Iterator[tuple[str, "queue.Queue[Json | None]"]]:
 
 def read(address: str, centre: Centre, port: int) -> Response:
     path = address.split("?")[0]
-    told: dict[str, Json] = {
+    documents: dict[str, Json] = {
         "/config.json": {"api": f"http://127.0.0.1:{port}", "websocket": f"ws://127.0.0.1:{port}"},
         "/api/queues": {"data": [QUEUE]},
         "/api/agents": {"data": []},
         "/api/calls": {"data": centre.calls(), "nextCursor": None, "position": centre.version},
     }
     file = dashboard.DIST / (path.strip("/") or "index.html")
-    if path in told:
-        return respond(200, json.dumps(told[path]).encode(), "application/json")
+    if path in documents:
+        return respond(200, json.dumps(documents[path]).encode(), "application/json")
     if file.is_file():
         return respond(200, file.read_bytes(), mimetypes.guess_type(file)[0] or "text/plain")
     return respond(404, b"{}", "application/json")

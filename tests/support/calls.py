@@ -53,7 +53,7 @@ def missed(call_id: str, *agents: str, taken_by: str | None = None, **more: Any)
     return [event | {"callId": call_id} | more for event in (*events, ending)]
 
 
-SEED: list[dict[str, Any]] = [
+BASIC_EVENTS: list[dict[str, Any]] = [
     {"event": "call_initiated", "callId": "call-1", "type": "voice", "queueId": "medical_spanish"},
     {"event": "call_routed", "callId": "call-1", "agentId": "interpreter-01", "routingTime": 2},
     {"event": "call_answered", "callId": "call-1", "waitTime": 8},

@@ -31,10 +31,10 @@ def api(*answers, patience_seconds=5.0):
 
     def answer(request):
         made.append(request)
-        told = left.popleft()
-        if isinstance(told, Exception):
-            raise told
-        return told
+        answer = left.popleft()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     return Api(
         "http://floor/stage", "t0k", patience_seconds=patience_seconds, transport=httpx.MockTransport(answer)
@@ -55,7 +55,7 @@ class Server:
     def __init__(self):
         self.heard: asyncio.Queue = asyncio.Queue()
         self.sockets: asyncio.Queue = asyncio.Queue()
-        self.floor, self.changed, self.position, self.reads, self.failures = [], [], 0, 0, 0
+        self.calls, self.changed, self.position, self.reads, self.failures = [], [], 0, 0, 0
 
     async def socket(self, socket):
         self.sockets.put_nowait(socket)
@@ -71,7 +71,7 @@ class Server:
         if "since" in request.url.params:
             return httpx.Response(200, json={**NO_CHANGES, "calls": self.changed, "position": self.position + 90})
         self.reads += 1
-        return httpx.Response(200, json={"data": self.floor, "nextCursor": None, "position": self.position})
+        return httpx.Response(200, json={"data": self.calls, "nextCursor": None, "position": self.position})
 
     async def subscribed(self, position=0, replayed=False):
         """The next connection, once it has asked; and what it asked for."""

@@ -12,6 +12,6 @@ from tests.support.harness import Harness
 ADMIN = Principal("admin", frozenset("*"), 0)
 
 
-def figures(floor: Harness, *, rolled: bool, **asked: str) -> list[dict[str, Any]]:
-    found = show_metrics(PostgresFigures(floor.database, rolled=rolled), ADMIN, asked, floor.clock.now())
+def figures(harness: Harness, *, rolled: bool, **asked: str) -> list[dict[str, Any]]:
+    found = show_metrics(PostgresFigures(harness.database, rolled=rolled), ADMIN, asked, harness.clock.now())
     return orjson.loads(orjson.dumps(found["data"]))

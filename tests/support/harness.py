@@ -39,7 +39,7 @@ select pid from pg_stat_activity where backend_xid::text::bigint < %s::bigint
 """
 
 
-class Told:
+class PublishedNotices:
     """A publisher that remembers."""
 
     def __init__(self) -> None:
@@ -57,11 +57,11 @@ class Told:
 
 class Harness:
     def __init__(self, database_url: str, clock: Clock) -> None:
-        self.clock, self.told = clock, Told()
+        self.clock, self.published = clock, PublishedNotices()
         self.database = Database(database_url)
         self.reads, self.book = PostgresReads(self.database), PostgresTimeBook(self.database)
         transactions = PostgresTransactions(self.database)
-        self.sweeper = SweepServices(transactions, self.told, lambda: f"swept-{next(_ids)}", GRACE)
+        self.sweeper = SweepServices(transactions, self.published, lambda: f"swept-{next(_ids)}", GRACE)
 
         def made(most: int) -> Iterator[str]:
             return (f"made-{next(_ids)}" for _ in range(most))
@@ -143,7 +143,7 @@ def answer_of(result: Result) -> dict[str, Any]:
     return orjson.loads(orjson.dumps(result.body))
 
 
-def sweep_for(floor: Harness, seconds: float, woken: list[str]) -> None:
-    upkeep = PostgresHousekeeping(floor.database, "this-one", lambda: woken.append("sweep"))
-    until = floor.clock.now() + timedelta(seconds=seconds)
-    run_sweep(floor.sweeper, upkeep, until, floor.clock.now, floor.clock.sleep)
+def sweep_for(harness: Harness, seconds: float, woken: list[str]) -> None:
+    upkeep = PostgresHousekeeping(harness.database, "this-one", lambda: woken.append("sweep"))
+    until = harness.clock.now() + timedelta(seconds=seconds)
+    run_sweep(harness.sweeper, upkeep, until, harness.clock.now, harness.clock.sleep)

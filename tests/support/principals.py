@@ -2,4 +2,4 @@
 
 from shared.usecases.access import Principal
 
-ALL = Principal("supervisor", frozenset({"*"}), 0)
+ALL_QUEUES = Principal("supervisor", frozenset({"*"}), 0)

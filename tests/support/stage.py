@@ -33,10 +33,10 @@ from shared.usecases.sweep.after_commit import publish, wake_idle_workers
 from shared.usecases.sweep.services import NoWorkers, Publisher, SweepServices
 from tests.support.calls import initiated
 
-PATIENCE_SECONDS = 20
+WAIT_SECONDS = 20
 
 
-class PlayedGateway:
+class FakeGateway:
     """`refuse` says with which status a post ends; `held` keeps posts to a connection waiting until it is set."""
 
     def __init__(self) -> None:
@@ -86,7 +86,7 @@ class PlayedGateway:
             self._news.notify_all()
 
     async def until(self, holds: Callable[[], object]) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS), self._news:
+        async with asyncio.timeout(WAIT_SECONDS), self._news:
             await self._news.wait_for(holds)
 
     def calls(self, connection_id: str) -> dict[str, int]:
@@ -105,7 +105,7 @@ class PlayedGateway:
         return [event["id"] for frame in self.frames[connection_id] for event in frame.get("events", ())]
 
 
-class WatchedFloor(PostgresRelayStore):
+class WatchedRelayStore(PostgresRelayStore):
     """Tells when the outbox was drained and cleared, so that nobody needs to wait for a while.
 
     While it `may_renew` not, it does not notice that the shard is another's by now.
@@ -154,7 +154,7 @@ class WatchedFloor(PostgresRelayStore):
 
     async def until_cleared(self, *ids: str) -> None:
         """Until these events have left the outbox, or these connections the registry."""
-        async with asyncio.timeout(PATIENCE_SECONDS), self._news:
+        async with asyncio.timeout(WAIT_SECONDS), self._news:
             await self._news.wait_for(lambda: self.cleared.issuperset(ids))
 
 
@@ -187,7 +187,7 @@ class Ingest(NoWorkers):
 class Stage:
     def __init__(self, postgres_url: str, redis_url: str) -> None:
         self.postgres_url, self.redis_url = postgres_url, redis_url
-        self.gateway = PlayedGateway()
+        self.gateway = FakeGateway()
         self.database = Database(postgres_url)
         self.registry = PostgresRegistry(self.database)
         self.woken: list[int] = []  # shards to which a publisher found nobody listening
@@ -238,33 +238,33 @@ class Stage:
         leaves_lease: bool = False,
     ) -> AsyncGenerator["Running"]:
         """Killed at the end, wherever it is. The time of its lease is over then, unless it `leaves_lease`."""
-        floor, loop = WatchedFloor(self.postgres_url, shard, shards), asyncio.get_running_loop()
+        relay_store, loop = WatchedRelayStore(self.postgres_url, shard, shards), asyncio.get_running_loop()
 
         def call(fence: int) -> None:
             loop.call_soon_threadsafe(self.called.put_nowait, fence)
 
         async with HttpGateway(self.gateway.url) as gateway:
-            relay = Relay(RedisSubscriber(self.redis_url, shard), floor, gateway, call)
+            relay = Relay(RedisSubscriber(self.redis_url, shard), relay_store, gateway, call)
             task = asyncio.create_task(relay.run(seconds, after))
             try:
-                yield Running(relay, floor, task)
+                yield Running(relay, relay_store, task)
             finally:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
                 await relay.delivery.finish(0)
                 if not leaves_lease:
-                    self.expire_leases(floor.fence)
-                await floor.close()
+                    self.expire_leases(relay_store.fence)
+                await relay_store.close()
 
 
 class Running:
-    def __init__(self, relay: Relay, floor: WatchedFloor, task: asyncio.Task) -> None:
-        self.relay, self.floor, self.task = relay, floor, task
+    def __init__(self, relay: Relay, relay_store: WatchedRelayStore, task: asyncio.Task) -> None:
+        self.relay, self.relay_store, self.task = relay, relay_store, task
 
     async def ready(self) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            await self.floor.drained.wait()
+        async with asyncio.timeout(WAIT_SECONDS):
+            await self.relay_store.drained.wait()
 
 
 @asynccontextmanager

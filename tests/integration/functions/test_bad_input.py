@@ -146,9 +146,9 @@ def test_an_idempotency_key_is_an_id_like_any_other(refusing_api: Api, key: str)
     assert nothing_recorded()
 
 
-@pytest.mark.parametrize("told", ["", "1", "True", "yes", "true "])
-def test_an_unclear_history_flag_is_refused(refusing_api: Api, told: str) -> None:
-    status, problem, _ = refusing_api.post(INITIATED, query={"history": told})
+@pytest.mark.parametrize("flag", ["", "1", "True", "yes", "true "])
+def test_an_unclear_history_flag_is_refused(refusing_api: Api, flag: str) -> None:
+    status, problem, _ = refusing_api.post(INITIATED, query={"history": flag})
     assert (status, problem["errors"][0]["field"]) == (400, "history")
     assert nothing_recorded()
 

@@ -86,10 +86,10 @@ def test_a_freeze_at_the_commit_records_everything_or_nothing(
     two, write = [NAMED, INITIATED | {"callId": "call-2", "eventId": "event-2"}], PostgresUnitOfWork.write
     with frozen(postgres_server) as freeze, monkeypatch.context() as patched:
 
-        def freeze_first(self: PostgresUnitOfWork, *said: Any, **more: Any) -> Any:
+        def freeze_first(self: PostgresUnitOfWork, *arguments: Any, **more: Any) -> Any:
             shorten_limit(wiring.database())
             freeze()
-            return write(self, *said, **more)
+            return write(self, *arguments, **more)
 
         patched.setattr(PostgresUnitOfWork, "write", freeze_first)
         assert_unavailable(in_time(lambda: api.post(two)))

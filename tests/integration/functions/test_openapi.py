@@ -176,8 +176,8 @@ def test_the_document_describes_every_field_of_an_answer(api: Api) -> None:
     sent = [(201, one, CALL), (200, one, CALL), (201, one, AGENT), (200, one, AGENT), (202, one, EARLY)]
     for status, described, body in [*sent, (200, many, batch)]:
         answer = api.raw("POST", "/api/events", body)
-        told = described.validate_json(answer["body"])
-        assert (answer["statusCode"], described.dump_python(told, mode="json")) == (
+        answered = described.validate_json(answer["body"])
+        assert (answer["statusCode"], described.dump_python(answered, mode="json")) == (
             status,
             orjson.loads(answer["body"]),
         )

@@ -17,7 +17,7 @@ from shared.usecases.errors import UnavailableError
 from tests.support.calls import INITIATED
 from tests.support.harness import Harness
 from tests.support.rest import KEY, Api, assert_unavailable, nothing_recorded
-from tests.support.stage import PATIENCE_SECONDS, Stage
+from tests.support.stage import WAIT_SECONDS, Stage
 
 NAMED = INITIATED | {"eventId": "event-1"}
 ASKED: dict[str, Callable[[Api], Any]] = {
@@ -85,14 +85,14 @@ def test_read_only_returns_messages_and_refuses_sockets(database_url: str) -> No
     assert broadcast.connect(connected, None) == {"statusCode": 200}
 
 
-def test_a_sweep_waits_it_out(floor: Harness, database_url: str) -> None:
+def test_a_sweep_waits_it_out(harness: Harness, database_url: str) -> None:
     """No call is blamed for it and put off."""
-    floor.one("call_initiated", type="voice", queueId="medical_spanish")
-    floor.clock.go_to(31)
-    with read_only(database_url, floor.database.connection()), pytest.raises(UnavailableError):
-        floor.sweep()
-    assert floor.sweep() == 1
-    assert floor.call()["flags"] == ["sla_breached"]
+    harness.one("call_initiated", type="voice", queueId="medical_spanish")
+    harness.clock.go_to(31)
+    with read_only(database_url, harness.database.connection()), pytest.raises(UnavailableError):
+        harness.sweep()
+    assert harness.sweep() == 1
+    assert harness.call()["flags"] == ["sla_breached"]
 
 
 @pytest.mark.anyio
@@ -100,7 +100,7 @@ async def test_a_relay_waits_it_out(stage: Stage, database_url: str) -> None:
     stage.listen("c", "queue:spanish")
     event = await stage.begin("c1")
     async with stage.relay() as running:
-        refused, acquire = asyncio.Event(), running.floor.acquire
+        refused, acquire = asyncio.Event(), running.harness.acquire
 
         async def acquire_in_vain(seconds: float, after: int | None) -> int | None:
             try:
@@ -109,9 +109,9 @@ async def test_a_relay_waits_it_out(stage: Stage, database_url: str) -> None:
                 refused.set()
                 raise
 
-        running.floor.acquire = acquire_in_vain  # type: ignore[method-assign]
+        running.harness.acquire = acquire_in_vain  # type: ignore[method-assign]
         with read_only(database_url):
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(WAIT_SECONDS):
                 await refused.wait()
-        await running.floor.until_cleared(event)
+        await running.harness.until_cleared(event)
     assert stage.gateway.events("c") == [event]

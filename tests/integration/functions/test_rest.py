@@ -211,14 +211,14 @@ def test_a_history_is_read_oldest_first_page_by_page(api: Api) -> None:
 
 def test_history_of_one_instant_keeps_its_causal_order(api: Api) -> None:
     """However it came in, and on whichever page: a clock of seconds, of which the last events came first."""
-    told: list[dict[str, Any]] = [
+    events: list[dict[str, Any]] = [
         INITIATED,
         {"event": "call_routed", "callId": "call-1", "agentId": "interpreter-01", "routingTime": 0},
         {"event": "call_no_answer", "callId": "call-1", "agentId": "interpreter-01"},
         {"event": "call_answered", "callId": "call-1", "agentId": "interpreter-02", "waitTime": 0},
         {"event": "call_ended", "callId": "call-1", "endReason": "completed", "duration": 0},
     ]
-    for event in reversed(told):
+    for event in reversed(events):
         assert api.post(event | {"occurredAt": "2026-01-31T12:00:00Z"})[0] in (201, 202)
     read: list[str] = []
     query = {"limit": "2"}
@@ -228,7 +228,7 @@ def test_history_of_one_instant_keeps_its_causal_order(api: Api) -> None:
         if not page["nextCursor"]:
             break
         query["cursor"] = page["nextCursor"]
-    assert read == [event["event"] for event in told]
+    assert read == [event["event"] for event in events]
 
 
 def test_the_answer_never_depends_on_redis(api: Api, redis_server: Redis) -> None:
@@ -316,8 +316,8 @@ def test_without_postgres_all_messages_return_to_the_queue(monkeypatch: pytest.M
 def test_changes_since_a_position_are_sent_once_then_304(api: Api) -> None:
     since = str(api.call("GET", "/api/calls")[1]["position"])
     api.post(INITIATED)
-    status, told, headers = api.call("GET", "/api/calls", query={"since": since})
-    assert (status, [call["id"] for call in told["calls"]]) == (200, ["call-1"])
+    status, events, headers = api.call("GET", "/api/calls", query={"since": since})
+    assert (status, [call["id"] for call in events["calls"]]) == (200, ["call-1"])
     held = {"if-none-match": headers["etag"]}
     assert api.call("GET", "/api/calls", query={"since": since}, headers=held)[:2] == (304, None)
     api.post(INITIATED | {"callId": "call-2"})

@@ -39,8 +39,8 @@ def test_a_trace_continues_in_the_outbox_and_in_the_answer(api: Api) -> None:
 
 def test_without_a_valid_one_each_request_begins_its_own(api: Api) -> None:
     sent = [None, "nonsense", f"{GIVEN},{GIVEN}"]
-    for number, said in enumerate(sent):
-        headers = {"traceparent": said} if said else {}
+    for number, event in enumerate(sent):
+        headers = {"traceparent": event} if event else {}
         assert api.post(INITIATED | {"callId": f"call-{number}"}, headers=headers)[0] == 201
     found = [row["trace"] for row in outbox()]
     assert all(found)
@@ -60,9 +60,9 @@ def test_an_envelope_s_own_trace_is_kept_beside_the_request_s(api: Api) -> None:
     ]
     results = api.post(batch, headers=BATCHED | {"traceparent": GIVEN})[1]["results"]
     assert [result["status"] for result in results] == [201] * 5
-    told, moved, after = outbox()[1:]
+    traces, moved, after = outbox()[1:]
     assert moved == {"trace": trace_id(on_floor), "traces": None}
-    assert told == {"trace": GIVEN_ID, "traces": {results[0]["eventId"]: own}}
+    assert traces == {"trace": GIVEN_ID, "traces": {results[0]["eventId"]: own}}
     assert after == {"trace": GIVEN_ID, "traces": None}
     binary = {f"ce-{name}": value for name, value in (ENVELOPE | {"id": "46"}).items() if isinstance(value, str)}
     sent = {"type": "voice", "queueId": "medical_spanish", "callId": "call-4"}
@@ -74,11 +74,11 @@ def test_an_envelope_s_own_trace_is_kept_beside_the_request_s(api: Api) -> None:
 def test_a_message_s_trace_is_its_sender_s() -> None:
     from functions.ingest.app import from_queue
 
-    said = {"messageAttributes": {"traceparent": {"stringValue": GIVEN, "dataType": "String"}}}
+    event = {"messageAttributes": {"traceparent": {"stringValue": GIVEN, "dataType": "String"}}}
     noted = {"attributes": {"AWSTraceHeader": "Root=1-0af76519-16cd43dd8448eb211c80319c;Parent=b7ad6b7169203331"}}
     records = [
         {"messageId": f"m-{number}", "body": json.dumps(INITIATED | {"callId": f"call-{number}"}), **more}
-        for number, more in enumerate([said, noted, {}])
+        for number, more in enumerate([event, noted, {}])
     ]
     from_queue({"Records": records}, None)
     (row,) = outbox()
@@ -88,15 +88,15 @@ def test_a_message_s_trace_is_its_sender_s() -> None:
     assert row["trace"] not in traces.values()
 
 
-def test_each_transaction_of_the_sweep_begins_a_trace(floor: Harness) -> None:
+def test_each_transaction_of_the_sweep_begins_a_trace(harness: Harness) -> None:
     with tracing.under(GIVEN):
-        floor.one("call_initiated", "call-1", type="voice", queueId="medical_spanish")
-    floor.clock.sleep(10)
-    floor.one("call_initiated", "call-2", type="voice", queueId="medical_spanish")
+        harness.one("call_initiated", "call-1", type="voice", queueId="medical_spanish")
+    harness.clock.sleep(10)
+    harness.one("call_initiated", "call-2", type="voice", queueId="medical_spanish")
     for _ in range(2):
-        floor.clock.sleep(25)
-        assert floor.fire_due_timers() == 1
-    first, *others = [trace_id(news.traceparent or "") for news in floor.told.news if news.changes]
+        harness.clock.sleep(25)
+        assert harness.fire_due_timers() == 1
+    first, *others = [trace_id(news.traceparent or "") for news in harness.published.news if news.changes]
     assert first == GIVEN_ID
     assert len({first, *others}) == 4
 
@@ -108,11 +108,11 @@ async def test_a_frame_names_the_requests_that_it_tells_of(stage: Stage, is_hear
     with tracing.under(GIVEN):
         missed = await stage.begin("call-1")
     async with stage.relay() as running:
-        await running.floor.until_cleared(missed)
+        await running.harness.until_cleared(missed)
         if is_heard:
             with tracing.under(other):
                 sent = await stage.send(routed("call-1"))
-            await running.floor.until_cleared(*sent)
+            await running.harness.until_cleared(*sent)
     frames = stage.gateway.frames["dana"]
     assert frames[0]["traces"] == [GIVEN]
     assert [frame["traces"] for frame in frames[1:]] == ([[other]] if is_heard else [])
@@ -127,8 +127,8 @@ async def test_a_frame_names_only_requests_visible_to_its_reader(stage: Stage) -
             first = await stage.begin("call-1")
         with tracing.under(other := begun()):
             second = await stage.begin("call-2", "english")
-        await running.floor.until_cleared(first, second)
-    told = {
+        await running.harness.until_cleared(first, second)
+    traces = {
         name: [trace for frame in stage.gateway.frames[name] for trace in frame["traces"]] for name in ("dana", "theo")
     }
-    assert told == {"dana": [GIVEN], "theo": [other]}
+    assert traces == {"dana": [GIVEN], "theo": [other]}

@@ -54,11 +54,11 @@ def test_wire_is_as_the_contracts_say(length: int):
     assert call_json(call) == call_view.model_dump(mode="json")
     assert event_json(event, **placed) == EventView.of(event, **placed).model_dump(mode="json")
     assert json.loads(call_words(call)) == call_json(call)
-    told = event_json(event, **placed)
-    assert json.loads(status_words(told, call)) == StatusMessage.of(call, event).model_dump(mode="json")
+    event_text = event_json(event, **placed)
+    assert json.loads(status_words(event_text, call)) == StatusMessage.of(call, event).model_dump(mode="json")
     seen = {"event": EventView.of(event, **placed), "call": call_view}
     change = Change(**seen, previous_queue_id="q", previous_agent_id="a", was_flagged=False)  # type: ignore[arg-type]  # by name
-    assert json.loads(change_words(told, call, "q", "a", was_flagged=False)) == change.model_dump(mode="json")
+    assert json.loads(change_words(event_text, call, "q", "a", was_flagged=False)) == change.model_dump(mode="json")
 
 
 def _event(n: int, fact: Fact) -> Event:

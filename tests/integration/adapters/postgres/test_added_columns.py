@@ -39,8 +39,8 @@ def expand(database_url: str) -> None:
 
 
 @pytest.mark.parametrize("asked", ASKED)
-def test_a_reader_succeeds_at_the_latest_on_the_second_attempt(floor: Harness, database_url: str, asked: str) -> None:
-    floor.one("call_initiated", type="voice", queueId="medical_spanish")
+def test_a_reader_succeeds_at_the_latest_on_the_second_attempt(harness: Harness, database_url: str, asked: str) -> None:
+    harness.one("call_initiated", type="voice", queueId="medical_spanish")
     with closing(Database(database_url)) as database:
         for _ in range(3):
             ASKED[asked](database)
@@ -50,13 +50,13 @@ def test_a_reader_succeeds_at_the_latest_on_the_second_attempt(floor: Harness, d
         ASKED[asked](database)
 
 
-def test_a_writer_retries_at_once(floor: Harness, database_url: str) -> None:
-    transactions = PostgresTransactions(floor.database)
+def test_a_writer_retries_at_once(harness: Harness, database_url: str) -> None:
+    transactions = PostgresTransactions(harness.database)
 
     def read_a_log() -> None:
         with transactions.begin() as unit_of_work:
             unit_of_work.logs(["call-1"])
-            unit_of_work.commit(Telling(), floor.clock.now(), lambda: None)
+            unit_of_work.commit(Telling(), harness.clock.now(), lambda: None)
 
     for _ in range(3):
         read_a_log()
@@ -73,9 +73,9 @@ async def test_a_relay_tells_on(stage: Stage, redis_server: Redis, database_url:
     async with stage.relay() as running:
         await running.ready()
         for _ in range(3):
-            await running.floor.pending((0, 0), 1)
+            await running.harness.pending((0, 0), 1)
         expand(database_url)
         with redis.Redis.from_url(redis_server.url) as client:
             client.client_kill_filter(_type="pubsub")
-        await running.floor.until_cleared(await stage.begin("c1"))
+        await running.harness.until_cleared(await stage.begin("c1"))
     assert list(stage.gateway.calls("c")) == ["c1"]

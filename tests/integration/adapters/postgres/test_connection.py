@@ -91,15 +91,15 @@ def test_concurrent_users_share_one_connection(database_url):
     """After an outage all that a relay does at once finds the line broken."""
 
     async def sessions() -> int:
-        floor = PostgresRelayStore(database_url)
+        harness = PostgresRelayStore(database_url)
         try:
-            await asyncio.gather(*(floor.expired() for _ in range(5)))
+            await asyncio.gather(*(harness.expired() for _ in range(5)))
             with psycopg.connect(database_url) as other:
                 there = "select count(*) from pg_stat_activity where datname = current_database() and pid <> %s"
                 row = other.execute(there, [other.info.backend_pid]).fetchone()
                 assert row
                 return row[0]
         finally:
-            await floor.close()
+            await harness.close()
 
     assert asyncio.run(sessions()) == 1

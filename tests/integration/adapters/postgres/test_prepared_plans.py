@@ -26,34 +26,34 @@ select 'events', sum(seq_tup_read)::bigint from pg_stat_user_tables where relnam
 """
 
 
-def live(floor: Harness, clock: Clock, name: str) -> None:
+def live(harness: Harness, clock: Clock, name: str) -> None:
     """All that a recorder and a sweep ask: routes, misses, holds, a late event, copies, an agent claimed and let go."""
     call = {"call_id": name, "eventId": f"{name}-1", "type": "voice", "queueId": "medical_spanish"}
     for _ in range(2):
-        floor.one("call_initiated", **call)
-    floor.one("call_routed", name, agentId=f"{name}-missed", routingTime=1)
+        harness.one("call_initiated", **call)
+    harness.one("call_routed", name, agentId=f"{name}-missed", routingTime=1)
     clock.go_to((clock.now() - clock.at(0)).total_seconds() + 16)
-    floor.sweep()
-    floor.offer_waiting()
-    floor.one("call_answered", name, waitTime=2, agentId=f"{name}-agent", eventId=f"{name}-2")
-    floor.one("call_hold", name, holdDuration=0)
-    floor.one("call_resumed", name, occurredAt=(clock.now() - timedelta(seconds=1)).isoformat())
-    floor.one("call_ended", name, endReason="completed", duration=9)
+    harness.sweep()
+    harness.offer_waiting()
+    harness.one("call_answered", name, waitTime=2, agentId=f"{name}-agent", eventId=f"{name}-2")
+    harness.one("call_hold", name, holdDuration=0)
+    harness.one("call_resumed", name, occurredAt=(clock.now() - timedelta(seconds=1)).isoformat())
+    harness.one("call_ended", name, endReason="completed", duration=9)
 
 
-def read_in_full(floor: Harness, connection: psycopg.Connection[tuple[str, int]]) -> dict[str, int]:
-    floor.database.connection().execute("select pg_stat_force_next_flush()")
+def read_in_full(harness: Harness, connection: psycopg.Connection[tuple[str, int]]) -> dict[str, int]:
+    harness.database.connection().execute("select pg_stat_force_next_flush()")
     return dict(connection.execute(READ_IN_FULL).fetchall())
 
 
-def test_plans_made_on_empty_tables_use_indexes_on_full_ones(floor: Harness, database_url: str, clock: Clock) -> None:
+def test_plans_made_on_empty_tables_use_indexes_on_full_ones(harness: Harness, database_url: str, clock: Clock) -> None:
     for n in range(8):  # Postgres makes up its mind after five
-        live(floor, clock, f"empty-{n}")
+        live(harness, clock, f"empty-{n}")
     with psycopg.connect(database_url, autocommit=True) as connection:
         psycopg.ClientCursor(connection).execute(FILLED, {"now": clock.now(), "rows": ROWS})
-        before = read_in_full(floor, connection)
-        live(floor, clock, "full")
-        after = read_in_full(floor, connection)
-    assert floor.call("full")["status"] == "ended"
+        before = read_in_full(harness, connection)
+        live(harness, clock, "full")
+        after = read_in_full(harness, connection)
+    assert harness.call("full")["status"] == "ended"
     for table, rows in after.items():
         assert rows - before[table] < ROWS, f"{table} was read whole"

@@ -168,8 +168,8 @@ def _ask(api: Api, plans: Any, asked: list[tuple[Any, Any]], resource: str, quer
 
 def _explained(plans: Any, statement: str | sql.Composed, parameters: Any) -> Iterator[tuple[str, str, float]]:
     """What is read of each table, and how. The statement is executed."""
-    said = statement if isinstance(statement, str) else statement.as_string()
-    (text,) = plans.execute("explain (analyze, timing off, format json) " + said, parameters).fetchone()
+    text = statement if isinstance(statement, str) else statement.as_string()
+    (text,) = plans.execute("explain (analyze, timing off, format json) " + text, parameters).fetchone()
     for node in _nodes((json.loads(text) if isinstance(text, str) else text)[0]["Plan"]):
         yield node.get("Relation Name", ""), node["Node Type"], _read(node)
 

@@ -71,10 +71,10 @@ def test_maintenance_may_take_longer(database_url: str) -> None:
         connection.execute(SLOW)
 
 
-def test_a_rebuild_of_agents_time_may_take_longer(database_url: str, hurried: Database, floor: Harness) -> None:
-    floor.one("call_initiated", type="voice", queueId="medical_spanish")
-    floor.one("call_routed", agentId="interpreter-01", routingTime=1)
-    floor.keep_time()
+def test_a_rebuild_of_agents_time_may_take_longer(database_url: str, hurried: Database, harness: Harness) -> None:
+    harness.one("call_initiated", type="voice", queueId="medical_spanish")
+    harness.one("call_routed", agentId="interpreter-01", routingTime=1)
+    harness.keep_time()
     slow_down(database_url, SLOW_HORIZON)
     with closing(connections.database(database_url)) as database:
         (month,) = agent_time.months(database)
@@ -91,17 +91,19 @@ def test_a_migration_may_take_longer(database_url: str, tmp_path: Path) -> None:
     assert migrate.migrate(database_url, tmp_path) == ["1001_slow.sql"]
 
 
-def test_a_sweep_may_take_longer_to_archive(database_url: str, hurried: Database, floor: Harness, clock: Clock) -> None:
-    floor.one("call_initiated", type="voice", queueId="medical_spanish")
-    floor.one("call_ended", endReason="abandoned", duration=0)
+def test_a_sweep_may_take_longer_to_archive(
+    database_url: str, hurried: Database, harness: Harness, clock: Clock
+) -> None:
+    harness.one("call_initiated", type="voice", queueId="medical_spanish")
+    harness.one("call_ended", endReason="abandoned", duration=0)
     slow_down(database_url, SLOW_ARCHIVE)
     clock.go_to(7200)
     assert shelve(PostgresTransactions(hurried), clock.now()) == 1
     assert_is_hurried_again(hurried)
 
 
-def test_a_sweep_may_take_longer_for_agents_time(database_url: str, hurried: Database, floor: Harness) -> None:
-    floor.one("call_initiated", type="voice", queueId="medical_spanish")
+def test_a_sweep_may_take_longer_for_agents_time(database_url: str, hurried: Database, harness: Harness) -> None:
+    harness.one("call_initiated", type="voice", queueId="medical_spanish")
     slow_down(database_url, SLOW_HORIZON)
     assert keep_time(PostgresTimeBook(hurried)) == 1
     assert_is_hurried_again(hurried)

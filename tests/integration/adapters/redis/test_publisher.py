@@ -17,7 +17,7 @@ from shared.usecases.recording.ports import AgentRecord
 from tests.support.calls import INITIATED
 from tests.support.rest import Api
 
-PATIENCE_SECONDS = 20
+WAIT_SECONDS = 20
 ANA = AgentRecord(
     "ana", "Ana", [], ["spanish"], AgentStatus.AVAILABLE, datetime(2026, 1, 31, tzinfo=UTC), None, None, {}, 0, 1
 )
@@ -29,10 +29,10 @@ class Published:
     def __init__(self, client: Any) -> None:
         self._subscription = client.pubsub(ignore_subscribe_messages=True)
         self._subscription.subscribe(relay_channel(0))
-        self._subscription.get_message(timeout=PATIENCE_SECONDS)  # that it listens
+        self._subscription.get_message(timeout=WAIT_SECONDS)  # that it listens
 
     def next(self) -> object:
-        message = self._subscription.get_message(timeout=PATIENCE_SECONDS)
+        message = self._subscription.get_message(timeout=WAIT_SECONDS)
         return message and message["data"]
 
 

@@ -203,14 +203,14 @@ def test_a_position_from_elsewhere_is_answered_by_reset(play):
     play(body)
 
 
-@pytest.mark.parametrize("said", [subscribe("queue:spanish"), {"action": "ping"}], ids=["subscribe", "ping"])
-def test_a_connection_that_is_not_listed_any_more_is_closed(play, said):
+@pytest.mark.parametrize("message", [subscribe("queue:spanish"), {"action": "ping"}], ids=["subscribe", "ping"])
+def test_a_connection_that_is_not_listed_any_more_is_closed(play, message):
     """Of a ping too: a restored registry does not know it, and it would wait for news in vain."""
 
     async def body(sockets: Sockets):
         await sockets.enter("c")
         sockets.stage.database.connection().execute("update connections set expires_at = %s", [clock.now()])
-        assert await sockets.say("c", said) == []
+        assert await sockets.say("c", message) == []
         assert sockets.stage.gateway.closed == {"c"}
 
     play(body)
@@ -252,15 +252,17 @@ def test_a_refused_answer_closes_the_connection_for_a_retry(play, status):
     play(body)
 
 
-@pytest.mark.parametrize("said", [said for each in asyncapi.SAID.values() for said in each], ids=lambda said: said.name)
-def test_the_document_s_examples_are_answered_as_it_says(play, said):
+@pytest.mark.parametrize(
+    "message", [message for each in asyncapi.SAID.values() for message in each], ids=lambda message: message.name
+)
+def test_the_document_s_examples_are_answered_as_it_says(play, message):
     async def body(sockets: Sockets):
         await sockets.stage.begin("call-1", "medical_spanish")
         await sockets.enter("c", queues=("medical_spanish", "legal_spanish"))
-        if said.payload["action"] == "unsubscribe":
-            await sockets.say("c", subscribe(*said.payload["topics"]))
-        frames = await sockets.say("c", said.payload)
-        assert tuple(frame["type"] for frame in frames) == said.answers
+        if message.payload["action"] == "unsubscribe":
+            await sockets.say("c", subscribe(*message.payload["topics"]))
+        frames = await sockets.say("c", message.payload)
+        assert tuple(frame["type"] for frame in frames) == message.answers
         assert [faults(frame, frame["type"]) for frame in frames] == [[]] * len(frames)
         for frame in frames:
             described = asyncapi.TOLD[frame["type"]][0].model_dump(mode="json")
@@ -273,7 +275,7 @@ def test_the_document_s_examples_are_answered_as_it_says(play, said):
 def test_refusals_match_the_asyncapi_document(play, refused):
     async def body(sockets: Sockets):
         await sockets.enter("c", queues=("medical_spanish",))
-        assert await sockets.say("c", refused.said) == [refused.answer.model_dump(mode="json")]
+        assert await sockets.say("c", refused.message) == [refused.answer.model_dump(mode="json")]
         assert await sockets.say("c", {"action": "ping"}) == [{"type": "pong"}]
 
     play(body)

@@ -18,10 +18,10 @@ def outcome(status: int, answer: dict[str, Any]) -> str:
 
 
 def test_each_example_is_answered_as_the_guide_says(api: Api) -> None:
-    examples = [(body, re.findall(r"`(\d+ [^`]+)`", told)) for body, told in EXAMPLE.findall(GUIDE)]
+    examples = [(body, re.findall(r"`(\d+ [^`]+)`", outcomes)) for body, outcomes in EXAMPLE.findall(GUIDE)]
     assert len(examples) == GUIDE.count("```json")
-    for body, told in examples:
+    for body, outcomes in examples:
         status, answer, _ = api.post(body)
         several = "results" in answer
         items = answer["results"] if several else [answer | {"status": status}]
-        assert [outcome(item["status"], item.get("problem", item)) for item in items] == told, json.loads(body)
+        assert [outcome(item["status"], item.get("problem", item)) for item in items] == outcomes, json.loads(body)

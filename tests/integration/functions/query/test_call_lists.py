@@ -244,7 +244,7 @@ def test_a_ringing_call_belongs_to_the_agent_it_is_offered_to(api: Api) -> None:
 def test_a_transferred_call_waits_since_the_transfer(api: Api) -> None:
     began = datetime.now(UTC) - timedelta(seconds=300)
 
-    def told(event: str, second: int, **fields: Any) -> dict[str, Any]:
+    def event_at(event: str, second: int, **fields: Any) -> dict[str, Any]:
         at = (began + timedelta(seconds=second)).isoformat()
         return {"event": event, "callId": "c", "occurredAt": at, **fields}
 
@@ -256,15 +256,15 @@ def test_a_transferred_call_waits_since_the_transfer(api: Api) -> None:
         said = api.call("GET", "/api/calls/{call_id}", call_id="c")[1]["waitingSince"]
         return said == rfc3339(since) and before - since <= waited <= datetime.now(UTC) - since
 
-    api.post([told("call_initiated", 0, type="voice", queueId="legal_english")])
-    api.post([told("call_routed", 1, agentId="ana", routingTime=1)])
+    api.post([event_at("call_initiated", 0, type="voice", queueId="legal_english")])
+    api.post([event_at("call_routed", 1, agentId="ana", routingTime=1)])
     assert waits_since(0)
-    api.post([told("call_answered", 2, waitTime=2)])
+    api.post([event_at("call_answered", 2, waitTime=2)])
     assert api.call("GET", "/api/calls/{call_id}", call_id="c")[1]["waitingSince"] is None
     assert api.call("GET", "/api/metrics")[1]["now"]["longestCurrentWait"] == 0
-    api.post([told("call_transferred", 200)])
+    api.post([event_at("call_transferred", 200)])
     assert waits_since(200)
-    api.post([told("call_routed", 250, agentId="bea", routingTime=1)])
+    api.post([event_at("call_routed", 250, agentId="bea", routingTime=1)])
     assert waits_since(200)
 
 

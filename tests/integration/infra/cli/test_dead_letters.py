@@ -15,10 +15,10 @@ from typer.testing import CliRunner, Result
 from infra.cli import app, dead_letters
 from infra.client import Api as Client
 from shared import wiring
-from tests.support.calls import SEED
+from tests.support.calls import BASIC_EVENTS
 from tests.support.rest import Api
 
-INITIATED, ROUTED = SEED[:2]
+INITIATED, ROUTED = BASIC_EVENTS[:2]
 
 
 @pytest.fixture

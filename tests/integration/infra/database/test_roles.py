@@ -43,14 +43,14 @@ def databases(urls) -> Iterator[dict[str, Database]]:
 
 
 @pytest.fixture
-def floors(urls, clock) -> Iterator[Callable[[str], Harness]]:
+def harnesses(urls, clock) -> Iterator[Callable[[str], Harness]]:
     made: list[Harness] = []
 
-    def floor(package: str) -> Harness:
+    def harness(package: str) -> Harness:
         made.append(Harness(urls[package], clock))
         return made[-1]
 
-    yield floor
+    yield harness
     for each in made:
         each.database.close()
 
@@ -101,8 +101,8 @@ def test_the_reading_role_cannot_write_though_it_says_it_can(urls):
     database.close()
 
 
-def test_events_come_in_and_promises_are_kept(floors, clock):
-    ingest, timers = floors("ingest"), floors("timers")
+def test_events_come_in_and_promises_are_kept(harnesses, clock):
+    ingest, timers = harnesses("ingest"), harnesses("timers")
     put_queue(ingest)
     life = {"event": "call_initiated", "queueId": "medical_spanish", "type": "voice", "callId": "call-1"}
     available = [
@@ -127,15 +127,15 @@ def test_events_come_in_and_promises_are_kept(floors, clock):
         assert PostgresDeadLetters(database).count(clock.now()) == 0
 
 
-def put_queue(floor: Harness) -> None:
+def put_queue(harness: Harness) -> None:
     setup = parse_setup(QueueSetup, {"name": "Billing", "routing": "switchboard"})
-    assert PostgresAgents(floor.database).put_queue("billing", setup).id == "billing"
+    assert PostgresAgents(harness.database).put_queue("billing", setup).id == "billing"
     agent = parse_setup(AgentSetup, {"name": "Ann", "queues": ["billing"]})
-    floor.set_up_agent("ann", agent)
+    harness.set_up_agent("ann", agent)
 
 
-def test_readers_read(databases, floors):
-    floors("ingest").one("call_initiated", queueId="medical_spanish", type="voice")
+def test_readers_read(databases, harnesses):
+    harnesses("ingest").one("call_initiated", queueId="medical_spanish", type="voice")
     query = databases["query"]
     reads = PostgresReads(query)
     assert reads.call("call-1") and reads.events("call-1", None, 10)
@@ -144,8 +144,8 @@ def test_readers_read(databases, floors):
     assert PostgresDeadLetters(query).page(None, None, 10) == []
 
 
-def test_listeners_are_notified(urls, databases, floors):
-    floors("ingest").one("call_initiated", queueId="medical_spanish", type="voice")
+def test_broadcast_can_serve_its_listeners(urls, databases, harnesses):
+    harnesses("ingest").one("call_initiated", queueId="medical_spanish", type="voice")
     registry = PostgresRegistry(databases["broadcast"])
     principal = Principal("admin", frozenset({"*"}), 2_000_000_000)
     registry.add(Listener("c", principal, datetime.now(UTC), datetime.now(UTC) + timedelta(hours=1)))
@@ -158,15 +158,15 @@ def test_listeners_are_notified(urls, databases, floors):
 
 
 async def relay(url: str) -> None:
-    floor = PostgresRelayStore(url)
-    assert await floor.acquire(10, None) and await floor.renew(10)
-    assert (await floor.subscribers(["queue:medical_spanish"])).groups
-    (news,) = await floor.pending((0, 0), 10)
-    assert await floor.ack([news.outbox_id])
-    assert await floor.pending((0, 0), 10) == []
-    await floor.remove("nobody")
-    await floor.release()
-    await floor.close()
+    harness = PostgresRelayStore(url)
+    assert await harness.acquire(10, None) and await harness.renew(10)
+    assert (await harness.subscribers(["queue:medical_spanish"])).groups
+    (news,) = await harness.pending((0, 0), 10)
+    assert await harness.ack([news.outbox_id])
+    assert await harness.pending((0, 0), 10) == []
+    await harness.remove("nobody")
+    await harness.release()
+    await harness.close()
 
 
 def test_a_rotation_keeps_sessions_that_are_in_use(database_url):

@@ -20,7 +20,7 @@ from shared.adapters.postgres.reading.changes import PostgresChanges
 from shared.usecases.reading.poll_changes import list_changes
 from tests.support.clock import Clock
 from tests.support.harness import Harness
-from tests.support.principals import ALL
+from tests.support.principals import ALL_QUEUES
 
 SWITCHBOARD = Path(sys.executable).with_name("switchboard")
 
@@ -35,47 +35,47 @@ def empty_database(postgres_server: Postgres) -> Iterator[str]:
 
 @pytest.fixture
 def opened(clock: Clock) -> Iterator[Callable[[str], Harness]]:
-    with ExitStack() as floors:
+    with ExitStack() as harnesses:
 
         def open_floor(url: str) -> Harness:
-            floor = Harness(url, clock)
-            floors.callback(floor.database.close)
-            return floor
+            harness = Harness(url, clock)
+            harnesses.callback(harness.database.close)
+            return harness
 
         yield open_floor
 
 
-def live(floor: Harness) -> dict[str, dict[str, Any]]:
-    ids = floor.rows("select id from calls where status <> 'ended' order by id")
-    return {row["id"]: floor.call(row["id"]) for row in ids}
+def live(harness: Harness) -> dict[str, dict[str, Any]]:
+    ids = harness.rows("select id from calls where status <> 'ended' order by id")
+    return {row["id"]: harness.call(row["id"]) for row in ids}
 
 
-def position(floor: Harness) -> int:
-    return PostgresChanges(floor.database).since(0, None, 0).position
+def position(harness: Harness) -> int:
+    return PostgresChanges(harness.database).since(0, None, 0).position
 
 
-def has_reset(floor: Harness, since: int) -> bool:
-    return list_changes(PostgresChanges(floor.database), ALL, {"since": str(since)}).reset
+def has_reset(harness: Harness, since: int) -> bool:
+    return list_changes(PostgresChanges(harness.database), ALL_QUEUES, {"since": str(since)}).reset
 
 
-def begin(floor: Harness, call_id: str) -> None:
-    floor.one("call_initiated", call_id, type="voice", queueId="medical_spanish", eventId=f"{call_id}.1")
-    floor.one("call_routed", call_id, agentId=f"agent-of-{call_id}", routingTime=1, eventId=f"{call_id}.2")
+def begin(harness: Harness, call_id: str) -> None:
+    harness.one("call_initiated", call_id, type="voice", queueId="medical_spanish", eventId=f"{call_id}.1")
+    harness.one("call_routed", call_id, agentId=f"agent-of-{call_id}", routingTime=1, eventId=f"{call_id}.2")
 
 
 def test_a_floor_that_was_restored_goes_on_and_fools_no_client(
-    floor: Harness,
+    harness: Harness,
     opened: Callable[[str], Harness],
     empty_database: str,
     database_url: str,
     clock: Clock,
     tmp_path: Path,
 ) -> None:
-    begin(floor, "rings")
-    begin(floor, "talks")
+    begin(harness, "rings")
+    begin(harness, "talks")
     answered = {"event": "call_answered", "callId": "talks", "waitTime": 2, "eventId": "talks.3"}
-    floor.send(answered)
-    then, copy = live(floor), tmp_path / "floor.dump"
+    harness.send(answered)
+    then, copy = live(harness), tmp_path / "floor.dump"
     seen: list[int] = []
     assert backup.back_up(database_url, copy, seen.append) == copy.stat().st_size > 0
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
@@ -83,10 +83,10 @@ def test_a_floor_that_was_restored_goes_on_and_fools_no_client(
     # A future that will never have been: a client has seen it.
     client = Picture()
     ended = {"event": "call_ended", "callId": "talks", "endReason": "completed", "duration": 60, "eventId": "talks.4"}
-    floor.send(ended)
-    floor.one("call_answered", "rings", waitTime=9)
-    begin(floor, "lost")
-    client.take_snapshot(client.ask(), live(floor).values(), lost := position(floor))
+    harness.send(ended)
+    harness.one("call_answered", "rings", waitTime=9)
+    begin(harness, "lost")
+    client.take_snapshot(client.ask(), live(harness).values(), lost := position(harness))
     assert client.calls.keys() == {"rings", "lost"}
 
     backup.restore(empty_database, copy)
@@ -104,24 +104,24 @@ def test_a_floor_that_was_restored_goes_on_and_fools_no_client(
     # Senders send again what they sent since: what is on record is not doubled, the rest is recorded.
     statuses = [result.status for result in restored.send(answered, ended)]
     assert statuses == [200, 201]
-    told = list_changes(PostgresChanges(restored.database), ALL, {"since": str(here)})
-    assert [(call.id, call.status) for call in told.calls] == [("talks", "ended")]
-    assert told.calls[0].version > max(call["version"] for call in client.calls.values())
+    changes = list_changes(PostgresChanges(restored.database), ALL_QUEUES, {"since": str(here)})
+    assert [(call.id, call.status) for call in changes.calls] == [("talks", "ended")]
+    assert changes.calls[0].version > max(call["version"] for call in client.calls.values())
     clock.go_to(40)
     restored.sweep()
     assert "sla_breached" in restored.call("rings")["flags"]
 
 
-def test_a_database_restored_by_other_means_resets_clients(floor: Harness, database_url: str) -> None:
-    begin(floor, "rings")
-    before, version = position(floor), floor.call("rings")["version"]
+def test_a_database_restored_by_other_means_resets_clients(harness: Harness, database_url: str) -> None:
+    begin(harness, "rings")
+    before, version = position(harness), harness.call("rings")["version"]
     done = subprocess.run(
         [SWITCHBOARD, "restore", "--database-url", database_url], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert has_reset(floor, before)
-    assert not has_reset(floor, position(floor))
-    assert floor.call("rings")["version"] > version
+    assert has_reset(harness, before)
+    assert not has_reset(harness, position(harness))
+    assert harness.call("rings")["version"] > version
 
 
 def test_nothing_is_restored_over_something(database_url: str, tmp_path: Path) -> None:

@@ -94,15 +94,15 @@ def clock(moment: datetime, *, beyond: datetime | None = None) -> str:
 def row(number: int, caller: Caller, *, long_days: bool) -> dict[str, str]:
     """One of the log's rows. Its columns are told from the caller's life, as the log's makers say they are."""
 
-    def told(moment: datetime) -> str:
+    def clock_time(moment: datetime) -> str:
         return clock(moment, beyond=caller.entered if long_days else None)
 
     begun = caller.begun
     left_queue = begun + timedelta(seconds=caller.wait)
     left = left_queue + timedelta(seconds=caller.talk)
     exit_menu = caller.entered - timedelta(seconds=2) if caller.clocks_disagree else begun
-    queued = (told(begun), told(left_queue)) if caller.wait else (NONE, NONE)
-    served = (told(left_queue), told(left)) if caller.agent else (NONE, NONE)
+    queued = (clock_time(begun), clock_time(left_queue)) if caller.wait else (NONE, NONE)
+    served = (clock_time(left_queue), clock_time(left)) if caller.agent else (NONE, NONE)
     # Its makers took one time of day from another: where midnight came between, some of their spans are negative.
     mends = number % 2 == 0 and not long_days
     return {
@@ -113,7 +113,7 @@ def row(number: int, caller: Caller, *, long_days: bool) -> dict[str, str]:
         "type": caller.queue,
         "date": f"{caller.entered:%y%m%d}",
         "vru_entry": clock(caller.entered),
-        "vru_exit": told(exit_menu),
+        "vru_exit": clock_time(exit_menu),
         "vru_time": str(int((exit_menu - caller.entered).total_seconds())),
         "q_start": queued[0],
         "q_exit": queued[1],
@@ -141,9 +141,9 @@ class Written:
     def file(self, folder: Path, everybody: Iterable[Caller]) -> Path:
         rows = [row(number, caller, long_days=self.long_days) for number, caller in enumerate(everybody)]
         lines = [[cells.get(column.replace(".", "+"), "x") for column in self.columns] for cells in rows]
-        told = [self.separator.join(cells) for cells in ([list(self.columns)] if self.header else []) + lines]
+        clock_time = [self.separator.join(cells) for cells in ([list(self.columns)] if self.header else []) + lines]
         file = folder / f"log-{FIRST:%Y-%m-%d}.txt"
-        file.write_bytes((self.ends.join(told) + self.ends + self.more).encode())
+        file.write_bytes((self.ends.join(clock_time) + self.ends + self.more).encode())
         return file
 
 
@@ -210,10 +210,10 @@ def _figures_are_those_of(counted: list[Caller]) -> None:
             span = {"from": "1999-10-01T00:00:00Z", "to": "1999-11-02T00:00:00Z"} | asked
             figures = PostgresFigures(wiring.reading_database(), rolled=rolled)
             answer = show_metrics(figures, ADMIN, span, datetime.now(UTC))
-            told = {
+            clock_time = {
                 _key(way, shown["queueId"], shown["agentId"], shown["start"]): _told(shown) for shown in answer["data"]
             }
-            assert told == _expected(way, counted, before=span["to"]), (rolled, way)
+            assert clock_time == _expected(way, counted, before=span["to"]), (rolled, way)
 
 
 def _key(way: str, queue: str | None, agent: str | None, start: str) -> str:
@@ -272,16 +272,16 @@ def test_an_unreadable_row_names_file_line_and_column(tmp_path: Path, capsys: py
         lines[line] = "\t".join(cells)
     file.write_text("\n".join(lines))
     replay._tell_found(file, survey(replay.Log(file, None).entries()))
-    told = " ".join(capsys.readouterr().out.split())
+    clock_time = " ".join(capsys.readouterr().out.split())
     for line, problem in (
         (2, "q_time 'soon' is no number of seconds"),
         (3, "date '99-13-01' is no date (yymmdd)"),
         (4, "ser_time '' is no number of seconds"),
         (6, "outcome is missing: the row is cut off"),
     ):
-        assert f"line {line}, cannot be read: {problem}." in told
-    assert file.name in told
-    assert "4 rows in all are left out." in told
+        assert f"line {line}, cannot be read: {problem}." in clock_time
+    assert file.name in clock_time
+    assert "4 rows in all are left out." in clock_time
 
 
 def test_a_log_of_which_nothing_can_be_read_says_why(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -290,9 +290,9 @@ def test_a_log_of_which_nothing_can_be_read_says_why(tmp_path: Path, capsys: pyt
     file.write_text(file.read_text().replace("991001", "1 October"))
     with pytest.raises(typer.Exit):
         replay._tell_found(file, survey(replay.Log(file, None).entries()))
-    told = capsys.readouterr()
-    assert "line 2, cannot be read: date '1 October' is no date (yymmdd)." in " ".join(told.out.split())
-    assert "holds no call that can be read." in " ".join(told.err.split())
+    clock_time = capsys.readouterr()
+    assert "line 2, cannot be read: date '1 October' is no date (yymmdd)." in " ".join(clock_time.out.split())
+    assert "holds no call that can be read." in " ".join(clock_time.err.split())
 
 
 def test_joined_files_and_equal_ids_are_counted_row_by_row(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from shared.usecases.reading.cursors import Cursors
 from shared.usecases.reading.reads import list_calls
 from tests.support.calls import answered, initiated, routed
 from tests.support.examples import few_and_many
-from tests.support.stage import PATIENCE_SECONDS, Stage, staged
+from tests.support.stage import WAIT_SECONDS, Stage, staged
 
 TOPICS = ["queue:spanish", "queue:english"]
 EVERYTHING = Principal("supervisor", frozenset({"*"}), 0)
@@ -117,11 +117,11 @@ class Telephony:
             await self._stage.send(self._next())
 
 
-async def told(stage: Stage, running) -> None:
+async def all_sent(stage: Stage, running) -> None:
     """Until the relay owes nobody anything."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(WAIT_SECONDS):
         while owed := stage.owed():
-            await running.floor.until_cleared(*owed)
+            await running.relay_store.until_cleared(*owed)
 
 
 def assert_converged(stage: Stage, clients: list[Client]) -> None:
@@ -157,14 +157,14 @@ def test_relays_are_killed_between_post_and_clear(play, kills: int):
         for _ in range(kills):
             async with stage.relay() as killed:
                 if telephony.chance.random() < 0.7:
-                    killed.floor.may_clear.clear()
+                    killed.relay_store.may_clear.clear()
                 await telephony.say(1)
                 if telephony.chance.random() < 0.7:
                     posts = sum(stage.gateway.asked.values())
                     await stage.gateway.until(lambda before=posts: sum(stage.gateway.asked.values()) > before)
             stage.expire_leases()  # one that was killed as it took the shard cannot know its own
         async with stage.relay() as running:
-            await told(stage, running)
+            await all_sent(stage, running)
         for client in clients:
             client.take()
 
@@ -178,12 +178,12 @@ def test_two_relays_at_once_and_frames_in_any_order_and_twice(play):
     async def body(stage: Stage, clients, telephony):
         async with stage.relay() as older:
             await older.ready()
-            older.floor.may_renew.clear()
-            older.floor.may_clear.clear()
-            async with stage.relay(after=older.floor.fence) as younger:
+            older.relay_store.may_renew.clear()
+            older.relay_store.may_clear.clear()
+            async with stage.relay(after=older.relay_store.fence) as younger:
                 await younger.ready()
                 await telephony.say(100)
-                await told(stage, younger)
+                await all_sent(stage, younger)
                 assert older.relay.events == younger.relay.events == 100
         for client in clients:
             client.take(shuffled=True)
@@ -202,7 +202,7 @@ def test_sockets_are_cut_and_resumed(play, seed: int):
                 victim.cut()
                 await telephony.say(telephony.chance.randrange(3))
                 victim.connect()
-            await told(stage, running)
+            await all_sent(stage, running)
         for client in clients:
             client.take()
 
@@ -221,7 +221,7 @@ def test_redis_is_killed_and_emptied(play, redis_server: Redis):
                 await telephony.say(5)
                 await asyncio.to_thread(redis_server.start)
                 await telephony.say(5)
-            await told(stage, running)
+            await all_sent(stage, running)
         for client in clients:
             client.take()
 
@@ -235,7 +235,7 @@ def test_redis_is_emptied_and_every_relay_is_gone_at_once(play, redis_server: Re
         for _ in range(3):
             async with stage.relay() as killed:
                 await killed.ready()
-                killed.floor.may_clear.clear()
+                killed.relay_store.may_clear.clear()
                 await telephony.say(5)
                 assert redis_server.process
                 redis_server.process.kill()
@@ -245,7 +245,7 @@ def test_redis_is_emptied_and_every_relay_is_gone_at_once(play, redis_server: Re
             await telephony.say(5)
         assert stage.owed()
         async with stage.relay() as running:
-            await told(stage, running)
+            await all_sent(stage, running)
         for client in clients:
             client.take()
 
@@ -259,7 +259,7 @@ def test_a_transaction_is_held_open_across_the_horizon(play, database_url: str):
         async with stage.relay() as running:
             await running.ready()
             await telephony.say(20)
-            await told(stage, running)
+            await all_sent(stage, running)
             late = Database(database_url)
             late.connection().execute("begin")
             late.connection().execute("select pg_current_xact_id()")
@@ -273,7 +273,7 @@ def test_a_transaction_is_held_open_across_the_horizon(play, database_url: str):
             assert results[0].status == 201
             late.close()
             clients[0].connect()
-            await told(stage, running)
+            await all_sent(stage, running)
         for client in clients:
             client.take()
         assert all("late" in client.picture.calls for client in clients)
@@ -299,7 +299,7 @@ def test_one_reads_hardly_anything_beside_many_that_do(play, clients: int):
                 client.take()
             assert_converged(stage, others)
             held.set()
-            await told(stage, running)
+            await all_sent(stage, running)
         for client in clients:
             client.take()
 

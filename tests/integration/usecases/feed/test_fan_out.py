@@ -60,7 +60,7 @@ def test_every_socket_gets_exactly_its_entries(database_url, redis_server, calls
 
     async def play():
         async with staged(database_url, redis_server.url) as stage:
-            owed, views = await told(stage)
+            owed, views = await send_all(stage)
         for socket, (topics, permitted) in sockets.items():
             may_see = set(QUEUES) if "*" in permitted else permitted
             expected = Counter(event for event, (queues, at) in owed.items() if queues & topics and at in may_see)
@@ -79,7 +79,7 @@ def test_every_socket_gets_exactly_its_entries(database_url, redis_server, calls
             assert without(seen, gone) == without(latest, gone), socket
         assert sum(bool(stage.gateway.frames[socket]) for socket in sockets) > SOCKETS / 2
 
-    async def told(stage: Stage):
+    async def send_all(stage: Stage):
         """Record all. Returns for each event, and for each view, the queues concerned and where the call is then."""
         connection = stage.database.connection()
         connection.execute("insert into queues (id, name) select id, id from unnest(%s::text[]) as q (id)", [QUEUES])
@@ -106,9 +106,9 @@ def test_every_socket_gets_exactly_its_entries(database_url, redis_server, calls
                     assert isinstance(result.body, dict)
                     versions[call] = max(versions[call], answer_of(result)["call"]["version"])
                 if start % (5 * BATCH) == 0:  # a relay that falls far behind may leave events out, and would say so
-                    await running.floor.until_cleared(*owed)
+                    await running.relay_store.until_cleared(*owed)
                 views.extend((call, number, touched[call] | {at[call]}, at[call]) for call, number in versions.items())
-            await running.floor.until_cleared(*owed)
+            await running.relay_store.until_cleared(*owed)
             assert stage.owed() == set()
         return owed, views
 

@@ -141,7 +141,7 @@ async def walk(stage: Stage, chance: random.Random, steps: int) -> int:
                 await random_walk.step()
                 rest.look()
             while owed := stage.owed():
-                await running.floor.until_cleared(*owed)
+                await running.relay_store.until_cleared(*owed)
         since = chance.randrange(rest.start, stage.registry.position() + 1)
         check_replay_and_poll(stage, rest, since)
     for name in ("prompt", "slow"):

@@ -16,7 +16,7 @@ from shared.usecases.feed import lease
 from shared.usecases.feed.lease import LEASE_SECONDS, find_vacancies
 from shared.usecases.recording.notices import News
 from tests.support.calls import initiated, routed
-from tests.support.stage import PATIENCE_SECONDS, Stage
+from tests.support.stage import WAIT_SECONDS, Stage
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +27,7 @@ ENGLISH, SPANISH = 0, 1  # their shards of three
 
 
 async def ended(task: asyncio.Task) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(WAIT_SECONDS):
         await task
 
 
@@ -50,17 +50,17 @@ async def test_the_old_relay_tells_until_the_new_one_listens(stage: Stage):
     async with stage.relay(seconds=0) as older:
         await older.ready()
         fence = await stage.called.get()
-        assert fence == older.floor.fence
+        assert fence == older.relay_store.fence
         async with stage.relay(after=fence) as younger:
             may_listen = hold_channel(younger)
             before = await stage.begin("before")
-            await older.floor.until_cleared(before)
-            assert not younger.floor.fence
+            await older.relay_store.until_cleared(before)
+            assert not younger.relay_store.fence
             may_listen.set()
             await ended(older.task)
-            assert (younger.floor.fence or 0) > fence
+            assert (younger.relay_store.fence or 0) > fence
             after = await stage.begin("after")
-            await younger.floor.until_cleared(after)
+            await younger.relay_store.until_cleared(after)
     assert set(stage.gateway.events("c")) == {before, after}
 
 
@@ -97,12 +97,12 @@ async def test_the_new_relay_sends_what_the_old_one_left(stage: Stage):
         await older.ready()
         first = await stage.begin("c1")
         await stage.gateway.until(lambda: stage.gateway.asked["slow"] == 1)
-        async with stage.relay(after=older.floor.fence) as younger:
+        async with stage.relay(after=older.relay_store.fence) as younger:
             await stage.gateway.until(lambda: stage.gateway.asked["slow"] == 2)
             await ended(older.task)  # it gives the post a while, then leaves it
             assert stage.owed() == {first}
             held.set()
-            await younger.floor.until_cleared(first)
+            await younger.relay_store.until_cleared(first)
     assert set(stage.gateway.events("slow")) == {first}
 
 
@@ -111,11 +111,11 @@ async def test_without_a_channel_a_successor_takes_over_all_the_same(stage: Stag
     async with stage.relay() as older:
         await older.ready()
         redis_server.stop()
-        async with stage.relay(after=older.floor.fence) as younger:
+        async with stage.relay(after=older.relay_store.fence) as younger:
             await ended(older.task)
             before = stage.registry.position()
             event = await stage.begin("c1")
-            await younger.floor.until_cleared(event)
+            await younger.relay_store.until_cleared(event)
             assert stage.registry.position() > before  # snapshots do not stand still meanwhile
     assert event in stage.gateway.events("c")
 
@@ -125,18 +125,18 @@ async def test_a_missing_successor_is_woken_again_and_the_lease_ends(stage: Stag
 
     async with stage.relay(seconds=0) as lonely:
         await ended(lonely.task)
-    assert [stage.called.get_nowait() for _ in range(lease.CALLS)] == [lonely.floor.fence] * lease.CALLS
+    assert [stage.called.get_nowait() for _ in range(lease.CALLS)] == [lonely.relay_store.fence] * lease.CALLS
     assert PostgresLeases(stage.database).vacant([0]) == [0]
 
 
 async def test_a_relay_without_the_lease_leaves_the_shard_alone(stage: Stage):
     async with stage.relay() as holder:
         await holder.ready()
-        for after in (None, (holder.floor.fence or 0) - 1):
+        for after in (None, (holder.relay_store.fence or 0) - 1):
             async with stage.relay(after=after) as uncalled:
                 await ended(uncalled.task)
-                assert not uncalled.floor.drained.is_set()
-        assert await holder.floor.renew(LEASE_SECONDS)
+                assert not uncalled.relay_store.drained.is_set()
+        assert await holder.relay_store.renew(LEASE_SECONDS)
 
 
 async def test_after_a_kill_another_relay_takes_over_within_the_lease(stage: Stage):
@@ -153,14 +153,14 @@ async def test_after_a_kill_another_relay_takes_over_within_the_lease(stage: Sta
 
     async with stage.relay(leaves_lease=True) as killed:
         await killed.ready()
-        killed.floor.may_clear.clear()
+        killed.relay_store.may_clear.clear()
         event = await stage.begin("c1")
         await stage.gateway.until(lambda: stage.gateway.events("c"))
     assert leases.vacant([0]) == []
     assert find_vacancies(lambda: leases.vacant([0]), sleep) == [0]
     assert passed <= timedelta(seconds=LEASE_SECONDS)
     async with stage.relay() as another:
-        await another.floor.until_cleared(event)
+        await another.relay_store.until_cleared(event)
 
 
 async def test_a_live_lease_cannot_be_taken(stage: Stage):
@@ -176,8 +176,8 @@ async def test_a_replaced_relay_removes_nothing_and_stops(stage: Stage):
     stage.listen("c", "queue:spanish")
     async with stage.relay() as stale:
         await stale.ready()
-        stale.floor.may_renew.clear()
-        async with stage.relay(after=stale.floor.fence) as killed:
+        stale.relay_store.may_renew.clear()
+        async with stage.relay(after=stale.relay_store.fence) as killed:
             await killed.ready()
         event = await stage.begin("c1")
         await ended(stale.task)  # what it was to strike off told it
@@ -213,7 +213,7 @@ async def test_each_queue_is_served_by_the_relay_of_its_shard(stage: Stage):
         await other.ready()
         in_one = await stage.send(initiated("e", "english"), initiated("s", "spanish"))
         for running in (english, other):
-            await running.floor.until_cleared(*in_one)
+            await running.relay_store.until_cleared(*in_one)
         assert (english.relay.events, other.relay.events) == (1, 1)
     assert set(stage.gateway.events("c")) == set(in_one)
     assert stage.owed() == set()
@@ -225,13 +225,13 @@ async def test_the_other_shards_go_on_where_one_has_no_relay(stage: Stage):
     leases = PostgresLeases(stage.database)
     async with stage.relay(shard=ENGLISH, shards=SHARDS) as running:
         await running.ready()
-        told, waits = await stage.begin("e", "english"), await stage.begin("s", "spanish")
-        await running.floor.until_cleared(told)
+        sent, waits = await stage.begin("e", "english"), await stage.begin("s", "spanish")
+        await running.relay_store.until_cleared(sent)
         assert stage.owed() == {waits}
         assert stage.woken == [SPANISH]
         assert leases.vacant([ENGLISH, SPANISH]) == [SPANISH]
         async with stage.relay(shard=SPANISH, shards=SHARDS) as other:
-            await other.floor.until_cleared(waits)
+            await other.relay_store.until_cleared(waits)
             assert leases.vacant([ENGLISH, SPANISH]) == []
 
 
@@ -240,7 +240,7 @@ async def test_messages_of_a_removed_shard_are_still_sent(stage: Stage):
     stage.ingest = stage.ingest_on(stage.database, SHARDS)
     event = await stage.begin("c1")
     async with stage.relay(shard=0, shards=1) as running:
-        await running.floor.until_cleared(event)
+        await running.relay_store.until_cleared(event)
     assert stage.gateway.events("c") == [event]
 
 
@@ -266,8 +266,8 @@ async def test_a_freed_agent_is_sent_by_the_responsible_relay(stage: Stage):
         await running.ready()
         leaving = {"event": "agent_status_changed", "agentId": "ana", "status": "away"}
         await asyncio.to_thread(stage.ingest.submit, [leaving])
-        told = stage.gateway.frames["c"]
-        await stage.gateway.until(lambda: any(agent["status"] == "away" for frame in told for agent in frame["agents"]))
+        sent = stage.gateway.frames["c"]
+        await stage.gateway.until(lambda: any(agent["status"] == "away" for frame in sent for agent in frame["agents"]))
 
 
 class Unheard:
@@ -295,9 +295,9 @@ async def test_resent_messages_keep_their_former_shards(stage: Stage, before: in
     upkeep = PostgresHousekeeping(stage.database, "sweep", wake=lambda: None)
     async with stage.relay(shard=0, shards=after) as running:
         await running.ready()
-        told = await stage.send(initiated("e", "english"), initiated("s", "spanish"))
+        sent = await stage.send(initiated("e", "english"), initiated("s", "spanish"))
         if is_heard:
-            await running.floor.until_cleared(told[0])
+            await running.relay_store.until_cleared(sent[0])
         overdue = await asyncio.to_thread(upkeep.take_overdue, clock.now() + timedelta(minutes=1))
         again.publish(overdue)
         await stage.gateway.until(lambda: stage.gateway.calls("c") == {"e": 1, "s": 1})

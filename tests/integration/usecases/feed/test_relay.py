@@ -32,7 +32,7 @@ async def test_each_socket_gets_its_topics_as_far_as_permitted(stage: Stage):
         e1 = await stage.begin("e1", "english")
         s2 = await stage.begin("s2")
         rang, spoke = await stage.send(routed("s1"), answered("s1", 31))
-        await running.floor.until_cleared(s1, e1, s2, rang, spoke)
+        await running.relay_store.until_cleared(s1, e1, s2, rang, spoke)
     owed = {
         "spanish": {s1, s2, rang, spoke},
         "english": {e1},
@@ -50,7 +50,7 @@ async def test_each_socket_gets_its_topics_as_far_as_permitted(stage: Stage):
 async def test_messages_without_subscribers_are_cleared(stage: Stage):
     async with stage.relay() as running:
         await running.ready()
-        await running.floor.until_cleared(await stage.begin("c1"))
+        await running.relay_store.until_cleared(await stage.begin("c1"))
     assert stage.owed() == set()
 
 
@@ -67,13 +67,13 @@ async def test_both_queues_get_a_transfer_live_and_from_the_outbox(stage: Stage)
         before = [await stage.begin("c1"), *await stage.send(routed("c1"), answered("c1"))]
         (transfer,) = await stage.send(moved)
         (after,) = await stage.send(routed("c1", "bea"))
-        await running.floor.until_cleared(*before, transfer, after)
+        await running.relay_store.until_cleared(*before, transfer, after)
     assert (stage.gateway.events("s"), left("s")) == (before, [("c1", 4)])
     assert stage.gateway.events("e") == [transfer, after]
     moved["callId"] = "c2"
     quiet = [await stage.begin("c2"), *await stage.send(routed("c2"), answered("c2"), moved)]
     async with stage.relay() as running:
-        await running.floor.until_cleared(*quiet)
+        await running.relay_store.until_cleared(*quiet)
     assert (stage.gateway.events("s"), left("s")) == (before, [("c1", 4), ("c2", 4)])
     assert stage.gateway.events("e")[2:] == quiet
 
@@ -94,12 +94,12 @@ async def test_only_the_next_queue_gets_events_after_a_transfer(stage: Stage, li
         {"event": "call_transferred", "callId": "c1", "queueId": "english", "metadata": {"line": "theirs"}},
         routed("c1", "ben") | {"metadata": {"line": "theirs"}}, answered("c1"), end,
     ]  # fmt: skip
-    told = [] if live else await stage.send(*secrets)
+    sent = [] if live else await stage.send(*secrets)
     async with stage.relay() as running:
-        await running.floor.until_cleared(*began)
-        told = told or await stage.send(*secrets)
-        await running.floor.until_cleared(*told)
-    assert stage.gateway.events("next")[-4:] == told
+        await running.relay_store.until_cleared(*began)
+        sent = sent or await stage.send(*secrets)
+        await running.relay_store.until_cleared(*sent)
+    assert stage.gateway.events("next")[-4:] == sent
     for topic in topics:
         frames = [frame for frame in stage.gateway.frames[f"left {topic}"] if frame["left"]]
         assert [frame["left"] for frame in frames] == [[{"id": "c1", "version": 7}]], topic
@@ -115,7 +115,7 @@ async def test_frames_stay_below_32_kb(stage: Stage):
     stage.listen("c", "queue:spanish")
     events = await stage.send(*(initiated(f"c{n}", metadata={"note": "ñ" * 2000}) for n in range(20)))
     async with stage.relay() as running:
-        await running.floor.until_cleared(*events)
+        await running.relay_store.until_cleared(*events)
     assert max(stage.gateway.sizes) < 32 * 1024
     assert sorted(stage.gateway.events("c")) == sorted(events)
     assert len(stage.gateway.calls("c")) == 20
@@ -150,7 +150,7 @@ async def test_a_call_of_a_shared_agent_is_hidden_from_other_queues(stage: Stage
     for name, queues in rights.items():
         stage.listen(name, "agent:ana", queues=queues)
 
-    def told(name: str) -> set[tuple[str, str | None]]:
+    def sent(name: str) -> set[tuple[str, str | None]]:
         agents = [agent for frame in stage.gateway.frames[name] for agent in frame["agents"]]
         return {(agent["status"], agent["callId"]) for agent in agents}
 
@@ -160,15 +160,15 @@ async def test_a_call_of_a_shared_agent_is_hidden_from_other_queues(stage: Stage
     made = [] if live else await happen()
     async with stage.relay() as running:
         await running.ready()
-        await running.floor.until_cleared(*(made or await happen()))
-        assert all(told(name) == {("offered", "c1")} for name in ("spanish", "both", "all"))
-        assert told("english") == {("offered", None)}
+        await running.relay_store.until_cleared(*(made or await happen()))
+        assert all(sent(name) == {("offered", "c1")} for name in ("spanish", "both", "all"))
+        assert sent("english") == {("offered", None)}
         # The call that Ana goes on with is not told of with her.
         both = [await stage.begin("c2"), *await stage.send(routed("c2"), answered("c2"))]
         left = await stage.send({"event": "call_ended", "callId": "c1", "endReason": "abandoned", "duration": 0})
-        await running.floor.until_cleared(*both, *left)
-    assert all(("on_call", "c2") in told(name) for name in ("spanish", "both", "all"))
-    assert ("on_call", None) in told("english") and ("on_call", "c2") not in told("english")
+        await running.relay_store.until_cleared(*both, *left)
+    assert all(("on_call", "c2") in sent(name) for name in ("spanish", "both", "all"))
+    assert ("on_call", None) in sent("english") and ("on_call", "c2") not in sent("english")
 
 
 async def test_an_agent_s_call_is_named_across_transactions(stage: Stage):
@@ -178,10 +178,10 @@ async def test_an_agent_s_call_is_named_across_transactions(stage: Stage):
 
     stage.listen("spanish", "queue:spanish", queues=["spanish"])
     put("Ana")
-    told = [await stage.begin("c1"), *await stage.send(routed("c1"), answered("c1"))]
+    sent = [await stage.begin("c1"), *await stage.send(routed("c1"), answered("c1"))]
     put("Anna")
     async with stage.relay() as running:
-        await running.floor.until_cleared(*told)
+        await running.relay_store.until_cleared(*sent)
         await stage.gateway.until(lambda: stage.gateway.frames["spanish"])
     agents = [agent for frame in stage.gateway.frames["spanish"] for agent in frame["agents"]]
     assert {(agent["name"], agent["callId"]) for agent in agents} == {("Anna", "c1")}
@@ -227,9 +227,9 @@ async def test_a_queue_gets_a_departure_whose_event_was_deferred(stage: Stage, b
     stage.listen("c", "queue:english", queues=["english"])
     moved = {"event": "call_transferred", "callId": "c1"}
     talking = [initiated("c1", "english", occurredAt=ago(90)), routed("c1") | {"occurredAt": ago(89)}]
-    told = await stage.send(*talking, answered("c1") | {"occurredAt": ago(88)})
+    sent = await stage.send(*talking, answered("c1") | {"occurredAt": ago(88)})
     async with stage.relay() as running:
-        await running.floor.until_cleared(*told)
+        await running.relay_store.until_cleared(*sent)
     await stage.send(moved | {"queueId": "spanish"})
     await stage.send(moved | {"queueId": "french", "occurredAt": ago(50)})
     connection = stage.database.connection()
@@ -250,7 +250,7 @@ async def test_an_agent_topic_gets_a_call_s_departure(stage: Stage):
     quiet = [await stage.begin("c1"), *await stage.send(routed("c1"), answered("c1"))]
     moved = await stage.send({"event": "call_transferred", "callId": "c1", "queueId": "english"})
     async with stage.relay() as running:
-        await running.floor.until_cleared(*quiet, *moved)
+        await running.relay_store.until_cleared(*quiet, *moved)
     assert stage.gateway.events("agent") == [
         quiet[1],
         *moved,
@@ -269,7 +269,7 @@ async def test_the_alert_topic_gets_the_end_of_an_alert(stage: Stage):
         end = {"event": "call_ended", "callId": "ended", "endReason": "completed", "duration": 80, "occurredAt": ago(8)}
         (unflagged,) = await stage.send(end)
         (moved,) = await stage.send({"event": "call_transferred", "callId": "moved", "queueId": "english"})
-        await running.floor.until_cleared(unflagged, moved)
+        await running.relay_store.until_cleared(unflagged, moved)
     calls = {call["id"]: call for frame in stage.gateway.frames["c"] for call in frame.get("calls", ())}
     assert (calls["ended"]["flags"], calls["moved"]["queueId"]) == ([], "english")
 

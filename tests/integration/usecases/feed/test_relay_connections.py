@@ -24,7 +24,7 @@ async def test_a_busy_connection_gets_latest_versions_and_all_events(stage: Stag
         while sorted_in.events < 3:  # until the relay has taken in all three
             await asyncio.sleep(0)
         held.set()
-        await running.floor.until_cleared(first, *later)
+        await running.relay_store.until_cleared(first, *later)
     frames = stage.gateway.frames["slow"]
     assert [[call["version"] for call in frame["calls"]] for frame in frames] == [[1], [3]]
     assert stage.gateway.events("slow") == [first, *later]
@@ -39,11 +39,11 @@ async def test_a_slow_connection_delays_only_its_own_messages(stage: Stage):
         spanish = [await stage.begin(f"s{n}") for n in range(20)]
         english = [await stage.begin(f"e{n}", "english") for n in range(20)]
         await stage.gateway.until(lambda: len(stage.gateway.events("fast")) == 40)
-        await running.floor.until_cleared(*english)
+        await running.relay_store.until_cleared(*english)
         assert stage.gateway.events("slow") == []
         assert stage.owed() == set(spanish)
         stage.gateway.held["slow"].set()
-        await running.floor.until_cleared(*spanish)
+        await running.relay_store.until_cleared(*spanish)
         assert stage.gateway.events("slow") == spanish
 
 
@@ -53,7 +53,7 @@ async def test_a_connection_that_is_gone_is_struck_off(stage: Stage):
     async with stage.relay() as running:
         await running.ready()
         event = await stage.begin("c1")
-        await running.floor.until_cleared("gone", event)
+        await running.relay_store.until_cleared("gone", event)
     assert stage.registry.find("gone") is None
 
 
@@ -64,7 +64,7 @@ async def test_a_failed_post_is_retried_with_newer_entries(stage: Stage):
     async with stage.relay() as running:
         await running.ready()
         event = await stage.begin("c1")
-        await running.floor.until_cleared(event)
+        await running.relay_store.until_cleared(event)
     assert stage.gateway.asked["stumbling"] == 4
     assert stage.gateway.events("stumbling") == [event]
 
@@ -75,7 +75,7 @@ async def test_a_connection_that_accepts_nothing_is_closed(stage: Stage):
     async with stage.relay() as running:
         await running.ready()
         event = await stage.begin("c1")
-        await running.floor.until_cleared("broken", event)
+        await running.relay_store.until_cleared("broken", event)
     assert stage.gateway.closed == {"broken"}
     assert stage.registry.find("broken") is None
 
@@ -92,7 +92,7 @@ async def test_a_connection_too_far_behind_is_sent_a_reset(stage: Stage):
             await asyncio.sleep(0)
         assert stage.owed() == {first, *many}
         held.set()
-        await running.floor.until_cleared(first, *many)
+        await running.relay_store.until_cleared(first, *many)
     update, reset, *rest = stage.gateway.frames["slow"]
     assert update["type"] == "update"
     assert (reset["type"], reset["topics"], rest) == ("reset", ["queue:spanish"], [])
@@ -103,6 +103,6 @@ async def test_an_expired_connection_is_closed_without_a_message(stage: Stage):
     stage.database.connection().execute("update connections set expires_at = %s", [clock.now() - timedelta(seconds=1)])
     async with stage.relay() as running:
         await running.ready()
-        await running.floor.until_cleared("old", await stage.begin("c1"))
+        await running.relay_store.until_cleared("old", await stage.begin("c1"))
     assert stage.gateway.closed == {"old"}
     assert stage.gateway.frames == {}

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from shared.usecases.feed.ports import ChannelDownError
-from tests.support.stage import PATIENCE_SECONDS, Stage
+from tests.support.stage import WAIT_SECONDS, Stage
 
 pytestmark = pytest.mark.anyio
 
@@ -17,12 +17,12 @@ async def test_a_kill_between_post_and_clear_loses_nothing(stage: Stage):
     stage.listen("c", "queue:spanish")
     async with stage.relay() as killed:
         await killed.ready()
-        killed.floor.may_clear.clear()
+        killed.relay_store.may_clear.clear()
         event = await stage.begin("c1")
         await stage.gateway.until(lambda: stage.gateway.events("c") == [event])
     assert stage.owed() == {event}
     async with stage.relay() as running:
-        await running.floor.until_cleared(event)
+        await running.relay_store.until_cleared(event)
     assert stage.gateway.events("c") == [event, event]
     assert stage.owed() == set()
 
@@ -31,7 +31,7 @@ async def test_a_relay_first_sends_what_it_missed(stage: Stage):
     stage.listen("c", "queue:spanish")
     events = [await stage.begin(f"c{n}") for n in range(3)]
     async with stage.relay() as running:
-        await running.floor.until_cleared(*events)
+        await running.relay_store.until_cleared(*events)
     assert stage.gateway.events("c") == events
 
 
@@ -42,9 +42,9 @@ async def test_after_a_redis_restart_lost_messages_are_sent(stage: Stage, redis_
         with redis.Redis.from_url(redis_server.url) as client:
             client.client_kill_filter(_type="pubsub")
             missed = await stage.begin("missed")  # published to nobody
-            await running.floor.until_cleared(missed)
+            await running.relay_store.until_cleared(missed)
             heard = await stage.begin("heard")
-            await running.floor.until_cleared(heard)
+            await running.relay_store.until_cleared(heard)
     assert set(stage.gateway.events("c")) == {missed, heard}
 
 
@@ -59,7 +59,7 @@ async def test_postgres_cutting_the_relay_off_loses_nothing(stage: Stage, databa
             )
         stage.database.close()
         event = await stage.begin("c1")
-        await running.floor.until_cleared(event)
+        await running.relay_store.until_cleared(event)
     assert stage.gateway.events("c") == [event]
 
 
@@ -92,5 +92,5 @@ async def test_a_relay_ends_on_time_while_redis_goes_down(stage: Stage, redis_se
         running.relay._channel.listen = going_down
         with redis.Redis.from_url(redis_server.url) as client:
             client.client_kill_filter(_type="pubsub")
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(WAIT_SECONDS):
             await asyncio.wait([listening])

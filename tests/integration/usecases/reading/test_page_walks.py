@@ -46,43 +46,43 @@ def begun(call_id: str, at: float) -> dict[str, Any]:
 
 
 def served(call_id: str, at: float, wait: float = 5, talk: float = 60) -> list[dict[str, Any]]:
-    told: list[dict[str, Any]] = [
+    events_of_call: list[dict[str, Any]] = [
         {"event": "call_routed", "agentId": f"agent-{call_id}", "routingTime": 1, "occurredAt": moment(at + 1)},
         {"event": "call_answered", "waitTime": wait, "occurredAt": moment(at + wait)},
         {"event": "call_ended", "endReason": "completed", "duration": talk, "occurredAt": moment(at + wait + talk)},
     ]
-    events = [event | {"callId": call_id, "eventId": f"{call_id}-{n}"} for n, event in enumerate(told)]
+    events = [event | {"callId": call_id, "eventId": f"{call_id}-{n}"} for n, event in enumerate(events_of_call)]
     return [begun(call_id, at), *events]
 
 
 @pytest.fixture
-def standing(floor: Harness) -> list[str]:
+def standing(harness: Harness) -> list[str]:
     """Calls that are there throughout, eight at a time alike in start, wait, duration and deadline; half shelved."""
     over = [f"over-{n:02}" for n in range(SERVED)]
     waiting = [f"waits-{n:02}" for n in range(WAITING)]
     for half in (over[::2], over[1::2]):
         for call_id in half:
             place = int(call_id[-2:]) // 8
-            floor.send(*served(call_id, -900 + 60 * place, wait=5 + place, talk=40 + place), history=True)
+            harness.send(*served(call_id, -900 + 60 * place, wait=5 + place, talk=40 + place), history=True)
         if half[0] == over[0]:
-            put_away(floor)
+            put_away(harness)
     for call_id in waiting:
-        floor.send(begun(call_id, -20 + int(call_id[-2:]) // 8))
+        harness.send(begun(call_id, -20 + int(call_id[-2:]) // 8))
     return over + waiting
 
 
-def put_away(floor: Harness, limit: int = 200) -> None:
-    shelve(floor.services.transactions, floor.clock.now() + 2 * SHELVE_AFTER, limit)
+def put_away(harness: Harness, limit: int = 200) -> None:
+    shelve(harness.services.transactions, harness.clock.now() + 2 * SHELVE_AFTER, limit)
 
 
-def take_back(floor: Harness, call_ids: Sequence[str], number: int) -> None:
+def take_back(harness: Harness, call_ids: Sequence[str], number: int) -> None:
     """By events that were late: they find their calls on the shelf, and change nothing that a list goes by."""
     late = [
         {"event": "call_hold", "holdDuration": 1, "callId": call_id, "eventId": f"late-{call_id}-{number}"}
         | {"occurredAt": moment(-900 + 60 * (int(call_id[-2:]) // 8) + 20)}
         for call_id in call_ids
     ]
-    assert {result.status for result in floor.send(*late, history=True)} == {201}
+    assert {result.status for result in harness.send(*late, history=True)} == {201}
 
 
 class Writers:
@@ -99,9 +99,9 @@ class Writers:
         """All begin when the reading does, and are done when it is answered."""
         together = threading.Barrier(len(self._steps) + 1)
 
-        def step(taken: Callable[[Harness, int], None], floor: Harness, numbers: Iterator[int]) -> None:
+        def step(taken: Callable[[Harness, int], None], harness: Harness, numbers: Iterator[int]) -> None:
             together.wait(60)
-            taken(floor, next(numbers))
+            taken(harness, next(numbers))
 
         under_way = [
             self._pool.submit(step, *each) for each in zip(self._steps, self._floors, self._numbers, strict=True)
@@ -112,26 +112,26 @@ class Writers:
             one.result()
         return found
 
-    def _record(self, floor: Harness, number: int) -> None:
+    def _record(self, harness: Harness, number: int) -> None:
         """Somewhere between the others in every order, and behind them all."""
-        floor.send(*served(f"new-{number}", -850 + number % 300, wait=6.5, talk=42.5), history=True)
-        floor.send(begun(f"comes-{number}", -19 + number % 10))
+        harness.send(*served(f"new-{number}", -850 + number % 300, wait=6.5, talk=42.5), history=True)
+        harness.send(begun(f"comes-{number}", -19 + number % 10))
 
-    def _end(self, floor: Harness, number: int) -> None:
+    def _end(self, harness: Harness, number: int) -> None:
         if number:
             at = {"occurredAt": moment(1), "eventId": f"gone-{number}"}
-            floor.one("call_ended", f"comes-{number - 1}", endReason="abandoned", duration=0, **at)
+            harness.one("call_ended", f"comes-{number - 1}", endReason="abandoned", duration=0, **at)
 
-    def _shelve(self, floor: Harness, number: int) -> None:
-        put_away(floor, limit=10 + number % 20)
+    def _shelve(self, harness: Harness, number: int) -> None:
+        put_away(harness, limit=10 + number % 20)
 
-    def _take_back(self, floor: Harness, number: int) -> None:
-        take_back(floor, self._over[number % 7 :: 7], number)
+    def _take_back(self, harness: Harness, number: int) -> None:
+        take_back(harness, self._over[number % 7 :: 7], number)
 
     def close(self) -> None:
         self._pool.shutdown()
-        for floor in self._floors:
-            floor.database.close()
+        for harness in self._floors:
+            harness.database.close()
 
 
 @pytest.fixture
@@ -141,10 +141,10 @@ def writers(database_url: str, clock: Clock, standing: list[str]) -> Iterator[Wr
     writers.close()
 
 
-def pages(floor: Harness, order: str, read: Callable[[Callable[[], Any]], Any]) -> Iterator[Any]:
+def pages(harness: Harness, order: str, read: Callable[[Callable[[], Any]], Any]) -> Iterator[Any]:
     asked: dict[str, Any] = {"sort": order, "limit": str(AT_ONCE)}
     while True:
-        page = read(lambda: list_calls(floor.reads, CURSORS, ADMIN, asked))
+        page = read(lambda: list_calls(harness.reads, CURSORS, ADMIN, asked))
         yield page
         if page.next_cursor is None:
             return
@@ -159,21 +159,21 @@ def listed(standing: list[str], order: str) -> list[str]:
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_a_walk_beside_writers_sees_each_call_exactly_once(
-    floor: Harness, standing: list[str], writers: Writers, order: str
+    harness: Harness, standing: list[str], writers: Writers, order: str
 ) -> None:
-    seen = Counter(row["id"] for page in pages(floor, order, writers.beside) for row in page.rows)
+    seen = Counter(row["id"] for page in pages(harness, order, writers.beside) for row in page.rows)
     assert {call_id: seen[call_id] for call_id in listed(standing, order)} == dict.fromkeys(listed(standing, order), 1)
     assert max(seen.values()) == 1, "what came meanwhile may be seen, once"
 
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_a_page_shows_one_moment_while_calls_change(
-    floor: Harness, standing: list[str], database_url: str, clock: Clock, order: str, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, standing: list[str], database_url: str, clock: Clock, order: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before each statement of the reader all calls that are over change their place: shelved, taken back, shelved."""
     other, numbers = Harness(database_url, clock), count()
     over = [call_id for call_id in standing if call_id.startswith("over")]
-    reader = floor.database.connection()
+    reader = harness.database.connection()
     execute = psycopg.Cursor.execute
 
     def executing(cursor: psycopg.Cursor[Any], *statement: Any, **options: Any) -> Any:
@@ -193,18 +193,18 @@ def test_a_page_shows_one_moment_while_calls_change(
     with ExitStack() as closing:
         closing.callback(other.database.close)
         monkeypatch.setattr(psycopg.Cursor, "execute", executing)
-        seen = [row["id"] for page in pages(floor, order, lambda read: read()) for row in page.rows]
+        seen = [row["id"] for page in pages(harness, order, lambda read: read()) for row in page.rows]
     assert next(numbers) >= len(seen) // AT_ONCE, "they moved"
     assert sorted(seen) == sorted(listed(standing, order))
 
 
-def test_changes_hold_calls_whose_deadline_moved_in_a_walk(floor: Harness, standing: list[str]) -> None:
+def test_changes_hold_calls_whose_deadline_moved_in_a_walk(harness: Harness, standing: list[str]) -> None:
     """It may stand behind the walk or before it by then; a client that reads on from the position misses nobody."""
-    walk = pages(floor, "urgency", lambda read: read())
+    walk = pages(harness, "urgency", lambda read: read())
     first = next(walk)
     moved = next(call_id for call_id in standing[::-1] if call_id not in [row["id"] for row in first.rows])
-    floor.one("call_routed", moved, agentId="interpreter-01", routingTime=1, occurredAt=moment(-18))
+    harness.one("call_routed", moved, agentId="interpreter-01", routingTime=1, occurredAt=moment(-18))
     seen = {row["id"] for page in (first, *walk) for row in page.rows}
-    changed = list_changes(PostgresChanges(floor.database), ADMIN, {"since": str(first.position)})
+    changed = list_changes(PostgresChanges(harness.database), ADMIN, {"since": str(first.position)})
     assert moved in {call.id for call in changed.calls}
     assert seen | {call.id for call in changed.calls} >= set(listed(standing, "urgency"))

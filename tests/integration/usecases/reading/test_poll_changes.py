@@ -18,7 +18,7 @@ from shared.usecases.reading.poll_changes import list_changes, tag_of
 from shared.usecases.reading.reads import Page, get_agent, list_agents, list_calls
 from tests.support.examples import examples
 from tests.support.harness import Harness
-from tests.support.principals import ALL
+from tests.support.principals import ALL_QUEUES
 from tests.support.stage import open_transaction
 
 QUEUES = ("medical_spanish", "legal_spanish", "legal_english")
@@ -30,9 +30,9 @@ _numbers = count()
 class Poller:
     """As any client would: by version, and from a snapshot where it is told to."""
 
-    def __init__(self, floor: Harness, principal: Principal) -> None:
-        self.floor, self.principal = floor, principal
-        self.log = PostgresChanges(floor.database)
+    def __init__(self, harness: Harness, principal: Principal) -> None:
+        self.harness, self.principal = harness, principal
+        self.log = PostgresChanges(harness.database)
         self.calls: dict[str, Any] = {}
         self.agents: dict[str, Any] = {}
         self.known: dict[str, int] = {}
@@ -40,11 +40,11 @@ class Poller:
         self.position = self.snapshot()
 
     def _views(self, page: Page) -> dict[str, CallView]:
-        views = [self.floor.reads.call(row["id"]) for row in page.rows]
+        views = [self.harness.reads.call(row["id"]) for row in page.rows]
         return {view.id: view for view in views if view}
 
     def snapshot(self) -> int:
-        page = list_calls(self.floor.reads, Cursors(["a key"]), self.principal, {**LIVE, "limit": "500"})
+        page = list_calls(self.harness.reads, Cursors(["a key"]), self.principal, {**LIVE, "limit": "500"})
         self.calls = self._views(page)
         self.known |= {call.id: call.version for call in self.calls.values()}
         self.agents = self._agents()
@@ -54,31 +54,31 @@ class Poller:
         return list_changes(self.log, self.principal, {"since": str(self.position)})
 
     def poll(self) -> Changes:
-        told = self.ask()
-        if told.reset:
+        changes = self.ask()
+        if changes.reset:
             self.resets += 1
             self.snapshot()
-        for call in told.calls:
+        for call in changes.calls:
             if self.known.get(call.id, 0) < call.version:
                 self.known[call.id] = call.version
                 self.calls.pop(call.id, None)
                 if call.status != "ended":
                     self.calls[call.id] = call
-        for left in told.left:
+        for left in changes.left:
             if self.known.get(left.id, 0) < left.version:
                 self.known[left.id] = left.version
                 self.calls.pop(left.id, None)
-        self.agents |= {agent.id: agent for agent in told.agents}
-        self.position = told.position
-        return told
+        self.agents |= {agent.id: agent for agent in changes.agents}
+        self.position = changes.position
+        return changes
 
     def agrees(self) -> None:
-        page = list_calls(self.floor.reads, Cursors(["a key"]), self.principal, {**LIVE, "limit": "500"})
+        page = list_calls(self.harness.reads, Cursors(["a key"]), self.principal, {**LIVE, "limit": "500"})
         assert self.calls == self._views(page)
         assert self.agents == self._agents()
 
     def _agents(self) -> dict[str, Any]:
-        return {agent.id: agent for agent in list_agents(self.floor.reads, self.principal)}
+        return {agent.id: agent for agent in list_agents(self.harness.reads, self.principal)}
 
 
 Step = st.one_of(
@@ -92,22 +92,22 @@ Step = st.one_of(
 @given(
     steps=st.lists(Step, min_size=5, max_size=40), queues=st.lists(st.sampled_from(QUEUES), min_size=40, max_size=40)
 )
-def test_polling_ends_with_the_snapshot(floor: Harness, steps, queues) -> None:
+def test_polling_ends_with_the_snapshot(harness: Harness, steps, queues) -> None:
     story = next(_numbers)  # one database for all examples: each has calls of its own
-    pollers = [Poller(floor, ALL), Poller(floor, SPANISH)]
+    pollers = [Poller(harness, ALL_QUEUES), Poller(harness, SPANISH)]
     for (step, number), queue in zip(steps, queues, strict=False):
         if step == "poll":
             pollers[number].poll()
             pollers[number].agrees()
         else:
-            _happen(floor, step, f"c{story}-{number}", queue)
+            _happen(harness, step, f"c{story}-{number}", queue)
     for poller in pollers:
         poller.poll()
         poller.agrees()
         assert poller.resets == 0
 
 
-def _happen(floor: Harness, step: str, call_id: str, queue: str) -> None:
+def _happen(harness: Harness, step: str, call_id: str, queue: str) -> None:
     """Whether it is possible is the rules' affair."""
     agent = f"interpreter-1{call_id[-1]}"
     fields: dict[str, dict[str, Any]] = {
@@ -119,14 +119,14 @@ def _happen(floor: Harness, step: str, call_id: str, queue: str) -> None:
         "transfer": {"event": "call_transferred", "queueId": queue},
         "end": {"event": "call_ended", "endReason": "completed", "duration": 5},
     }
-    floor.send({"callId": call_id, **fields[step]})
+    harness.send({"callId": call_id, **fields[step]})
 
 
-def test_late_commits_are_among_the_changes(floor: Harness, database_url: str) -> None:
-    floor.one("call_initiated", "call-0", type="voice", queueId=QUEUES[0])
-    poller = Poller(floor, ALL)
+def test_late_commits_are_among_the_changes(harness: Harness, database_url: str) -> None:
+    harness.one("call_initiated", "call-0", type="voice", queueId=QUEUES[0])
+    poller = Poller(harness, ALL_QUEUES)
     with open_transaction(database_url) as late:
-        floor.one("call_initiated", type="voice", queueId=QUEUES[0])
+        harness.one("call_initiated", type="voice", queueId=QUEUES[0])
         late.execute("update agents set status_since = status_since + interval '1 s' where id = 'interpreter-15'")
         first = poller.poll()
         assert "call-1" in [call.id for call in first.calls] and not first.agents
@@ -135,108 +135,108 @@ def test_late_commits_are_among_the_changes(floor: Harness, database_url: str) -
     poller.agrees()
 
 
-def test_a_complete_log_answers_from_before_its_first_event(floor: Harness, database_url: str) -> None:
+def test_a_complete_log_answers_from_before_its_first_event(harness: Harness, database_url: str) -> None:
     with open_transaction(database_url) as first:  # no position goes past who is slow
-        poller = Poller(floor, ALL)
+        poller = Poller(harness, ALL_QUEUES)
         with open_transaction(database_url):
-            floor.one("call_initiated", type="voice", queueId=QUEUES[0])
+            harness.one("call_initiated", type="voice", queueId=QUEUES[0])
             first.commit()
             assert len(poller.poll().calls) == 1
     poller.poll()
     assert poller.resets == 0
 
 
-def test_a_call_that_leaves_the_token_s_queues_is_removed(floor: Harness) -> None:
-    poller = Poller(floor, SPANISH)
-    floor.one("call_initiated", type="voice", queueId="legal_spanish")
-    floor.one("call_routed", agentId="interpreter-15", routingTime=1)
-    floor.one("call_answered", waitTime=1)
+def test_a_call_that_leaves_the_token_s_queues_is_removed(harness: Harness) -> None:
+    poller = Poller(harness, SPANISH)
+    harness.one("call_initiated", type="voice", queueId="legal_spanish")
+    harness.one("call_routed", agentId="interpreter-15", routingTime=1)
+    harness.one("call_answered", waitTime=1)
     poller.poll()
-    floor.one("call_transferred", queueId="legal_english")
-    told = poller.poll()
-    assert ([call.id for call in told.calls], [left.id for left in told.left]) == ([], ["call-1"])
+    harness.one("call_transferred", queueId="legal_english")
+    changes = poller.poll()
+    assert ([call.id for call in changes.calls], [left.id for left in changes.left]) == ([], ["call-1"])
     assert poller.calls == {}
-    floor.one("call_routed", agentId="interpreter-20", routingTime=1)
+    harness.one("call_routed", agentId="interpreter-20", routingTime=1)
     assert not poller.poll().calls
 
 
-def test_a_call_that_began_in_another_queue_is_removed(floor: Harness) -> None:
-    poller = Poller(floor, SPANISH)
+def test_a_call_that_began_in_another_queue_is_removed(harness: Harness) -> None:
+    poller = Poller(harness, SPANISH)
     beginning = {"event": "call_initiated", "callId": "call-1", "type": "voice"}
     for queue, second in (("medical_spanish", 2), ("legal_english", 1)):
-        at = floor.clock.at(second).isoformat()
-        assert floor.send(beginning | {"queueId": queue, "occurredAt": at, "eventId": queue})[0].status == 201
-        told = poller.poll()
-    assert [gone.id for gone in told.left] == ["call-1"]
+        at = harness.clock.at(second).isoformat()
+        assert harness.send(beginning | {"queueId": queue, "occurredAt": at, "eventId": queue})[0].status == 201
+        changes = poller.poll()
+    assert [gone.id for gone in changes.left] == ["call-1"]
 
 
-def test_a_call_that_may_yet_be_transferred_has_not_left(floor: Harness) -> None:
+def test_a_call_that_may_yet_be_transferred_has_not_left(harness: Harness) -> None:
     """Its transfer waits for the answer: who sees the other queue has no right to hear of it."""
-    poller = Poller(floor, SPANISH)
+    poller = Poller(harness, SPANISH)
     begin = {"event": "call_initiated", "type": "voice", "queueId": "legal_english"}
     for event in (begin, {"event": "call_transferred", "queueId": "medical_spanish"}):
-        floor.send(event | {"callId": "call-1", "occurredAt": floor.clock.at(1).isoformat()})
+        harness.send(event | {"callId": "call-1", "occurredAt": harness.clock.at(1).isoformat()})
     assert (poller.ask().calls, poller.ask().left) == ([], [])
 
 
-def test_too_much_and_foreign_positions_are_answered_by_reset(floor: Harness, monkeypatch) -> None:
+def test_too_much_and_foreign_positions_are_answered_by_reset(harness: Harness, monkeypatch) -> None:
     monkeypatch.setattr(poll_changes, "MOST", 3)
-    poller = Poller(floor, ALL)
+    poller = Poller(harness, ALL_QUEUES)
     for number in range(4):
-        floor.one("call_initiated", f"call-{number}", type="voice", queueId=QUEUES[0])
-    told = poller.poll()
-    assert told.reset and told.calls == []
+        harness.one("call_initiated", f"call-{number}", type="voice", queueId=QUEUES[0])
+    changes = poller.poll()
+    assert changes.reset and changes.calls == []
     poller.agrees()
     poller.position = 10**15
     assert poller.ask().reset
     poller.position = 5
     monkeypatch.undo()
     assert not poller.ask().reset
-    floor.rows("update call_retention set kept_since = '2000-01-01+00'")  # as a month that was dropped
+    harness.rows("update call_retention set kept_since = '2000-01-01+00'")  # as a month that was dropped
     assert poller.ask().reset
 
 
-def test_an_agent_s_call_is_shown_to_permitted_readers(floor: Harness) -> None:
-    floor.rows("update agents set queues = '{medical_spanish,legal_english}' where id = 'interpreter-15'")
-    pollers = [Poller(floor, ALL), Poller(floor, SPANISH)]
+def test_an_agent_s_call_is_shown_to_permitted_readers(harness: Harness) -> None:
+    harness.rows("update agents set queues = '{medical_spanish,legal_english}' where id = 'interpreter-15'")
+    pollers = [Poller(harness, ALL_QUEUES), Poller(harness, SPANISH)]
 
     def on_call() -> list[str | None]:
         for poller in pollers:
             poller.poll()
             poller.agrees()
         bearers = [poller.principal for poller in pollers]
-        found = [get_agent(floor.reads, principal, "interpreter-15").call_id for principal in bearers]
+        found = [get_agent(harness.reads, principal, "interpreter-15").call_id for principal in bearers]
         assert found == [poller.agents["interpreter-15"].call_id for poller in pollers]
         return found
 
-    at = floor.clock.at
+    at = harness.clock.at
     beginning = {"event": "call_initiated", "callId": "call-1", "type": "voice"}
-    floor.send(beginning | {"queueId": "legal_english", "occurredAt": at(2).isoformat(), "eventId": "english"})
-    floor.one("call_routed", agentId="interpreter-15", routingTime=1)
+    harness.send(beginning | {"queueId": "legal_english", "occurredAt": at(2).isoformat(), "eventId": "english"})
+    harness.one("call_routed", agentId="interpreter-15", routingTime=1)
     assert on_call() == ["call-1", None]
     # It turns out to have begun in a queue that may be seen: nothing of the agent has changed.
-    floor.send(beginning | {"queueId": "legal_spanish", "occurredAt": at(1).isoformat(), "eventId": "spanish"})
+    harness.send(beginning | {"queueId": "legal_spanish", "occurredAt": at(1).isoformat(), "eventId": "spanish"})
     assert on_call() == ["call-1", "call-1"]
 
 
-def test_an_agent_removed_from_a_queue_resets_pollers(floor: Harness) -> None:
-    pollers = [Poller(floor, ALL), Poller(floor, SPANISH)]
+def test_an_agent_removed_from_a_queue_resets_pollers(harness: Harness) -> None:
+    pollers = [Poller(harness, ALL_QUEUES), Poller(harness, SPANISH)]
     spanish, english = "legal_spanish", "legal_english"
     for queues, resets in (([spanish], 0), ([spanish, english], 0), ([english], 1), ([], 2)):
         setup = AgentSetup(name="Ana", languages=["es"], queues=queues)
-        floor.set_up_agent("ana", setup)
+        harness.set_up_agent("ana", setup)
         for poller in pollers:
             poller.poll()
             poller.agrees()
             assert poller.resets == resets
 
 
-def test_a_queue_may_be_asked_for_and_nothing_else(floor: Harness) -> None:
-    poller = Poller(floor, SPANISH)
+def test_a_queue_may_be_asked_for_and_nothing_else(harness: Harness) -> None:
+    poller = Poller(harness, SPANISH)
     poller.poll()
     since = str(poller.position)
-    floor.one("call_initiated", "s", type="voice", queueId="medical_spanish")
-    floor.one("call_initiated", "e", type="voice", queueId="legal_english")
+    harness.one("call_initiated", "s", type="voice", queueId="medical_spanish")
+    harness.one("call_initiated", "e", type="voice", queueId="legal_english")
 
     def asked(**query: str) -> list[str]:
         return [call.id for call in list_changes(poller.log, SPANISH, {"since": since, **query}).calls]
@@ -249,12 +249,12 @@ def test_a_queue_may_be_asked_for_and_nothing_else(floor: Harness) -> None:
         assert refused.value.problem.errors[0].field in ("since", "status")
 
 
-def test_the_tag_changes_with_the_content(floor: Harness) -> None:
-    poller = Poller(floor, ALL)
+def test_the_tag_changes_with_the_content(harness: Harness) -> None:
+    poller = Poller(harness, ALL_QUEUES)
     poller.poll()
     quiet = tag_of(poller.ask())
     assert tag_of(poller.ask()) == quiet
-    floor.one("call_initiated", type="voice", queueId=QUEUES[0])
-    told = tag_of(poller.ask())
-    floor.one("call_routed", agentId="interpreter-15", routingTime=1)
-    assert len({quiet, told, tag_of(poller.ask())}) == 3
+    harness.one("call_initiated", type="voice", queueId=QUEUES[0])
+    changes = tag_of(poller.ask())
+    harness.one("call_routed", agentId="interpreter-15", routingTime=1)
+    assert len({quiet, changes, tag_of(poller.ask())}) == 3

@@ -7,8 +7,8 @@ from tests.support.routing import QUEUE, set_up
 
 
 @pytest.fixture
-def night(floor: Harness) -> Harness:
+def night(harness: Harness) -> Harness:
     """A floor with nobody on it, and one queue that Switchboard routes."""
-    floor.rows("update agents set status = 'offline', queues = '{}'")
-    set_up(floor, QUEUE, routing="switchboard")
-    return floor
+    harness.rows("update agents set status = 'offline', queues = '{}'")
+    set_up(harness, QUEUE, routing="switchboard")
+    return harness

@@ -19,26 +19,26 @@ SAID = st.sampled_from(["available", "away", "offline"])
 reports = st.lists(st.tuples(st.integers(1, 3), SAID), min_size=1, max_size=5)
 
 
-def told(floor: Harness, agent_id: str, said: list[tuple[int, str]]) -> list[dict[str, Any]]:
+def events_for(harness: Harness, agent_id: str, statuses: list[tuple[int, str]]) -> list[dict[str, Any]]:
     return [
         {
             "event": "agent_status_changed", "agentId": agent_id, "status": status, "reason": f"number {number}",
-            "eventId": f"{agent_id}.{number}", "sequence": number, "occurredAt": floor.clock.at(second).isoformat(),
+            "eventId": f"{agent_id}.{number}", "sequence": number, "occurredAt": harness.clock.at(second).isoformat(),
         }
-        for number, (second, status) in enumerate(sorted(said, key=lambda one: one[0]))
+        for number, (second, status) in enumerate(sorted(statuses, key=lambda one: one[0]))
     ]  # fmt: skip
 
 
-def introduced(floor: Harness, on_call: bool) -> str:
+def introduced(harness: Harness, on_call: bool) -> str:
     """An agent who was there before, free or talking."""
     number = next(_numbers)
     agent_id, call_id = f"agent-{number}", f"talk-{number}"
-    floor.rows(
+    harness.rows(
         "insert into agents (id, name, status, status_since) values (%s, 'A', 'available', '2026-01-01')", agent_id
     )
     if on_call:
-        floor.clock.go_to(0)
-        floor.send(
+        harness.clock.go_to(0)
+        harness.send(
             {"event": "call_initiated", "callId": call_id, "type": "voice", "queueId": "medical_spanish"},
             {"event": "call_routed", "callId": call_id, "agentId": agent_id, "routingTime": 1},
             {"event": "call_answered", "callId": call_id, "waitTime": 1},
@@ -46,8 +46,8 @@ def introduced(floor: Harness, on_call: bool) -> str:
     return agent_id
 
 
-def standing(floor: Harness, agent_id: str) -> tuple[Any, ...]:
-    (row,) = floor.rows(
+def standing(harness: Harness, agent_id: str) -> tuple[Any, ...]:
+    (row,) = harness.rows(
         "select status, status_since, reason, next_status, next_reason from agents where id = %s", agent_id
     )
     if row["status"] != "on_call":
@@ -56,38 +56,38 @@ def standing(floor: Harness, agent_id: str) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("on_call", [False, True], ids=["free", "on a call"])
-@given(said=reports, data=st.data())
+@given(statuses=reports, data=st.data())
 def test_the_latest_report_holds_in_any_order_of_arrival(
-    floor: Harness, on_call: bool, said: list[tuple[int, str]], data: st.DataObject
+    harness: Harness, on_call: bool, statuses: list[tuple[int, str]], data: st.DataObject
 ) -> None:
-    in_order, shuffled = introduced(floor, on_call), introduced(floor, on_call)
-    floor.clock.go_to(10)
-    for event in told(floor, in_order, said):
-        assert floor.send(event)[0].status in (201, 202)
-    events = told(floor, shuffled, said)
+    in_order, shuffled = introduced(harness, on_call), introduced(harness, on_call)
+    harness.clock.go_to(10)
+    for event in events_for(harness, in_order, statuses):
+        assert harness.send(event)[0].status in (201, 202)
+    events = events_for(harness, shuffled, statuses)
     copies = data.draw(st.lists(st.sampled_from(events), max_size=3), label="copies")
     for event in data.draw(st.permutations(events + copies), label="arrivals"):
-        assert floor.send(event)[0].status in (200, 201, 202)
-    assert standing(floor, shuffled) == standing(floor, in_order)
+        assert harness.send(event)[0].status in (200, 201, 202)
+    assert standing(harness, shuffled) == standing(harness, in_order)
     if not on_call:
-        assert standing(floor, in_order)[0] == sorted(said, key=lambda one: one[0])[-1][1]
-        floor.keep_time()
+        assert standing(harness, in_order)[0] == sorted(statuses, key=lambda one: one[0])[-1][1]
+        harness.keep_time()
         for agent_id in (in_order, shuffled):
-            (last,) = floor.rows(_LAST, agent_id)
-            assert last["status"] == standing(floor, agent_id)[0], "agents' time is of one mind with the floor"
+            (last,) = harness.rows(_LAST, agent_id)
+            assert last["status"] == standing(harness, agent_id)[0], "agents' time is of one mind with the floor"
 
 
-def test_an_older_report_does_not_hold_after_the_call(floor: Harness) -> None:
-    agent_id = introduced(floor, on_call=True)
-    floor.clock.go_to(10)
-    away, back = told(floor, agent_id, [(2, "away"), (3, "available")])
+def test_an_older_report_does_not_hold_after_the_call(harness: Harness) -> None:
+    agent_id = introduced(harness, on_call=True)
+    harness.clock.go_to(10)
+    away, back = events_for(harness, agent_id, [(2, "away"), (3, "available")])
     for event in (back, away):
-        floor.send(event)
-    call_id = floor.agent(agent_id)[1]
-    floor.one("call_ended", call_id or "", endReason="completed", duration=9)
-    floor.clock.go_to(60)
-    floor.sweep()
-    assert floor.agent(agent_id)[0] == "available"
+        harness.send(event)
+    call_id = harness.agent(agent_id)[1]
+    harness.one("call_ended", call_id or "", endReason="completed", duration=9)
+    harness.clock.go_to(60)
+    harness.sweep()
+    assert harness.agent(agent_id)[0] == "available"
 
 
 @st.composite
@@ -107,49 +107,52 @@ def talks(draw: st.DrawFn) -> list[tuple[int, list[dict[str, Any]]]]:
     return [(begun, begins), (over, [{"event": "call_no_answer"}])]
 
 
-@given(said=st.lists(st.tuples(st.integers(1, 9), SAID), max_size=4), talked=talks(), data=st.data())
+@given(statuses=st.lists(st.tuples(st.integers(1, 9), SAID), max_size=4), talked=talks(), data=st.data())
 def test_reports_around_a_call_hold_in_any_order(
-    floor: Harness, said: list[tuple[int, str]], talked: list[tuple[int, list[dict[str, Any]]]], data: st.DataObject
+    harness: Harness,
+    statuses: list[tuple[int, str]],
+    talked: list[tuple[int, list[dict[str, Any]]]],
+    data: st.DataObject,
 ) -> None:
     """The floor comes to be of one mind with agents' time, which follows both in the order of time.
 
     Nobody says two things while the phone rings: what a miss would have made of the agent is not kept beside the first.
     """
     (begun, begins), (over, _) = talked
-    assume(len(begins) == 3 or sum(begun < second <= over for second, _ in said) < 2)
-    set_up(floor, "at-once")
-    set_up(floor, "wraps-up", wrapUpSeconds=2)
-    agent_id = introduced(floor, on_call=False)
-    reports = [[report] for report in told(floor, agent_id, said)]
-    talk = [[of_agent(floor, agent_id, second, event) for event in part] for second, part in talked]
-    floor.clock.go_to(data.draw(st.sampled_from([10, 30]), label="before or after a ring lapses"))
+    assume(len(begins) == 3 or sum(begun < second <= over for second, _ in statuses) < 2)
+    set_up(harness, "at-once")
+    set_up(harness, "wraps-up", wrapUpSeconds=2)
+    agent_id = introduced(harness, on_call=False)
+    reports = [[report] for report in events_for(harness, agent_id, statuses)]
+    talk = [[of_agent(harness, agent_id, second, event) for event in part] for second, part in talked]
+    harness.clock.go_to(data.draw(st.sampled_from([10, 30]), label="before or after a ring lapses"))
     for batch in data.draw(st.permutations(reports + talk), label="arrivals"):
-        assert all(result.status in (201, 202) for result in floor.send(*batch))
+        assert all(result.status in (201, 202) for result in harness.send(*batch))
         if data.draw(st.booleans(), label="a sweep comes by"):
-            floor.sweep()
-    floor.clock.sleep(200)  # what waited for nothing is given up
-    floor.sweep()
-    floor.keep_time()
-    (last,) = floor.rows(_LAST, agent_id) or [{"status": "available"}]
-    assert floor.agent(agent_id)[0] == last["status"]
+            harness.sweep()
+    harness.clock.sleep(200)  # what waited for nothing is given up
+    harness.sweep()
+    harness.keep_time()
+    (last,) = harness.rows(_LAST, agent_id) or [{"status": "available"}]
+    assert harness.agent(agent_id)[0] == last["status"]
 
 
-def of_agent(floor: Harness, agent_id: str, second: int, event: dict[str, Any]) -> dict[str, Any]:
-    own = {"callId": f"{agent_id}-talk", "occurredAt": floor.clock.at(second).isoformat()}
+def of_agent(harness: Harness, agent_id: str, second: int, event: dict[str, Any]) -> dict[str, Any]:
+    own = {"callId": f"{agent_id}-talk", "occurredAt": harness.clock.at(second).isoformat()}
     return event | own | ({"agentId": agent_id} if event["event"] in ("call_routed", "call_no_answer") else {})
 
 
 def test_an_event_id_used_by_two_agents_is_refused(
-    floor: Harness, database_url: str, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = {"event": "agent_status_changed", "status": "away", "eventId": "one"}
-    other, placed = Harness(database_url, floor.clock), agents._placed
+    statuses = {"event": "agent_status_changed", "status": "away", "eventId": "one"}
+    other, placed = Harness(database_url, harness.clock), agents._placed
 
-    def placed_late(*told: Any) -> Any:
+    def placed_late(*events_for: Any) -> Any:
         monkeypatch.undo()
-        assert other.send(said | {"agentId": "interpreter-02"})[0].status == 201
-        return placed(*told)
+        assert other.send(statuses | {"agentId": "interpreter-02"})[0].status == 201
+        return placed(*events_for)
 
     monkeypatch.setattr(agents, "_placed", placed_late)
-    assert floor.send(said | {"agentId": "interpreter-01"})[0].status == 422
+    assert harness.send(statuses | {"agentId": "interpreter-01"})[0].status == 422
     other.close()

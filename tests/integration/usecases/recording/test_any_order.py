@@ -21,13 +21,13 @@ LATE = 600  # seconds after which the shuffled events begin to come in
 
 
 @pytest.fixture
-def shared_floor(floor: Harness) -> Harness:
+def shared_floor(harness: Harness) -> Harness:
     """One database for all examples: each has calls and agents of its own.
 
     Nobody is free for what telephony leaves to Switchboard: whether it still had to act is told by the clock alone.
     """
-    floor.rows("update agents set status = 'offline'")
-    return floor
+    harness.rows("update agents set status = 'offline'")
+    return harness
 
 
 @st.composite
@@ -76,9 +76,9 @@ def lives(draw: st.DrawFn) -> list[tuple[float, Json]]:
     return events
 
 
-def introduce_agents(floor: Harness, call_id: str) -> None:
+def introduce_agents(harness: Harness, call_id: str) -> None:
     agents = [f"{call_id}-{part}{ring}" for part in range(2) for ring in (0, 1, 9)] + [f"{call_id}-77"]
-    floor.rows(
+    harness.rows(
         "insert into agents (id, name, status, status_since) select id, id, 'available', '2026-01-01'"
         " from unnest(%s::text[]) id",
         agents,
@@ -87,130 +87,130 @@ def introduce_agents(floor: Harness, call_id: str) -> None:
 
 def told_as(call_id: str, life: list[tuple[float, Json]], clock: Clock) -> list[Json]:
     """The life as events of this call, dated, each with an id of its own, with agents of its own."""
-    told: list[Json] = []
+    record: list[Json] = []
     for number, (seconds, fields) in enumerate(life):
         event = fields | {"callId": call_id, "eventId": f"{call_id}.{number}", "occurredAt": iso(clock, seconds)}
         if "agentId" in fields:
             event["agentId"] = f"{call_id}-{fields['agentId']}"
-        told.append(event)
-    return told
+        record.append(event)
+    return record
 
 
 def iso(clock: Clock, seconds: float) -> str:
     return rfc3339(clock.at(seconds))
 
 
-def sweep_all(floor: Harness) -> None:
-    while floor.fire_due_timers():
+def sweep_all(harness: Harness) -> None:
+    while harness.fire_due_timers():
         pass
 
 
-def outcome(floor: Harness, call_id: str) -> Json:
+def outcome(harness: Harness, call_id: str) -> Json:
     """All that a call has come to, with its own name taken out."""
-    call = {name: value for name, value in floor.call(call_id).items() if name not in ("version", "metadata")}
+    call = {name: value for name, value in harness.call(call_id).items() if name not in ("version", "metadata")}
     history = [
         (event.type, rfc3339(event.timestamp), event.metadata)
-        for event in floor.reads.events(call_id, None, 500)
+        for event in harness.reads.events(call_id, None, 500)
         if not event.void and event.source == "telephony"
     ]
     # What waits does so since its receipt, a microsecond later for each of its batch.
-    timers = floor.rows(
+    timers = harness.rows(
         "select kind, case kind when 'deferred' then date_trunc('second', due_at) else due_at end::text as due_at"
         " from timers where call_id = %s order by 1",
         call_id,
     )
-    agents = floor.rows(
+    agents = harness.rows(
         "select id, status, case when status <> 'available' then call_id end as call_id from agents where id like %s",
         f"{call_id}-%",
     )
-    told = {
+    record = {
         "call": call,
         "history": history,
         "timers": timers,
         "agents": {agent["id"]: (agent["status"], agent["call_id"]) for agent in agents},
     }
-    return json.loads(json.dumps(told, default=str).replace(call_id, "CALL"))
+    return json.loads(json.dumps(record, default=str).replace(call_id, "CALL"))
 
 
 @given(life=lives(), data=st.data())
 def test_any_order_any_copies_any_channel_ends_the_same(
     shared_floor: Harness, life: list[tuple[float, Json]], data: st.DataObject
 ) -> None:
-    floor = shared_floor
-    floor.rows("delete from timers")
+    harness = shared_floor
+    harness.rows("delete from timers")
     ordered, shuffled = f"o{next(_numbers)}", f"s{next(_numbers)}"
     for call_id in (ordered, shuffled):
-        introduce_agents(floor, call_id)
-    in_order(floor, told_as(ordered, life, floor.clock), life)
-    expected = outcome(floor, ordered)
-    floor.rows("delete from timers")
+        introduce_agents(harness, call_id)
+    in_order(harness, told_as(ordered, life, harness.clock), life)
+    expected = outcome(harness, ordered)
+    harness.rows("delete from timers")
 
-    events = told_as(shuffled, life, floor.clock)
+    events = told_as(shuffled, life, harness.clock)
     copies = events + data.draw(st.lists(st.sampled_from(events), max_size=4), label="copies")
     arrivals = data.draw(st.permutations(copies), label="arrivals")
-    floor.clock.go_to(LATE)
+    harness.clock.go_to(LATE)
     for batch in split(arrivals, data):
-        send(floor, batch, data.draw(st.sampled_from(["rest", "queue"]), label="channel"))
+        send(harness, batch, data.draw(st.sampled_from(["rest", "queue"]), label="channel"))
         if data.draw(st.booleans(), label="a sweep comes by"):
-            sweep_all(floor)
-        floor.clock.sleep(2)
-    floor.clock.go_to(LATE + 200)
-    sweep_all(floor)
-    found = outcome(floor, shuffled)
+            sweep_all(harness)
+        harness.clock.sleep(2)
+    harness.clock.go_to(LATE + 200)
+    sweep_all(harness)
+    found = outcome(harness, shuffled)
     for part in expected:
         assert found[part] == expected[part]
-    floor.assert_no_orphans()
+    harness.assert_no_orphans()
 
 
 @examples(quick=25, deep=150)  # of up to five calls each
-@given(told=st.lists(lives(), min_size=2, max_size=5), data=st.data())
+@given(record=st.lists(lives(), min_size=2, max_size=5), data=st.data())
 def test_a_split_batch_ends_as_its_events_one_by_one(
-    shared_floor: Harness, told: list[list[tuple[float, Json]]], data: st.DataObject
+    shared_floor: Harness, record: list[list[tuple[float, Json]]], data: st.DataObject
 ) -> None:
     """Several calls shuffled into one batch with copies and with what is refused, in parts of any size."""
-    floor = shared_floor
-    floor.rows("delete from timers")
-    floor.clock.go_to(LATE)
-    alone, together = ([f"{way}{next(_numbers)}" for _ in told] for way in "ab")
+    harness = shared_floor
+    harness.rows("delete from timers")
+    harness.clock.go_to(LATE)
+    alone, together = ([f"{way}{next(_numbers)}" for _ in record] for way in "ab")
     for call_id in (*alone, *together):
-        introduce_agents(floor, call_id)
-    places = [(call, step) for call, life in enumerate(told) for step in range(len(life))]
+        introduce_agents(harness, call_id)
+    places = [(call, step) for call, life in enumerate(record) for step in range(len(life))]
     copies = data.draw(st.lists(st.sampled_from(places), max_size=4), label="copies")
     arrivals = data.draw(st.permutations(places + copies), label="arrivals")
 
     def events(call_ids: list[str]) -> list[Json]:
-        lives_told = [told_as(call_id, life, floor.clock) for call_id, life in zip(call_ids, told, strict=True)]
+        lives_told = [told_as(call_id, life, harness.clock) for call_id, life in zip(call_ids, record, strict=True)]
         unknown = {"event": "call_initiated", "type": "voice", "queueId": "nowhere", "callId": f"{call_ids[0]}-x"}
         return [unknown, *(lives_told[call][step] for call, step in arrivals), unknown]
 
-    one_by_one = [floor.send(event)[0].status for event in events(alone)]
+    one_by_one = [harness.send(event)[0].status for event in events(alone)]
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(record_events, "PART", data.draw(st.integers(1, len(arrivals)), label="part"))
-        in_parts = [result.status for result in floor.send(*events(together))]
+        in_parts = [result.status for result in harness.send(*events(together))]
     assert in_parts == one_by_one
     for left, right in zip(alone, together, strict=True):
-        assert told_of(floor, right) == told_of(floor, left)
-    floor.assert_no_orphans()
+        assert told_of(harness, right) == told_of(harness, left)
+    harness.assert_no_orphans()
 
 
-def told_of(floor: Harness, call_id: str) -> Json | None:
+def told_of(harness: Harness, call_id: str) -> Json | None:
     """None of a call that has not begun: events wait for its beginning."""
-    return outcome(floor, call_id) if floor.reads.call(call_id) else None
+    return outcome(harness, call_id) if harness.reads.call(call_id) else None
 
 
-def in_order(floor: Harness, events: list[Json], life: list[tuple[float, Json]]) -> None:
+def in_order(harness: Harness, events: list[Json], life: list[tuple[float, Json]]) -> None:
     """Each event when it happens, with a sweep every second, as on a floor without trouble."""
-    floor.clock.go_to(0)
+    harness.clock.go_to(0)
     for (seconds, _), event in zip(life, events, strict=True):
-        while (floor.clock.now() - floor.clock.at(0)).total_seconds() + 1 < seconds:
-            floor.clock.sleep(1)
-            sweep_all(floor)
-        floor.clock.go_to(seconds)
-        is_taken = floor.send(event)[0].status == 201
+        while (harness.clock.now() - harness.clock.at(0)).total_seconds() + 1 < seconds:
+            harness.clock.sleep(1)
+            sweep_all(harness)
+        harness.clock.go_to(seconds)
+        is_taken = harness.send(event)[0].status == 201
         assert is_taken or "sequence" not in event, event
         assume(is_taken)  # two calls' worth in one second may have an order that nobody can guess
-    floor.clock.go_to(LATE + 200)
-    sweep_all(floor)
+    harness.clock.go_to(LATE + 200)
+    sweep_all(harness)
 
 
 def split(events: list[Json], data: st.DataObject) -> Iterator[list[Json]]:
@@ -220,7 +220,7 @@ def split(events: list[Json], data: st.DataObject) -> Iterator[list[Json]]:
         events = events[size:]
 
 
-def send(floor: Harness, batch: list[Json], channel: str) -> None:
+def send(harness: Harness, batch: list[Json], channel: str) -> None:
     """Over REST as one batch, or from the queue as a message each."""
-    results = floor.send(*batch) if channel == "rest" else [floor.send(event)[0] for event in batch]
+    results = harness.send(*batch) if channel == "rest" else [harness.send(event)[0] for event in batch]
     assert {result.status for result in results} <= {200, 201, 202}, [r.body for r in results if r.status > 202]

@@ -19,9 +19,9 @@ CALLS, AGENTS, SENDERS, SWEEPS, STEPS = 12, 6, 6, 2, 60
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_no_update_is_lost_and_no_agent_has_two_calls(floor: Harness, database_url: str, seed: int) -> None:
-    floor.rows("delete from agents")
-    floor.rows(
+def test_no_update_is_lost_and_no_agent_has_two_calls(harness: Harness, database_url: str, seed: int) -> None:
+    harness.rows("delete from agents")
+    harness.rows(
         "insert into agents (id, name, queues, languages, status, status_since)"
         " select 'agent-' || n, 'A', '{medical_spanish}', '{es}', 'available', '2026-01-01'"
         " from generate_series(1, %s) n",
@@ -35,7 +35,7 @@ def test_no_update_is_lost_and_no_agent_has_two_calls(floor: Harness, database_u
         ]
         + [lambda n=n: sweep_much(Harness(database_url, moments.clock(-n))) for n in range(1, SWEEPS + 1)]
     )
-    assert_one_truth(floor)
+    assert_one_truth(harness)
 
 
 class Moments:
@@ -47,13 +47,13 @@ class Moments:
         return clock
 
 
-def send_much(floor: Harness, chance: random.Random) -> None:
+def send_much(harness: Harness, chance: random.Random) -> None:
     for _ in range(STEPS):
         batch = [random_event(chance) for _ in range(chance.choice([1, 1, 3]))]
-        statuses = {result.status for result in floor.send(*batch)}
+        statuses = {result.status for result in harness.send(*batch)}
         assert statuses <= {200, 201, 202, 409}, statuses
-        floor.clock.sleep(chance.uniform(0, 3))
-    floor.database.close()
+        harness.clock.sleep(chance.uniform(0, 3))
+    harness.database.close()
 
 
 def random_event(chance: random.Random) -> dict[str, Any]:
@@ -74,20 +74,20 @@ def random_event(chance: random.Random) -> dict[str, Any]:
     return {"event": event, "callId": call_id, "eventId": f"event-{chance.getrandbits(64)}", **fields[event]}
 
 
-def sweep_much(floor: Harness) -> None:
+def sweep_much(harness: Harness) -> None:
     for _ in range(STEPS):
-        floor.fire_due_timers(limit=5)
-        floor.offer_waiting(limit=3)
-        floor.clock.sleep(2)
-    floor.database.close()
+        harness.fire_due_timers(limit=5)
+        harness.offer_waiting(limit=3)
+        harness.clock.sleep(2)
+    harness.database.close()
 
 
-def assert_one_truth(floor: Harness) -> None:
-    floor.assert_no_orphans()
-    call_ids = [row["id"] for row in floor.rows("select id from calls")]
-    with PostgresTransactions(floor.database).begin() as unit_of_work:
+def assert_one_truth(harness: Harness) -> None:
+    harness.assert_no_orphans()
+    call_ids = [row["id"] for row in harness.rows("select id from calls")]
+    with PostgresTransactions(harness.database).begin() as unit_of_work:
         records, logs = unit_of_work.load(call_ids, (), ()).records, unit_of_work.logs(call_ids)
-    engaged = [row for row in floor.rows("select * from agents") if row["status"] in ENGAGED]
+    engaged = [row for row in harness.rows("select * from agents") if row["status"] in ENGAGED]
 
     for call_id, record in records.items():
         living = [row for row in logs[call_id] if row.state is not EventState.DEAD]
@@ -98,10 +98,10 @@ def assert_one_truth(floor: Harness) -> None:
             continue
         assert without_version(folded) == without_version(stored), "the log and the state are one"
         assert record.deferred == sum(row.state is EventState.DEFERRED for row in living)
-        assert record_timers(floor, call_id) == {
+        assert record_timers(harness, call_id) == {
             (kind.value, due_at)
             for kind, due_at in required_timers(stored).items()
-            if not settled(floor, call_id, kind)
+            if not settled(harness, call_id, kind)
         }
         system = Counter((row.event.name, row.event.at) for row in living if row.event.is_system)
         assert [twice for twice, times in system.items() if times > 1] == [], "no timer fires twice"
@@ -110,25 +110,25 @@ def assert_one_truth(floor: Harness) -> None:
 
     holders = Counter(row["call_id"] for row in engaged)
     assert [call_id for call_id, agents in holders.items() if agents > 1] == [], "no call has two agents"
-    versions = floor.rows("select call_id, version, count(*) from events where version is not null group by 1, 2")
-    for row in floor.rows("select id, version from calls"):
+    versions = harness.rows("select call_id, version, count(*) from events where version is not null group by 1, 2")
+    for row in harness.rows("select id, version from calls"):
         assert row["version"] == max((v["version"] for v in versions if v["call_id"] == row["id"]), default=0)
 
 
-def settled(floor: Harness, call_id: str, kind: Any) -> bool:
+def settled(harness: Harness, call_id: str, kind: Any) -> bool:
     """A wrap-up that is over leaves no trace on the call: its timer is gone and the agent is free."""
-    return kind.value == "wrap_up" and not floor.rows(
+    return kind.value == "wrap_up" and not harness.rows(
         "select 1 from timers where call_id = %s and kind = 'wrap_up'", call_id
     )
 
 
-def record_timers(floor: Harness, call_id: str) -> set[tuple[str, Any]]:
-    rows = floor.rows("select kind, due_at from timers where call_id = %s and kind <> 'deferred'", call_id)
+def record_timers(harness: Harness, call_id: str) -> set[tuple[str, Any]]:
+    rows = harness.rows("select kind, due_at from timers where call_id = %s and kind <> 'deferred'", call_id)
     return {(row["kind"], row["due_at"]) for row in rows}
 
 
-def test_two_sweeps_conclude_each_timer_once(floor: Harness, database_url: str) -> None:
-    floor.send(
+def test_two_sweeps_conclude_each_timer_once(harness: Harness, database_url: str) -> None:
+    harness.send(
         *(
             {"event": "call_initiated", "callId": f"c-{n}", "type": "voice", "queueId": "medical_spanish"}
             for n in range(200)
@@ -143,5 +143,5 @@ def test_two_sweeps_conclude_each_timer_once(floor: Harness, database_url: str) 
         worker.database.close()
 
     together([sweep, sweep, sweep])
-    rows = floor.rows("select call_id, count(*) as times from events where name = 'sla_breached' group by 1")
+    rows = harness.rows("select call_id, count(*) as times from events where name = 'sla_breached' group by 1")
     assert Counter(row["times"] for row in rows) == {1: 200}

@@ -47,51 +47,51 @@ steps = st.lists(st.tuples(batches, st.integers(0, 20), st.booleans()), min_size
 @examples(quick=15, deep=150)  # each of up to 14 steps
 @given(taken=steps)
 def test_calls_and_agents_agree_for_any_events(
-    floor: Harness, taken: list[tuple[list[tuple[Json, int | None]], int, bool]]
+    harness: Harness, taken: list[tuple[list[tuple[Json, int | None]], int, bool]]
 ) -> None:
     run = next(_numbers)
-    begin(floor, run)
+    begin(harness, run)
     for batch, seconds, sweeps in taken:
-        floor.clock.sleep(seconds)
-        results = floor.send(*[of_run(floor, run, told, age) for told, age in batch])
+        harness.clock.sleep(seconds)
+        results = harness.send(*[of_run(harness, run, event, age) for event, age in batch])
         assert all(result.status < 500 for result in results), results
         if sweeps:
-            floor.sweep()
-        assert_of_one_mind(floor, run)
-    floor.clock.sleep(PATIENCE)
-    floor.sweep()
-    assert_of_one_mind(floor, run)
-    floor.assert_no_orphans()
+            harness.sweep()
+        assert_of_one_mind(harness, run)
+    harness.clock.sleep(PATIENCE)
+    harness.sweep()
+    assert_of_one_mind(harness, run)
+    harness.assert_no_orphans()
 
 
-def begin(floor: Harness, run: int) -> None:
+def begin(harness: Harness, run: int) -> None:
     """Queues of its own and agents who are free in one of them; what other examples left does nothing any more."""
-    floor.rows("update agents set status = 'offline', queues = '{}'")
-    floor.rows("delete from timers")
-    floor.rows("delete from agent_events")
-    floor.clock.sleep(PATIENCE)
-    set_up(floor, f"day{run}")
-    set_up(floor, f"night{run}", routing="switchboard", wrapUpSeconds=10)
-    floor.rows(
+    harness.rows("update agents set status = 'offline', queues = '{}'")
+    harness.rows("delete from timers")
+    harness.rows("delete from agent_events")
+    harness.clock.sleep(PATIENCE)
+    set_up(harness, f"day{run}")
+    set_up(harness, f"night{run}", routing="switchboard", wrapUpSeconds=10)
+    harness.rows(
         "insert into agents (id, name, queues, status, status_since)"
         " select id, id, array[%s], 'available', %s from unnest(%s::text[]) id",
-        f"night{run}", floor.clock.at(0), [f"{agent}{run}" for agent in AGENTS],
+        f"night{run}", harness.clock.at(0), [f"{agent}{run}" for agent in AGENTS],
     )  # fmt: skip
 
 
-def of_run(floor: Harness, run: int, told: Json, age: int | None) -> Json:
-    own = {name: f"{said}{run}" if name in ("callId", "agentId", "queueId") else said for name, said in told.items()}
+def of_run(harness: Harness, run: int, event: Json, age: int | None) -> Json:
+    own = {name: f"{value}{run}" if name in ("callId", "agentId", "queueId") else value for name, value in event.items()}
     if age is None:
         return own
     return own | {
-        "occurredAt": floor.clock.at((floor.clock.now() - floor.clock.at(0)).total_seconds() - age).isoformat()
+        "occurredAt": harness.clock.at((harness.clock.now() - harness.clock.at(0)).total_seconds() - age).isoformat()
     }
 
 
-def assert_of_one_mind(floor: Harness, run: int) -> None:
+def assert_of_one_mind(harness: Harness, run: int) -> None:
     """Each call is what its events make of it and owes what it should; each agent is where the calls say."""
-    held = calls_of(floor, run)
-    rows = floor.rows(
+    held = calls_of(harness, run)
+    rows = harness.rows(
         "select id, status, call_id, case when second_status <> 'wrap_up' then second_call_id end as second_call_id"
         " from agents where id = any(%s)",
         [f"{a}{run}" for a in AGENTS],
@@ -106,15 +106,17 @@ def assert_of_one_mind(floor: Harness, run: int) -> None:
             assert agent["status"] == ("offered" if call.offer else "on_call"), agent
 
 
-def calls_of(floor: Harness, run: int) -> list[Call]:
+def calls_of(harness: Harness, run: int) -> list[Call]:
     ids = [f"{call}{run}" for call in CALLS]
-    with floor.services.transactions.begin() as unit_of_work:
+    with harness.services.transactions.begin() as unit_of_work:
         records, logs = unit_of_work.load(ids, (), ()).records, unit_of_work.logs(ids)
     for call_id, record in records.items():
         assert differences(record, logs.get(call_id, [])) == []
-        armed = floor.rows("select kind, due_at from timers where call_id = %s and kind <> 'deferred'", call_id)
+        armed = harness.rows("select kind, due_at from timers where call_id = %s and kind <> 'deferred'", call_id)
         owed = {
-            (kind.value, due_at) for kind, due_at in required_timers(record.call).items() if due_at > floor.clock.now()
+            (kind.value, due_at)
+            for kind, due_at in required_timers(record.call).items()
+            if due_at > harness.clock.now()
         }
         assert owed <= {(timer["kind"], timer["due_at"]) for timer in armed}, "each promise is kept by somebody"
     return [record.call for record in records.values() if record.call]

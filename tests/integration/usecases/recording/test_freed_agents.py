@@ -59,22 +59,26 @@ releases = st.lists(
 
 @examples(quick=30, deep=200)
 @given(agent=agents, effects=releases)
-def test_a_batch_frees_agents_like_single_events(floor: Harness, agent: dict[str, Any], effects: list[Effect]) -> None:
+def test_a_batch_frees_agents_like_single_events(
+    harness: Harness, agent: dict[str, Any], effects: list[Effect]
+) -> None:
     run = next(_numbers)
-    begin(floor, run)
+    begin(harness, run)
     for way in WAYS:
         for name in AGENTS:
-            introduce(floor, agent, f"{name}-{way}-{run}")
+            introduce(harness, agent, f"{name}-{way}-{run}")
     effects = sorted(effects, key=lambda effect: effect.since)
     for effect in effects:
-        release(floor, [of_run(effect, f"one-{run}")])
-    release(floor, [of_run(effect, f"all-{run}") for effect in effects])
-    assert found(floor, f"one-{run}") == found(floor, f"all-{run}")
+        release(harness, [of_run(effect, f"one-{run}")])
+    release(harness, [of_run(effect, f"all-{run}") for effect in effects])
+    assert found(harness, f"one-{run}") == found(harness, f"all-{run}")
 
 
-@pytest.mark.parametrize("told", range(2, 9))
+@pytest.mark.parametrize("columns_by_name", range(2, 9))
 @pytest.mark.parametrize("more", [{}, {"occurredAt": "2026-01-31T11:59:59Z"}])
-def test_a_batch_registers_unknown_agents_like_single_events(floor: Harness, told: int, more: dict[str, str]) -> None:
+def test_a_batch_registers_unknown_agents_like_single_events(
+    harness: Harness, columns_by_name: int, more: dict[str, str]
+) -> None:
     """And their time counts, at the edges of a range as well."""
 
     def events(way: str) -> list[dict[str, Any]]:
@@ -88,40 +92,42 @@ def test_a_batch_registers_unknown_agents_like_single_events(floor: Harness, tol
             {"event": "call_transferred", "agentId": f"v-{way}-9"},
             {"event": "call_ended", "endReason": "completed", "duration": 5},
         ]
-        return [{"callId": f"c-{way}-9", "sequence": n, **event, **more} for n, event in enumerate(life[:told])]
+        return [
+            {"callId": f"c-{way}-9", "sequence": n, **event, **more} for n, event in enumerate(life[:columns_by_name])
+        ]
 
     def on_record(way: str) -> list[tuple[object, ...]]:
-        met = floor.rows("select id, status, misses, call_id from agents where id like %s order by id", f"_-{way}-9")
+        met = harness.rows("select id, status, misses, call_id from agents where id like %s order by id", f"_-{way}-9")
         return [(agent["id"][0], agent["status"], agent["misses"], agent["call_id"][0]) for agent in met]
 
-    floor.rows("update agents set status = 'offline'")
+    harness.rows("update agents set status = 'offline'")
     for event in events("one"):
-        floor.send(event)
-        floor.clock.sleep(0.001)
-    floor.send(*events("all"))
+        harness.send(event)
+        harness.clock.sleep(0.001)
+    harness.send(*events("all"))
     assert on_record("one") == on_record("all")
 
-    floor.clock.go_to(7200)
-    floor.keep_time()
+    harness.clock.go_to(7200)
+    harness.keep_time()
     a_minute = {"from": "2026-01-31T12:10:00Z", "to": "2026-01-31T12:11:00Z", "groupBy": "agent"}
-    counted = [row["agentId"] for row in figures(floor, rolled=True, **a_minute)]
+    counted = [row["agentId"] for row in figures(harness, rolled=True, **a_minute)]
     assert counted == [f"{who}-{way}-9" for who, *_ in on_record("one") for way in ("all", "one")]
 
 
-def begin(floor: Harness, run: int) -> None:
+def begin(harness: Harness, run: int) -> None:
     """Calls whose queue forgives two misses; an agent has calls that nobody else has."""
-    floor.rows("update queues set misses_before_away = 3 where id = 'medical_spanish'")
+    harness.rows("update queues set misses_before_away = 3 where id = 'medical_spanish'")
     beginning = {"event": "call_initiated", "type": "voice", "queueId": "medical_spanish"}
     names = [f"{call}-{agent}-{way}-{run}" for call in CALLS for agent in AGENTS for way in WAYS]
-    floor.send(*[beginning | {"callId": name} for name in names])
+    harness.send(*[beginning | {"callId": name} for name in names])
 
 
-def introduce(floor: Harness, agent: dict[str, Any], agent_id: str) -> None:
+def introduce(harness: Harness, agent: dict[str, Any], agent_id: str) -> None:
     also = {"second_since": BEGIN} if agent["second_call_id"] else {"second_status": None}
     own = {name: f"{agent[name]}-{agent_id}" for name in ("call_id", "second_call_id") if agent[name]}
-    told = {"id": agent_id, "name": agent_id} | agent | also | own
-    columns, places = ", ".join(told), ", ".join(["%s"] * len(told))
-    floor.rows(f"insert into agents ({columns}) values ({places})", *told.values())  # noqa: S608 - our own names
+    columns_by_name = {"id": agent_id, "name": agent_id} | agent | also | own
+    columns, places = ", ".join(columns_by_name), ", ".join(["%s"] * len(columns_by_name))
+    harness.rows(f"insert into agents ({columns}) values ({places})", *columns_by_name.values())  # noqa: S608 - our own names
 
 
 def of_run(effect: Effect, suffix: str) -> Effect:
@@ -129,11 +135,11 @@ def of_run(effect: Effect, suffix: str) -> Effect:
     return replace(effect, agent_id=agent_id, call_id=f"{effect.call_id}-{agent_id}")
 
 
-def release(floor: Harness, effects: Sequence[Effect]) -> None:
-    with floor.services.transactions.begin() as unit_of_work:
+def release(harness: Harness, effects: Sequence[Effect]) -> None:
+    with harness.services.transactions.begin() as unit_of_work:
         unit_of_work.settle(effects)
-        unit_of_work.commit(Telling(), floor.clock.now(), lambda: None)
+        unit_of_work.commit(Telling(), harness.clock.now(), lambda: None)
 
 
-def found(floor: Harness, suffix: str) -> list[str]:
-    return [str(row).replace(suffix, "") for row in floor.rows(FOUND, f"_-{suffix}")]
+def found(harness: Harness, suffix: str) -> list[str]:
+    return [str(row).replace(suffix, "") for row in harness.rows(FOUND, f"_-{suffix}")]

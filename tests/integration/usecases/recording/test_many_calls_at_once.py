@@ -78,7 +78,7 @@ class Telephony:
     """Rings, talks and hangs up for a share of the calls, by what the floor says of them, until all are over."""
 
     def __init__(self, database_url: str, clock: SharedClock, number: int, all_calls: int) -> None:
-        self.floor, self.number, self._all_calls = Harness(database_url, clock), number, all_calls
+        self.harness, self.number, self._all_calls = Harness(database_url, clock), number, all_calls
         self.calls = share(number, all_calls)
         self.accepted: Counter[str] = Counter()
         self._chance = random.Random(number)
@@ -98,19 +98,19 @@ class Telephony:
             everybody.wait()
         except BaseException:
             everybody.abort()
-            self.floor.clock.stop()  # type: ignore[attr-defined]  # a shared one
+            self.harness.clock.stop()  # type: ignore[attr-defined]  # a shared one
             raise
 
     def _step(self, number: int) -> int:
-        calls = self.floor.rows(
+        calls = self.harness.rows(
             "select id, status, offered_agent_id, attempts, holds from calls where ended_at is null and id = any(%s)",
             self.calls,
         )
         self._send(event for call in calls if (event := next_event(call, number)))
-        missed = self.floor.rows("select id from agents where status = 'away' and call_id = any(%s)", self.calls)
+        missed = self.harness.rows("select id from agents where status = 'away' and call_id = any(%s)", self.calls)
         for row in missed:  # each alone: an agent's word stays on record where what follows it is to be sent again
             self._send([{"event": "agent_status_changed", "agentId": row["id"], "status": "available"}])
-        self.floor.clock.sleep(3 / WRITERS)
+        self.harness.clock.sleep(3 / WRITERS)
         return len(calls) + len(missed)
 
     def _send(self, events: Iterable[dict[str, Any]]) -> None:
@@ -119,7 +119,7 @@ class Telephony:
         for begin in range(0, len(named), BATCH):
             batch = named[begin : begin + BATCH]
             for _ in range(self._chance.choice([1, 1, 1, 2])):
-                results = again_where_asked(lambda told=batch: self.floor.send(*told))
+                results = again_where_asked(lambda events=batch: self.harness.send(*events))
                 assert {result.status for result in results} <= {200, 201}, results
                 self.accepted.update(
                     event["eventId"] for event, result in zip(batch, results, strict=True) if result.status == 201
@@ -158,52 +158,52 @@ def next_event(call: dict[str, Any], round_number: int) -> dict[str, Any] | None
     return event and {"callId": call["id"], **event}
 
 
-def sweep(floor: Harness) -> None:
-    clock: SharedClock = floor.clock  # type: ignore[assignment]  # as `Telephony` has it
+def sweep(harness: Harness) -> None:
+    clock: SharedClock = harness.clock  # type: ignore[assignment]  # as `Telephony` has it
     moment = clock.now()
     while clock.wait_beyond(moment):
         moment = clock.now()
-        while again_where_asked(lambda now=moment: floor.fire_due_timers(now)):
+        while again_where_asked(lambda now=moment: harness.fire_due_timers(now)):
             pass
-        while again_where_asked(lambda now=moment: floor.offer_waiting(now)):
+        while again_where_asked(lambda now=moment: harness.offer_waiting(now)):
             pass
-    floor.database.close()
+    harness.database.close()
 
 
 @pytest.mark.parametrize("agents", few_and_many(40, 200))
-def test_all_agents_and_far_more_calls_at_once(floor: Harness, database_url: str, agents: int) -> None:
+def test_all_agents_and_far_more_calls_at_once(harness: Harness, database_url: str, agents: int) -> None:
     calls = 10 * agents
     for statement in SETTING:
-        floor.rows(statement, *([agents] if "%s" in statement else []))
-    floor.clock = clock = SharedClock()
+        harness.rows(statement, *([agents] if "%s" in statement else []))
+    harness.clock = clock = SharedClock()
     writers = [Telephony(database_url, clock, number, calls) for number in range(WRITERS)]
 
     together([writer.begin for writer in writers])
-    assert floor.rows("select count(*) from calls where ended_at is null") == [{"count": calls}]
-    assert floor.rows("select count(*) from agents where status = 'offered'") == [{"count": agents}]
+    assert harness.rows("select count(*) from calls where ended_at is null") == [{"count": calls}]
+    assert harness.rows("select count(*) from agents where status = 'offered'") == [{"count": agents}]
 
     everybody = threading.Barrier(WRITERS, clock.stop)
     sweeps = [partial(sweep, Harness(database_url, clock)) for _ in range(SWEEPS)]
     together([*(partial(writer.serve, everybody) for writer in writers), *sweeps])
     clock.sleep(60)
-    floor.sweep()
+    harness.sweep()
 
     for writer in writers:
-        writer.floor.database.close()
-    assert_nothing_is_lost(floor, sum((writer.accepted for writer in writers), Counter()))
-    assert_each_call_is_its_log_and_over(floor, calls)
-    assert_nobody_was_in_two_places(floor, agents)
+        writer.harness.database.close()
+    assert_nothing_is_lost(harness, sum((writer.accepted for writer in writers), Counter()))
+    assert_each_call_is_its_log_and_over(harness, calls)
+    assert_nobody_was_in_two_places(harness, agents)
 
 
-def assert_nothing_is_lost(floor: Harness, accepted: Counter[str]) -> None:
+def assert_nothing_is_lost(harness: Harness, accepted: Counter[str]) -> None:
     assert set(accepted.values()) == {1}, "each is accepted once, whoever sent it and how often"
-    recorded = floor.rows("select id from events where source = 'telephony' union all select id from agent_events")
+    recorded = harness.rows("select id from events where source = 'telephony' union all select id from agent_events")
     assert Counter(row["id"] for row in recorded) == accepted
 
 
-def assert_each_call_is_its_log_and_over(floor: Harness, calls: int) -> None:
+def assert_each_call_is_its_log_and_over(harness: Harness, calls: int) -> None:
     call_ids = [call_id for number in range(WRITERS) for call_id in share(number, calls)]
-    with PostgresTransactions(floor.database).begin() as unit_of_work:
+    with PostgresTransactions(harness.database).begin() as unit_of_work:
         records, logs = unit_of_work.load(call_ids, (), ()).records, unit_of_work.logs(call_ids)
     for call_id, record in records.items():
         call, log = record.call, logs[call_id]
@@ -214,14 +214,14 @@ def assert_each_call_is_its_log_and_over(floor: Harness, calls: int) -> None:
         assert {row.state for row in log} <= {EventState.APPLIED, EventState.VOID}
         fired = Counter(row.event.fact for row in log if isinstance(row.event.fact, SlaBreached | AnswerTimedOut))
         assert [fact for fact, times in fired.items() if times > 1] == [], "no timer fires twice"
-    assert floor.rows("select * from timers") == [], "what is owed to calls that are over was settled"
+    assert harness.rows("select * from timers") == [], "what is owed to calls that are over was settled"
 
 
-def assert_nobody_was_in_two_places(floor: Harness, agents: int) -> None:
+def assert_nobody_was_in_two_places(harness: Harness, agents: int) -> None:
     """Every move of every agent, in the order in which they were made."""
     serving: dict[str, str] = {}
     wrapped_up: Counter[str] = Counter()
-    moves = floor.rows("select * from moves order by number")
+    moves = harness.rows("select * from moves order by number")
     for move in moves:
         agent_id, call_id = move["agent_id"], move["call_id"]
         if move["status"] not in ENGAGED:
@@ -232,6 +232,6 @@ def assert_nobody_was_in_two_places(floor: Harness, agents: int) -> None:
         assert {who for who, call in serving.items() if call == call_id} <= {agent_id}, "no call has two agents"
         serving[agent_id] = call_id
     assert serving == {}
-    assert floor.rows("select status, count(*) from agents group by 1") == [{"status": "available", "count": agents}]
-    served = floor.rows("select id from calls where answered_at notnull and queue_id <> 'q1'")
+    assert harness.rows("select status, count(*) from agents group by 1") == [{"status": "available", "count": agents}]
+    served = harness.rows("select id from calls where answered_at notnull and queue_id <> 'q1'")
     assert +wrapped_up == Counter(row["id"] for row in served), "each conversation is wrapped up once"

@@ -25,19 +25,19 @@ def day(night: Harness) -> Harness:
     return night
 
 
-def said(floor: Harness, event: str, call_id: str = "c1", at: float | None = None, **fields: Any) -> Json:
-    dated = {} if at is None else {"occurredAt": floor.clock.at(at).isoformat()}
+def event_of(harness: Harness, event: str, call_id: str = "c1", at: float | None = None, **fields: Any) -> Json:
+    dated = {} if at is None else {"occurredAt": harness.clock.at(at).isoformat()}
     return {"event": event, "callId": call_id, **FIELDS.get(event, {}), **dated, **fields}
 
 
-def tell(floor: Harness, event: str, call_id: str = "c1", at: float | None = None, **fields: Any) -> None:
-    (result,) = floor.send(said(floor, event, call_id, at, **fields))
+def tell(harness: Harness, event: str, call_id: str = "c1", at: float | None = None, **fields: Any) -> None:
+    (result,) = harness.send(event_of(harness, event, call_id, at, **fields))
     assert result.status in (201, 202), result.body
 
 
-def report(floor: Harness, agent_id: str, status: str, at: float | None = None) -> None:
-    dated = {} if at is None else {"occurredAt": floor.clock.at(at).isoformat()}
-    floor.send({"event": "agent_status_changed", "agentId": agent_id, "status": status, **dated})
+def report(harness: Harness, agent_id: str, status: str, at: float | None = None) -> None:
+    dated = {} if at is None else {"occurredAt": harness.clock.at(at).isoformat()}
+    harness.send({"event": "agent_status_changed", "agentId": agent_id, "status": status, **dated})
 
 
 @pytest.fixture
@@ -58,17 +58,17 @@ def test_an_agent_is_free_when_the_call_went_past_the_offer(gone_on: Harness) ->
 
 
 def test_a_call_past_its_offer_can_be_routed_again(gone_on: Harness) -> None:
-    floor = gone_on
-    floor.clock.go_to(2)
-    tell(floor, "call_routed", agentId="zoe")
+    harness = gone_on
+    harness.clock.go_to(2)
+    tell(harness, "call_routed", agentId="zoe")
     for agent_id in ("dora", "eve"):
-        arrive(floor, agent_id, "day2")
-    tell(floor, "call_initiated", "c2", queueId="day2")
-    assert floor.call("c2")["offer"]
-    tell(floor, "call_initiated", "c3")
-    floor.clock.go_to(40)
-    floor.sweep()
-    assert floor.call("c3")["flags"] == ["sla_breached"]
+        arrive(harness, agent_id, "day2")
+    tell(harness, "call_initiated", "c2", queueId="day2")
+    assert harness.call("c2")["offer"]
+    tell(harness, "call_initiated", "c3")
+    harness.clock.go_to(40)
+    harness.sweep()
+    assert harness.call("c3")["flags"] == ["sla_breached"]
 
 
 def test_a_deferred_answer_frees_the_agent_claimed_meanwhile(day: Harness) -> None:
@@ -131,16 +131,16 @@ def test_an_agent_keeps_the_first_call_when_the_second_ends(day: Harness) -> Non
     assert day.agent("ana")[0] == "available"
 
 
-def rerouted(floor: Harness) -> None:
+def rerouted(harness: Harness) -> None:
     """ana was rung at 0.5 and lapsed at 15.5: bea is rung."""
     for agent_id in ("ana", "bea"):
-        arrive(floor, agent_id, "day")
-    floor.clock.go_to(0.5)
-    tell(floor, "call_initiated", at=0)
-    tell(floor, "call_routed", at=0.5, agentId="ana")
-    floor.clock.go_to(16)
-    floor.sweep()
-    assert floor.agent("bea")[0] == "offered"
+        arrive(harness, agent_id, "day")
+    harness.clock.go_to(0.5)
+    tell(harness, "call_initiated", at=0)
+    tell(harness, "call_routed", at=0.5, agentId="ana")
+    harness.clock.go_to(16)
+    harness.sweep()
+    assert harness.agent("bea")[0] == "offered"
 
 
 @pytest.mark.parametrize("transfer_first", [True, False])
@@ -213,7 +213,7 @@ def test_two_misses_in_one_batch_are_two(day: Harness) -> None:
         ("call_initiated", 1, {}), ("call_routed", 2, {"agentId": "ana"}), ("call_no_answer", 4, {"agentId": "ana"}),
     ]  # fmt: skip
     day.send(*[
-        said(day, event, call_id, begun + at, **fields)
+        event_of(day, event, call_id, begun + at, **fields)
         for call_id, begun in (("c1", 0), ("c2", 10))
         for event, at, fields in steps
     ])  # fmt: skip
@@ -224,11 +224,11 @@ def test_a_batch_gives_an_agent_to_the_first_call(day: Harness) -> None:
     arrive(day, "ana", "day")
     day.clock.go_to(30)
     day.send(
-        said(day, "call_initiated", at=1),
-        said(day, "call_routed", at=2, agentId="ana"),
-        said(day, "call_answered", at=3),
-        said(day, "call_initiated", "c2", at=4),
-        said(day, "call_routed", "c2", at=20, agentId="ana"),
+        event_of(day, "call_initiated", at=1),
+        event_of(day, "call_routed", at=2, agentId="ana"),
+        event_of(day, "call_answered", at=3),
+        event_of(day, "call_initiated", "c2", at=4),
+        event_of(day, "call_routed", "c2", at=20, agentId="ana"),
     )
     assert day.agent("ana") == ("on_call", "c1")
 
@@ -237,7 +237,7 @@ def test_an_offer_is_declined_in_its_own_batch(day: Harness) -> None:
     for agent_id in ("ana", "bea"):
         arrive(day, agent_id, "day")
     declined = {"event": "agent_status_changed", "agentId": "ana", "status": "away"}
-    day.send(said(day, "call_initiated"), said(day, "call_routed", agentId="ana"), declined)
+    day.send(event_of(day, "call_initiated"), event_of(day, "call_routed", agentId="ana"), declined)
     assert (day.agent("ana")[0], day.agent("bea")[0]) == ("away", "offered")
 
 
@@ -257,14 +257,14 @@ def test_a_transfer_target_has_the_call_since_the_transfer(day: Harness, *, at_o
     arrive(day, "bea", "night")
     day.clock.go_to(200)
     report(day, "bea", "away", at=50)
-    told = [
-        said(day, "call_initiated", at=1),
-        said(day, "call_routed", at=2, agentId="ana"),
-        said(day, "call_answered", at=3),
-        said(day, "call_transferred", at=90, agentId="bea"),
-        said(day, "call_answered", at=100),
+    events = [
+        event_of(day, "call_initiated", at=1),
+        event_of(day, "call_routed", at=2, agentId="ana"),
+        event_of(day, "call_answered", at=3),
+        event_of(day, "call_transferred", at=90, agentId="bea"),
+        event_of(day, "call_answered", at=100),
     ]
-    for batch in [told] if at_once else [[event] for event in told]:
+    for batch in [events] if at_once else [[event] for event in events]:
         day.send(*batch)
     since = "select status_since from agents where id = 'bea'"
     assert (day.agent("bea"), day.rows(since)) == (("on_call", "c1"), [{"status_since": day.clock.at(100)}])
@@ -286,15 +286,15 @@ def rung(day: Harness) -> Harness:
     return day
 
 
-def ring_of(floor: Harness, queue_id: str = "day", *, first: bool = False) -> None:
-    floor.clock.go_to(12)
-    tell(floor, "call_initiated", "c2", at=11, queueId=queue_id)
+def ring_of(harness: Harness, queue_id: str = "day", *, first: bool = False) -> None:
+    harness.clock.go_to(12)
+    tell(harness, "call_initiated", "c2", at=11, queueId=queue_id)
     if not first:
-        tell(floor, "call_ended", at=10)
-    tell(floor, "call_routed", "c2", at=12, agentId="ana")
+        tell(harness, "call_ended", at=10)
+    tell(harness, "call_routed", "c2", at=12, agentId="ana")
     if first:
-        tell(floor, "call_ended", at=10)
-    assert floor.agent("ana") == ("offered", "c2")
+        tell(harness, "call_ended", at=10)
+    assert harness.agent("ana") == ("offered", "c2")
 
 
 @pytest.mark.parametrize("first", [False, True], ids=["in order", "the ring is heard of first"])
@@ -338,10 +338,10 @@ def test_another_call_or_a_miss_ends_the_wrap_up(rung: Harness, event: str) -> N
     assert rung.agent("ana")[0] == expected
 
 
-def spans(floor: Harness) -> list[tuple[float, str]]:
+def spans(harness: Harness) -> list[tuple[float, str]]:
     """Without those that lasted no time."""
-    rows = floor.rows(
+    rows = harness.rows(
         "select began, status from agent_intervals where agent_id = 'ana' and ended is distinct from began"
         " order by began, of_call, source, step"
     )
-    return [((row["began"] - floor.clock.at(0)).total_seconds(), row["status"]) for row in rows]
+    return [((row["began"] - harness.clock.at(0)).total_seconds(), row["status"]) for row in rows]

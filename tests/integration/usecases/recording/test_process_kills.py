@@ -36,32 +36,34 @@ SCRIPT: list[tuple[float, list[dict[str, Any]]]] = [
 ]  # fmt: skip
 
 
-def play(floor: Harness) -> list[float]:
+def play(harness: Harness) -> list[float]:
     """Send each event, again if need be, as a sender does that got no answer; sweep after each step.
 
     The seconds at which calls were shelved.
     """
     shelved: list[float] = []
     for second, events in SCRIPT:
-        floor.clock.go_to(second)
+        harness.clock.go_to(second)
         named = [event | {"eventId": f"{second}-{number}"} for number, event in enumerate(events)]
         if named:
-            assert {result.status for result in floor.send(*named)} <= {200, 201, 202}
-        floor.sweep()
-        if shelve(floor.services.transactions, floor.clock.now()):
+            assert {result.status for result in harness.send(*named)} <= {200, 201, 202}
+        harness.sweep()
+        if shelve(harness.services.transactions, harness.clock.now()):
             shelved.append(second)
     return shelved
 
 
-def outcome(floor: Harness) -> dict[str, Any]:
+def outcome(harness: Harness) -> dict[str, Any]:
     """All of the record that does not depend on who wrote it: ids of the system's own events and positions do."""
     events = "select call_id, name, data, at, state, version from events order by call_id, at, name"
     return {
-        "calls": [floor.call(call_id) for call_id in ("one", "two", "three")],
-        "events": floor.rows(events),
-        "agents": floor.rows("select id, status, status_since, call_id, reason from agents order by id"),
-        "timers": floor.rows("select * from timers order by call_id, kind"),
-        "untold": floor.rows("select calls, agents, count(*) as transactions from outbox group by 1, 2 order by 1, 2"),
+        "calls": [harness.call(call_id) for call_id in ("one", "two", "three")],
+        "events": harness.rows(events),
+        "agents": harness.rows("select id, status, status_since, call_id, reason from agents order by id"),
+        "timers": harness.rows("select * from timers order by call_id, kind"),
+        "untold": harness.rows(
+            "select calls, agents, count(*) as transactions from outbox group by 1, 2 order by 1, 2"
+        ),
     }
 
 
@@ -72,14 +74,14 @@ class Databases:
         self._server, self._template = server, template
 
     @contextmanager
-    def floor(self) -> Iterator[tuple[Harness, str]]:
+    def harness(self) -> Iterator[tuple[Harness, str]]:
         with copy_of(self._server, self._template) as url:
-            floor = Harness(url, Clock())
-            floor.rows(
+            harness = Harness(url, Clock())
+            harness.rows(
                 "update agents set status_since = '2026-01-01'::timestamptz + substr(id, 13)::int * interval '1 s'"
             )
-            yield floor, url
-            floor.database.close()
+            yield harness, url
+            harness.database.close()
 
 
 @pytest.fixture
@@ -118,18 +120,18 @@ def _arm(step: int, *, answered: bool) -> None:
 @pytest.mark.deep
 @pytest.mark.parametrize("answered", [False, True], ids=["before it is sent", "after it was answered"])
 def test_a_kill_at_any_round_trip_loses_and_repeats_nothing(databases: Databases, answered: bool) -> None:
-    with databases.floor() as (undisturbed, _):
+    with databases.harness() as (undisturbed, _):
         assert play(undisturbed) == [3700]
         expected = outcome(undisturbed)
     assert {event["name"] for event in expected["events"]} >= {"answer_timed_out", "call_rerouted", "sla_breached"}
 
     deaths = 0
     for step in count():
-        with databases.floor() as (floor, url):
+        with databases.harness() as (harness, url):
             if not die_at(url, step, answered=answered):
                 break
-            play(floor)
-            assert outcome(floor) == expected, f"killed at round trip {step}"
-            floor.assert_no_orphans()
+            play(harness)
+            assert outcome(harness) == expected, f"killed at round trip {step}"
+            harness.assert_no_orphans()
             deaths += 1
     assert deaths > 20

@@ -27,19 +27,19 @@ from calls where status = 'ended'
 
 
 @pytest.mark.skipif(not REAL_DAY.exists(), reason=f"the real day is not here: {REAL_DAY}")
-def test_the_real_day_shuffled_and_sent_twice_gives_its_counts(floor: Harness) -> None:
+def test_the_real_day_shuffled_and_sent_twice_gives_its_counts(harness: Harness) -> None:
     with REAL_DAY.open() as lines:
         calls = [entry for entry in read(lines, date(1999, 8, 1)) if isinstance(entry, LoggedCall)]
     for queue in {call.queue_id for call in calls}:
-        floor.rows("insert into queues (id, name) values (%s, %s)", queue, queue)
-    told = [event for call in calls for event in events(call)] * 2
-    random.Random(1999).shuffle(told)
-    for first in range(0, len(told), 500):
-        results = floor.send(*told[first : first + 500], history=True)
+        harness.rows("insert into queues (id, name) values (%s, %s)", queue, queue)
+    sent = [event for call in calls for event in events(call)] * 2
+    random.Random(1999).shuffle(sent)
+    for first in range(0, len(sent), 500):
+        results = harness.send(*sent[first : first + 500], history=True)
         assert {result.status for result in results} <= {200, 201, 202}
-        floor.told.news.clear()
+        harness.published.news.clear()
 
-    assert floor.rows(COUNTS) == [
+    assert harness.rows(COUNTS) == [
         {
             "calls": 2237,
             "served": 1511,
@@ -49,22 +49,22 @@ def test_the_real_day_shuffled_and_sent_twice_gives_its_counts(floor: Harness) -
             "short_calls": 59,
         }
     ]
-    assert floor.rows("select state, count(*) as events from events group by 1") == [
-        {"state": "applied", "events": len(told) // 2}
+    assert harness.rows("select state, count(*) as events from events group by 1") == [
+        {"state": "applied", "events": len(sent) // 2}
     ]
-    assert floor.rows("select * from timers") == []
-    _figures_are_those_of_the_file(floor, rolled=False)
-    while shelve(floor.sweeper.transactions, floor.clock.now() + 2 * SHELVE_AFTER):
+    assert harness.rows("select * from timers") == []
+    _figures_are_those_of_the_file(harness, rolled=False)
+    while shelve(harness.sweeper.transactions, harness.clock.now() + 2 * SHELVE_AFTER):
         pass
-    assert floor.rows("select count(*) as live from calls_live") == [{"live": 0}]
-    _figures_are_those_of_the_file(floor, rolled=True)
-    _figures_are_those_of_the_file(floor, rolled=False)
+    assert harness.rows("select count(*) as live from calls_live") == [{"live": 0}]
+    _figures_are_those_of_the_file(harness, rolled=True)
+    _figures_are_those_of_the_file(harness, rolled=False)
 
 
-def _figures_are_those_of_the_file(floor: Harness, *, rolled: bool) -> None:
+def _figures_are_those_of_the_file(harness: Harness, *, rolled: bool) -> None:
     def figures(**more: str) -> list[dict]:
         asked = {"from": "1999-08-01T00:00:00Z", "to": "1999-08-02T00:00:00Z", **more}
-        answer = show_metrics(PostgresFigures(floor.database, rolled=rolled), ADMIN, asked, floor.clock.now())
+        answer = show_metrics(PostgresFigures(harness.database, rolled=rolled), ADMIN, asked, harness.clock.now())
         return answer["data"]
 
     (day,) = figures()

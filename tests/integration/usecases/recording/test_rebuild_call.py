@@ -16,26 +16,26 @@ SWITCHBOARD = Path(sys.executable).with_name("switchboard")
 
 
 @pytest.fixture
-def lived(floor: Harness, clock: Clock) -> Harness:
+def lived(harness: Harness, clock: Clock) -> Harness:
     """Calls in all states: late and early events, a re-route, a hold too long, a dead letter, an anchor."""
     for n in range(12):
-        floor.one("call_initiated", f"call-{n}", type="voice", queueId="medical_spanish", language="es")
-        floor.one("call_routed", f"call-{n}", agentId=f"own-{n}", routingTime=1)
-    floor.one("call_ended", "anchor", endReason="completed", duration=5)
+        harness.one("call_initiated", f"call-{n}", type="voice", queueId="medical_spanish", language="es")
+        harness.one("call_routed", f"call-{n}", agentId=f"own-{n}", routingTime=1)
+    harness.one("call_ended", "anchor", endReason="completed", duration=5)
     for n in range(3, 12):
         clock.go_to(3 + n)
-        floor.one("call_answered", f"call-{n}", waitTime=4)
-        floor.one("call_hold", f"call-{n}", holdDuration=0)
+        harness.one("call_answered", f"call-{n}", waitTime=4)
+        harness.one("call_hold", f"call-{n}", holdDuration=0)
     clock.go_to(40)
-    floor.sweep()
-    floor.offer_waiting()
+    harness.sweep()
+    harness.offer_waiting()
     for n in range(6, 9):
-        floor.one("call_ended", f"call-{n}", endReason="completed", duration=9)
-    late = floor.clock.at(14).isoformat()
-    floor.one("call_answered", "call-0", waitTime=14, occurredAt=late)  # disproves its re-route
+        harness.one("call_ended", f"call-{n}", endReason="completed", duration=9)
+    late = harness.clock.at(14).isoformat()
+    harness.one("call_answered", "call-0", waitTime=14, occurredAt=late)  # disproves its re-route
     clock.go_to(200)
-    floor.sweep()
-    return floor
+    harness.sweep()
+    return harness
 
 
 def found(url: str) -> list[Difference]:
@@ -65,17 +65,17 @@ def test_a_corrupted_call_is_found_and_repaired(lived: Harness, database_url: st
     assert not repair(lived.sweeper.transactions, "call-7", clock.now())
 
 
-def test_a_call_that_outlived_its_log_is_left_as_it_is(floor: Harness, database_url: str, clock: Clock) -> None:
+def test_a_call_that_outlived_its_log_is_left_as_it_is(harness: Harness, database_url: str, clock: Clock) -> None:
     """Its beginning's month of the log was forgotten, and with it perhaps not all of its events."""
-    floor.one("call_initiated", type="voice", queueId="medical_spanish")
+    harness.one("call_initiated", type="voice", queueId="medical_spanish")
     clock.go_to(40)
-    floor.one("call_ended", endReason="abandoned", duration=0)
-    before = floor.call()
+    harness.one("call_ended", endReason="abandoned", duration=0)
+    before = harness.call()
     for forgotten in ("call_initiated", "%"):
-        floor.rows("delete from events where name like %s", forgotten)
+        harness.rows("delete from events where name like %s", forgotten)
         assert found(database_url) == []
-        assert not repair(floor.sweeper.transactions, "call-1", clock.now())
-    assert floor.call() == before
+        assert not repair(harness.sweeper.transactions, "call-1", clock.now())
+    assert harness.call() == before
 
 
 def test_the_command_tells_repairs_and_says_so_by_its_exit_code(lived: Harness, database_url: str) -> None:
@@ -89,9 +89,9 @@ def test_the_command_tells_repairs_and_says_so_by_its_exit_code(lived: Harness, 
     assert run()[0] == 0
     lived.rows("update calls set wait_seconds = 999 where id = 'call-7'")
     lived.rows("update call_rollups set offered = offered + 1 where grain = '1h'")
-    code, told = run()
-    assert (code, "13 calls folded anew, 1 differences." in told) == (1, True)
-    assert "2026-01: " in told
-    code, told = run("--repair")
-    assert (code, "1 calls repaired." in told, "1 months counted anew." in told) == (1, True, True)
+    code, output = run()
+    assert (code, "13 calls folded anew, 1 differences." in output) == (1, True)
+    assert "2026-01: " in output
+    code, output = run("--repair")
+    assert (code, "1 calls repaired." in output, "1 months counted anew." in output) == (1, True, True)
     assert run()[0] == 0

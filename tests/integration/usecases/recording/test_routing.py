@@ -12,7 +12,7 @@ from shared.adapters.postgres.recording.unit_of_work import PostgresTransactions
 from shared.contracts.problems import ProblemError
 from shared.usecases.sweep.fire_due_timers import record_offers
 from shared.usecases.sweep.services import SweepServices
-from tests.support.harness import GRACE, Harness, Told
+from tests.support.harness import GRACE, Harness, PublishedNotices
 from tests.support.routing import QUEUE, arrive, end, misses, offered, ring, set_up
 
 
@@ -24,7 +24,7 @@ def test_switchboard_routes_calls_of_its_queues(night: Harness) -> None:
     assert night.history() == [("call_initiated", False), ("call_offered", False)]
     assert night.call()["flags"] == []
     assert {row["kind"] for row in night.rows("select kind from timers")} == {"sla_wait", "answer"}
-    assert [name for _, name in night.told.events()] == ["call_initiated", "call_offered"]
+    assert [name for _, name in night.published.events()] == ["call_initiated", "call_offered"]
 
 
 def test_where_telephony_routes_nothing_changes(night: Harness) -> None:
@@ -352,7 +352,7 @@ def test_concurrent_claims_get_different_agents(night: Harness, database_url: st
 
     def claim() -> None:
         database = Database(database_url)
-        sweeper = SweepServices(PostgresTransactions(database), Told(), lambda: f"raced-{next(ids)}", GRACE)
+        sweeper = SweepServices(PostgresTransactions(database), PublishedNotices(), lambda: f"raced-{next(ids)}", GRACE)
         database.connection()
         barrier.wait()
         while record_offers(sweeper, night.clock.now(), limit=1).count:
@@ -379,11 +379,11 @@ def test_concurrent_claims_get_different_agents(night: Harness, database_url: st
     assert len([agent for agent in first if agent]) == agents, "the head first, but for who was in the middle of asking"
 
 
-def _takers(floor: Harness, count: int) -> list[str | None]:
+def _takers(harness: Harness, count: int) -> list[str | None]:
     for number in range(count):
-        ring(floor, f"taken-{number}")
-    return [offered(floor, f"taken-{number}") for number in range(count)]
+        ring(harness, f"taken-{number}")
+    return [offered(harness, f"taken-{number}") for number in range(count)]
 
 
-def _iso(floor: Harness, seconds: float) -> str:
-    return floor.clock.at(seconds).isoformat()
+def _iso(harness: Harness, seconds: float) -> str:
+    return harness.clock.at(seconds).isoformat()

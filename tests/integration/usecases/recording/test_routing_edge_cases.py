@@ -8,13 +8,13 @@ from tests.support.harness import Harness, sweep_for
 from tests.support.routing import QUEUE, arrive, end, misses, offered, ring, set_up
 
 
-def says(floor: Harness, agent_id: str, status: str, **fields: Any) -> int:
+def says(harness: Harness, agent_id: str, status: str, **fields: Any) -> int:
     event = {"event": "agent_status_changed", "agentId": agent_id, "status": status}
-    return floor.send(event | fields)[0].status
+    return harness.send(event | fields)[0].status
 
 
-def reason(floor: Harness, agent_id: str) -> str | None:
-    return next(agent.reason for agent in floor.reads.agents() if agent.id == agent_id)
+def reason(harness: Harness, agent_id: str) -> str | None:
+    return next(agent.reason for agent in harness.reads.agents() if agent.id == agent_id)
 
 
 @pytest.mark.parametrize("status", ["offline", "away"])
@@ -80,7 +80,7 @@ def test_away_during_a_call_holds_once_the_call_is_over(night: Harness, wrap_up_
     assert night.agent("ana")[0] == "available", "it was said for one call"
 
 
-def test_an_agent_who_returns_keeps_the_offer(night: Harness) -> None:
+def test_an_agent_back_during_the_call_is_free_after_it(night: Harness) -> None:
     arrive(night, "ana")
     ring(night)
     night.one("call_answered", waitTime=1)
@@ -242,7 +242,7 @@ def test_a_flood_of_timers_delays_no_offers(night: Harness) -> None:
     )
     night.clock.go_to(31)
     sweep_for(night, 1, [])
-    names = [name for _, name in night.told.events() if name in ("sla_breached", "call_offered")]
+    names = [name for _, name in night.published.events() if name in ("sla_breached", "call_offered")]
     assert (names.count("sla_breached"), names.index("call_offered")) == (250, 200)
 
 
@@ -262,9 +262,9 @@ def test_agent_reports_of_a_batch_follow_its_call_events(night: Harness, status:
     set_up(night, QUEUE)
     ended = {"event": "call_ended", "callId": "call-1", "endReason": ending, "duration": 20}
     life = [*TALKING, ended][:events] if ending == "completed" else [*TALKING[: events - 1], ended]
-    said = {"event": "agent_status_changed", "agentId": "ana", "status": status}
+    report = {"event": "agent_status_changed", "agentId": "ana", "status": status}
 
-    def told(batch: bool) -> Any:
+    def outcome(batch: bool) -> Any:
         for table in ("calls", "events", "timers", "outbox", "agent_events", "agents"):
             night.rows(f"delete from {table}")  # noqa: S608 - our own names
         night.clock.go_to(0)
@@ -272,8 +272,8 @@ def test_agent_reports_of_a_batch_follow_its_call_events(night: Harness, status:
             arrive(night, agent_id)
         night.send(*life[:-1])
         night.clock.go_to(3)
-        results = night.send(life[-1], said) if batch else [night.send(event)[0] for event in (life[-1], said)]
+        results = night.send(life[-1], report) if batch else [night.send(event)[0] for event in (life[-1], report)]
         agents = night.rows("select id, status, call_id, misses, next_status from agents order by id")
         return [result.status for result in results], night.history(), agents
 
-    assert told(batch=True) == told(batch=False)
+    assert outcome(batch=True) == outcome(batch=False)

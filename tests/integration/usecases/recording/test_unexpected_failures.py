@@ -52,131 +52,131 @@ def noted() -> list[str]:
 
 
 @pytest.fixture
-def ill_floor(floor: Harness, noted: list[str]) -> Harness:
+def ill_floor(harness: Harness, noted: list[str]) -> Harness:
     """Three calls, of which one is on record in a way that none of our code writes."""
-    floor.sweeper = replace(floor.sweeper, log_failure=noted.append)
-    floor.services = replace(floor.services, failed=noted.append)
+    harness.sweeper = replace(harness.sweeper, log_failure=noted.append)
+    harness.services = replace(harness.services, failed=noted.append)
     for call_id in CALLS:
-        floor.send(initiated(call_id))
-    floor.rows("update calls_live set state = '{}' where id = 'ill'")
-    return floor
+        harness.send(initiated(call_id))
+    harness.rows("update calls_live set state = '{}' where id = 'ill'")
+    return harness
 
 
-def breached(floor: Harness) -> set[str]:
-    return {row["call_id"] for row in floor.rows("select call_id from events where name = 'sla_breached'")}
+def breached(harness: Harness) -> set[str]:
+    return {row["call_id"] for row in harness.rows("select call_id from events where name = 'sla_breached'")}
 
 
 def test_a_call_that_no_sweep_can_settle_keeps_no_other_waiting(ill_floor: Harness, noted: list[str]) -> None:
-    floor = ill_floor
-    floor.clock.go_to(31)
-    assert floor.sweep() == 2
-    assert breached(floor) == {"call-1", "call-2"}
+    harness = ill_floor
+    harness.clock.go_to(31)
+    assert harness.sweep() == 2
+    assert breached(harness) == {"call-1", "call-2"}
     assert noted == ["ill"]
-    (timer,) = floor.rows("select call_id, kind, due_at from timers where kind = 'sla_wait'")
-    assert timer == {"call_id": "ill", "kind": "sla_wait", "due_at": floor.clock.now() + A_WHILE}
+    (timer,) = harness.rows("select call_id, kind, due_at from timers where kind = 'sla_wait'")
+    assert timer == {"call_id": "ill", "kind": "sla_wait", "due_at": harness.clock.now() + A_WHILE}
 
 
 def test_a_failed_call_is_retried_until_it_is_repaired(ill_floor: Harness, database_url: str) -> None:
-    floor = ill_floor
-    floor.clock.go_to(31)
-    floor.sweep()
+    harness = ill_floor
+    harness.clock.go_to(31)
+    harness.sweep()
     differing = {difference.call_id for _, batch in rebuild.compare(database_url) for difference in batch}
     assert differing == {"ill"}
-    assert repair(floor.services.transactions, "ill", floor.clock.now())
-    floor.clock.sleep(A_WHILE / timedelta(seconds=1))
-    floor.sweep()
-    assert breached(floor) == set(CALLS)
-    assert floor.rows("select * from timers where call_id = 'ill'") == []
+    assert repair(harness.services.transactions, "ill", harness.clock.now())
+    harness.clock.sleep(A_WHILE / timedelta(seconds=1))
+    harness.sweep()
+    assert breached(harness) == set(CALLS)
+    assert harness.rows("select * from timers where call_id = 'ill'") == []
 
 
 def test_a_postgres_error_is_logged_and_contained(ill_floor: Harness, noted: list[str]) -> None:
     """A call is not put off for an outage: nothing is known of it then."""
-    floor = ill_floor
-    floor.clock.go_to(31)
-    floor.rows("alter table calls_live rename to away")
+    harness = ill_floor
+    harness.clock.go_to(31)
+    harness.rows("alter table calls_live rename to away")
     with pytest.raises(Exception, match="calls_live"):
-        floor.fire_due_timers()
-    floor.rows("alter table away rename to calls_live")
-    assert floor.sweep() == 2
+        harness.fire_due_timers()
+    harness.rows("alter table away rename to calls_live")
+    assert harness.sweep() == 2
     assert noted == ["ill"]
 
 
 def test_a_batch_loses_only_the_event_of_that_call(ill_floor: Harness, noted: list[str]) -> None:
-    floor = ill_floor
-    results = floor.send(*(routed(call_id) for call_id in CALLS))
+    harness = ill_floor
+    results = harness.send(*(routed(call_id) for call_id in CALLS))
     assert [result.status for result in results] == [201, 500, 201]
     assert noted == ["ill"]
-    assert [floor.call(call_id)["offer"]["agentId"] for call_id in ("call-1", "call-2")] == ["of-call-1", "of-call-2"]
-    assert floor.rows("select * from events where call_id = 'ill' and name = 'call_routed'") == []
+    assert [harness.call(call_id)["offer"]["agentId"] for call_id in ("call-1", "call-2")] == ["of-call-1", "of-call-2"]
+    assert harness.rows("select * from events where call_id = 'ill' and name = 'call_routed'") == []
 
 
 def test_a_delivery_gives_back_only_the_message_of_that_call(ill_floor: Harness) -> None:
-    floor = ill_floor
-    now = floor.clock.now()
+    harness = ill_floor
+    now = harness.clock.now()
     bodies = {call_id: f'{{"event": "call_routed", "callId": "{call_id}", "agentId": "a-{n}", "routingTime": 1}}'
               for n, call_id in enumerate(CALLS)}  # fmt: skip
     messages = [Message(f"m-{c}", body, now) for c, body in bodies.items()]
-    refused = submit_messages(floor.services, messages, now).refused
+    refused = submit_messages(harness.services, messages, now).refused
     assert {name: [found.status for found in problems] for name, problems in refused.items()} == {"m-ill": [500]}
 
 
 def test_calls_behind_a_failing_call_are_offered(ill_floor: Harness, noted: list[str]) -> None:
-    floor = ill_floor
-    floor.rows("update queues set routing = 'switchboard'")
-    floor.rows("update agents set status = 'offline'")
-    floor.send(initiated("behind"))
-    floor.rows("update calls_live set seeks = 'any' where id = 'ill'")
-    floor.rows("update agents set status = 'available' where id = 'interpreter-01'")
-    assert floor.offer_waiting() == 1
-    assert floor.call("behind")["offer"]["agentId"] == "interpreter-01"
+    harness = ill_floor
+    harness.rows("update queues set routing = 'switchboard'")
+    harness.rows("update agents set status = 'offline'")
+    harness.send(initiated("behind"))
+    harness.rows("update calls_live set seeks = 'any' where id = 'ill'")
+    harness.rows("update agents set status = 'available' where id = 'interpreter-01'")
+    assert harness.offer_waiting() == 1
+    assert harness.call("behind")["offer"]["agentId"] == "interpreter-01"
     assert noted == ["ill"]
 
 
 def test_a_failing_duty_of_the_sweep_stops_no_timers(
-    floor: Harness, noted: list[str], monkeypatch: pytest.MonkeyPatch
+    harness: Harness, noted: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Timers, offers and the telling of what nobody heard go on, whatever becomes of the shelf and of agents' time."""
-    floor.sweeper = replace(floor.sweeper, log_failure=noted.append)
+    harness.sweeper = replace(harness.sweeper, log_failure=noted.append)
     for duty in ("shelve", "keep_time"):
         monkeypatch.setattr(run_sweep_module, duty, broken)
-    floor.send(initiated("call-1"))
-    floor.told.news.clear()
-    upkeep = PostgresHousekeeping(floor.database, "this-one", lambda: None)
-    run_sweep(floor.sweeper, upkeep, floor.clock.at(32), floor.clock.now, floor.clock.sleep)
-    assert breached(floor) == {"call-1"}
-    assert ("call-1", "call_initiated") in floor.told.events()
+    harness.send(initiated("call-1"))
+    harness.published.news.clear()
+    upkeep = PostgresHousekeeping(harness.database, "this-one", lambda: None)
+    run_sweep(harness.sweeper, upkeep, harness.clock.at(32), harness.clock.now, harness.clock.sleep)
+    assert breached(harness) == {"call-1"}
+    assert ("call-1", "call_initiated") in harness.published.events()
     assert set(noted) == {None}
 
 
 def test_a_failed_publish_does_not_change_the_answer(
-    floor: Harness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(floor.told, "publish", broken)
-    floor.sweeper = replace(floor.sweeper, log_failure=lambda_handler.failed)
-    told = [initiated("call-1"), routed("call-1"), {"event": "call_answered", "callId": "call-1", "waitTime": 1}]
-    assert [result.status for result in floor.send(*told)] == [201, 201, 201]
-    assert floor.history("call-1") == [("call_initiated", False), ("call_routed", False), ("call_answered", False)]
+    monkeypatch.setattr(harness.published, "publish", broken)
+    harness.sweeper = replace(harness.sweeper, log_failure=lambda_handler.failed)
+    events = [initiated("call-1"), routed("call-1"), {"event": "call_answered", "callId": "call-1", "waitTime": 1}]
+    assert [result.status for result in harness.send(*events)] == [201, 201, 201]
+    assert harness.history("call-1") == [("call_initiated", False), ("call_routed", False), ("call_answered", False)]
     assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [RuntimeError]
-    assert floor.rows("select calls from outbox") == [{"calls": ["call-1"]}], "it is told later"
+    assert harness.rows("select calls from outbox") == [{"calls": ["call-1"]}], "it is told later"
 
 
 def test_an_agents_event_that_fails_takes_no_calls_event_along(
-    floor: Harness, noted: list[str], monkeypatch: pytest.MonkeyPatch
+    harness: Harness, noted: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(floor.services.agents, "change", broken)
-    floor.services = replace(floor.services, failed=noted.append)
+    monkeypatch.setattr(harness.services.agents, "change", broken)
+    harness.services = replace(harness.services, failed=noted.append)
     changed = {"event": "agent_status_changed", "agentId": "interpreter-01", "status": "away"}
-    assert [result.status for result in floor.send(initiated("call-1"), changed, routed("call-1"))] == [201, 500, 201]
+    assert [result.status for result in harness.send(initiated("call-1"), changed, routed("call-1"))] == [201, 500, 201]
     assert noted == [None]
 
 
 def test_an_error_during_a_transaction_spares_the_next_one(
-    floor: Harness, other_connection: psycopg.Connection[Any], database_url: str
+    harness: Harness, other_connection: psycopg.Connection[Any], database_url: str
 ) -> None:
     """What was sent behind a statement that failed is known to nobody but psycopg, which takes it for prepared."""
     begin = "insert into calls_live (id, recorded_since) values ('call-1', now())"
     other_connection.execute(begin)
-    now, disarmed = floor.clock.now(), {("call-1", TimerKind.ANSWER)}
+    now, disarmed = harness.clock.now(), {("call-1", TimerKind.ANSWER)}
     with closing(Database(database_url)) as database:
         transactions = PostgresTransactions(database)
         for _ in range(2):  # a `rollback` that is prepared itself makes psycopg forget nothing any more

@@ -112,19 +112,19 @@ class Day:
 
 
 @pytest.fixture
-def begin(floor: Harness) -> datetime:
+def begin(harness: Harness) -> datetime:
     """Agents without a queue are offered nothing by Switchboard: telephony alone says what happens."""
-    floor.rows("update queues set wrap_up_seconds = %s", WRAP_UP)
+    harness.rows("update queues set wrap_up_seconds = %s", WRAP_UP)
     for agent_id in AGENTS:
-        floor.rows("insert into agents (id, name, status_since) values (%s, %s, '2026-01-01')", agent_id, agent_id)
-    return floor.clock.at(0)
+        harness.rows("insert into agents (id, name, status_since) values (%s, %s, '2026-01-01')", agent_id, agent_id)
+    return harness.clock.at(0)
 
 
 Known = dict[tuple[datetime, str | None], dict[str, float]]
 
 
-def figures(floor: Harness, asked: dict[str, str], *, rolled: bool = True) -> list[MetricsRow]:
-    answer = show_metrics(PostgresFigures(floor.database, rolled=rolled), ADMIN, asked, floor.clock.now())
+def figures(harness: Harness, asked: dict[str, str], *, rolled: bool = True) -> list[MetricsRow]:
+    answer = show_metrics(PostgresFigures(harness.database, rolled=rolled), ADMIN, asked, harness.clock.now())
     return [MetricsRow.model_validate_json(orjson.dumps(row)) for row in answer["data"]]
 
 
@@ -160,166 +160,166 @@ BUCKETS = {"": 10**9, "5m": 300, "1h": 3600, "1d": 86_400}
 
 
 @pytest.mark.parametrize("seed", [pytest.param(0, marks=pytest.mark.deep), 1, pytest.param(2, marks=pytest.mark.deep)])
-def test_agent_figures_match_each_second_in_any_order(floor: Harness, begin: datetime, seed: int) -> None:
+def test_agent_figures_match_each_second_in_any_order(harness: Harness, begin: datetime, seed: int) -> None:
     chance = random.Random(seed)
     days = [Day(agent_id, chance, begin) for agent_id in AGENTS]
-    floor.clock.go_to(LONG + 90_000)
-    tell(floor, days, chance, shuffled=seed > 0)
+    harness.clock.go_to(LONG + 90_000)
+    tell(harness, days, chance, shuffled=seed > 0)
     start, end = chance.randrange(7000), LONG - 777
     for bucket, width in BUCKETS.items():
         for by_agent in (False, True) if bucket != "5m" else (False,):
-            asked = {"from": floor.clock.at(start).isoformat(), "to": floor.clock.at(end).isoformat()}
+            asked = {"from": harness.clock.at(start).isoformat(), "to": harness.clock.at(end).isoformat()}
             asked |= {"bucket": bucket} if bucket else {}
             asked |= {"groupBy": "agent"} if by_agent else {}
             should = expected(days, start, end, width, by_agent=by_agent)
             for now in (end, LONG + 90_000):  # up to now, and long past
-                floor.clock.go_to(now)
-                assert known(figures(floor, asked)) == should, (bucket, by_agent, now)
-                assert known(figures(floor, asked, rolled=False)) == should, (bucket, by_agent, now)
-    assert wrong(floor) == (set(), 0)
+                harness.clock.go_to(now)
+                assert known(figures(harness, asked)) == should, (bucket, by_agent, now)
+                assert known(figures(harness, asked, rolled=False)) == should, (bucket, by_agent, now)
+    assert wrong(harness) == (set(), 0)
 
 
-def tell(floor: Harness, days: list[Day], chance: random.Random, *, shuffled: bool) -> None:
+def tell(harness: Harness, days: list[Day], chance: random.Random, *, shuffled: bool) -> None:
     """In batches, some of it twice, while the log is followed now and then."""
-    told = [event for day in days for event in day.events]
-    told += chance.sample(told, len(told) // 5)
+    events = [event for day in days for event in day.events]
+    events += chance.sample(events, len(events) // 5)
     if shuffled:
-        chance.shuffle(told)
-    while told:
-        batch, told = told[: (size := chance.randrange(1, 60))], told[size:]
-        floor.send(*batch)
+        chance.shuffle(events)
+    while events:
+        batch, events = events[: (size := chance.randrange(1, 60))], events[size:]
+        harness.send(*batch)
         if chance.random() < 0.3:
-            floor.keep_time(chance.choice((10, 50, 500)))
-    floor.keep_time()
+            harness.keep_time(chance.choice((10, 50, 500)))
+    harness.keep_time()
 
 
-def wrong(floor: Harness, *, mend: bool = False) -> tuple[set[str], int]:
+def wrong(harness: Harness, *, mend: bool = False) -> tuple[set[str], int]:
     """Whose spans are not what the log says, and how many sums not what the spans say."""
-    agents = {agent_id for found in agent_time.compare(floor.database, repair=mend) for agent_id in found}
+    agents = {agent_id for found in agent_time.compare(harness.database, repair=mend) for agent_id in found}
     sums = 0
-    for month in agent_time.months(floor.database):
-        sums += agent_time.differing(floor.database, month)
+    for month in agent_time.months(harness.database):
+        sums += agent_time.differing(harness.database, month)
         if mend:
-            agent_time.rebuild(floor.database, month)
+            agent_time.rebuild(harness.database, month)
     return agents, sums
 
 
-def test_damaged_agent_time_is_found_and_corrected(floor: Harness, begin: datetime) -> None:
+def test_damaged_agent_time_is_found_and_corrected(harness: Harness, begin: datetime) -> None:
     day = Day("ana", random.Random(1), begin)
-    floor.clock.go_to(LONG + 90_000)
-    floor.send(*day.events)
-    floor.keep_time()
-    whole = floor.rows("select * from agent_intervals order by began, source, step")
-    assert wrong(floor) == (set(), 0)
-    floor.rows("delete from agent_intervals where began = (select max(began) from agent_intervals where of_call)")
-    floor.rows("update agent_rollups set away_ms = away_ms + 1 where grain = '1h agent'")
-    assert wrong(floor)[0] == {"ana"}
-    assert wrong(floor)[1] > 0
-    wrong(floor, mend=True)
-    assert wrong(floor) == (set(), 0)
-    assert floor.rows("select * from agent_intervals order by began, source, step") == whole
+    harness.clock.go_to(LONG + 90_000)
+    harness.send(*day.events)
+    harness.keep_time()
+    whole = harness.rows("select * from agent_intervals order by began, source, step")
+    assert wrong(harness) == (set(), 0)
+    harness.rows("delete from agent_intervals where began = (select max(began) from agent_intervals where of_call)")
+    harness.rows("update agent_rollups set away_ms = away_ms + 1 where grain = '1h agent'")
+    assert wrong(harness)[0] == {"ana"}
+    assert wrong(harness)[1] > 0
+    wrong(harness, mend=True)
+    assert wrong(harness) == (set(), 0)
+    assert harness.rows("select * from agent_intervals order by began, source, step") == whole
 
 
 def test_concurrent_writes_are_not_reported_as_differences(
-    floor: Harness, database_url: str, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    floor.one("call_initiated", type="voice", queueId="medical_spanish")
-    floor.one("call_routed", agentId="interpreter-01", routingTime=1)
-    floor.keep_time()
+    harness.one("call_initiated", type="voice", queueId="medical_spanish")
+    harness.one("call_routed", agentId="interpreter-01", routingTime=1)
+    harness.keep_time()
     settle = agent_time.settle
-    with closing(Harness(database_url, floor.clock)) as other:
+    with closing(Harness(database_url, harness.clock)) as other:
 
         def settle_beside(*turn: Any) -> Any:
             assert other.one("call_answered", waitTime=2).status == 201
             return settle(*turn)
 
         monkeypatch.setattr(agent_time, "settle", settle_beside)
-        assert wrong(floor) == (set(), 0)
+        assert wrong(harness) == (set(), 0)
 
 
-def test_a_comparison_continues_after_a_lost_session(floor: Harness, database_url: str) -> None:
-    floor.one("call_initiated", type="voice", queueId="medical_spanish")
-    floor.keep_time()
-    compared = agent_time.compare(floor.database, repair=False)
+def test_a_comparison_continues_after_a_lost_session(harness: Harness, database_url: str) -> None:
+    harness.one("call_initiated", type="voice", queueId="medical_spanish")
+    harness.keep_time()
+    compared = agent_time.compare(harness.database, repair=False)
     assert next(compared) == []
     with psycopg.connect(database_url) as other:
-        other.execute("select pg_terminate_backend(%s, 5000)", [floor.database.connection().info.backend_pid])
-    assert len(list(compared)) == floor.rows("select count(*) as agents from agents")[0]["agents"]
+        other.execute("select pg_terminate_backend(%s, 5000)", [harness.database.connection().info.backend_pid])
+    assert len(list(compared)) == harness.rows("select count(*) as agents from agents")[0]["agents"]
 
 
-def test_an_interval_below_a_millisecond_is_no_difference(floor: Harness) -> None:
+def test_an_interval_below_a_millisecond_is_no_difference(harness: Harness) -> None:
     """Of undated events of one batch, each comes a microsecond after the one before."""
     call = {"callId": "call-1"}
-    floor.clock.go_to(1)
-    floor.send(
+    harness.clock.go_to(1)
+    harness.send(
         {"event": "call_initiated", "type": "voice", "queueId": "medical_spanish", **call},
         {"event": "call_routed", "agentId": "interpreter-01", "routingTime": 0, **call},
         {"event": "call_answered", "waitTime": 0, **call},
     )
-    floor.keep_time()
-    assert wrong(floor, mend=True) == (set(), 0)
-    assert wrong(floor) == (set(), 0)
+    harness.keep_time()
+    assert wrong(harness, mend=True) == (set(), 0)
+    assert wrong(harness) == (set(), 0)
 
 
-def test_agent_time_matches_the_live_status_of_timely_events(floor: Harness, begin: datetime) -> None:
+def test_agent_time_matches_the_live_status_of_timely_events(harness: Harness, begin: datetime) -> None:
     days = [Day(agent_id, random.Random(agent_id), begin) for agent_id in AGENTS]
-    told = sorted((event for day in days for event in day.events), key=lambda event: event["occurredAt"])[:300]
+    events = sorted((event for day in days for event in day.events), key=lambda event: event["occurredAt"])[:300]
     seen: set[str] = set()
-    for number, event in enumerate(told):
-        floor.clock.moment = datetime.fromisoformat(event["occurredAt"])
-        floor.sweep()
-        floor.send(event)
+    for number, event in enumerate(events):
+        harness.clock.moment = datetime.fromisoformat(event["occurredAt"])
+        harness.sweep()
+        harness.send(event)
         if number % 7 == 0:
-            floor.keep_time()
-            followed = floor.rows(
+            harness.keep_time()
+            followed = harness.rows(
                 "select agent_id as id, status from agent_intervals where agent_id = any(%s) and began <= %s "
                 "and coalesce(ended > %s, true) order by 1",
                 list(AGENTS),
-                floor.clock.now(),
-                floor.clock.now(),
+                harness.clock.now(),
+                harness.clock.now(),
             )
-            live = floor.rows("select id, status from agents where id = any(%s) order by 1", list(AGENTS))
+            live = harness.rows("select id, status from agents where id = any(%s) order by 1", list(AGENTS))
             known_to_both = {row["id"] for row in followed}
             assert followed == [row for row in live if row["id"] in known_to_both], number
             seen |= {row["status"] for row in live}
     assert seen == {"offline", "available", "offered", "on_call", "wrap_up", "away"}
 
 
-def test_an_imported_end_frees_the_agent_of_a_live_call(floor: Harness) -> None:
+def test_an_imported_end_frees_the_agent_of_a_live_call(harness: Harness) -> None:
     """As when a log fills what an outage has left out."""
-    floor.rows("update queues set wrap_up_seconds = 0")
-    floor.one("call_initiated", type="voice", queueId="medical_spanish")
-    floor.one("call_routed", agentId="interpreter-01", routingTime=0)
-    floor.one("call_answered", waitTime=0)
-    floor.keep_time()
+    harness.rows("update queues set wrap_up_seconds = 0")
+    harness.one("call_initiated", type="voice", queueId="medical_spanish")
+    harness.one("call_routed", agentId="interpreter-01", routingTime=0)
+    harness.one("call_answered", waitTime=0)
+    harness.keep_time()
     ended = {"event": "call_ended", "callId": "call-1", "endReason": "completed", "duration": 60}
-    floor.clock.go_to(600)
-    assert floor.send(ended | {"occurredAt": floor.clock.at(60).isoformat()}, history=True)[0].status == 201
-    floor.keep_time()
-    assert floor.agent("interpreter-01")[0] == "available"
-    (row,) = figures(floor, {"agentId": "interpreter-01", "from": floor.clock.at(0).isoformat()})
+    harness.clock.go_to(600)
+    assert harness.send(ended | {"occurredAt": harness.clock.at(60).isoformat()}, history=True)[0].status == 201
+    harness.keep_time()
+    assert harness.agent("interpreter-01")[0] == "available"
+    (row,) = figures(harness, {"agentId": "interpreter-01", "from": harness.clock.at(0).isoformat()})
     assert row.agent_time is not None
     assert (round(row.agent_time.on_call), round(row.agent_time.available)) == (60, 540)
-    assert wrong(floor) == (set(), 0)
+    assert wrong(harness) == (set(), 0)
 
 
-def test_an_agent_set_up_as_available_is_signed_in(floor: Harness) -> None:
+def test_an_agent_set_up_as_available_is_signed_in(harness: Harness) -> None:
     setup = AgentSetup(name="Dora", languages=[], queues=[], status="available")
-    floor.services.agents.put_agent("dora", setup, floor.clock.now())
-    floor.clock.go_to(60)
-    floor.services.agents.put_agent("dora", setup, floor.clock.now())
-    floor.keep_time()
-    asked = {"agentId": "dora", "from": floor.clock.at(-60).isoformat()}
-    assert known(figures(floor, asked)) == {(floor.clock.at(-60), None): {"staffed": 60, "available": 60}}
-    floor.clock.go_to(90)
-    (row,) = figures(floor, asked)
+    harness.services.agents.put_agent("dora", setup, harness.clock.now())
+    harness.clock.go_to(60)
+    harness.services.agents.put_agent("dora", setup, harness.clock.now())
+    harness.keep_time()
+    asked = {"agentId": "dora", "from": harness.clock.at(-60).isoformat()}
+    assert known(figures(harness, asked)) == {(harness.clock.at(-60), None): {"staffed": 60, "available": 60}}
+    harness.clock.go_to(90)
+    (row,) = figures(harness, asked)
     assert row.agent_time is not None
     assert (row.agent_time.available, row.occupancy, row.occupancy_without_away) == (90, 0, 0)
 
 
 @pytest.mark.parametrize("asked", [{"groupBy": "queue"}, {"queueId": "legal_spanish"}, {"language": "es"}])
-def test_time_without_a_queue_is_not_grouped_by_queue(floor: Harness, asked: dict[str, str]) -> None:
-    found = show_metrics(PostgresFigures(floor.database), ADMIN, asked, floor.clock.now())
+def test_time_without_a_queue_is_not_grouped_by_queue(harness: Harness, asked: dict[str, str]) -> None:
+    found = show_metrics(PostgresFigures(harness.database), ADMIN, asked, harness.clock.now())
     assert {(row["occupancy"], row["agentTime"], row["handleTime"]["acw"]) for row in found["data"]} <= {
         (None, None, None)
     }
@@ -327,15 +327,15 @@ def test_time_without_a_queue_is_not_grouped_by_queue(floor: Harness, asked: dic
 
 
 def test_an_aborted_update_of_agent_time_is_repeated_whole(
-    floor: Harness, begin: datetime, database_url: str, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, begin: datetime, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     day = Day("ana", random.Random(3), begin)
-    floor.clock.go_to(LONG + 90_000)
+    harness.clock.go_to(LONG + 90_000)
     half = len(day.events) // 2
-    floor.send(*day.events[:half])
-    floor.keep_time()
-    floor.send(*day.events[half:])
-    before = state(floor)
+    harness.send(*day.events[:half])
+    harness.keep_time()
+    harness.send(*day.events[half:])
+    before = state(harness)
     original, killer = psycopg.Cursor.execute, psycopg.connect(database_url, autocommit=True)
     left = 0
 
@@ -353,100 +353,102 @@ def test_an_aborted_update_of_agent_time_is_repeated_whole(
         with monkeypatch.context() as patched:
             patched.setattr(psycopg.Cursor, "execute", dying)
             try:
-                keep_time(floor.book)
+                keep_time(harness.book)
             except UnavailableError:
                 deaths += 1
             else:
                 break
-        assert state(floor) == before, statement
+        assert state(harness) == before, statement
     assert deaths >= 10
     killer.close()
-    assert state(floor) != before
-    assert wrong(floor) == (set(), 0)
+    assert state(harness) != before
+    assert wrong(harness) == (set(), 0)
 
 
-def state(floor: Harness) -> list[Any]:
-    spans = floor.rows("select * from agent_intervals order by began, source, step")
-    sums = floor.rows("select * from agent_rollups order by grain, start, agent_id")
-    return [spans, sums, floor.rows("select * from agent_time_progress")]
+def state(harness: Harness) -> list[Any]:
+    spans = harness.rows("select * from agent_intervals order by began, source, step")
+    sums = harness.rows("select * from agent_rollups order by grain, start, agent_id")
+    return [spans, sums, harness.rows("select * from agent_time_progress")]
 
 
-def test_concurrent_updates_of_agent_time_agree(floor: Harness, begin: datetime, database_url: str) -> None:
+def test_concurrent_updates_of_agent_time_agree(harness: Harness, begin: datetime, database_url: str) -> None:
     chance = random.Random(7)
     days = [Day(agent_id, chance, begin) for agent_id in AGENTS]
-    floor.clock.go_to(LONG + 90_000)
-    told = [event for day in days for event in day.events]
-    chance.shuffle(told)
+    harness.clock.go_to(LONG + 90_000)
+    events = [event for day in days for event in day.events]
+    chance.shuffle(events)
     over = threading.Event()
 
     def send(part: list[dict[str, Any]]) -> None:
-        with closing(Harness(database_url, floor.clock)) as sender:
+        with closing(Harness(database_url, harness.clock)) as sender:
             for first in range(0, len(part), 9):
                 assert {result.status for result in sender.send(*part[first : first + 9])} <= {200, 201, 202}
 
     def follow() -> None:
-        with closing(Harness(database_url, floor.clock)) as follower:
+        with closing(Harness(database_url, harness.clock)) as follower:
             while not over.is_set():
                 follower.keep_time(20)
 
     with ThreadPoolExecutor() as pool:
         following = [pool.submit(follow) for _ in range(3)]
-        for sent in [pool.submit(send, told[n::3]) for n in range(3)]:
+        for sent in [pool.submit(send, events[n::3]) for n in range(3)]:
             sent.result()
         over.set()
         for each in following:
             each.result()
-    floor.keep_time()
-    asked = {"from": begin.isoformat(), "to": floor.clock.at(LONG - 777).isoformat(), "groupBy": "agent"}
-    assert known(figures(floor, asked)) == expected(days, 0, LONG - 777, 10**9, by_agent=True)
-    assert wrong(floor) == (set(), 0)
+    harness.keep_time()
+    asked = {"from": begin.isoformat(), "to": harness.clock.at(LONG - 777).isoformat(), "groupBy": "agent"}
+    assert known(figures(harness, asked)) == expected(days, 0, LONG - 777, 10**9, by_agent=True)
+    assert wrong(harness) == (set(), 0)
 
 
-def test_deleting_a_month_keeps_open_intervals_and_sums(floor: Harness, begin: datetime) -> None:
+def test_deleting_a_month_keeps_open_intervals_and_sums(harness: Harness, begin: datetime) -> None:
     days = [Day(agent_id, random.Random(agent_id), begin) for agent_id in AGENTS]
-    floor.clock.go_to(LONG + 60)
-    tell(floor, days, random.Random(0), shuffled=False)
-    floor.clock.moment = datetime(2026, 3, 5, tzinfo=UTC)
-    february = {"from": "2026-02-01T00:00:00Z", "to": floor.clock.at(LONG).isoformat(), "bucket": "1h"}
+    harness.clock.go_to(LONG + 60)
+    tell(harness, days, random.Random(0), shuffled=False)
+    harness.clock.moment = datetime(2026, 3, 5, tzinfo=UTC)
+    february = {"from": "2026-02-01T00:00:00Z", "to": harness.clock.at(LONG).isoformat(), "bucket": "1h"}
     january = {"from": begin.isoformat(), "to": "2026-02-01T00:00:00Z", "groupBy": "agent"}
-    before = [known(figures(floor, asked)) for asked in (february, january)]
-    was_known, *_ = agent_time.months(floor.database)
-    PostgresHousekeeping(floor.database, "this-one", lambda: None, keep_months=1).tidy(floor.clock.now())
-    assert [month.beginning for month in agent_time.months(floor.database)] == [datetime(2026, 2, 1, tzinfo=UTC)]
-    assert floor.rows("select count(*) as n from agent_intervals where cause = 'carried'")[0]["n"] == len(AGENTS)
-    assert [known(figures(floor, asked)) for asked in (february, january)] == before
-    assert [known(figures(floor, asked, rolled=False)) for asked in (february,)] == before[:1]
-    assert wrong(floor) == (set(), 0)
-    assert agent_time.differing(floor.database, was_known) == 0
-    agent_time.rebuild(floor.database, was_known)  # which knew of the month before it was forgotten
-    assert known(figures(floor, january)) == before[1]
+    before = [known(figures(harness, asked)) for asked in (february, january)]
+    was_known, *_ = agent_time.months(harness.database)
+    PostgresHousekeeping(harness.database, "this-one", lambda: None, keep_months=1).tidy(harness.clock.now())
+    assert [month.beginning for month in agent_time.months(harness.database)] == [datetime(2026, 2, 1, tzinfo=UTC)]
+    assert harness.rows("select count(*) as n from agent_intervals where cause = 'carried'")[0]["n"] == len(AGENTS)
+    assert [known(figures(harness, asked)) for asked in (february, january)] == before
+    assert [known(figures(harness, asked, rolled=False)) for asked in (february,)] == before[:1]
+    assert wrong(harness) == (set(), 0)
+    assert agent_time.differing(harness.database, was_known) == 0
+    agent_time.rebuild(harness.database, was_known)  # which knew of the month before it was forgotten
+    assert known(figures(harness, january)) == before[1]
     late = {"event": "agent_status_changed", "agentId": "ana", "status": "away"}
-    floor.send(late | {"occurredAt": "2026-01-31T12:00:01Z"})
-    floor.keep_time()
-    assert [known(figures(floor, asked)) for asked in (february, january)] == before
-    floor.send(late | {"occurredAt": "2026-02-01T00:00:00Z", "eventId": "away-at-midnight"})
-    floor.keep_time()
-    assert known(figures(floor, february)) != before[0]
-    assert wrong(floor) == (set(), 0)
+    harness.send(late | {"occurredAt": "2026-01-31T12:00:01Z"})
+    harness.keep_time()
+    assert [known(figures(harness, asked)) for asked in (february, january)] == before
+    harness.send(late | {"occurredAt": "2026-02-01T00:00:00Z", "eventId": "away-at-midnight"})
+    harness.keep_time()
+    assert known(figures(harness, february)) != before[0]
+    assert wrong(harness) == (set(), 0)
 
 
-def test_the_sweep_follows(floor: Harness, begin: datetime) -> None:
+def test_the_sweep_follows(harness: Harness, begin: datetime) -> None:
     day = Day("ana", random.Random(3), begin)
-    floor.clock.go_to(LONG + 90_000)
-    floor.send(*day.events)
-    upkeep = PostgresHousekeeping(floor.database, "this-one", lambda: None)
-    run_sweep(floor.sweeper, upkeep, floor.clock.now() + timedelta(seconds=30), floor.clock.now, floor.clock.sleep)
-    asked = {"from": begin.isoformat(), "to": floor.clock.at(LONG - 777).isoformat(), "groupBy": "agent"}
-    assert known(figures(floor, asked)) == expected([day], 0, LONG - 777, 10**9, by_agent=True)
+    harness.clock.go_to(LONG + 90_000)
+    harness.send(*day.events)
+    upkeep = PostgresHousekeeping(harness.database, "this-one", lambda: None)
+    run_sweep(
+        harness.sweeper, upkeep, harness.clock.now() + timedelta(seconds=30), harness.clock.now, harness.clock.sleep
+    )
+    asked = {"from": begin.isoformat(), "to": harness.clock.at(LONG - 777).isoformat(), "groupBy": "agent"}
+    assert known(figures(harness, asked)) == expected([day], 0, LONG - 777, 10**9, by_agent=True)
 
 
-def test_the_interpreters_of_the_sample_floor_are_signed_in(floor: Harness, database_url: str) -> None:
+def test_the_interpreters_of_the_sample_floor_are_signed_in(harness: Harness, database_url: str) -> None:
     migrate.load(database_url, SAMPLES[-1])
-    floor.keep_time()
-    (last,) = floor.rows("select date_trunc('second', max(status_since)) + interval '1 s' as all_in from agents")
-    floor.clock.moment = last["all_in"] + timedelta(seconds=60)
+    harness.keep_time()
+    (last,) = harness.rows("select date_trunc('second', max(status_since)) + interval '1 s' as all_in from agents")
+    harness.clock.moment = last["all_in"] + timedelta(seconds=60)
     asked = {"groupBy": "agent", "from": last["all_in"].isoformat()}
-    assert {tuple(time.items()) for time in known(figures(floor, asked)).values()} == {
+    assert {tuple(time.items()) for time in known(figures(harness, asked)).values()} == {
         (("staffed", 60.0), ("available", 60.0))
     }
-    assert len(figures(floor, asked)) == floor.rows("select count(*) as n from agents")[0]["n"]
+    assert len(figures(harness, asked)) == harness.rows("select count(*) as n from agents")[0]["n"]

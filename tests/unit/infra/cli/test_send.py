@@ -16,9 +16,9 @@ def test_a_file_that_is_not_there_is_no_event() -> None:
 
 def test_a_pipe_is_read_as_a_file_is() -> None:
     reader, writer = os.pipe()
-    with os.fdopen(reader), os.fdopen(writer, "w") as told:
-        told.write("no event")
-        told.close()
+    with os.fdopen(reader), os.fdopen(writer, "w") as message:
+        message.write("no event")
+        message.close()
         nowhere = ["--api", "http://127.0.0.1:1", "--token", "any"]
         done = CliRunner().invoke(app, ["send", f"/dev/fd/{reader}", *nowhere])
     assert (done.exit_code, "This is no JSON" in done.output) == (1, True)
@@ -26,7 +26,7 @@ def test_a_pipe_is_read_as_a_file_is() -> None:
 
 @pytest.mark.parametrize("command", ["send", "tail", "doctor", "simulate", "dead-letters"])
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         ({"--api": "nonsense"}, "--api nonsense is no address"),
         ({"--api": "http://[::1"}, "--api http://[::1 is no address"),
@@ -36,11 +36,11 @@ def test_a_pipe_is_read_as_a_file_is() -> None:
         ({"--token": "one\ntwo"}, "The token has characters that no token has."),
     ],
 )
-def test_an_impossible_address_is_refused_at_once(command: str, wrong: dict[str, str], told: str) -> None:
+def test_an_impossible_address_is_refused_at_once(command: str, wrong: dict[str, str], message: str) -> None:
     options = {"--api": "http://127.0.0.1:1", "--token": "any"} | wrong
     event = ["call_ended"] if command == "send" else []
     done = CliRunner().invoke(app, [command, *event, *(part for option in options.items() for part in option)])
-    assert (done.exit_code, told in done.output) == (1, True), done.output
+    assert (done.exit_code, message in done.output) == (1, True), done.output
 
 
 def test_a_websocket_that_is_none_is_refused_at_once() -> None:

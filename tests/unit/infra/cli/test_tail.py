@@ -38,8 +38,8 @@ def test_each_event_and_each_changed_call_has_a_line():
     agent = {"id": "ana", "status": "away", "reason": "missed", "statusSince": "2026-01-01T00:00:16.000Z"}
     picture = Picture(calls={"c1": call})
     other = {**call, "id": "c2", "flags": []}
-    told = [line.plain for line in lines(News("update", Change((call, other), (event,), (agent,))), picture)]
-    assert [line.split() for line in told] == [
+    printed = [line.plain for line in lines(News("update", Change((call, other), (event,), (agent,))), picture)]
+    assert [line.split() for line in printed] == [
         ["00:00:31.000", "c1", "legal", "sla_breached", "waiting", "sla_breached", "void"],
         ["00:00:01.000", "c2", "legal", "waiting"],
         ["00:00:16.000", "ana", "is", "away", "(missed)"],

@@ -21,7 +21,7 @@ README = Path(infra.client.__file__).with_name("README.md")
 
 async def test_it_subscribes_then_reads_the_snapshot_then_follows():
     async with following() as (server, feed, news):
-        server.floor, server.position = [call("a", 2), {**call("foreign", 1), "queueId": "other"}], 7
+        server.calls, server.position = [call("a", 2), {**call("foreign", 1), "queueId": "other"}], 7
         socket, asked = await both(server.subscribed(), until(news, "live"))
         assert asked == {"action": "subscribe", "topics": ["queue:q"]}
         assert "token=t" in socket.request.path
@@ -33,7 +33,7 @@ async def test_it_subscribes_then_reads_the_snapshot_then_follows():
 
 async def test_frames_that_overtake_the_snapshot_are_sorted_out():
     async with following() as (server, feed, news):
-        server.floor = [call("a", 2), call("over", 1)]
+        server.calls = [call("a", 2), call("over", 1)]
         reading = asyncio.create_task(until(news, "update"))
         socket, _ = await server.subscribed()
         await say(socket, **update(call("a", 1), call("over", 2, "ended")))
@@ -58,7 +58,7 @@ async def test_without_a_replay_the_snapshot_is_read():
         socket, _ = await both(server.subscribed(), until(news, "live"))
         await say(socket, **update(call("ended-meanwhile", 1), position=3))
         await until(news, "update")
-        server.floor, server.position = [call("begun-meanwhile", 1)], 4
+        server.calls, server.position = [call("begun-meanwhile", 1)], 4
         await socket.close()
         await both(server.subscribed(replayed=False), until(news, "live"))
         assert set(feed.picture.calls) == {"begun-meanwhile"}
@@ -67,7 +67,7 @@ async def test_without_a_replay_the_snapshot_is_read():
 async def test_a_reset_reads_the_snapshot_again():
     async with following() as (server, feed, news):
         socket, _ = await both(server.subscribed(), until(news, "live"))
-        server.floor, server.position = [call("a", 5)], 50
+        server.calls, server.position = [call("a", 5)], 50
         await say(socket, type="reset", topics=["queue:q"], position=50)
         await until(news, "snapshot")
         assert feed.picture.calls == {"a": call("a", 5)} and feed.picture.position == 50
@@ -84,7 +84,7 @@ async def test_a_doubt_is_settled_by_another_snapshot():
 
 async def test_a_call_that_goes_on_beyond_the_topics_is_seen_to_leave():
     async with following() as (server, feed, news):
-        server.floor = [call("a", 1)]
+        server.calls = [call("a", 1)]
         socket, _ = await both(server.subscribed(), until(news, "live"))
         await say(socket, **update(call("a", 2, queueId="foreign")))
         assert [view["queueId"] for view in (await anext(news)).change.calls] == ["foreign"]
@@ -118,7 +118,7 @@ async def test_a_connection_is_replaced_before_its_limit(monkeypatch):
 async def test_a_silent_feed_with_a_live_socket_is_detected(monkeypatch):
     monkeypatch.setattr("infra.client.feed.AUDIT_SECONDS", 0)  # after each frame
     async with following() as (server, feed, news):
-        server.floor, server.position = [call("a", 1)], 5
+        server.calls, server.position = [call("a", 1)], 5
         socket, _ = await both(server.subscribed(), until(news, "live"))
         server.changed = [call("b", 1)]
         assert [view["id"] for view in (await until(news, "polled")).change.calls] == ["b"]
@@ -146,8 +146,8 @@ async def test_where_sockets_are_refused_it_polls_for_changes(monkeypatch):
     monkeypatch.setattr("infra.client.feed.FIRST_PAUSE_SECONDS", 0.001)
     good = httpx.Response(200, json={"data": []})
     snapshot = httpx.Response(200, json={"data": [call("a", 1), call("b", 1)], "nextCursor": None, "position": 5})
-    told = {"reset": False, "calls": [call("a", 2, "ended")], "left": [{"id": "b", "version": 2}], "agents": []}
-    polled = httpx.Response(200, json={**told, "position": 9})
+    changes = {"reset": False, "calls": [call("a", 2, "ended")], "left": [{"id": "b", "version": 2}], "agents": []}
+    polled = httpx.Response(200, json={**changes, "position": 9})
     async with refusing(good, good, good, snapshot, good, good, polled) as news:
         seen = [await anext(news) for _ in range(6)]
     assert [item.kind for item in seen] == ["lost", "lost", "lost", "snapshot", "lost", "polled"]
@@ -158,7 +158,7 @@ async def test_the_example_of_the_readme_runs():
     example = re.search(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     assert example and len(example[1].splitlines()) <= 12
     server, printed = Server(), asyncio.Queue()
-    server.floor = [call("a", 1)]
+    server.calls = [call("a", 1)]
 
     def over_http(connection, request):
         path = urlsplit(request.path).path

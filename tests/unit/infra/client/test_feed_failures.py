@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 async def gap_between_snapshot_and_subscription(server, feed, news):
     living = asyncio.create_task(until(news, "live"))
     socket, asked = await server.sockets.get(), await server.heard.get()
-    server.floor = [call("between", 1)]  # told to nobody, for nobody was subscribed
+    server.calls = [call("between", 1)]  # told to nobody, for nobody was subscribed
     await say(socket, type="subscribed", topics=asked["topics"], position=5, replayed=False)
     await living
     assert set(feed.picture.calls) == {"between"}
@@ -23,7 +23,7 @@ async def gap_between_snapshot_and_subscription(server, feed, news):
 
 async def recovery_that_fails_during_a_reload(server, feed, news):
     socket, _ = await both(server.subscribed(), until(news, "live"))
-    server.floor, server.failures = [call("missed", 1)], 1
+    server.calls, server.failures = [call("missed", 1)], 1
     await say(socket, type="reset", topics=["queue:q"], position=50)
     await until(news, "lost")
     await both(server.subscribed(position=50, replayed=True), until(news, "live"))
@@ -34,7 +34,7 @@ async def update_before_an_older_snapshot(server, feed, news):
     socket, _ = await both(server.subscribed(), until(news, "live"))
     await say(socket, **update(call("a", 3), position=9))
     await until(news, "update")
-    server.floor, server.position = [call("a", 2)], 8
+    server.calls, server.position = [call("a", 2)], 8
     await say(socket, type="reset", topics=["queue:q"], position=9)
     await until(news, "snapshot")
     assert feed.picture.calls == {"a": call("a", 3)}
@@ -132,7 +132,7 @@ async def test_topics_out_of_sight_are_dropped_and_the_rest_followed():
     """A call that left for a foreign queue while the connection was lost: its topic is refused on the next one."""
     topics = ["queue:q", "call:gone", "agent:ana"]
     async with following(topics=topics) as (server, feed, news):
-        server.floor = [call("a", 1), call("gone", 1, queueId="other")]
+        server.calls = [call("a", 1), call("gone", 1, queueId="other")]
         socket, _ = await both(server.subscribed(), until(news, "live"))
         assert set(feed.picture.calls) == {"a", "gone"}
         await socket.close()

@@ -59,7 +59,7 @@ def test_a_call_that_the_snapshot_lacks_has_ended_and_stays_so():
     assert not picture.calls and not picture.has_doubt
 
 
-def test_only_a_newer_frame_confirms_the_snapshot():
+def test_an_unknown_call_in_an_old_frame_leaves_a_doubt():
     picture = Picture()
     picture.take_snapshot(picture.ask(), [call("known", 1)], position=9)
     picture.apply(update(call("known", 2), call("over", 2, "ended"), position=9))

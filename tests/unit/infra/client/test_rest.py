@@ -119,7 +119,7 @@ async def test_all_pages_are_read():
 
 
 async def test_a_poll_that_finds_nothing_new_costs_no_answer():
-    told = {"position": 7, "reset": False, "calls": [], "left": [], "agents": []}
-    client, made = api(httpx.Response(200, json=told, headers={"ETag": 'W/"t"'}), httpx.Response(304))
-    assert await client.changes(5) == await client.changes(7) == told
+    changes = {"position": 7, "reset": False, "calls": [], "left": [], "agents": []}
+    client, made = api(httpx.Response(200, json=changes, headers={"ETag": 'W/"t"'}), httpx.Response(304))
+    assert await client.changes(5) == await client.changes(7) == changes
     assert made[1].headers["If-None-Match"] == 'W/"t"'

@@ -33,11 +33,11 @@ SWEPT_OTHER = row("sweep", "recorded 1 events", call_id="call-3", trace_id="c")
 READ = row("query", "GET /api/calls/call-1 200", trace_id="d")
 BROKE = row("relay", "Unexpected failure", "ERROR", trace_id="e")
 BROKE_ON_IT = row("sweep", "Unexpected failure", "ERROR", trace_id="c")
-TOLD = row("relay", "told 2 calls", call_id=["call-1", "call-3"], traces=["a", "f"], trace_id="e")
+SENT = row("relay", "told 2 calls", call_id=["call-1", "call-3"], traces=["a", "f"], trace_id="e")
 TIMED_OUT = "switchboard-relay\t2026-01-31T12:00:00Z 5f Task timed out after 90.00 seconds"
 PLAIN = "switchboard-relay\tSTART RequestId: 5f"
 REFUSED = "switchboard-authorizer\t[ERROR] UnauthorizedError: Unauthorized\nTraceback (most recent call last):\n"
-ALL = [
+ALL_QUEUES = [
     RECORDED,
     ANSWERED,
     FOREIGN,
@@ -47,7 +47,7 @@ ALL = [
     READ,
     BROKE,
     BROKE_ON_IT,
-    TOLD,
+    SENT,
     TIMED_OUT,
     PLAIN,
     REFUSED,
@@ -57,19 +57,19 @@ ALL = [
 @pytest.mark.parametrize(
     ("wanted", "taken"),
     [
-        (Wanted(), ALL),
-        (Wanted("call-1"), [RECORDED, ANSWERED, SWEPT, READ, BROKE_ON_IT, TOLD]),
+        (Wanted(), ALL_QUEUES),
+        (Wanted("call-1"), [RECORDED, ANSWERED, SWEPT, READ, BROKE_ON_IT, SENT]),
         (Wanted("call"), []),
         (Wanted(failures=True), [BROKE, BROKE_ON_IT, TIMED_OUT]),
         (Wanted("call-1", failures=True), [BROKE_ON_IT]),
-        (Wanted(trace_id="a"), [RECORDED, ANSWERED, TOLD]),
-        (Wanted(trace_id="f"), [TOLD]),
+        (Wanted(trace_id="a"), [RECORDED, ANSWERED, SENT]),
+        (Wanted(trace_id="f"), [SENT]),
         (Wanted("call-2", trace_id="a"), []),
     ],
     ids=["all", "a call", "an id is no prefix", "failures", "a call's failures", "a trace", "one told of", "both"],
 )
 def test_only_matching_lines_are_shown(wanted: Wanted, taken: list[str]) -> None:
-    assert list(filter(wanted.takes, ALL)) == taken
+    assert list(filter(wanted.takes, ALL_QUEUES)) == taken
 
 
 def test_a_file_is_followed_without_a_gap(tmp_path: Path) -> None:

@@ -117,9 +117,9 @@ def test_a_missing_queue_start_is_the_end_of_the_menu(hour):
 
 
 def test_an_unclosed_quote_spoils_one_row_only():
-    told = entries(changed(SERVED, call_id='"7'), SERVED, changed(SERVED, server='"agent-01'), GAVE_UP)
-    assert isinstance(told[0], UnreadableRow)
-    assert [call.initiated_at for call in told[1:] if isinstance(call, LoggedCall)] == [at(9, 0, 10)] * 3
+    parsed = entries(changed(SERVED, call_id='"7'), SERVED, changed(SERVED, server='"agent-01'), GAVE_UP)
+    assert isinstance(parsed[0], UnreadableRow)
+    assert [call.initiated_at for call in parsed[1:] if isinstance(call, LoggedCall)] == [at(9, 0, 10)] * 3
 
 
 def test_durations_that_midnight_made_negative_are_mended():
@@ -213,24 +213,24 @@ def test_a_day_is_read_from_a_name(name, day):
 
 
 def test_a_served_call_tells_four_events_in_order():
-    told = events(the_call(SERVED))
-    assert [(event["event"], event["occurredAt"]) for event in told] == [
+    parsed = events(the_call(SERVED))
+    assert [(event["event"], event["occurredAt"]) for event in parsed] == [
         ("call_initiated", "2001-03-04T09:00:10.000Z"),
         ("call_routed", "2001-03-04T09:00:52.000Z"),
         ("call_answered", "2001-03-04T09:00:52.000Z"),
         ("call_ended", "2001-03-04T09:02:01.000Z"),
     ]
-    assert [event["sequence"] for event in told] == [1, 2, 3, 4]
-    assert len({event["eventId"] for event in told}) == 4
-    assert told[1]["agentId"] == "agent-01" and told[2]["waitTime"] == 42
-    assert told[3]["endReason"] == "completed" and told[3]["duration"] == 69
+    assert [event["sequence"] for event in parsed] == [1, 2, 3, 4]
+    assert len({event["eventId"] for event in parsed}) == 4
+    assert parsed[1]["agentId"] == "agent-01" and parsed[2]["waitTime"] == 42
+    assert parsed[3]["endReason"] == "completed" and parsed[3]["duration"] == 69
 
 
 def test_an_abandoned_call_gives_two_events():
-    told = events(the_call(GAVE_UP))
-    assert [event["event"] for event in told] == ["call_initiated", "call_ended"]
-    assert told[1]["occurredAt"] == "2001-03-04T09:00:41.000Z"
-    assert (told[1]["endReason"], told[1]["duration"]) == ("abandoned", 0)
+    parsed = events(the_call(GAVE_UP))
+    assert [event["event"] for event in parsed] == ["call_initiated", "call_ended"]
+    assert parsed[1]["occurredAt"] == "2001-03-04T09:00:41.000Z"
+    assert (parsed[1]["endReason"], parsed[1]["duration"]) == ("abandoned", 0)
 
 
 def test_batches_are_full_and_never_split_a_call():
@@ -243,12 +243,12 @@ def test_batches_are_full_and_never_split_a_call():
 
 def test_paced_events_are_in_order_of_time_across_files():
     later = changed(SERVED, call_id="99", q_start="8:00:00")
-    told = list(in_order([the_call(SERVED), the_call(GAVE_UP), the_call(later)]))
-    assert [moment for moment, _ in told] == sorted(moment for moment, _ in told)
-    assert [event["event"] for _, event in told if event["callId"].startswith("2001-03-04-AA0101-99")] == [
+    parsed = list(in_order([the_call(SERVED), the_call(GAVE_UP), the_call(later)]))
+    assert [moment for moment, _ in parsed] == sorted(moment for moment, _ in parsed)
+    assert [event["event"] for _, event in parsed if event["callId"].startswith("2001-03-04-AA0101-99")] == [
         "call_initiated", "call_routed", "call_answered", "call_ended",
     ]  # fmt: skip
-    assert len(told) == 10
+    assert len(parsed) == 10
 
 
 class Record:
@@ -300,8 +300,8 @@ def test_a_paced_replay_keeps_the_logs_pace():
     record, calls = Record(), [the_call(SERVED), the_call(GAVE_UP)]
     played = record.play(calls, speed=500)  # 111 s of calls in 0.22 s
     assert played.outcomes == {"applied": 6}
-    told = [event["occurredAt"] for batch in record.batches for event in batch]
-    assert told == sorted(told)
+    parsed = [event["occurredAt"] for batch in record.batches for event in batch]
+    assert parsed == sorted(parsed)
     assert [len(batch) for batch in record.batches] == [2, 1, 2, 1]
 
 

@@ -82,8 +82,8 @@ def play(habits, seconds, *, people=PEOPLE, seed=7, weights=QUEUES):
     rules, sends = Rules(people), []
     floor = Floor(Random(seed), habits, weights, people, run="test", now=NOON)
 
-    def carry(told, now):
-        for send in told:
+    def carry(sends, now):
+        for send in sends:
             sends.append(send)
             floor.settle(send, rules.take(send), now)
 

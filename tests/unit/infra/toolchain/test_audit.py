@@ -20,23 +20,25 @@ NPM = {
 
 
 def test_a_known_vulnerability_is_reported_with_its_fix() -> None:
-    told = json.dumps({"dependencies": [CLEAN, KNOWN]})
-    assert audit.read_pip_audit(told) == ["idna 3.6: PYSEC-2024-60, mended in 3.7"]
+    report = json.dumps({"dependencies": [CLEAN, KNOWN]})
+    assert audit.read_pip_audit(report) == ["idna 3.6: PYSEC-2024-60, mended in 3.7"]
     assert audit.read_pip_audit(json.dumps({"dependencies": [CLEAN]})) == []
     assert audit.read_npm_audit(json.dumps(NPM)) == ["vite <=6.0.8: Reads any file, https://advisories/1"]
     assert audit.read_npm_audit(json.dumps(NPM | {"vulnerabilities": {}})) == []
 
 
-@pytest.mark.parametrize("told", ["", json.dumps({"dependencies": [CLEAN, SKIPPED]}), json.dumps({"dependencies": []})])
-def test_packages_without_a_report_are_not_clean(told: str) -> None:
+@pytest.mark.parametrize(
+    "report", ["", json.dumps({"dependencies": [CLEAN, SKIPPED]}), json.dumps({"dependencies": []})]
+)
+def test_packages_without_a_report_are_not_clean(report: str) -> None:
     with pytest.raises(NotAuditedError):
-        audit.read_pip_audit(told, "requests.exceptions.ConnectionError: no way")
+        audit.read_pip_audit(report, "requests.exceptions.ConnectionError: no way")
 
 
-@pytest.mark.parametrize("told", ["", json.dumps({"message": "405 Method Not Allowed", "statusCode": 405})])
-def test_a_registry_that_does_not_answer_is_no_all_clear(told: str) -> None:
+@pytest.mark.parametrize("report", ["", json.dumps({"message": "405 Method Not Allowed", "statusCode": 405})])
+def test_a_registry_that_does_not_answer_is_no_all_clear(report: str) -> None:
     with pytest.raises(NotAuditedError):
-        audit.read_npm_audit(told)
+        audit.read_npm_audit(report)
 
 
 @pytest.mark.parametrize(("setting", "code"), [("", 1), ("if-reachable", 0)])

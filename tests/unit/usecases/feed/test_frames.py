@@ -133,7 +133,7 @@ def test_an_oversized_entry_is_detected():
 
 
 @pytest.mark.parametrize(
-    ("event_type", "flags", "void", "told"),
+    ("event_type", "flags", "void", "expected"),
     [
         ("sla_breached", ["sla_breached"], False, ("sla_breached", False)),
         ("sla_breached", [], True, ("sla_breached", True)),
@@ -144,9 +144,9 @@ def test_an_oversized_entry_is_detected():
         ("call_answered", ["sla_breached"], False, None),
     ],
 )
-def test_an_alert_comes_and_goes_with_its_event(event_type, flags, void, told):
+def test_an_alert_comes_and_goes_with_its_event(event_type, flags, void, expected):
     raised = event("e", 3, void).model_copy(update={"type": event_type})
     items = alert_items(raised, call("c", 3).model_copy(update={"flags": flags}))
     alerts = [alert for frame in read(FrameBatch(items, ["alerts:q"])) for alert in frame.alerts]
-    assert [(alert.flag, alert.withdrawn) for alert in alerts] == ([told] if told else [])
+    assert [(alert.flag, alert.withdrawn) for alert in alerts] == ([expected] if expected else [])
     assert all((alert.id, alert.call_id, alert.queue_id) == ("e", "c", "q") for alert in alerts)

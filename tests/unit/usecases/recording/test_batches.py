@@ -117,8 +117,8 @@ def assert_alike(sent: Sequence[Sent], sizes: Sequence[int] = (1_000,)) -> list[
     return one_by_one
 
 
-def at(second: int, *told: Fact) -> list[Sent]:
-    return [Sent(fact, second) for fact in told]
+def at(second: int, *facts: Fact) -> list[Sent]:
+    return [Sent(fact, second) for fact in facts]
 
 
 BEGIN, RING = FACTS[0], events.Routed("ana", 0)

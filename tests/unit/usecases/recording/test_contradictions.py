@@ -42,11 +42,11 @@ FACTS: list[Fact] = [
 moments = st.tuples(st.sampled_from(FACTS), st.integers(0, 6))
 
 
-@given(told=st.lists(moments, min_size=1, max_size=9), data=st.data())
-def test_contradicting_events_end_the_same_in_any_order(told: list[tuple[Fact, int]], data: st.DataObject) -> None:
+@given(reports=st.lists(moments, min_size=1, max_size=9), data=st.data())
+def test_contradicting_events_end_the_same_in_any_order(reports: list[tuple[Fact, int]], data: st.DataObject) -> None:
     events = [
         Event(f"e{number}", "call-1", fact, BEGUN + timedelta(seconds=second), BEGUN, dated=True)
-        for number, (fact, second) in enumerate(told)
+        for number, (fact, second) in enumerate(reports)
     ]
     assert recorded(data.draw(st.permutations(events))) == recorded(sorted(events, key=lambda event: event.order))
 

@@ -35,12 +35,12 @@ def lazy_server(tmp_path: Path) -> Iterator[Postgres]:
 
 
 def test_clients_get_entries_recorded_after_a_database_crash(lazy_server: Postgres, clock: Clock) -> None:
-    floor = Harness(lazy_server.url, clock)
-    with closing(floor.database) as database:
+    harness = Harness(lazy_server.url, clock)
+    with closing(harness.database) as database:
         registry, changes = PostgresRegistry(database), PostgresChanges(database)
         begin = {"event": "call_initiated", "type": "voice", "queueId": QUEUE}
-        floor.send(begin | {"callId": "before"})
-        floor.rows("delete from outbox")  # all is told
+        harness.send(begin | {"callId": "before"})
+        harness.rows("delete from outbox")  # all is told
         for _ in range(FORGOTTEN):
             with psycopg.connect(lazy_server.url) as connection:
                 connection.execute("select pg_current_xact_id()")
@@ -52,7 +52,7 @@ def test_clients_get_entries_recorded_after_a_database_crash(lazy_server: Postgr
         lazy_server.start()
         after = {f"after-{number}" for number in range(2 * FORGOTTEN)}
         for call_id in sorted(after):
-            floor.send(begin | {"callId": call_id})
+            harness.send(begin | {"callId": call_id})
         missed = registry.missed([f"queue:{QUEUE}"], EVERYTHING, resumed, 500)
         assert missed
         assert {call.id for call in missed.calls} == after

@@ -35,27 +35,27 @@ def agents(draw: st.DrawFn, number: int) -> dict[str, Any]:
     }
 
 
-floors = st.integers(0, 25).flatmap(lambda many: st.tuples(*(agents(number) for number in range(many))))
+harnesses = st.integers(0, 25).flatmap(lambda many: st.tuples(*(agents(number) for number in range(many))))
 
 
 @pytest.mark.parametrize("strategy", Strategy)
 @examples(quick=15, deep=80)  # each asks the database
 @given(
-    floor_of=floors,
+    floor_of=harnesses,
     language=st.sampled_from([None, "es"]),
     but_for=st.sets(st.integers(0, 25).map("agent-{:02}".format)),
 )
 def test_agents_are_claimed_in_the_order_of_their_rank(
-    floor: Harness, strategy: Strategy, floor_of: tuple[dict[str, Any], ...], language: str | None, but_for: set[str]
+    harness: Harness, strategy: Strategy, floor_of: tuple[dict[str, Any], ...], language: str | None, but_for: set[str]
 ) -> None:
-    floor.rows("delete from agents")
+    harness.rows("delete from agents")
     for agent in floor_of:
-        floor.rows(
+        harness.rows(
             "insert into agents (id, name, queues, languages, skills, status, status_since, signed_in_since,"
             " occupied_seconds) values (%s, 'a', %s, %s, jsonb_build_object('own', %s::int), 'away', %s, %s, %s)",
             *(agent[name] for name in ("id", "queues", "languages", "level", "since", "signed_in", "occupied")),
         )
-        floor.rows("update agents set status = %s where id = %s", agent["status"], agent["id"])
+        harness.rows("update agents set status = %s where id = %s", agent["status"], agent["id"])
     free = [a for a in floor_of if a["status"] == "available" and "own" in a["queues"] and a["id"] not in but_for]
     candidates = [
         Candidate(a["id"], a["level"], a["signed_in"], a["occupied"], a["since"])
@@ -63,36 +63,36 @@ def test_agents_are_claimed_in_the_order_of_their_rank(
         if language is None or language in a["languages"]
     ]
     expected = [c.agent_id for c in sorted(candidates, key=lambda candidate: rank(strategy, candidate, NOW))]
-    assert claims(floor, strategy, language, but_for) == [*expected, None]
+    assert claims(harness, strategy, language, but_for) == [*expected, None]
 
 
-def claims(floor: Harness, strategy: Strategy, language: str | None, but_for: set[str]) -> list[str | None]:
+def claims(harness: Harness, strategy: Strategy, language: str | None, but_for: set[str]) -> list[str | None]:
     """One after the other in one transaction, until nobody is left."""
     taken: list[str | None] = []
-    with PostgresTransactions(floor.database).begin() as unit_of_work:
+    with PostgresTransactions(harness.database).begin() as unit_of_work:
         while not taken or taken[-1]:
             call = Call(f"call-{len(taken)}", "voice", "own", language, Limits(), NOW, NOW)
             taken.append(unit_of_work.claim_agent(call, Search("own", tuple(but_for)), strategy, NOW))
     return taken
 
 
-def test_a_claim_skips_agents_locked_by_another_claim(floor: Harness, other_connection: Any) -> None:
+def test_a_claim_skips_agents_locked_by_another_claim(harness: Harness, other_connection: Any) -> None:
     """More than the eight whom the least occupied are chosen from, all locked: the next one free is asked."""
-    floor.rows("delete from agents")
-    floor.rows(
+    harness.rows("delete from agents")
+    harness.rows(
         "insert into agents (id, name, queues, status, status_since) select 'agent-' || n, 'a', '{own}', 'available',"
         " timestamptz '2026-01-31T11:00Z' + make_interval(secs => n) from generate_series(10, 21) n"
     )
     other_connection.execute("select * from agents where id < 'agent-20' for update")
     for strategy in Strategy:
-        assert claims(floor, strategy, None, set()) == ["agent-20", "agent-21", None]
-        floor.rows(
+        assert claims(harness, strategy, None, set()) == ["agent-20", "agent-21", None]
+        harness.rows(
             "update agents set status = 'available', call_id = null, status_since ="
             " timestamptz '2026-01-31T11:01Z' + right(id, 1)::int * interval '1 s' where id >= 'agent-20'"
         )
 
 
-def test_the_index_of_free_agents_matches_their_status(floor: Harness) -> None:
+def test_the_index_of_free_agents_matches_their_status(harness: Harness) -> None:
     """Whatever becomes of an agent, by whichever statement."""
     for change in (
         "update agents set queues = '{own,other}', skills = '{\"own\": 7}' where id < 'interpreter-10'",
@@ -106,8 +106,8 @@ def test_the_index_of_free_agents_matches_their_status(floor: Harness) -> None:
         "update agents set id = 'renamed' where id = 'interpreter-07'",
         "delete from agents where id = 'interpreter-08'",
     ):
-        floor.rows(change)
-        assert floor.rows("select * from free_agents order by queue_id, agent_id") == floor.rows(
+        harness.rows(change)
+        assert harness.rows("select * from free_agents order by queue_id, agent_id") == harness.rows(
             "select queue_id, id as agent_id, languages, coalesce((skills->>queue_id)::int, 1) as level,"
             " date_bin('10 minutes', coalesce(signed_in_since, status_since), 'epoch') as shift_step, occupied_seconds,"
             " coalesce(idle_since, status_since) as since from agents, unnest(queues) queue_id"

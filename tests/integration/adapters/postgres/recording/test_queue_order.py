@@ -81,30 +81,32 @@ def heads(queues: Sequence[Line], waiting: Sequence[Waiting], free: Sequence[Fre
     [Free((1,), ())],
 )
 def test_heads_are_the_longest_waiting_calls_an_agent_can_take(
-    floor: Harness, queues: Sequence[Line], waiting: Sequence[Waiting], free: Sequence[Free]
+    harness: Harness, queues: Sequence[Line], waiting: Sequence[Waiting], free: Sequence[Free]
 ) -> None:
-    floor.rows("delete from calls_live")
-    floor.rows("delete from agents")
-    floor.rows("insert into queues (id, name) select 'q' || n, 'q' from generate_series(0, 2) n on conflict do nothing")
+    harness.rows("delete from calls_live")
+    harness.rows("delete from agents")
+    harness.rows(
+        "insert into queues (id, name) select 'q' || n, 'q' from generate_series(0, 2) n on conflict do nothing"
+    )
     for n, line in enumerate(queues):
         seconds, other = (line.overflow[1], f"q{line.overflow[0]}") if line.overflow else (None, None)
-        floor.rows(
+        harness.rows(
             "update queues set priority = %s, aging_seconds = %s, overflow_seconds = %s, overflow_queue_id = %s"
             " where id = %s", line.priority, line.aging, seconds, other, f"q{n}",
         )  # fmt: skip
     for n, agent in enumerate(free):
-        floor.rows(
+        harness.rows(
             "insert into agents (id, name, queues, languages, status, status_since)"
             " values (%s, 'a', %s, %s, 'available', now())",
             f"a{n}", [f"q{queue}" for queue in agent.queues], list(agent.languages),
         )  # fmt: skip
     for n, call in enumerate(waiting):
-        began = floor.clock.now() - timedelta(seconds=call.waited)
-        floor.rows(
+        began = harness.clock.now() - timedelta(seconds=call.waited)
+        harness.rows(
             "insert into calls (id, status, queue_id, language, priority, initiated_at, seeks)"
             " values (%s, 'waiting', %s, %s, %s, %s, %s)",
             f"call-{n:02}", f"q{call.queue}", call.language, call.priority, began, call.seeks,
         )  # fmt: skip
-    with floor.services.transactions.begin() as unit_of_work:
-        found = unit_of_work.waiting_calls(floor.clock.now(), None, LIMIT)
+    with harness.services.transactions.begin() as unit_of_work:
+        found = unit_of_work.waiting_calls(harness.clock.now(), None, LIMIT)
     assert list(found) == heads(queues, waiting, free)
