@@ -135,7 +135,7 @@ class WatchedRelayStore(PostgresRelayStore):
 
     async def ack(self, outbox_ids: Collection[OutboxId]) -> bool:
         await self.may_clear.wait()
-        events = await self._tidying.rows(
+        events = await self._other_connection.rows(
             "select id from events where txid = any(%s)", [[txid for txid, _ in outbox_ids]]
         )
         is_ours = await super().ack(outbox_ids)

@@ -100,7 +100,7 @@ async def test_a_relay_waits_it_out(stage: Stage, database_url: str) -> None:
     stage.listen("c", "queue:spanish")
     event = await stage.begin("c1")
     async with stage.relay() as running:
-        refused, acquire = asyncio.Event(), running.harness.acquire
+        refused, acquire = asyncio.Event(), running.relay_store.acquire
 
         async def acquire_in_vain(seconds: float, after: int | None) -> int | None:
             try:
@@ -109,9 +109,9 @@ async def test_a_relay_waits_it_out(stage: Stage, database_url: str) -> None:
                 refused.set()
                 raise
 
-        running.harness.acquire = acquire_in_vain  # type: ignore[method-assign]
+        running.relay_store.acquire = acquire_in_vain  # type: ignore[method-assign]
         with read_only(database_url):
             async with asyncio.timeout(WAIT_SECONDS):
                 await refused.wait()
-        await running.harness.until_cleared(event)
+        await running.relay_store.until_cleared(event)
     assert stage.gateway.events("c") == [event]

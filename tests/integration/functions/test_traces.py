@@ -108,11 +108,11 @@ async def test_a_frame_names_the_requests_that_it_tells_of(stage: Stage, is_hear
     with tracing.under(GIVEN):
         missed = await stage.begin("call-1")
     async with stage.relay() as running:
-        await running.harness.until_cleared(missed)
+        await running.relay_store.until_cleared(missed)
         if is_heard:
             with tracing.under(other):
                 sent = await stage.send(routed("call-1"))
-            await running.harness.until_cleared(*sent)
+            await running.relay_store.until_cleared(*sent)
     frames = stage.gateway.frames["dana"]
     assert frames[0]["traces"] == [GIVEN]
     assert [frame["traces"] for frame in frames[1:]] == ([[other]] if is_heard else [])
@@ -127,7 +127,7 @@ async def test_a_frame_names_only_requests_visible_to_its_reader(stage: Stage) -
             first = await stage.begin("call-1")
         with tracing.under(other := begun()):
             second = await stage.begin("call-2", "english")
-        await running.harness.until_cleared(first, second)
+        await running.relay_store.until_cleared(first, second)
     traces = {
         name: [trace for frame in stage.gateway.frames[name] for trace in frame["traces"]] for name in ("dana", "theo")
     }

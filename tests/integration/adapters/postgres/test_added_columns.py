@@ -73,9 +73,9 @@ async def test_a_relay_tells_on(stage: Stage, redis_server: Redis, database_url:
     async with stage.relay() as running:
         await running.ready()
         for _ in range(3):
-            await running.harness.pending((0, 0), 1)
+            await running.relay_store.pending((0, 0), 1)
         expand(database_url)
         with redis.Redis.from_url(redis_server.url) as client:
             client.client_kill_filter(_type="pubsub")
-        await running.harness.until_cleared(await stage.begin("c1"))
+        await running.relay_store.until_cleared(await stage.begin("c1"))
     assert list(stage.gateway.calls("c")) == ["c1"]

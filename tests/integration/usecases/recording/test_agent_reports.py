@@ -146,13 +146,13 @@ def test_an_event_id_used_by_two_agents_is_refused(
     harness: Harness, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     statuses = {"event": "agent_status_changed", "status": "away", "eventId": "one"}
-    other, placed = Harness(database_url, harness.clock), agents._placed
+    other, placed = Harness(database_url, harness.clock), agents._with_time
 
     def placed_late(*events_for: Any) -> Any:
         monkeypatch.undo()
         assert other.send(statuses | {"agentId": "interpreter-02"})[0].status == 201
         return placed(*events_for)
 
-    monkeypatch.setattr(agents, "_placed", placed_late)
+    monkeypatch.setattr(agents, "_with_time", placed_late)
     assert harness.send(statuses | {"agentId": "interpreter-01"})[0].status == 422
     other.close()

@@ -80,7 +80,9 @@ def begin(harness: Harness, run: int) -> None:
 
 
 def of_run(harness: Harness, run: int, event: Json, age: int | None) -> Json:
-    own = {name: f"{value}{run}" if name in ("callId", "agentId", "queueId") else value for name, value in event.items()}
+    own = {
+        name: f"{value}{run}" if name in ("callId", "agentId", "queueId") else value for name, value in event.items()
+    }
     if age is None:
         return own
     return own | {
