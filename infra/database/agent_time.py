@@ -13,7 +13,7 @@ import psycopg
 from infra.database.rollups import Month
 from shared.adapters.postgres.connection import Database
 from shared.adapters.postgres.figures import agent_time_sums
-from shared.adapters.postgres.sweep.agent_time import PostgresTimeBook
+from shared.adapters.postgres.sweep.agent_time import PostgresAgentTimeStore
 from shared.usecases.sweep.update_agent_time import Turn, settle, settle_agent
 
 CALLS_PER_BATCH = 500
@@ -42,7 +42,7 @@ def compare(database: Database, *, repair: bool) -> Iterator[list[str]]:
     With `repair`, writes the intervals that the logs give, in transactions during which the sweep does not update agent
     time.
     """
-    book, after = PostgresTimeBook(database), ""
+    book, after = PostgresAgentTimeStore(database), ""
     while call_ids := _column(database, _CALLS, [after, CALLS_PER_BATCH]):
         after = call_ids[-1]
         with _turn(book, repair=repair) as turn:
@@ -56,7 +56,7 @@ def compare(database: Database, *, repair: bool) -> Iterator[list[str]]:
 
 
 @contextmanager
-def _turn(book: PostgresTimeBook, *, repair: bool) -> Generator[Turn]:
+def _turn(book: PostgresAgentTimeStore, *, repair: bool) -> Generator[Turn]:
     with suppress(psycopg.Rollback), book.alone() as turn:  # a session that dies first has rolled back too
         yield turn
         if not repair:
@@ -79,7 +79,7 @@ def rebuild(database: Database, month: Month) -> None:
     """Recompute this month's sums in one transaction, while the sweep does not update agent time. Skips a dropped
     month.
     """
-    with PostgresTimeBook(database).alone() as turn:
+    with PostgresAgentTimeStore(database).alone() as turn:
         if month.beginning < turn.kept_since:
             return
         database.connection().execute(agent_time_sums.EMPTY_MONTH, _parameters(month))

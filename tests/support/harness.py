@@ -12,7 +12,7 @@ from shared.adapters.postgres.connection import Database
 from shared.adapters.postgres.reading.reads import PostgresReads
 from shared.adapters.postgres.recording.agents import PostgresAgents
 from shared.adapters.postgres.recording.unit_of_work import PostgresTransactions
-from shared.adapters.postgres.sweep.agent_time import PostgresTimeBook
+from shared.adapters.postgres.sweep.agent_time import PostgresAgentTimeStore
 from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
 from shared.contracts.setup import AgentSetup
 from shared.usecases.recording.change_agent_status import set_up_agent
@@ -59,7 +59,7 @@ class Harness:
     def __init__(self, database_url: str, clock: Clock) -> None:
         self.clock, self.published = clock, PublishedNotices()
         self.database = Database(database_url)
-        self.reads, self.book = PostgresReads(self.database), PostgresTimeBook(self.database)
+        self.reads, self.book = PostgresReads(self.database), PostgresAgentTimeStore(self.database)
         transactions = PostgresTransactions(self.database)
         self.sweeper = SweepServices(transactions, self.published, lambda: f"swept-{next(_ids)}", GRACE)
 

@@ -1,4 +1,4 @@
-"""Connections that are kept warm between invocations and replaced when Postgres went away."""
+"""Connections that stay open between invocations, and are replaced after an outage."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ class Timeouts(NamedTuple):
 # For requests. A function that is ended after 15 s can still try a new connection and answer.
 REQUEST = Timeouts(statement=7, lock=5, idle=15, round_trip=8, network=5)
 # For a sweep's transactions that archive calls and update agents' time. The sweep's timers wait meanwhile, so a
-# transaction is small; but one that a slow server never ends in time would be repeated for ever.
+# transaction is small. The limit allows for a slow server, on which a transaction would otherwise fail repeatedly.
 BACKGROUND = Timeouts(statement=30, lock=5, idle=15, round_trip=32, network=5)
-# For maintenance commands: migrations, rebuilds, and other work on whole months. A server that has vanished is noticed
-# within a minute all the same, by TCP's keepalives.
+# For maintenance commands: migrations, rebuilds, and other work on whole months. TCP keepalives detect a
+# vanished server within a minute.
 MAINTENANCE = Timeouts(statement=3600, lock=60, idle=300, round_trip=3660, network=30)
 
 _OPTIONS: dict[str, Any] = {
@@ -56,14 +56,14 @@ _OPTIONS: dict[str, Any] = {
     "keepalives_interval": 10,
     "prepare_threshold": 1,
 }
-# Behind a failover a name may lead to a standby for a while, and a full disk makes a server read-only: who would write
-# there waits for another connection. Postgres says with the first word what it is, so this costs no round trip.
+# After a failover the host name may lead to a standby for a while, and a full disk makes a server read-only. A
+# connection that writes must not use such a server. Postgres reports its state at the start: no extra round trip.
 _WRITING: dict[str, Any] = {**_OPTIONS, "target_session_attrs": "read-write"}
 
-# Every statement's bound on the server. Said after the connection is made, in one round trip, for RDS Proxy refuses a
-# connection that brings `options`; it keeps the connection for us from then on, as each of ours lasts a process anyway.
-# What lies on flash, or in memory, is as near as what lies beside it: Postgres assumes a turning disk unless told, and
-# would rather walk over a month of calls in order than fetch a page of them by the index of a language.
+# Settings of the session. They are sent after connecting, in one round trip, because RDS Proxy refuses connections with
+# `options`. RDS Proxy then pins the connection to this client, which keeps it for the life of the process anyway.
+# random_page_cost is for flash and memory: with the default for rotating disks, Postgres reads a month of calls in
+# order instead of a page of them by the index of a language.
 _SETTINGS = """
 set timezone = 'UTC';
 set statement_timeout = {statement};
@@ -72,42 +72,43 @@ set random_page_cost = 1.1;
 set idle_in_transaction_session_timeout = {idle}
 """
 _READ_ONLY = "; set default_transaction_read_only = on"
-# Who records finds rows by their keys, however many: a plan is made once and kept as long as the connection. To plan
-# anew for each event's ids takes longer than to find them. And a plan that was made while a table was small enough to
-# be read whole would still read all of it when it has grown: no plan does that.
+# Recording finds rows by their keys. A generic plan is made once per connection, because planning for each event takes
+# longer than finding its rows. Sequential scans are off, because a plan that was made while a table was small would
+# still scan it after it has grown.
 _BY_KEY = """;
 set plan_cache_mode = force_generic_plan;
 set enable_seqscan = off;
 set enable_hashjoin = off;
 set enable_mergejoin = off
 """
-ALLOW_BACKGROUND = "set local statement_timeout = '30s'"  # as BACKGROUND has it, for one transaction
+ALLOW_BACKGROUND = "set local statement_timeout = '30s'"  # the statement limit of BACKGROUND, for one transaction
 
-# What Postgres says of a prepared statement once a migration has added a column to what it selects: that session is of
-# no use any more, and the next one is.
-OUTGROWN = errors.FeatureNotSupported
+# Raised for a prepared statement after a migration added a column that it selects. A new session works.
+OUTDATED_PLAN = errors.FeatureNotSupported
 
-# Every way in which Postgres can be away. One that has become read-only is there and of no use until it is not; and it
-# ends the session of a function that was itself frozen in the middle of a transaction.
-AWAY = (
+# Errors that mean Postgres is unavailable. They include a server that became read-only, and a session that Postgres
+# ended because the function was frozen in the middle of a transaction.
+OUTAGE_ERRORS = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     errors.ReadOnlySqlTransaction,
     errors.IdleInTransactionSessionTimeout,
-    OUTGROWN,
+    OUTDATED_PLAN,
 )
 
 RV = TypeVar("RV")
-NEVER = datetime.max.replace(tzinfo=UTC)
+INFINITY = datetime.max.replace(tzinfo=UTC)
 
 
 class RoundTripTimeout(psycopg.OperationalError):
-    """Postgres was asked and has not answered in time: it is frozen, or what it sends is lost on the way."""
+    """Postgres did not answer in time: it is frozen, or its answer was lost."""
 
 
 class TimeoutConnection(psycopg.Connection[TupleRow]):
-    """Closed by the first round trip that takes longer than `timeouts` allows: a later answer would be taken for the
-    next one's. And by the first statement that is outgrown.
+    """A connection that closes itself in two cases.
+
+    - A round trip takes longer than `timeouts` allows: a late answer would be read as that of the next statement.
+    - A migration made a prepared statement invalid.
     """
 
     timeouts: Timeouts = REQUEST
@@ -117,8 +118,9 @@ class TimeoutConnection(psycopg.Connection[TupleRow]):
         self._cursors: dict[LiteralString, psycopg.Cursor[TupleRow]] = {}
 
     def cursor_of(self, query: LiteralString) -> psycopg.Cursor[TupleRow]:
-        """The one that ran it the last time, whose rows are gone with the next: it knows the query's types already, and
-        to find these out, for each execution anew, takes longer than to send it.
+        """The cursor that ran this query last. Its previous rows are lost.
+
+        It knows the types of the query's columns. Finding them for each execution takes longer than sending the query.
         """
         if (cursor := self._cursors.get(query)) is None:
             cursor = self._cursors[query] = self.cursor(binary=True)
@@ -127,18 +129,18 @@ class TimeoutConnection(psycopg.Connection[TupleRow]):
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         try:
             return super().wait(gen, interval, timeout or self.timeouts.round_trip)
-        except errors._WaitTimeout as error:  # pyright: ignore[reportPrivateUsage] - to be converted, it says
+        except errors._WaitTimeout as error:  # pyright: ignore[reportPrivateUsage] - psycopg expects callers to convert it
             self.close()
             with suppress(psycopg.Error):
                 gen.close()
-            raise RoundTripTimeout(f"Postgres has said nothing for {self.timeouts.round_trip:g} s.") from error
-        except OUTGROWN:
+            raise RoundTripTimeout(f"Postgres did not answer for {self.timeouts.round_trip:g} s.") from error
+        except OUTDATED_PLAN:
             self.close()
             raise
 
     @contextmanager
     def background(self) -> Generator[None]:
-        """Waits longer for answers. The transaction within must `ALLOW_BACKGROUND` on the server, too."""
+        """Wait longer for answers. The transaction inside must also execute `ALLOW_BACKGROUND`."""
         before = self.timeouts
         self.timeouts = max(before, BACKGROUND)
         try:
@@ -148,7 +150,7 @@ class TimeoutConnection(psycopg.Connection[TupleRow]):
 
 
 class Database:
-    """One warm connection, opened at first use.
+    """One connection, opened at first use and kept.
 
     `plans_by_key` is false for work that reads most of a table: the planner then has all its choices.
     """
@@ -186,9 +188,9 @@ def open_connection(
         connection.close()
         raise
     set_json_loads(orjson.loads, connection)
-    connection.adapters.register_loader("json", Json)
-    connection.adapters.register_loader("json", BinaryJson)
-    connection.adapters.register_loader("timestamptz", Moments)
+    connection.adapters.register_loader("json", JsonLoader)
+    connection.adapters.register_loader("json", BinaryJsonLoader)
+    connection.adapters.register_loader("timestamptz", TimestampLoader)
     return connection
 
 
@@ -206,11 +208,11 @@ def _milliseconds(seconds: float) -> int:
 
 
 def _is_alive(connection: psycopg.Connection[TupleRow]) -> bool:
-    """Without a round trip: a server that went away has said so, and a socket at rest has nothing else to read."""
+    """Checked without a round trip: an idle socket only has something to read if the server closed the connection."""
     if connection.closed or connection.broken:
         return False
     with suppress(psycopg.OperationalError):
-        while select.select([connection], [], [], 0)[0]:  # a last word first, then the end
+        while select.select([connection], [], [], 0)[0]:  # a message first, then the end
             connection.pgconn.consume_input()
             if connection.pgconn.status != psycopg.pq.ConnStatus.OK:
                 return False
@@ -220,17 +222,17 @@ def _is_alive(connection: psycopg.Connection[TupleRow]) -> bool:
 
 @contextmanager
 def available(pipelined: Database | None = None) -> Generator[None]:
-    """Turn every way in which Postgres can be away into `UnavailableError`.
+    """Convert errors that mean an outage into `UnavailableError`.
 
-    After a pipeline that broke off, psycopg takes statements for prepared which the server never got: a connection
-    that is `pipelined` is not used again after an error.
+    `pipelined` is closed after an error: after a broken pipeline, psycopg considers statements prepared that the server
+    never received.
     """
     try:
         yield
     except psycopg.Error as error:
         if pipelined:
             pipelined.close()
-        if isinstance(error, AWAY):
+        if isinstance(error, OUTAGE_ERRORS):
             raise UnavailableError(str(error)) from error
         raise
 
@@ -239,26 +241,26 @@ async def connect_async(url: str) -> psycopg.AsyncConnection[TupleRow]:
     connection = await psycopg.AsyncConnection.connect(url, **_with(_WRITING, REQUEST))
     try:
         await connection.execute(_limited(_SETTINGS, REQUEST), prepare=False)
-    except BaseException:  # who is cancelled meanwhile has no other hand to close it
+    except BaseException:  # close it even if the task is cancelled
         await connection.close()
         raise
-    connection.adapters.register_loader("timestamptz", Moments)
+    connection.adapters.register_loader("timestamptz", TimestampLoader)
     return connection
 
 
-class Moments(Loader):
-    """Python knows no infinity of times; in a row it is the `archive_time` of a call that is on none."""
+class TimestampLoader(Loader):
+    """Reads times. Python has no infinite time; `archive_time` is infinite for calls that are not archived."""
 
     def load(self, data: Buffer) -> datetime:
-        return NEVER if data == b"infinity" else datetime.fromisoformat(bytes(data).decode())
+        return INFINITY if data == b"infinity" else datetime.fromisoformat(bytes(data).decode())
 
 
-class Json(Loader):
-    """As psycopg's own, without a step in between for each document."""
+class JsonLoader(Loader):
+    """Reads JSON like psycopg's own loader, with fewer steps for each document."""
 
     def load(self, data: Buffer) -> Any:  # noqa: ANN401 - JSON
         return orjson.loads(data)
 
 
-class BinaryJson(Json):
+class BinaryJsonLoader(JsonLoader):
     format = Format.BINARY

@@ -1,4 +1,4 @@
-"""Rows to domain values and back: the only place that knows both shapes."""
+"""Converts rows to domain values and back."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -9,7 +9,7 @@ from typing import Any, LiteralString
 import orjson
 from pydantic.alias_generators import to_camel
 
-from shared.adapters.postgres.columns import DOCUMENT, Columns, array
+from shared.adapters.postgres.columns import DOCUMENT, Columns, array_text
 from shared.contracts.base import rfc3339
 from shared.contracts.views import AgentView, EventView
 from shared.contracts.wire import Json
@@ -24,15 +24,15 @@ from shared.usecases.recording.ports import AgentRecord, CallRecord, EventRow, E
 Row = Mapping[str, Any]
 
 _FACTS: dict[str, type[Fact]] = {name: fact for fact, name in events.NAMES.items()}
-# Fields of a call that have a column of their name and are kept as they are; the others are in its `state`.
+# Fields of a call that have a column of the same name and value. The other fields are in the column `state`.
 _PLAIN: tuple[LiteralString, ...] = (
     "id", "type", "queue_id", "language", "initiated_at", "history", "attempts", "misses", "transfers", "holds",
     "agent_id", "answered_at", "wait_seconds", "hold_seconds", "longest_hold_seconds", "hold_excess_seconds",
     "ended_at", "duration_seconds", "priority", "version",
 )  # fmt: skip
 _plain_fields = itemgetter(*_PLAIN)
-# What an anchor, which has no call yet, keeps in their columns.
-_NOTHING: Json = dict.fromkeys(_PLAIN) | {
+# The values of these columns for a row that has deferred events and no call yet.
+_EMPTY: Json = dict.fromkeys(_PLAIN) | {
     "history": False, "attempts": 0, "misses": 0, "transfers": 0, "holds": 0, "hold_seconds": 0,
     "longest_hold_seconds": 0, "hold_excess_seconds": 0, "version": 0,
 }  # fmt: skip
@@ -55,8 +55,8 @@ RESTATED_COLUMNS: Columns = {
     "id": "text", "received_at": "timestamptz", "at": "timestamptz", "state": "text", "version": "int",
     "reason": "text", "failed_at": "timestamptz", "redriven_at": "timestamptz", "attempts": "int",
 }  # fmt: skip
-# Left out of a state where they are not there, because most calls have none of it most of the time.
-_SELDOM: Json = {
+# Fields that `state` omits if they have these values, as most calls do.
+_DEFAULTS: Json = {
     "offer": None, "tried": (), "missed": (), "rerouted": False, "hold_reported_seconds": 0, "metadata": {},
     "held_at": None, "sla_breached_at": None, "hold_exceeded_at": None, "transferred_at": None,
     "answered_again_at": None,
@@ -67,7 +67,7 @@ AGENT: tuple[LiteralString, ...] = (
 )  # fmt: skip
 _AGENT_NAMES = tuple(to_camel(name) for name in AGENT)
 _agent_values = attrgetter(*AGENT)
-# What the recorder reads of a call; the other columns follow from these.
+# The columns that the recorder reads. The other columns follow from these.
 RECORDED: tuple[LiteralString, ...] = (*_PLAIN, "status", "end_reason", "missed_by", "state")
 _recorded_values = itemgetter(*RECORDED)
 _STATUS = RECORDED.index("status")
@@ -81,19 +81,19 @@ def call_values(record: CallRecord, now: datetime) -> tuple[object, ...]:
     if record.void_until:
         state["void_until"] = record.void_until
     if call is None:
-        plain = _plain_fields(_NOTHING | {"id": record.id})
+        plain = _plain_fields(_EMPTY | {"id": record.id})
         return (*plain, None, None, "{}", None, None, None, None if record.deferred else now, None, state)
     fields = vars(call)
     state |= {"limits": call.limits, "last_at": call.last_at}
-    for name in _SELDOM:
-        if said := fields[name]:
-            state[name] = said
+    for name in _DEFAULTS:
+        if value := fields[name]:
+            state[name] = value
     return (
         *_plain_fields(fields),
         call.status,
         call.end_reason,
         f"{{{','.join(flags(call))}}}",
-        array(call.missed_by) if call.missed_by else None,
+        array_text(call.missed_by) if call.missed_by else None,
         call.offer and call.offer.agent_id,
         (due := next_deadline(call)) and due.due_at,
         now if call.ended_at else None,
@@ -107,25 +107,25 @@ def call_from_row(row: Row) -> Call:
 
 
 def _call(recorded: Sequence[Any], state: Json) -> Call:
-    """The values of `RECORDED`, and the last of them read."""
-    fields = _SELDOM.copy()
+    """The call, from the values of `RECORDED` and the parsed `state`."""
+    fields = _DEFAULTS.copy()
     fields.update(zip(RECORDED, recorded, strict=True))
     del fields["state"]
     fields["status"] = _STATUSES[fields["status"]]
     fields["end_reason"] = EndReason(reason) if (reason := fields["end_reason"]) else None
     fields["missed_by"] = tuple(fields["missed_by"] or ())
-    for name, said in state.items():
-        if read := _READ.get(name):
-            fields[name] = read(said)
+    for name, value in state.items():
+        if parse := _PARSERS.get(name):
+            fields[name] = parse(value)
     return Call.of_fields(fields)
 
 
-_STATUSES = {status.value: status for status in Status}  # quicker than to call the enumeration
+_STATUSES = {status.value: status for status in Status}  # faster than calling the enumeration
 
 
-@lru_cache(256)  # a handful, of the queues
-def _limits(told: tuple[tuple[str, Any], ...]) -> Limits:
-    return Limits(**dict(told))
+@lru_cache(256)  # queues share a few
+def _limits(items: tuple[tuple[str, Any], ...]) -> Limits:
+    return Limits(**dict(items))
 
 
 def _offer(offer: Json) -> Offer:
@@ -133,7 +133,7 @@ def _offer(offer: Json) -> Offer:
 
 
 def _missed(missed: list[Json]) -> tuple[Missed, ...]:
-    """Before offers were kept with their misses, one had but the time of the miss."""
+    """A miss without the time of its offer has the time of the miss."""
     times = ((miss["agent_id"], miss["at"], miss.get("offered_at", miss["at"])) for miss in missed)
     return tuple(Missed(agent_id, *map(datetime.fromisoformat, both)) for agent_id, *both in times)
 
@@ -142,8 +142,8 @@ def _moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-# How what a state holds of a call is read.
-_READ: dict[str, Callable[[Any], Any]] = {
+# Parsers of the fields in `state`.
+_PARSERS: dict[str, Callable[[Any], Any]] = {
     "limits": lambda limits: _limits(tuple(limits.items())),
     "last_at": datetime.fromisoformat,
     "offer": lambda offer: offer and _offer(offer),
@@ -165,7 +165,7 @@ def record_from_row(row: Row) -> CallRecord:
 
 
 def record_from_values(recorded: Sequence[Any]) -> CallRecord:
-    """Of the values of `RECORDED`: a batch has many, and a dict for each is dear."""
+    """From the values of `RECORDED`. A batch has many rows, and a dict for each takes long."""
     state: Json = recorded[-1]
     return CallRecord(
         id=recorded[0],
@@ -200,8 +200,8 @@ def event_values(row: EventRow) -> tuple[object, ...]:
 
 def restated_values(row: EventRow) -> tuple[object, ...]:
     event, failed_at, redriven_at = row.event, row.failed_at, row.redriven_at
-    place = event.id, event.received_at, event.at
-    return *place, row.state, row.version, row.reason, failed_at, redriven_at, row.attempts
+    key = event.id, event.received_at, event.at
+    return *key, row.state, row.version, row.reason, failed_at, redriven_at, row.attempts
 
 
 def fact_from_json(name: str, data: Json) -> Fact:
@@ -247,7 +247,7 @@ def agent_view(agent: AgentRecord) -> AgentView:
 
 
 def agent_json(agent: AgentRecord) -> Json:
-    """As `AgentView`, for the floor."""
+    """The fields of `AgentView`, for messages."""
     return dict(zip(_AGENT_NAMES, _agent_values(agent), strict=True)) | {
         "status": agent.status,
         "statusSince": rfc3339(agent.status_since),
@@ -256,7 +256,7 @@ def agent_json(agent: AgentRecord) -> Json:
 
 
 def _call_of(agent: AgentRecord) -> str | None:
-    """An agent who is free is on no call, whichever made the agent so."""
+    """A free agent is on no call, although the row keeps the last one."""
     return None if agent.status is AgentStatus.AVAILABLE else agent.call_id
 
 
@@ -265,6 +265,6 @@ def agent_from_row(row: Row) -> AgentRecord:
 
 
 def agent_from_values(values: Sequence[Any]) -> AgentRecord:
-    """Of the values of `AGENT`."""
+    """From the values of `AGENT`."""
     agent_id, name, languages, queues, status, *others = values
     return AgentRecord(agent_id, name, languages, queues, AgentStatus(status), *others)

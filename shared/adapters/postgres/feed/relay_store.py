@@ -7,7 +7,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg.rows import DictRow, dict_row
 
-from shared.adapters.postgres.connection import OUTGROWN, available, connect_async
+from shared.adapters.postgres.connection import OUTDATED_PLAN, available, connect_async
 from shared.adapters.postgres.horizon import HORIZON
 from shared.adapters.postgres.queries import load_queries
 from shared.adapters.postgres.recording import outbox
@@ -99,7 +99,7 @@ class _KeptConnection:
             async with connection.cursor(row_factory=dict_row) as cursor:
                 try:
                     await cursor.execute(query, parameters)
-                except OUTGROWN:
+                except OUTDATED_PLAN:
                     await connection.close()
                     raise
                 return await cursor.fetchall() if cursor.description else []

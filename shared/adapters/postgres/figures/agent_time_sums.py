@@ -2,7 +2,7 @@
 
 from typing import LiteralString
 
-from shared.adapters.postgres.columns import Columns, rows_of
+from shared.adapters.postgres.columns import Columns, rows_from
 
 # A status by the name that its sum has.
 _STATUSES: dict[LiteralString, LiteralString] = {
@@ -57,7 +57,7 @@ SIGNED: Columns = {
 }  # fmt: skip
 # Spans that came (1) and that are gone (-1).
 COUNT: LiteralString = f"""
-insert into agent_rollups as r {_counted(rows_of(SIGNED))} order by 1, 2, 3
+insert into agent_rollups as r {_counted(rows_from(SIGNED))} order by 1, 2, 3
 on conflict (grain, start, agent_id) do update
 set {", ".join([f"{name} = r.{name} + excluded.{name}" for name in NAMES])}
 """

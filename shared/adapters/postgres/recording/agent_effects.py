@@ -2,7 +2,7 @@
 
 from typing import LiteralString
 
-from shared.adapters.postgres.columns import Columns, rows_of
+from shared.adapters.postgres.columns import Columns, rows_from
 from shared.adapters.postgres.row_mapping import AGENT
 
 _AGENT: LiteralString = ", ".join([f"a.{name}" for name in AGENT])
@@ -36,7 +36,7 @@ _NEXT_SAID: LiteralString = ", ".join([f"a.told_{name}[a.place + 1] as {name}" f
 # agents are locked first, because other transactions may be changing them.
 RELEASE_AGENTS: LiteralString = f"""
 with recursive said as (
-    select agent_id, {_SAID_IN_TURN} from {rows_of(RELEASED)} group by agent_id
+    select agent_id, {_SAID_IN_TURN} from {rows_from(RELEASED)} group by agent_id
 ), held as (
     select {_SAME}, {_ALL_SAID} from agents a join said on said.agent_id = a.id order by a.id for update of a
 ), released as (
@@ -132,7 +132,7 @@ _INTERRUPTS = "a.status = 'wrap_up' and excluded.status = 'offered' and a.call_i
 ENGAGE_AGENTS: LiteralString = f"""
 insert into agents as a (id, name, status, status_since, call_id, engaged_since)
 select r.agent_id, r.agent_id, r.status, r.since, r.call_id, r.since
-from {rows_of(ENGAGED)}
+from {rows_from(ENGAGED)}
 on conflict (id) do update set
     status = case when {_TAKES} then excluded.status else a.status end,
     status_since = case when {_TAKES} then excluded.status_since else a.status_since end,
@@ -158,7 +158,7 @@ returning {_AGENT}
 # Creates rows for unknown agents of calls that have already released them.
 REGISTER_UNKNOWN_AGENTS: LiteralString = f"""
 insert into agents as a (id, name, status, status_since, call_id, engaged_since)
-select agent_id, agent_id, status, since, call_id, since from {rows_of(ENGAGED)} order by agent_id
+select agent_id, agent_id, status, since, call_id, since from {rows_from(ENGAGED)} order by agent_id
 on conflict do nothing
 returning {_AGENT}
 """

@@ -8,7 +8,7 @@ from typing import Any, LiteralString
 from psycopg.types.json import Jsonb
 
 from shared.adapters.postgres import row_mapping
-from shared.adapters.postgres.columns import array
+from shared.adapters.postgres.columns import array_text
 from shared.contracts.feed import Change, Published
 from shared.contracts.views import CallView
 from shared.domain.call import Call
@@ -44,7 +44,7 @@ def tell(
     traces = telling.traceparent, Jsonb(telling.traces) if telling.traces else None
     for shard, share in split_by_shard(queues, moves, shards).items():
         moved = {call_id: left for call_id in share.calls if any(left := telling.told[call_id].left)}
-        calls, agents = array(share.calls), array(share.agents)
+        calls, agents = array_text(share.calls), array_text(share.agents)
         yield TELL, [shard, calls, agents, Jsonb(moved) if moved else None, now + REPUBLISH_AFTER, *traces]
 
 

@@ -2,7 +2,7 @@
 
 from typing import LiteralString
 
-from shared.adapters.postgres.columns import Columns, rows_of
+from shared.adapters.postgres.columns import Columns, rows_from
 from shared.adapters.postgres.queries import load_queries
 from shared.adapters.postgres.row_mapping import CALL_COLUMNS, EVENT_COLUMNS, RECORDED, RESTATED_COLUMNS
 
@@ -57,16 +57,16 @@ from queues where id = any(%s::text[])
 _LISTS = ("flags", "missed_by")
 _VALUES: LiteralString = ", ".join([f"r.{name}::text[]" if name in _LISTS else f"r.{name}" for name in CALL_COLUMNS])
 INSERT_CALLS: LiteralString = f"""
-insert into calls_live ({_CALL}, recorded_since) select {_VALUES}, %s from {rows_of(CALL_COLUMNS)}
+insert into calls_live ({_CALL}, recorded_since) select {_VALUES}, %s from {rows_from(CALL_COLUMNS)}
 """
 UPDATE_CALLS: LiteralString = f"""
-update calls_live c set ({_CALL}) = row({_VALUES}) from {rows_of(CALL_COLUMNS)} where c.id = r.id
+update calls_live c set ({_CALL}) = row({_VALUES}) from {rows_from(CALL_COLUMNS)} where c.id = r.id
 """
 
 # Metadata arrives as text, because it is null for most events and a list of documents has no nulls.
 _EVENT_VALUES: LiteralString = ", ".join(["metadata::json" if name == "metadata" else name for name in EVENT_COLUMNS])
 INSERT_EVENTS: LiteralString = f"""
-insert into events ({_EVENT}) overriding system value select {_EVENT_VALUES} from {rows_of(EVENT_COLUMNS)}
+insert into events ({_EVENT}) overriding system value select {_EVENT_VALUES} from {rows_from(EVENT_COLUMNS)}
 """
 
 # Updates events whose state changed. They get a new position, so that feeds that catch up read them again.
@@ -74,19 +74,19 @@ RESTATE_EVENTS: LiteralString = f"""
 update events e set at = r.at, state = r.state, version = coalesce(r.version, e.version), reason = r.reason,
     failed_at = r.failed_at, redriven_at = r.redriven_at, attempts = r.attempts,
     txid = this_position()
-from {rows_of(RESTATED_COLUMNS)}
+from {rows_from(RESTATED_COLUMNS)}
 where e.id = r.id and e.received_at = r.received_at
 """
 
 TIMER: Columns = {"call_id": "text", "kind": "text"}
 DISARM_TIMERS: LiteralString = f"""
-delete from timers t using {rows_of(TIMER)}
+delete from timers t using {rows_from(TIMER)}
 where t.call_id = r.call_id and t.kind = r.kind
 """
 
 ARMED_TIMER: Columns = {**TIMER, "due_at": "timestamptz"}
 ARM_TIMERS: LiteralString = f"""
-insert into timers (call_id, kind, due_at) select * from {rows_of(ARMED_TIMER)}
+insert into timers (call_id, kind, due_at) select * from {rows_from(ARMED_TIMER)}
 on conflict (call_id, kind) do update set due_at = excluded.due_at
 """
 

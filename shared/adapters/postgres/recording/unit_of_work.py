@@ -13,8 +13,14 @@ from psycopg import errors
 from psycopg.rows import TupleRow
 
 from shared.adapters.postgres import row_mapping
-from shared.adapters.postgres.columns import array, by_column
-from shared.adapters.postgres.connection import ALLOW_BACKGROUND, AWAY, Database, RoundTripTimeout, TimeoutConnection
+from shared.adapters.postgres.columns import array_text, column_values
+from shared.adapters.postgres.connection import (
+    ALLOW_BACKGROUND,
+    OUTAGE_ERRORS,
+    Database,
+    RoundTripTimeout,
+    TimeoutConnection,
+)
 from shared.adapters.postgres.figures import archive
 from shared.adapters.postgres.recording import agent_effects, outbox, statements
 from shared.adapters.postgres.recording.claim_agent import CLAIM_AGENT
@@ -67,7 +73,7 @@ class PostgresTransactions:
             self._database.close()
             if again:
                 raise ConflictError(str(error)) from error
-            if isinstance(error, AWAY):
+            if isinstance(error, OUTAGE_ERRORS):
                 raise UnavailableError(str(error)) from error
             raise
         except BaseException:  # whatever it was, the pipeline may have broken off meanwhile
@@ -144,13 +150,13 @@ class PostgresUnitOfWork:
         since: datetime = MIN_TIME,
     ) -> Loaded:
         """Locks first, then looks for replays: whoever waited for the lock sees what its holder has recorded."""
-        calls = array([*call_ids])
-        known_events = statements.KNOWN_EVENTS, {"ids": array([*event_ids]), "calls": calls, "since": since}
+        calls = array_text([*call_ids])
+        known_events = statements.KNOWN_EVENTS, {"ids": array_text([*event_ids]), "calls": calls, "since": since}
         queries: list[Query] = [(statements.LOCK_CALLS, [calls]), _draw(events)]
         if event_ids:
             queries.append(known_events)
         if queue_ids:
-            queries.append((statements.LIMITS, [array([*queue_ids])]))
+            queries.append((statements.LIMITS, [array_text([*queue_ids])]))
         locked, *others = self._run(queries)
         records = _records(locked)
         results = iter([cursor.fetchall() for cursor in others])
@@ -176,7 +182,7 @@ class PostgresUnitOfWork:
         return Drawn(transaction, positions[:events])
 
     def _unshelved(self, call_ids: Sequence[str]) -> dict[str, CallRecord]:
-        (rows,) = self._run([(statements.UNARCHIVE_CALLS, [array(call_ids)])])
+        (rows,) = self._run([(statements.UNARCHIVE_CALLS, [array_text(call_ids)])])
         records = _records(rows)
         if begun := [record.id for record in records.values() if record.call]:
             self._run(archive.recount(begun, -1))
@@ -200,7 +206,7 @@ class PostgresUnitOfWork:
         return len(found)
 
     def logs(self, call_ids: Collection[str]) -> Mapping[str, list[EventRow]]:
-        (rows,) = self._run([(statements.LOGS, {"calls": array([*call_ids])})])
+        (rows,) = self._run([(statements.LOGS, {"calls": array_text([*call_ids])})])
         logs: dict[str, list[EventRow]] = defaultdict(list)
         for row in _named(rows):
             logs[row["call_id"]].append(row_mapping.event_from_row(row))
@@ -248,7 +254,7 @@ class PostgresUnitOfWork:
         return None
 
     def record(self, rows: Sequence[EventRow]) -> None:
-        columns = by_column(row_mapping.EVENT_COLUMNS, map(row_mapping.event_values, rows))
+        columns = column_values(row_mapping.EVENT_COLUMNS, map(row_mapping.event_values, rows))
         self._run([(statements.INSERT_EVENTS, columns)], wait=False)
 
     def write(self, changes: Changes, now: datetime) -> None:
@@ -290,7 +296,7 @@ def _written(changes: Changes, now: datetime) -> Iterator[Query]:
     if changes.restated:
         yield (
             statements.RESTATE_EVENTS,
-            by_column(row_mapping.RESTATED_COLUMNS, map(row_mapping.restated_values, changes.restated)),
+            column_values(row_mapping.RESTATED_COLUMNS, map(row_mapping.restated_values, changes.restated)),
         )
     yield from _timers(changes)
 
@@ -299,18 +305,18 @@ def _calls(changes: Changes, now: datetime) -> Iterator[Query]:
     fresh = [row_mapping.call_values(record, now) for record in changes.records if not record.exists]
     known = [row_mapping.call_values(record, now) for record in changes.records if record.exists]
     if fresh:
-        yield statements.INSERT_CALLS, [now, *by_column(row_mapping.CALL_COLUMNS, fresh)]
+        yield statements.INSERT_CALLS, [now, *column_values(row_mapping.CALL_COLUMNS, fresh)]
     if known:
-        yield statements.UPDATE_CALLS, by_column(row_mapping.CALL_COLUMNS, known)
+        yield statements.UPDATE_CALLS, column_values(row_mapping.CALL_COLUMNS, known)
 
 
 def _timers(changes: Changes) -> Iterator[Query]:
     if changes.disarmed:
-        yield statements.DISARM_TIMERS, by_column(statements.TIMER, changes.disarmed)
+        yield statements.DISARM_TIMERS, column_values(statements.TIMER, changes.disarmed)
     if changes.armed:
         yield (
             statements.ARM_TIMERS,
-            by_column(statements.ARMED_TIMER, ((*timer, due_at) for timer, due_at in changes.armed.items())),
+            column_values(statements.ARMED_TIMER, ((*timer, due_at) for timer, due_at in changes.armed.items())),
         )
 
 
@@ -318,7 +324,7 @@ def _met(met: Sequence[Effect]) -> Iterator[Query]:
     if met:
         first = {e.agent_id: e for e in sorted(met, key=lambda effect: effect.since, reverse=True)}
         found = [(e.agent_id, e.call_id, e.status, e.since) for e in first.values()]
-        yield agent_effects.REGISTER_UNKNOWN_AGENTS, by_column(agent_effects.ENGAGED, found)
+        yield agent_effects.REGISTER_UNKNOWN_AGENTS, column_values(agent_effects.ENGAGED, found)
 
 
 def _effects(effects: Sequence[Effect]) -> list[Query]:
@@ -334,14 +340,14 @@ def _effects(effects: Sequence[Effect]) -> list[Query]:
             (e.agent_id, e.call_id, e.status, e.since, e.reason, e.engaged_since, e.known, place)
             for place, e in released
         ]
-        queries.append((agent_effects.RELEASE_AGENTS, by_column(agent_effects.RELEASED, releases)))
+        queries.append((agent_effects.RELEASE_AGENTS, column_values(agent_effects.RELEASED, releases)))
     engaged = sorted(
         _placed(effect for effect in effects if effect.status in ENGAGED),
         key=lambda placed: (placed[0], placed[1].agent_id),  # so that no two wait for each other
     )
     for _, wave in groupby(engaged, key=itemgetter(0)):  # an agent is named once in each statement
         engagements = [(e.agent_id, e.call_id, e.status, e.since) for _, e in wave]
-        queries.append((agent_effects.ENGAGE_AGENTS, by_column(agent_effects.ENGAGED, engagements)))
+        queries.append((agent_effects.ENGAGE_AGENTS, column_values(agent_effects.ENGAGED, engagements)))
     return queries
 
 

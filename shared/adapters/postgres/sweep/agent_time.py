@@ -10,7 +10,7 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 
 from shared.adapters.postgres import row_mapping
-from shared.adapters.postgres.columns import DOCUMENT, Columns, by_column, rows_of
+from shared.adapters.postgres.columns import DOCUMENT, Columns, column_values, rows_from
 from shared.adapters.postgres.connection import ALLOW_BACKGROUND, Database, available
 from shared.adapters.postgres.figures import agent_time_sums
 from shared.domain.agent import AgentStatus
@@ -61,23 +61,23 @@ order by s.agent_id, s.began, s.of_call, s.source, s.step
 _MAKE_MONTHS = "select make_agent_month(moment) from unnest(%s::timestamptz[]) moment"
 _KEY: Columns = {"agent_id": "text", "began": "timestamptz", "of_call": "bool", "source": "text", "step": "int"}
 _DELETE: LiteralString = f"""
-delete from agent_intervals s using {rows_of(_KEY)}
+delete from agent_intervals s using {rows_from(_KEY)}
 where (s.agent_id, s.began, s.of_call, s.source, s.step) = (r.agent_id, r.began, r.of_call, r.source, r.step)
 """
 _ROW: Columns = {
     **_KEY, "ended": "timestamptz", "cause": "text", "max_misses": "int", "status": "text", "state": DOCUMENT,
 }  # fmt: skip
-_INSERT: LiteralString = f"insert into agent_intervals ({', '.join(_ROW)}) select * from {rows_of(_ROW)}"
+_INSERT: LiteralString = f"insert into agent_intervals ({', '.join(_ROW)}) select * from {rows_from(_ROW)}"
 FORGET_AGENT_MONTH = "select forget_agent_month(%s)"  # the oldest that is over before that time
 _MOVE_ON = "update agent_time_progress set through = %s"
 
 
-class PostgresTimeBook:
+class PostgresAgentTimeStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
     @contextmanager
-    def turn(self, events: int) -> Generator["PostgresTurn | None"]:
+    def turn(self, events: int) -> Generator["PostgresAgentTimeBatch | None"]:
         connection = self._database.connection()
         with (
             available(),
@@ -90,21 +90,21 @@ class PostgresTimeBook:
             if row is None:
                 yield None
                 return
-            turn = PostgresTurn(cursor, row["kept_since"])
+            turn = PostgresAgentTimeBatch(cursor, row["kept_since"])
             until = turn.read(row["through"], row["horizon"], events)
             yield turn
             if until > row["through"]:
                 cursor.execute(_MOVE_ON, [until])
 
     @contextmanager
-    def alone(self) -> Generator["PostgresTurn"]:
+    def alone(self) -> Generator["PostgresAgentTimeBatch"]:
         connection = self._database.connection()
         with available(), connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
             (row,) = cursor.execute(_TAKE).fetchall()
-            yield PostgresTurn(cursor, row["kept_since"])
+            yield PostgresAgentTimeBatch(cursor, row["kept_since"])
 
 
-class PostgresTurn(Turn):
+class PostgresAgentTimeBatch(Turn):
     def __init__(self, cursor: psycopg.Cursor[DictRow], kept_since: datetime) -> None:
         self._cursor, self.kept_since = cursor, kept_since
         self.calls: Sequence[str] = ()
@@ -152,12 +152,12 @@ class PostgresTurn(Turn):
     def write(self, change: Change) -> None:
         gone, come = [_values(*each) for each in change.gone], [_values(*each) for each in change.come]
         if gone:
-            self._cursor.execute(_DELETE, by_column(_KEY, [row[: len(_KEY)] for row in gone]))
+            self._cursor.execute(_DELETE, column_values(_KEY, [row[: len(_KEY)] for row in gone]))
         if come:
             self._cursor.execute(_MAKE_MONTHS, [sorted({interval.cause.at for _, interval in change.come})])
-            self._cursor.execute(_INSERT, by_column(_ROW, come))
+            self._cursor.execute(_INSERT, column_values(_ROW, come))
         if signed := [*_signed(change.gone, -1), *_signed(change.come, 1)]:
-            self._cursor.execute(agent_time_sums.COUNT, by_column(agent_time_sums.SIGNED, signed))
+            self._cursor.execute(agent_time_sums.COUNT, column_values(agent_time_sums.SIGNED, signed))
 
     def _rows(self, query: LiteralString, asked: Any) -> list[DictRow]:  # noqa: ANN401 - psycopg's own
         return self._cursor.execute(query, asked).fetchall()

@@ -11,7 +11,7 @@ from shared.adapters.postgres.connection import ALLOW_BACKGROUND, Database, avai
 from shared.adapters.postgres.figures import archive
 from shared.adapters.postgres.queries import load_queries
 from shared.adapters.postgres.recording import outbox
-from shared.adapters.postgres.sweep.agent_time import FORGET_AGENT_MONTH, PostgresTimeBook
+from shared.adapters.postgres.sweep.agent_time import FORGET_AGENT_MONTH, PostgresAgentTimeStore
 from shared.adapters.postgres.sweep.heartbeats import Heartbeats
 from shared.domain.deadlines import TimerKind
 from shared.usecases.recording.notices import News
@@ -38,7 +38,7 @@ class PostgresHousekeeping:
         self._database, self._holder, self._wake = database, holder, wake
         self._keep_months = keep_months
         self._heartbeats = Heartbeats(database, "sweep")
-        self.book = PostgresTimeBook(database)
+        self.book = PostgresAgentTimeStore(database)
 
     def next_due(self, after: datetime) -> datetime | None:
         with available():

@@ -14,7 +14,7 @@ from infra.errors import InfraError
 from shared.adapters.postgres import connection as adapter
 from shared.adapters.postgres.connection import BACKGROUND, MAINTENANCE, REQUEST, Database, Timeouts
 from shared.adapters.postgres.recording.unit_of_work import PostgresTransactions
-from shared.adapters.postgres.sweep.agent_time import PostgresTimeBook
+from shared.adapters.postgres.sweep.agent_time import PostgresAgentTimeStore
 from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
 from shared.usecases.errors import UnavailableError
 from shared.usecases.sweep.archive_calls import shelve
@@ -105,7 +105,7 @@ def test_a_sweep_may_take_longer_to_archive(
 def test_a_sweep_may_take_longer_for_agents_time(database_url: str, hurried: Database, harness: Harness) -> None:
     harness.one("call_initiated", type="voice", queueId="medical_spanish")
     slow_down(database_url, SLOW_HORIZON)
-    assert keep_time(PostgresTimeBook(hurried)) == 1
+    assert keep_time(PostgresAgentTimeStore(hurried)) == 1
     assert_is_hurried_again(hurried)
 
 
