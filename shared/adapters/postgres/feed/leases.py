@@ -1,4 +1,4 @@
-"""Which shards have a relay: for whoever may have to wake one."""
+"""Finds shards without a relay."""
 
 from collections.abc import Collection, Sequence
 
@@ -16,7 +16,7 @@ class PostgresLeases:
         self._database = database
 
     def vacant(self, shards: Collection[int], after: int | None = None) -> Sequence[int]:
-        """Of these shards those whose lease has run out, or has this fencing number. Raises `UnavailableError`."""
+        """Shards whose lease has expired or has the token `after`. Raises `UnavailableError`."""
         with available():
             rows = self._database.connection().execute(_VACANT, {"shards": list(shards), "after": after})
             return [shard for (shard,) in rows]

@@ -1,4 +1,4 @@
-"""The relay's side of the system of record: who listens, what is owed, and whose shard it is."""
+"""What the relay reads and writes: subscribers, outbox rows, and the lease of its shard."""
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The registry of connections and subscriptions, and what a client that comes back has missed."""
+"""Connections, subscriptions, and the changes that a client missed."""
 
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -69,7 +69,7 @@ class PostgresRegistry:
 
     def missed(self, topics: Collection[str], principal: Principal, since: int, limit: int) -> Missed | None:
         """Reads everything, with the position, from one snapshot."""
-        asked = {
+        parameters = {
             "since": since,
             "all": principal.sees_all,
             "permitted": list(principal.queues),
@@ -79,7 +79,7 @@ class PostgresRegistry:
         }
         with self._cursor() as cursor, cursor.connection.transaction():
             cursor.execute("set transaction isolation level repeatable read, read only")
-            return _read_missed(cursor, asked)
+            return _read_missed(cursor, parameters)
 
     @contextmanager
     def _cursor(self) -> Generator[psycopg.Cursor[DictRow]]:
@@ -87,25 +87,25 @@ class PostgresRegistry:
             yield cursor
 
 
-def _read_missed(cursor: psycopg.Cursor[DictRow], asked: Mapping[str, Any]) -> Missed | None:
-    here = _one(cursor, horizon.HORIZON, {})
-    if not horizon.is_ours(here, asked["since"]) or _one(cursor, _SQL["needs_snapshot"], asked)["needed"]:
+def _read_missed(cursor: psycopg.Cursor[DictRow], parameters: Mapping[str, Any]) -> Missed | None:
+    current = _one(cursor, horizon.HORIZON, {})
+    if not horizon.is_ours(current, parameters["since"]) or _one(cursor, _SQL["needs_snapshot"], parameters)["needed"]:
         return None
-    events = cursor.execute(_SQL["missed_events"], asked).fetchall()
-    permitted = {"queues": asked["permitted"], "wanted": asked["queues"]}
-    agents = cursor.execute(_AGENTS, {**asked, **permitted}).fetchall()
-    if max(len(events), len(agents)) == asked["limit"]:
+    events = cursor.execute(_SQL["missed_events"], parameters).fetchall()
+    permitted = {"queues": parameters["permitted"], "wanted": parameters["queues"]}
+    agents = cursor.execute(_AGENTS, {**parameters, **permitted}).fetchall()
+    if max(len(events), len(agents)) == parameters["limit"]:
         return None
     calls = cursor.execute(_CALLS, [list({row["call_id"] for row in events})]).fetchall()
     return Missed(
-        position=here["position"],
+        position=current["position"],
         calls=[CallView.of(row_mapping.call_from_row(row)) for row in calls],
         events=[row_mapping.event_view(row_mapping.event_from_row(row)) for row in events],
         agents=[row_mapping.agent_view(row_mapping.agent_from_row(row)) for row in agents],
     )
 
 
-def _one(cursor: psycopg.Cursor[DictRow], query: Any, parameters: Mapping[str, Any]) -> DictRow:  # noqa: ANN401 - a literal of this module
+def _one(cursor: psycopg.Cursor[DictRow], query: Any, parameters: Mapping[str, Any]) -> DictRow:  # noqa: ANN401 - a literal
     row = cursor.execute(query, parameters).fetchone()
-    assert row, "these selects always have their row"
+    assert row, "these statements always return a row"
     return row

@@ -1,4 +1,7 @@
-"""Agents' time in figures: of sums as far as they reach, of spans at the edges and where they go on."""
+"""Figures of agent time: from sums, and from intervals at the edges of the range and for those that go on.
+
+The statement is composed for each request, so it stays in Python.
+"""
 
 from datetime import timedelta
 from typing import Any, LiteralString
@@ -8,10 +11,10 @@ from shared.adapters.postgres.figures.rollups import Cover
 from shared.domain.figures import AgentTime
 from shared.usecases.reading.figures import Span, Time
 
-LATELY = timedelta(hours=1)  # the widest sums of an agent that are wanted for the edge before now are an hour's
-FAR = timedelta(days=2)  # no end lies further ahead: nobody wraps up for more than a day. So a planner sees a range
+LATELY = timedelta(hours=1)  # the edge before the present is at most one row of the hourly sums
+FAR = timedelta(days=2)  # no interval ends later, because a wrap-up is shorter. The bound gives the planner a range
 
-# Each stretch of time is looked up by itself, which `offset 0` keeps so.
+# `offset 0` makes Postgres look up each range of time separately.
 _ROLLED: LiteralString = f"""
 select r.start, nullif(r.agent_id, '') as agent_id, {", ".join(["r." + name for name in agent_time_sums.NAMES])}
 from unnest(%(grains)s::text[], %(rolled_from)s::timestamptz[], %(rolled_to)s::timestamptz[])
@@ -20,10 +23,10 @@ from unnest(%(grains)s::text[], %(rolled_from)s::timestamptz[], %(rolled_to)s::t
     where r.grain = rolled.grain and r.start >= rolled.beginning and r.start < rolled.ending
       and (%(agents)s::text[] is null or r.agent_id = any(%(agents)s)) offset 0) r
 """
-# What ended lately is found by its end; further back the spans of each agent are walked.
-_SPANS: LiteralString = f"""
+# Intervals that ended lately are found by their end; earlier ones by agent.
+_INTERVALS: LiteralString = f"""
 select s.agent_id, s.status, greatest(s.began, %(late)s) as began, least(s.ended, %(until)s) as ended
-from agent_intervals s -- late is until where there is no such edge
+from agent_intervals s -- `late` equals `until` if there is no such edge
 where %(late)s < %(until)s and s.ended > %(late)s and s.ended < %(last)s and s.began < %(until)s
   and s.status <> 'offline' and (%(agents)s::text[] is null or s.agent_id = any(%(agents)s))
 union all
@@ -40,11 +43,11 @@ where s.ended is null and s.status <> 'offline' and s.began < %(until)s
 
 
 def statement(span: Span) -> LiteralString:
-    """Rows by bucket, and by agent where asked for."""
+    """The statement for rows by bucket, and by agent if the span groups by agent."""
     key: LiteralString = "agent_id" if "agent" in span.group_by else "null::text"
     totals: LiteralString = ", ".join([f"sum({name})::bigint as {name}" for name in agent_time_sums.NAMES])
     return f"""
-        select found.*, {buckets.ending(span, "found.start")} as ends from (
+        select result.*, {buckets.ending(span, "result.start")} as ends from (
             select start, agent_id, {totals} from (
                 select {buckets.begin(span, "rolled.start")} as start, {key} as agent_id,
                     {", ".join(agent_time_sums.NAMES)} from ({_ROLLED}) rolled
@@ -54,17 +57,17 @@ def statement(span: Span) -> LiteralString:
                         least(s.ended, following) - greatest(s.began, bucket))) as ms
                     from (
                         select agent_id, status, date_trunc('milliseconds', began) as began,
-                            date_trunc('milliseconds', ended) as ended from ({_SPANS}) whole
+                            date_trunc('milliseconds', ended) as ended from ({_INTERVALS}) whole
                     ) s, lateral ({buckets.touched(span, "s.began", "s.ended")}) touched
                     where s.began < s.ended
                 ) piece group by 1, 2
             ) part group by 1, 2
-        ) found order by start, agent_id limit %(limit)s
+        ) result order by start, agent_id limit %(limit)s
     """
 
 
 def parameters(span: Span, cover: Cover, limit: int) -> dict[str, Any]:
-    """The edge that reaches up to now is `late`, unless it is too long."""
+    """The edge that ends at the present begins at `late`, unless it is too long."""
     until = min(span.end, span.now)
     late = next((beginning for beginning, ending in cover.edges if ending == until > span.now - LATELY), until)
     late = max(late, until - LATELY)

@@ -1,10 +1,10 @@
-"""The sums of agents' spans, in SQL: kept where spans come and go, rebuilt from the spans, compared."""
+"""The sums of agents' intervals in SQL: updated with the intervals, recomputed from them, compared."""
 
 from typing import LiteralString
 
 from shared.adapters.postgres.columns import Columns, rows_from
 
-# A status by the name that its sum has.
+# Statuses by the names of their sums.
 _STATUSES: dict[LiteralString, LiteralString] = {
     "ringing_ms": "offered", "on_call_ms": "on_call", "wrap_up_ms": "wrap_up", "available_ms": "available",
     "away_ms": "away",
@@ -21,7 +21,7 @@ LAST_FIRST: LiteralString = "s.began desc, s.of_call desc, s.source desc, s.step
 
 
 def overlapping(agents: LiteralString, beginning: LiteralString, ending: LiteralString) -> LiteralString:
-    """For a lateral: the spans of one agent that reach into a time, each whole; no more is read than is found."""
+    """For a lateral join: the intervals of one agent that overlap a range, uncut. Reads only these rows."""
     return f"""(
         select s.* from agent_intervals s
         where s.agent_id = {agents} and s.began >= {beginning} and s.began < {ending}
@@ -32,9 +32,10 @@ def overlapping(agents: LiteralString, beginning: LiteralString, ending: Literal
     )"""
 
 
-def _counted(spans: LiteralString) -> LiteralString:
-    """The rows of sums that spans make, each with its sign: cut where the narrowest rows meet. What begins and ends in
-    one millisecond makes none.
+def _counted(intervals: LiteralString) -> LiteralString:
+    """The rows of sums for intervals, each with its sign, cut at 5 minutes.
+
+    An interval that begins and ends in the same millisecond has no row.
     """
     return f"""
         select g.grain, date_bin(g.width, b, '2000-01-01 00:00:00+00') as start,
@@ -44,7 +45,7 @@ def _counted(spans: LiteralString) -> LiteralString:
                 least(until, b + interval '5 minutes') - greatest(since, b))) as ms
             from (
                 select *, date_trunc('milliseconds', began) as since, date_trunc('milliseconds', ended) as until
-                from {spans} where status <> 'offline'
+                from {intervals} where status <> 'offline'
                     and date_trunc('milliseconds', ended) > date_trunc('milliseconds', began)
             ) s, generate_series(date_bin('5 minutes', since, '2000-01-01 00:00:00+00'), until, interval '5 minutes') b
             where b < until
@@ -55,15 +56,14 @@ def _counted(spans: LiteralString) -> LiteralString:
 SIGNED: Columns = {
     "agent_id": "text", "status": "text", "began": "timestamptz", "ended": "timestamptz", "sign": "int",
 }  # fmt: skip
-# Spans that came (1) and that are gone (-1).
+# Updates the sums for added (1) and removed (-1) intervals.
 COUNT: LiteralString = f"""
 insert into agent_rollups as r {_counted(rows_from(SIGNED))} order by 1, 2, 3
 on conflict (grain, start, agent_id) do update
 set {", ".join([f"{name} = r.{name} + excluded.{name}" for name in NAMES])}
 """
 
-# By months: no row of any grain lies across the border of two. A span that was taken back leaves a sum of nothing,
-# which is as good as none.
+# Sums by month. No row of any grain extends over two months. A removed interval leaves a sum of 0, which equals no row.
 _MONTH: LiteralString = _counted(
     f"""(
         select s.agent_id, s.status, greatest(s.began, %(beginning)s) as began, least(s.ended, %(ending)s) as ended,
@@ -80,5 +80,5 @@ with counted as ({_MONTH}), kept as (
     select * from agent_rollups where {_OF_MONTH} and ({" + ".join([f"abs({name})" for name in NAMES])}) > 0
 )
 select count(*) from ((table counted except table kept) union all (table kept except table counted)) found
-where %(beginning)s >= (select kept_since from agent_time_progress) -- sums of a month that was forgotten meanwhile stay
+where %(beginning)s >= (select kept_since from agent_time_progress) -- a month may have been dropped meanwhile
 """

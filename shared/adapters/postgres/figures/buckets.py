@@ -1,4 +1,6 @@
-"""The buckets of a range, in SQL: parts of the zone's days, a day, or all; the first and the last may be cut short."""
+"""The buckets of a range in SQL: parts of a day in a time zone, days, or the whole range. The first and the last may be
+shorter.
+"""
 
 from collections.abc import Mapping
 from typing import Any, LiteralString
@@ -11,7 +13,7 @@ _WIDTHS: Mapping[str, LiteralString] = {
 
 
 def begin(span: Span, moment: LiteralString) -> LiteralString:
-    """Of the bucket in which a moment lies."""
+    """The beginning of the bucket that contains a moment."""
     if span.bucket is None:
         return "%(start)s::timestamptz"
     if span.bucket == "1d":
@@ -20,8 +22,9 @@ def begin(span: Span, moment: LiteralString) -> LiteralString:
 
 
 def ending(span: Span, start: LiteralString) -> LiteralString:
-    """Of the bucket that begins at `start`, or of the range where that is earlier. Hours last an hour on the day, too,
-    on which a clock shows one of them twice.
+    """The end of the bucket that begins at `start`, or of the range if that is earlier.
+
+    An hour lasts an hour even when clocks are set back.
     """
     if span.bucket is None:
         return "%(end)s::timestamptz"
@@ -32,8 +35,9 @@ def ending(span: Span, start: LiteralString) -> LiteralString:
 
 
 def day(zone: str, moment: LiteralString) -> LiteralString:
-    """The beginning of the day in which a moment lies. Where clocks go back over midnight, as in Havana, a day has two
-    midnights, of which Postgres takes the second.
+    """The beginning of the day that contains a moment.
+
+    If clocks are set back at midnight, as in Havana, a day has two midnights, and `date_trunc` returns the second.
     """
     midnight = _midnight(moment)
     if "/" not in zone:
@@ -47,12 +51,12 @@ def _midnight(moment: LiteralString) -> LiteralString:
 
 
 def _following(zone: str, moment: LiteralString) -> LiteralString:
-    """The day behind the one that begins at `moment`: not a day later, where clocks go on at midnight, as in Cairo."""
+    """The day after the one that begins at `moment`: not always a day later, if clocks change at midnight (Cairo)."""
     return day(zone, f"({moment} + interval '30 hours')")
 
 
 def touched(span: Span, since: LiteralString, until: LiteralString) -> LiteralString:
-    """The buckets that a stretch of time reaches into, each with its `following`: for a lateral."""
+    """For a lateral join: the buckets that overlap a range, each with the beginning of the `following` one."""
     if span.bucket is None:
         return "select %(start)s::timestamptz as bucket, %(end)s::timestamptz as following"
     days: LiteralString = f"""select day, following from generate_series(
@@ -80,7 +84,7 @@ def parameters(span: Span) -> dict[str, Any]:
 
 
 def zone(name: str) -> str:
-    """An offset as POSIX has it, which Postgres goes by: there, east is negative."""
+    """An offset in POSIX notation, as Postgres expects it: east is negative."""
     if name[0] not in "+-":
         return name
     return f"<{name}>{'-' if name[0] == '+' else '+'}{name[1:]}"

@@ -1,9 +1,9 @@
-"""What is counted of a call, in SQL: one definition for the calls themselves and for the sums that are kept of them."""
+"""The figures of a call in SQL: one definition for calls and for the stored sums."""
 
 from collections.abc import Mapping
 from typing import LiteralString
 
-# What one call adds to each figure of `domain.metrics.Tally`. In time is what is not flagged.
+# What one call adds to each figure of `Tally`. A call without the flag sla_breached was answered in time.
 _CONTRIBUTIONS: Mapping[LiteralString, LiteralString] = {
     "offered": "1",
     "answered": "(c.answered_at is not null)::int",
@@ -23,7 +23,7 @@ _CONTRIBUTIONS: Mapping[LiteralString, LiteralString] = {
     "else round(greatest(c.duration_seconds - c.hold_seconds, 0) * 1000)::bigint end",
     "hold_ms": "case when c.answered_at is null or c.ended_at is null then 0 "
     "else round(c.hold_seconds * 1000)::bigint end",
-    "acw_ms": "0",  # not read: after-call work is of agents' time
+    "acw_ms": "0",  # not used: after-call work is part of agent time
     "misses": "c.misses",
     "missed": "least(c.misses, 1)",
     "transfers": "c.transfers",
@@ -35,14 +35,14 @@ _CONTRIBUTIONS: Mapping[LiteralString, LiteralString] = {
     "short_calls": "('short_call' = any(c.flags))::int",
 }
 _NAMES: list[LiteralString] = list(_CONTRIBUTIONS)
-_NOTHING: LiteralString = "0"
+_ZERO: LiteralString = "0"
 _MAXIMA: list[LiteralString] = ["longest_wait_ms"]
 
 SUMS: LiteralString = ", ".join(
     [("max(" if name in _MAXIMA else "sum(") + name + ")::bigint as " + name for name in _NAMES]
 )
 COLUMNS: LiteralString = ", ".join(["r." + name for name in _NAMES])
-# A row of sums, with another one of the same key added to it.
+# Adds a row of sums to the row with the same key.
 ADDED: LiteralString = ", ".join(
     [
         name + " = greatest(r." + name + ", excluded." + name + ")"
@@ -52,31 +52,31 @@ ADDED: LiteralString = ", ".join(
     ]
 )
 SUBTRACTED: LiteralString = ", ".join(
-    [name + " = r." + name + " - gone." + name for name in _NAMES if name not in _MAXIMA]
+    [name + " = r." + name + " - old." + name for name in _NAMES if name not in _MAXIMA]
 )
 
-_WHO_MISSED: LiteralString = """cross join lateral (
+_MISSED_BY: LiteralString = """cross join lateral (
     select agent_id, count(*) as misses from unnest(c.missed_by) agent_id group by 1
 ) missed"""
 
 
 def of_calls(source: LiteralString, which: LiteralString, *, by_agent: bool) -> LiteralString:
-    """What each of these calls adds, a row a call; by agent a row more for each who missed it.
+    """One row per call with what it adds to the figures. With `by_agent`, one more row for each agent who missed it.
 
-    `source` is the table of the calls `c`, `which` a condition on them.
+    `source` is the table of the calls `c`, and `which` a condition on them.
     """
     if not by_agent:
         return _selected("null::text", _CONTRIBUTIONS, source + " c", which)
-    had: Mapping[LiteralString, LiteralString] = {**_CONTRIBUTIONS, "misses": "0", "missed": "0"}
+    answered: Mapping[LiteralString, LiteralString] = {**_CONTRIBUTIONS, "misses": "0", "missed": "0"}
     missed: Mapping[LiteralString, LiteralString] = {
-        **dict.fromkeys(_NAMES, _NOTHING),
+        **dict.fromkeys(_NAMES, _ZERO),
         "misses": "missed.misses",
         "missed": "1",
     }
     return (
-        _selected("coalesce(c.agent_id, c.offered_agent_id)", had, source + " c", which)
+        _selected("coalesce(c.agent_id, c.offered_agent_id)", answered, source + " c", which)
         + " union all "
-        + _selected("missed.agent_id", missed, source + " c " + _WHO_MISSED, "c.misses > 0 and " + which)
+        + _selected("missed.agent_id", missed, source + " c " + _MISSED_BY, "c.misses > 0 and " + which)
     )
 
 

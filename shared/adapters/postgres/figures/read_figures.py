@@ -1,4 +1,7 @@
-"""Figures: of rollups as far as they reach, of the calls themselves at the edges and where they are not shelved yet."""
+"""Figures: from sums, and from calls at the edges of the range and for calls that are not archived yet.
+
+The statements are composed for each request, so they stay in Python.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -29,14 +32,14 @@ _OF_CALLS: LiteralString = """
 _OF_AGENT: LiteralString = (
     _OF_CALLS + " and (%(agents)s::text[] is null or coalesce(call.agent_id, '-') = any(%(agents)s))"
 )
-# Whoever's phone rings has the call, as in the rows and in the list.
+# An offered call belongs to the agent whose phone rings, as in the list of calls.
 _NOW_OF_AGENT: LiteralString = (
     _OF_CALLS
     + " and (%(agents)s::text[] is null or coalesce(call.agent_id, call.offered_agent_id, '-') = any(%(agents)s))"
 )
 _GAUGES = """
 select count(*) filter (where call.status = 'waiting') as waiting,
-    -- a sender's clock may be ahead of ours
+    -- a sender's clock may be ahead
     greatest(max(extract(epoch from
         %(now)s - coalesce((call.state->>'transferred_at')::timestamptz, call.initiated_at)))
         filter (where call.status = 'waiting'), 0)::float as longest_current_wait,
@@ -44,10 +47,10 @@ select count(*) filter (where call.status = 'waiting') as waiting,
     count(*) filter (where call.status = 'on_hold') as on_hold
 from calls_live call where call.ended_at is null and call.initiated_at is not null
 """
-# Of all days of a range. Lord Howe's move by half an hour twice a year: looked at in between as well.
+# Minutes at which the days of a range begin. Sampled every 30 days, because Lord Howe Island changes by half an hour.
 _MINUTES = """
 select distinct extract(minute from date_trunc('day', moment, %(zone)s))::int as past_the_hour
-from (select generate_series(%(start)s::timestamptz, %(end)s, '30 days') union select %(end)s) looked_at (moment)
+from (select generate_series(%(start)s::timestamptz, %(end)s, '30 days') union select %(end)s) sampled (moment)
 """
 _AGENTS = """
 select status, count(*) from agents where %(queues)s::text[] is null or queues && %(queues)s group by status
@@ -55,7 +58,7 @@ select status, count(*) from agents where %(queues)s::text[] is null or queues &
 
 
 class PostgresFigures:
-    """`rolled` False counts every call itself: what the rollups are held against."""
+    """Reads figures. With `rolled` False it counts every call, to check the sums."""
 
     def __init__(self, database: Database, *, rolled: bool = True) -> None:
         self._database, self._rolled = database, rolled
@@ -77,14 +80,14 @@ class PostgresFigures:
         return self._missed_once(span, groups) if len(span.agents) > 1 and "agent" not in span.group_by else groups
 
     def _missed_once(self, span: Span, groups: list[Group]) -> list[Group]:
-        """A call that several of these agents missed is one call: the sum of theirs has it several times."""
+        """Count a call that several of these agents missed once. Their sums contain it several times."""
         rows = self._rows(_missed_by_any(span), _parameters(span))
         counted = {(_bucket(span, row), *(row[_KEYS[name]] for name in span.group_by)): row["missed"] for row in rows}
         missed = (counted.get((group.start, *group.keys.values()), 0) for group in groups)
         return [replace(g, tally=replace(g.tally, missed=n)) for g, n in zip(groups, missed, strict=True)]
 
     def times(self, span: Span, limit: int) -> list[Time]:
-        """What has not passed yet is nobody's time: no sum of it may be taken for whole."""
+        """Agent time up to the present: the sums of a range that has not passed are incomplete."""
         passed = replace(span, end=max(min(span.end, span.now), span.start))
         asked = agent_figures.parameters(span, self._covered(passed), limit)
         return [agent_figures.time(span, row) for row in self._rows(agent_figures.statement(span), asked)]
@@ -99,7 +102,7 @@ class PostgresFigures:
         return rollups.cover(span.start, span.end, grains if self._rolled else [])
 
     def _days_begin(self, span: Span) -> int:
-        """After a full hour, in minutes, or some multiple of what this gives."""
+        """Days of the span begin at a multiple of this many minutes after a full hour."""
         if span.zone == "UTC":
             return 60
         return gcd(60, *(row["past_the_hour"] for row in self._rows(_MINUTES, buckets.parameters(span))))
@@ -145,10 +148,10 @@ def _statement(span: Span, cover: Mapping[str, Any]) -> LiteralString:
 
 
 def _counted(cover: Mapping[str, Any], *, by_agent: bool) -> LiteralString:
-    """Every call once: in a rollup, at an edge, or live. What a range has none of is not looked for.
+    """Every call once: in a sum, at an edge, or live. Parts that the range does not have are left out.
 
-    Each stretch of time is looked up by itself, which `offset 0` keeps so: joined freely, a planner that knows no
-    borders may read it all.
+    `offset 0` makes Postgres look up each range separately. Otherwise a planner that does not know the bounds may read
+    the whole table.
     """
     parts: list[LiteralString] = [_rolled()] if cover["grains"] else []
     if cover["edge_from"]:

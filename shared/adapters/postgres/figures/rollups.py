@@ -1,4 +1,7 @@
-"""Sums of the calls on the shelf, in six grains: kept where a call comes or goes, rebuilt from the calls, compared."""
+"""Sums of archived calls, in six grains. They are updated when a call is archived or moved back, and can be recomputed.
+
+The statements are composed of the definitions in `call_figures`, so they stay in Python.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,11 +12,11 @@ from shared.adapters.postgres.figures.call_figures import ADDED, SUBTRACTED, SUM
 
 Query = tuple[LiteralString, Any]
 
-# One at a time: who counts a bucket anew must see what everybody before it has put there.
+# One transaction at a time: an update must see the sums that earlier ones wrote.
 LOCK: LiteralString = "select pg_advisory_xact_lock(hashtext('switchboard: one keeps the rollups'))"
 
-# A day of each agent's, whatever the queue, language and type, is a row where the others may be dozens. An hour's are
-# hardly fewer than the others: the same agent answers a few calls in it.
+# `1d agent only` has one row per agent and day, where `1d agent` may have dozens. For hours there would be hardly fewer
+# rows, because an agent answers few calls in an hour.
 _GRAINS: LiteralString = """(values
     ('5m', interval '5 minutes', false, false), ('1h', interval '1 hour', false, false),
     ('1d', interval '1 day', false, false), ('1h agent', interval '1 hour', true, false),
@@ -30,7 +33,7 @@ _KEYS: LiteralString = """
 
 
 def _rows(which: LiteralString, *more: LiteralString) -> LiteralString:
-    """The rows of rollups that these calls make, with `more` of their grains behind the keys."""
+    """The rows of sums for some calls. `more` columns of the grain follow the keys."""
     each: LiteralString = (
         "select false as by_agent, plain.* from (" + of_calls("calls", which, by_agent=False) + ") plain union all "
         "select true, agents.* from (" + of_calls("calls", which, by_agent=True) + ") agents"
@@ -42,7 +45,7 @@ def _rows(which: LiteralString, *more: LiteralString) -> LiteralString:
 
 
 def _counted(which: LiteralString) -> LiteralString:
-    """Of those on the shelf. What never began is no call of anybody's."""
+    """The rows of sums for archived calls. Rows without a call, which only hold events, are left out."""
     return _rows("c.archive_time < 'infinity' and c.initiated_at is not null and " + which)
 
 
@@ -53,30 +56,30 @@ ADD: LiteralString = (
     + " on conflict (grain, start, queue_id, language, type, agent_id) do update set "
     + ADDED
 )
-# Of calls that have just been taken off the shelf. A maximum cannot be subtracted from: it is looked for anew where it
-# was one of theirs.
-_GONE: LiteralString = _rows("c.id = any(%(ids)s)", "g.width", "g.by_agent", "g.alone")
+# Sums of calls that were just moved back from the archive. A maximum cannot be subtracted, so it is read again if one
+# of these calls had it.
+_REMOVED: LiteralString = _rows("c.id = any(%(ids)s)", "g.width", "g.by_agent", "g.alone")
 _SAME: LiteralString = """(r.grain, r.start, r.queue_id, r.language, r.type, r.agent_id)
-    = (gone.grain, gone.start, gone.queue_id, gone.language, gone.type, gone.agent_id)"""
+    = (old.grain, old.start, old.queue_id, old.language, old.type, old.agent_id)"""
 SUBTRACT: LiteralString = (
     "update call_rollups r set "
     + SUBTRACTED
-    + """, longest_wait_ms = case when gone.longest_wait_ms < r.longest_wait_ms then r.longest_wait_ms else (
+    + """, longest_wait_ms = case when old.longest_wait_ms < r.longest_wait_ms then r.longest_wait_ms else (
     select coalesce(max(round(c.wait_seconds * 1000)), 0)::bigint from calls c
-    where c.archive_time >= gone.start and c.archive_time < gone.start + gone.width and c.archive_time < 'infinity'
-      and c.initiated_at >= gone.start and c.initiated_at < gone.start + gone.width
-      and (gone.alone or (c.queue_id, coalesce(c.language, '-'), c.type) = (gone.queue_id, gone.language, gone.type))
-      and (not gone.by_agent or coalesce(c.agent_id, c.offered_agent_id, '-') = gone.agent_id)) end
+    where c.archive_time >= old.start and c.archive_time < old.start + old.width and c.archive_time < 'infinity'
+      and c.initiated_at >= old.start and c.initiated_at < old.start + old.width
+      and (old.alone or (c.queue_id, coalesce(c.language, '-'), c.type) = (old.queue_id, old.language, old.type))
+      and (not old.by_agent or coalesce(c.agent_id, c.offered_agent_id, '-') = old.agent_id)) end
 from ("""
-    + _GONE
-    + ") gone where "
+    + _REMOVED
+    + ") old where "
     + _SAME
 )
 FORGET_EMPTY: LiteralString = (
-    "delete from call_rollups r using (" + _GONE + ") gone where " + _SAME + " and r.offered = 0 and r.misses = 0"
+    "delete from call_rollups r using (" + _REMOVED + ") old where " + _SAME + " and r.offered = 0 and r.misses = 0"
 )
 
-# From the calls on the shelf, by months: no row of any grain lies across the border of two.
+# Sums by month, from archived calls. No row of any grain extends over two months.
 _MONTH: LiteralString = "c.archive_time >= %(beginning)s and c.archive_time < %(ending)s"
 _OF_MONTH: LiteralString = "start >= %(beginning)s and start < %(ending)s"
 COUNT_MONTH: LiteralString = "insert into call_rollups " + _counted(_MONTH)
@@ -88,17 +91,17 @@ DIFFERING: LiteralString = (
 
 
 def added(call_ids: Sequence[str]) -> list[Query]:
-    """What counts calls that have just been shelved."""
+    """Statements that add calls that were just archived."""
     return [(LOCK, None), (ADD, {"ids": list(call_ids)})]
 
 
 def removed(call_ids: Sequence[str]) -> list[Query]:
-    """What counts calls no more that have just been taken off the shelf, as yet unchanged."""
+    """Statements that subtract calls that were just moved back from the archive and have not changed yet."""
     ids = {"ids": list(call_ids)}
     return [(LOCK, None), (SUBTRACT, ids), (FORGET_EMPTY, ids)]
 
 
-# What has the same sums in fewer rows, where calls are told apart by nothing but their agent.
+# A grain with the same sums in fewer rows, for figures that distinguish calls only by agent.
 FEWER = {"1d agent": "1d agent only"}
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _WIDTHS = {
@@ -110,38 +113,43 @@ Stretch = tuple[datetime, datetime]
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """A range of time made of whole rows of rollups, widest first, and of edges whose calls are counted themselves."""
+    """How a range of time is read.
+
+    rolled: whole rows of sums, as grain, beginning and end, widest first
+    edges: the rest, whose calls are counted themselves
+    """
 
     rolled: list[tuple[str, datetime, datetime]] = field(default_factory=list[tuple[str, datetime, datetime]])
     edges: list[Stretch] = field(default_factory=list[Stretch])
 
 
 def cover(start: datetime, end: datetime, grains: Sequence[str]) -> Cover:
-    """Take as few rows as the grains, given widest first, allow."""
-    found = Cover()
-    _take(found, start, end, grains)
-    return found
+    """The cover with the fewest rows. `grains` are ordered from the widest."""
+    result = Cover()
+    _take(result, start, end, grains)
+    return result
 
 
-def _take(found: Cover, start: datetime, end: datetime, grains: Sequence[str]) -> None:
+def _take(result: Cover, start: datetime, end: datetime, grains: Sequence[str]) -> None:
     if start >= end:
         return
     if not grains:
-        found.edges.append((start, end))
+        result.edges.append((start, end))
         return
     width = _WIDTHS[grains[0]]
     first, last = start + (_EPOCH - start) % width, end - (end - _EPOCH) % width
     if first >= last:
-        _take(found, start, end, grains[1:])
+        _take(result, start, end, grains[1:])
         return
-    _take(found, start, first, grains[1:])
-    found.rolled.append((grains[0], first, last))
-    _take(found, last, end, grains[1:])
+    _take(result, start, first, grains[1:])
+    result.rolled.append((grains[0], first, last))
+    _take(result, last, end, grains[1:])
 
 
 def grains(bucket: str | None, *, by_agent: bool, utc: bool, minutes: int) -> list[str]:
-    """Those of which no row lies across the border of two buckets. `minutes` and `utc` say where days begin: so many
-    minutes after a full hour, or a multiple of them.
+    """Grains without rows that extend over two buckets.
+
+    Days begin at a multiple of `minutes` after a full hour; `utc` means at midnight UTC.
     """
     fitting = [name for name in ("1d", "1h", "5m") if _fits(name, bucket, utc=utc, minutes=minutes)]
     return [f"{name} agent" for name in fitting if name != "5m"] if by_agent else fitting

@@ -1,4 +1,4 @@
-"""What changed since a position, read from the log for clients who poll."""
+"""Reads the changes since a position for clients that poll."""
 
 from collections.abc import Collection
 from typing import Any

@@ -1,4 +1,4 @@
-"""Reads for the REST interface, each on an index of its own."""
+"""Reads of the REST interface. Each has an index."""
 
 from collections.abc import Sequence
 from typing import Any, LiteralString
@@ -49,13 +49,13 @@ class PostgresReads:
 
     def events(self, call_id: str, after: int | None, limit: int) -> list[EventView]:
         found = [row_mapping.event_from_row(row) for row in self._rows(_EVENTS, {"call_id": call_id, "after": after})]
-        told = {row.event.id: row for row in found if row.state in (EventState.APPLIED, EventState.VOID)}
-        ordered = in_order(row.event for row in told.values())
-        begins = 0
+        rows = {row.event.id: row for row in found if row.state in (EventState.APPLIED, EventState.VOID)}
+        ordered = in_order(row.event for row in rows.values())
+        start = 0
         if last := next((row.event for row in found if row.position == after), None):
-            is_told = last.id in told  # it may have been given up since its page was read
-            begins = ordered.index(last) + 1 if is_told else sum(event.order < last.order for event in ordered)
-        return [row_mapping.event_view(told[event.id]) for event in ordered[begins : begins + limit]]
+            is_listed = last.id in rows  # it may have become a dead letter since its page was read
+            start = ordered.index(last) + 1 if is_listed else sum(event.order < last.order for event in ordered)
+        return [row_mapping.event_view(rows[event.id]) for event in ordered[start : start + limit]]
 
     def queues(self) -> list[QueueView]:
         return [QueueView.model_construct(**row) for row in self._rows(_QUEUES)]

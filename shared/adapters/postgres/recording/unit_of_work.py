@@ -185,7 +185,7 @@ class PostgresUnitOfWork:
         (rows,) = self._run([(statements.UNARCHIVE_CALLS, [array_text(call_ids)])])
         records = _records(rows)
         if begun := [record.id for record in records.values() if record.call]:
-            self._run(archive.recount(begun, -1))
+            self._run(archive.update_rollups(begun, -1))
         return records
 
     def shelve(self, before: datetime, limit: int) -> int:
@@ -202,7 +202,7 @@ class PostgresUnitOfWork:
         months = archive.months((initiated_at or before for _, initiated_at in found), before)
         makes: list[Query] = [(archive.MAKE_CALL_MONTH, [month]) for month in months]
         shelved: Query = statements.ARCHIVE, [[call_id for call_id, _ in found]]
-        self._run([*makes, shelved, *(archive.recount(begun, 1) if begun else ())], commit=True)
+        self._run([*makes, shelved, *(archive.update_rollups(begun, 1) if begun else ())], commit=True)
         return len(found)
 
     def logs(self, call_ids: Collection[str]) -> Mapping[str, list[EventRow]]:

@@ -1,4 +1,4 @@
-"""The book of agents' time on Postgres: a turn is one transaction, that nobody else's comes between."""
+"""Stores agent time. A batch is one transaction, and batches exclude each other."""
 
 from collections import defaultdict
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
@@ -19,11 +19,11 @@ from shared.domain.events import Event
 from shared.usecases.sweep.update_agent_time import Change, OfAgent, Timeline, Turn
 
 CARRIED = "carried"
-# Whoever has this row keeps the time. All below the horizon is there to be seen, in whatever order it was committed.
+# Locking this row gives the right to update agent time. Everything below the horizon is committed and visible.
 _TAKE = "select through, kept_since, horizon_position() as horizon from agent_time_progress for update"
-# A call that began as history moves no agent, however much of it there is: so many events are looked at, and so many of
-# the others taken. What is told as history of a call that began otherwise does; such a call is live for an hour yet.
-LOOKED_AT = 20_000
+# Imported calls move no agents. A batch reads up to this many events, and keeps a smaller number of those that can move
+# agents. Imported events of a call that was not imported can: such a call is not archived for an hour.
+MAX_EVENTS_READ = 20_000
 _MOVES: LiteralString = """
 (source <> 'history' or exists (select from calls_live c where c.id = e.call_id and not c.history))
 """
@@ -32,11 +32,11 @@ select count(*) as seen, max(txid) as last, count(*) filter (where moves) as fou
     (array_agg(txid order by txid) filter (where moves))[%(limit)s] as full_at
 from (
     select txid, {_MOVES} as moves from events e
-    where txid >= %(through)s and txid < %(horizon)s order by txid limit %(looked_at)s
+    where txid >= %(through)s and txid < %(horizon)s order by txid limit %(max_read)s
 ) new
 """
 _CALLS: LiteralString = f"select distinct call_id from events e where txid >= %s and txid < %s and {_MOVES}"
-# As `StatusChange.source` has it.
+# Like `StatusChange.source`.
 _REPORT: LiteralString = """
     agent_id, status, at,
     case when sequence is null then id else lpad(sequence::text, 16, '0') || '.' || id end as source
@@ -68,8 +68,8 @@ _ROW: Columns = {
     **_KEY, "ended": "timestamptz", "cause": "text", "max_misses": "int", "status": "text", "state": DOCUMENT,
 }  # fmt: skip
 _INSERT: LiteralString = f"insert into agent_intervals ({', '.join(_ROW)}) select * from {rows_from(_ROW)}"
-FORGET_AGENT_MONTH = "select forget_agent_month(%s)"  # the oldest that is over before that time
-_MOVE_ON = "update agent_time_progress set through = %s"
+FORGET_AGENT_MONTH = "select forget_agent_month(%s)"  # drops the oldest month that ended by that time
+_SET_PROGRESS = "update agent_time_progress set through = %s"
 
 
 class PostgresAgentTimeStore:
@@ -94,7 +94,7 @@ class PostgresAgentTimeStore:
             until = turn.read(row["through"], row["horizon"], events)
             yield turn
             if until > row["through"]:
-                cursor.execute(_MOVE_ON, [until])
+                cursor.execute(_SET_PROGRESS, [until])
 
     @contextmanager
     def alone(self) -> Generator["PostgresAgentTimeBatch"]:
@@ -112,10 +112,10 @@ class PostgresAgentTimeBatch(Turn):
         self.events = 0
 
     def read(self, through: int, horizon: int, limit: int) -> int:
-        """What the log says that is new; up to which transaction, in whole ones."""
-        asked = {"through": through, "horizon": horizon, "limit": limit, "looked_at": LOOKED_AT}
-        (new,) = self._rows(_NEW_EVENTS, asked)
-        last = new["full_at"] or (new["last"] if new["seen"] == LOOKED_AT else None)
+        """Read new events. Returns the position up to which whole transactions were read."""
+        parameters = {"through": through, "horizon": horizon, "limit": limit, "max_read": MAX_EVENTS_READ}
+        (new,) = self._rows(_NEW_EVENTS, parameters)
+        last = new["full_at"] or (new["last"] if new["seen"] == MAX_EVENTS_READ else None)
         until = horizon if last is None else last + 1
         self.calls = [row["call_id"] for row in self._rows(_CALLS, [through, until])] if new["found"] else ()
         self.reports = [_report(row) for row in self._rows(_REPORTS, [through, until])]
@@ -159,8 +159,8 @@ class PostgresAgentTimeBatch(Turn):
         if signed := [*_signed(change.gone, -1), *_signed(change.come, 1)]:
             self._cursor.execute(agent_time_sums.COUNT, column_values(agent_time_sums.SIGNED, signed))
 
-    def _rows(self, query: LiteralString, asked: Any) -> list[DictRow]:  # noqa: ANN401 - psycopg's own
-        return self._cursor.execute(query, asked).fetchall()
+    def _rows(self, query: LiteralString, parameters: Any) -> list[DictRow]:  # noqa: ANN401 - psycopg's own
+        return self._cursor.execute(query, parameters).fetchall()
 
 
 def _signed(intervals: Iterable[tuple[str, AgentInterval]], sign: int) -> Iterable[tuple[object, ...]]:

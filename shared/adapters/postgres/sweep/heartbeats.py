@@ -1,4 +1,4 @@
-"""Who among the long-running functions is alive."""
+"""Heartbeats of long-running functions."""
 
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ _ALIVE = "select exists (select from heartbeats where name = %s and holder <> %s
 _RESIGN = "delete from heartbeats where name = %s and (holder = %s or alive_until < %s)"
 
 BEAT_SECONDS = 1.0
-ALIVE = timedelta(seconds=2.5)  # a beat may be late once before anybody is woken in vain
+ALIVE = timedelta(seconds=2.5)  # one late heartbeat does not start a successor
 
 
 class Heartbeats:

@@ -1,4 +1,4 @@
-"""What the sweep does beside the timers: publish again what nobody cleared, forget who is gone, say it is alive."""
+"""Work of the sweep besides timers: publishing again, removing expired connections and months, heartbeats."""
 
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -16,17 +16,17 @@ from shared.adapters.postgres.sweep.heartbeats import Heartbeats
 from shared.domain.deadlines import TimerKind
 from shared.usecases.recording.notices import News
 
-MAX_ATTEMPTS = 60  # at a minute each towards the end: about an hour of trying before a row is dead
+MAX_ATTEMPTS = 60  # the last ones a minute apart: a row is dead after about an hour
 LONGEST_BACKOFF_SECONDS = 60
-BATCH = 100  # transactions, of which each may have told of hundreds of events
+BATCH = 100  # transactions; each may have hundreds of events
 
 _SQL = load_queries(__file__)
-_TIDY = "delete from connections where expires_at < %s"  # the relay, which closes their sockets, comes first
+_TIDY = "delete from connections where expires_at < %s"  # after a minute, in which the relay closes their sockets
 TIDY_AFTER = timedelta(minutes=1)
 
 
 class PostgresHousekeeping:
-    """`wake` starts another sweep; `holder` names this one. `keep_months` 0 keeps all history."""
+    """`wake` starts another sweep, and `holder` names this one. `keep_months` 0 keeps everything."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class PostgresHousekeeping:
             self._in_background(FORGET_AGENT_MONTH, [kept_since])
 
     def _in_background(self, query: LiteralString, parameters: Sequence[Any] | Mapping[str, Any]) -> None:
-        """In a transaction of its own, so that it holds its locks no longer than it must."""
+        """Run a statement in a transaction of its own, so that its locks are short."""
         connection = self._database.connection()
         with available(), connection.background(), connection.transaction():
             connection.execute(ALLOW_BACKGROUND)
@@ -84,6 +84,6 @@ class PostgresHousekeeping:
 
 
 def _backoff(attempts: int) -> timedelta:
-    """Doubling, bounded, with jitter, so that a backlog does not come back all at once."""
+    """Doubling, bounded, with jitter, so that rows of a backlog are not due at the same time."""
     seconds = min(2.0 ** min(attempts, 10), LONGEST_BACKOFF_SECONDS)
     return timedelta(seconds=seconds * random.uniform(0.75, 1.25))

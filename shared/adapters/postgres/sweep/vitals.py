@@ -1,4 +1,4 @@
-"""How the system is, in one statement: who is alive, what is owed, what is late, what was given up."""
+"""Reads the state of the system in one statement."""
 
 import time
 
