@@ -209,14 +209,14 @@ async def relay(shard: int) -> AsyncGenerator[Relay]:
     from shared.adapters.telemetry.relay_log import LoggedRelayStore, LoggedSubscriber, RelayLog
     from shared.usecases.feed.relay import Relay
 
-    told = RelayLog()
-    floor = LoggedRelayStore(told, _database_url(), shard, settings().relay_shards)
-    channel = LoggedSubscriber(told, _redis_url(), shard)
+    log = RelayLog()
+    store = LoggedRelayStore(log, _database_url(), shard, settings().relay_shards)
+    channel = LoggedSubscriber(log, _redis_url(), shard)
     async with HttpGateway(settings().connections_url, _sign()) as gateway:
         try:
-            yield Relay(channel, floor, gateway, call=partial(wake_relay, shard))
+            yield Relay(channel, store, gateway, wake_successor=partial(wake_relay, shard))
         finally:
-            await floor.close()
+            await store.close()
 
 
 def _grace() -> timedelta:

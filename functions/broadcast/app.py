@@ -18,12 +18,14 @@ from shared.usecases.errors import UnavailableError
 from shared.usecases.feed.connect import connect as open_connection
 from shared.usecases.feed.connect import disconnect as close_connection
 from shared.usecases.feed.handle_message import UnknownConnectionError, answer_message
-from shared.usecases.feed.lease import ANSWER_SECONDS, CALLS, find_vacancies
+from shared.usecases.feed.lease import WAKE_ATTEMPTS, WAKE_TIMEOUT_SECONDS, find_vacancies
 
 app = Chalice(app_name="switchboard-broadcast")
 log = wiring.logger("broadcast")
 
-LEAVE_SECONDS = CALLS * ANSWER_SECONDS + 10  # kept of a function's time for handing over and for what is under way
+LEAVE_SECONDS = (
+    WAKE_ATTEMPTS * WAKE_TIMEOUT_SECONDS + 10
+)  # kept of a function's time for handing over and for what is under way
 Json = dict[str, Any]
 
 
@@ -116,7 +118,7 @@ def relay(event: Json, context: Any) -> Json:  # noqa: ANN401 - Lambda's context
 async def _relay(shard: int, seconds: float, after: int | None) -> dict[str, int]:
     async with wiring.relay(shard) as running:
         await running.run(seconds, after)
-        return {"shard": shard, "events": running.events, "posts": running.delivery.posts}
+        return {"shard": shard, "events": running.events, "posts": running.sender.posts}
 
 
 def _connection_id(event: Json) -> str:

@@ -9,7 +9,6 @@ from pydantic import BaseModel
 from infra.specs import schemas, vectors
 from shared.contracts import feed, views
 from shared.contracts.problems import problem
-from shared.usecases.feed.connect import LONGEST
 from shared.usecases.feed.frames import FRAME_BYTES
 from shared.usecases.feed.handle_message import MAX_BYTES
 
@@ -42,7 +41,7 @@ entry of `left`, with its id and version.
 
 - A frame to a client is smaller than {FRAME_BYTES} bytes. A larger change comes in several `update` frames.
 - A message to the server has at most {MAX_BYTES} bytes and names at most 500 topics.
-- A connection ends after {int(LONGEST.total_seconds())} s, when its token expires, or after {IDLE_SECONDS} s without
+- A connection ends after {int(MAX_CONNECTION_AGE.total_seconds())} s, when its token expires, or after {IDLE_SECONDS} s without
   messages. Send `ping`. Connect anew before the limit.
 - A message that is not valid or not permitted is answered by `error`, and the connection stays open.
 - A connection that lives can still bring no changes: check it with `GET /api/calls?since=`.
@@ -78,11 +77,11 @@ SAID = {
     "unsubscribe": (Said("leave", {"action": "unsubscribe", "topics": [TOPIC]}, ()),),
     "ping": (Said("ping", {"action": "ping"}, ("pong",)),),
 }
-_ACTION = problem(400, "The action is subscribe, unsubscribe or ping.", ("action", "is not known"))
+_ACTION = problem(400, "Unknown action. Use subscribe, unsubscribe or ping.", ("action", "is unknown"))
 _FOREIGN = "queue:legal_english"
 REFUSED = (
     Refused("unknown action", '{"action": "dance"}', feed.ErrorFrame(problem=_ACTION)),
-    Refused("bad JSON", "{", feed.ErrorFrame(problem=problem(400, "The message is not JSON."))),
+    Refused("bad JSON", "{", feed.ErrorFrame(problem=problem(400, "The message is not valid JSON."))),
     Refused(
         "foreign topic",
         json.dumps({"action": "subscribe", "topics": [_FOREIGN]}),
@@ -97,7 +96,7 @@ REFUSED = (
     Refused(
         "too long",
         "x" * 129 * 1024,
-        feed.ErrorFrame(problem=problem(413, f"The message is {129 * 1024} bytes long, {MAX_BYTES} at most.")),
+        feed.ErrorFrame(problem=problem(413, f"The message has {129 * 1024} bytes. The limit is {MAX_BYTES}.")),
     ),
 )
 

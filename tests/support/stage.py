@@ -252,7 +252,7 @@ class Stage:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
-                await relay.delivery.finish(0)
+                await relay.sender.finish(0)
                 if not leaves_lease:
                     self.expire_leases(relay_store.fence)
                 await relay_store.close()

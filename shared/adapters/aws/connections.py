@@ -1,6 +1,6 @@
-"""Posts single frames to connections: what a socket handler needs, on one warm connection.
+"""Posts single frames to WebSocket connections, for the handlers of socket messages.
 
-With the standard library's client, because it is imported in a third of the time of any other.
+Uses the standard library's client, because it is imported in a third of the time of other clients.
 """
 
 import http.client
@@ -12,35 +12,37 @@ TIMEOUT_SECONDS = 5.0
 
 
 class PostRefusedError(OSError):
-    """The gateway would not take a frame. The status says why."""
+    """The gateway refused a frame. The message contains the status."""
 
 
-def unsigned(method: str, url: str, body: bytes) -> dict[str, str]:  # noqa: ARG001 - for a gateway that verifies none, as in tests
+def do_not_sign(method: str, url: str, body: bytes) -> dict[str, str]:  # noqa: ARG001 - for gateways that verify nothing
     return {}
 
 
-def address(base_url: str, connection_id: str) -> str:
+def connection_url(base_url: str, connection_id: str) -> str:
     return f"{base_url}/@connections/{quote(connection_id, safe='')}"
 
 
 class Connections:
-    def __init__(self, base_url: str, sign: Sign = unsigned) -> None:
+    """Keeps one HTTP connection open. Raises `OSError` or `http.client.HTTPException` after a second failure."""
+
+    def __init__(self, base_url: str, sign: Sign = do_not_sign) -> None:
         self._base_url, self._sign = base_url, sign
         self._client: http.client.HTTPConnection | None = None
 
     def post(self, connection_id: str, frame: bytes) -> bool:
-        """False where the connection is gone."""
+        """False if the connection no longer exists."""
         return self._send("POST", connection_id, frame)
 
     def close(self, connection_id: str) -> bool:
         return self._send("DELETE", connection_id, b"")
 
     def _send(self, method: str, connection_id: str, body: bytes) -> bool:
-        url = address(self._base_url, connection_id)
+        url = connection_url(self._base_url, connection_id)
         try:
             status = self._request(method, url, body)
         except (http.client.HTTPException, ConnectionError):
-            self.disconnect()  # closed by the other side while the function slept: once more, on a new one
+            self.disconnect()  # the server may have closed it while the function was frozen; retry on a new one
             status = self._request(method, url, body)
         if status not in (200, 204, 410):
             raise PostRefusedError(f"The gateway answered {status} to a {method} to a connection.")

@@ -1,21 +1,27 @@
-"""How a function's process keeps its memory. A batch makes many objects that live until it is answered."""
+"""Tunes memory management for a function's process.
+
+Optimisation: a batch of 500 events takes 11 % less processor time. `bench.optimisations.garbage_collection` measures it
+against Python's defaults.
+"""
 
 import ctypes
 import gc
 from contextlib import suppress
 
-# Of mallopt(3): how much free memory at the end of the heap is kept, and from which size on a block is mapped alone.
+# Options of mallopt(3): the free memory kept at the end of the heap, and the size from which a block is mapped alone.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 KEPT_BYTES, MAPPED_BYTES = 16 * 2**20, 4 * 2**20
+MAX_NEW_OBJECTS = 20_000  # more than a batch creates
 
 
 def tune_garbage_collection() -> None:
-    """They are no cycles: to look for some among them costs a tenth of ingest. So the collector comes by when more than
-    a batch's have outlived it, and no later: a runtime may make a cycle of 3 KB for each invocation. And what a batch
-    frees the next one takes: to give it back to the system and fetch it again page by page costs a twentieth.
+    """Collect less often, and keep freed memory for the next batch.
+
+    A batch creates many objects without cycles, which live until its answer. Collection stays enabled, because a
+    runtime may create a cycle per invocation.
     """
-    gc.set_threshold(20_000, 20, 20)
-    with suppress(AttributeError):  # elsewhere than on glibc
+    gc.set_threshold(MAX_NEW_OBJECTS, 20, 20)
+    with suppress(AttributeError):  # only glibc has mallopt
         malloc = ctypes.CDLL(None)
         malloc.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
         malloc.mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES)

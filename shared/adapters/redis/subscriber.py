@@ -13,7 +13,7 @@ from redis.retry import Retry
 
 from shared.adapters.redis.channels import relay_channel
 from shared.contracts.feed import Published
-from shared.usecases.feed.cancellation import obey_cancellation
+from shared.usecases.feed.cancellation import raise_pending_cancellation
 from shared.usecases.feed.ports import ChannelDownError
 
 _log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class RedisSubscriber:
         try:
             subscription = client.pubsub()
             await _subscribe(subscription, self._name)
-            obey_cancellation()
+            raise_pending_cancellation()
             yield _messages(subscription)
         finally:
             await client.aclose()
@@ -54,7 +54,7 @@ async def _messages(subscription: Any) -> AsyncGenerator[Published]:  # noqa: AN
         asked = False
         while True:
             message = await subscription.get_message(timeout=SILENCE_SECONDS)
-            obey_cancellation()
+            raise_pending_cancellation()
             if message is None and asked:
                 raise ChannelDownError(f"Redis has been silent for {SILENCE_SECONDS:g} s after a ping.")
             asked = message is None

@@ -1,13 +1,13 @@
-"""A cancellation that somebody swallowed is still on record, and can be obeyed late."""
+"""Raises cancellations that a library has swallowed."""
 
 import asyncio
 
 
-def obey_cancellation() -> None:
-    """Raises `CancelledError` where the present task was cancelled and has not noticed.
+def raise_pending_cancellation() -> None:
+    """Raises `CancelledError` if the current task was cancelled and the exception was swallowed.
 
-    redis-py drops a cancellation that meets the end of a connection or of a reading, and until Python 3.13 a task group
-    drops one that meets an error inside it, as its documentation says.
+    redis-py swallows a cancellation that arrives while it closes a connection or ends a read. Until Python 3.13, a task
+    group swallows one that arrives together with an error inside the group (see its documentation).
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():

@@ -1,4 +1,4 @@
-"""Answer what a client said on its socket. Whatever it said, the connection lives."""
+"""Answer a client's message. An invalid message is answered with an error frame; the connection stays open."""
 
 import json
 from collections.abc import Iterator
@@ -16,25 +16,25 @@ _REQUEST: TypeAdapter[Subscribe | Unsubscribe | Ping] = TypeAdapter(Request)
 
 
 class UnknownConnectionError(Exception):
-    """It is not listed, or no longer: it must be closed, for it would be told nothing."""
+    """The connection is not registered. It would receive no updates, so it must be closed."""
 
 
 def answer_message(registry: Registry, connection_id: str, body: str) -> Iterator[bytes]:
-    """The frames to answer with, in order. Raises `UnknownConnectionError`."""
+    """The frames of the answer, in order. Raises `UnknownConnectionError`."""
     try:
         yield from _answers(registry, connection_id, _parse(body))
     except ProblemError as error:
         yield error_frame(error.problem)
     except UnavailableError:
-        yield error_frame(problem(503, "Switchboard cannot answer at the moment: try again in a few seconds."))
+        yield error_frame(problem(503, "Switchboard is not available. Try again in a few seconds."))
 
 
-def error_frame(found: Problem) -> bytes:
-    return ErrorFrame(problem=found).model_dump_json().encode()
+def error_frame(problem_details: Problem) -> bytes:
+    return ErrorFrame(problem=problem_details).model_dump_json().encode()
 
 
 def _answers(registry: Registry, connection_id: str, request: Subscribe | Unsubscribe | Ping) -> Iterator[bytes]:
-    listener = _find(registry, connection_id)  # of a ping too: who is not listed must not be kept waiting for news
+    listener = _find(registry, connection_id)  # for a ping too: an unregistered client must reconnect
     if isinstance(request, Ping):
         yield Pong().model_dump_json().encode()
     elif isinstance(request, Subscribe):
@@ -53,15 +53,15 @@ def _find(registry: Registry, connection_id: str) -> Listener:
 def _parse(body: str) -> Subscribe | Unsubscribe | Ping:
     size = len(body.encode(errors="replace"))
     if size > MAX_BYTES:
-        raise refuse(413, f"The message is {size} bytes long, {MAX_BYTES} at most.")
+        raise refuse(413, f"The message has {size} bytes. The limit is {MAX_BYTES}.")
     try:
         message = json.loads(body)
     except (ValueError, RecursionError):
-        raise refuse(400, "The message is not JSON.") from None
+        raise refuse(400, "The message is not valid JSON.") from None
     try:
         return _REQUEST.validate_python(message)
     except ValidationError as error:
         tagged = error.errors(include_url=False)[0]["type"].startswith("union_tag")
         if tagged:
-            raise refuse(400, "The action is subscribe, unsubscribe or ping.", ("action", "is not known")) from None
+            raise refuse(400, "Unknown action. Use subscribe, unsubscribe or ping.", ("action", "is unknown")) from None
         raise ProblemError(from_validation(error, skip=1)) from None

@@ -1,4 +1,4 @@
-"""What the relay asks of the world: who listens, the outbox, the channel, the gateway."""
+"""The ports of the relay: subscriptions, outbox and lease, the channel, and the gateway."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -12,8 +12,13 @@ from shared.usecases.feed.lease import Leases
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Connections of equal rights that subscribed to the same of the topics asked for: they are owed the same."""
+class SubscriberGroup:
+    """Connections with equal rights and equal subscriptions among the requested topics. They receive the same frames.
+
+    topics: the subscriptions.
+    principal: the rights.
+    connection_ids: the connections.
+    """
 
     topics: frozenset[str]
     principal: Principal
@@ -22,17 +27,18 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Subscribers:
-    """Who is subscribed to what at this moment, and the position below which nothing is owed any more."""
+    """The current subscribers of the requested topics.
+
+    position: everything below it has been delivered.
+    groups: the connections.
+    """
 
     position: int
-    groups: Sequence[Group]
+    groups: Sequence[SubscriberGroup]
 
 
 class RelayStore(Leases, Protocol):
-    """The registry, the outbox, and the lease on a shard of it.
-
-    Raises `UnavailableError` while the system of record cannot be reached.
-    """
+    """The connections, the outbox of a shard, and the lease on it. Raises `UnavailableError`."""
 
     async def subscribers(self, topics: Collection[str]) -> Subscribers: ...
 
@@ -41,32 +47,32 @@ class RelayStore(Leases, Protocol):
     async def remove(self, connection_id: str) -> None: ...
 
     async def expired(self) -> Sequence[str]:
-        """Connections whose time is over, and which must be closed."""
+        """Connections that have expired and must be closed."""
         ...
 
     async def pending(self, after: OutboxId, limit: int) -> Sequence[Published]:
-        """What is owed after this, oldest first. Nothing at the end."""
+        """Outbox entries after this one, oldest first. Empty at the end."""
         ...
 
     async def ack(self, outbox_ids: Collection[OutboxId]) -> bool:
-        """Strike off what was told. False, and nothing is, where the shard is another's by now."""
+        """Delete delivered entries. False, without deleting any, if another relay holds the shard."""
         ...
 
 
 class ChannelDownError(Exception):
-    """The channel cannot be heard: what is published meanwhile must be read from the outbox."""
+    """The channel is not available. Messages published meanwhile must be read from the outbox."""
 
 
 class Channel(Protocol):
     def listen(self) -> AbstractAsyncContextManager[AsyncIterator[Published]]:
-        """Everything published from the moment of entering. Raises `ChannelDownError`, on entry or later."""
+        """All messages published after the context is entered. Entry and iteration raise `ChannelDownError`."""
         ...
 
 
 class PostResult(Enum):
     DONE = auto()
-    GONE = auto()  # the connection exists no more
-    BUSY = auto()  # not now: too many, an error on the other side, no answer
+    GONE = auto()  # the connection no longer exists
+    BUSY = auto()  # throttled, failed or timed out; try again
 
 
 class Gateway(Protocol):

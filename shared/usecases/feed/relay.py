@@ -1,4 +1,4 @@
-"""The relay: hears what was recorded, tells whoever is interested, and only then strikes it off the outbox."""
+"""The relay: receives recorded changes, sends them to subscribers, and then deletes them from the outbox."""
 
 import asyncio
 import logging
@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from shared.contracts.feed import OutboxId, Published
 from shared.usecases.errors import UnavailableError
-from shared.usecases.feed.cancellation import obey_cancellation
+from shared.usecases.feed.cancellation import raise_pending_cancellation
 from shared.usecases.feed.delivery import OutboxTracker, Sender
 from shared.usecases.feed.fan_out import build_entries, calls_without_queue, fan_out_groups
 from shared.usecases.feed.lease import RETRY_SECONDS, ShardLease
@@ -16,109 +16,123 @@ from shared.usecases.feed.ports import Channel, ChannelDownError, Gateway, PostR
 _log = logging.getLogger(__name__)
 
 FINISH_SECONDS = 2.0
-DRAIN_AT_ONCE = 100  # shares of transactions, of which each may have recorded hundreds of events
-DEAF_SECONDS = 1.0  # at most between two readings of the outbox while the channel is down
-EXPIRY_SECONDS = 10.0
+OUTBOX_BATCH_SIZE = 100  # entries; each may contain hundreds of events
+MAX_OUTBOX_POLL_SECONDS = 1.0  # between two reads of the outbox while the channel is down
+EXPIRY_CHECK_SECONDS = 10.0
 
 
 class Inbox:
-    """What was heard and not sorted yet, each share of a transaction once."""
+    """Received messages that have not been fanned out. Contains each outbox entry once."""
 
     def __init__(self) -> None:
-        self._heard: dict[OutboxId, Published] = {}
-        self._filled, self._taken = asyncio.Event(), asyncio.Event()
+        self._messages: dict[OutboxId, Published] = {}
+        self._filled, self._emptied = asyncio.Event(), asyncio.Event()
 
-    def add(self, heard: Iterable[Published]) -> None:
-        self._heard |= {published.outbox_id: published for published in heard}
-        if self._heard:
+    def add(self, messages: Iterable[Published]) -> None:
+        self._messages |= {message.outbox_id: message for message in messages}
+        if self._messages:
             self._filled.set()
-            self._taken.clear()
+            self._emptied.clear()
 
-    async def filled(self) -> None:
+    async def wait_until_filled(self) -> None:
         await self._filled.wait()
 
-    async def emptied(self) -> None:
+    async def wait_until_empty(self) -> None:
         if self._filled.is_set():
-            await self._taken.wait()
+            await self._emptied.wait()
 
     def take(self) -> Collection[Published]:
-        heard, self._heard = self._heard, {}
+        messages, self._messages = self._messages, {}
         self._filled.clear()
-        self._taken.set()
-        return heard.values()
+        self._emptied.set()
+        return messages.values()
 
 
-class Chores:
-    """Rows to strike off, whenever the system of record has time: off the outbox and off the registry."""
+class RowRemover:
+    """Deletes delivered outbox entries and closed connections in the background. Retries during an outage.
 
-    def __init__(self, floor: RelayStore, lose: Callable[[], None]) -> None:
-        self._floor, self._lose = floor, lose
-        self._told: set[OutboxId] = set()
-        self._gone: set[str] = set()
-        self._due = asyncio.Event()
+    `mark_lost` is called if another relay holds the shard.
+    """
+
+    def __init__(self, store: RelayStore, mark_lost: Callable[[], None]) -> None:
+        self._store, self._mark_lost = store, mark_lost
+        self._acked: set[OutboxId] = set()
+        self._closed: set[str] = set()
+        self._is_due = asyncio.Event()
 
     def ack(self, outbox_ids: Collection[OutboxId]) -> None:
-        self._told |= set(outbox_ids)
-        self._due.set()
+        self._acked |= set(outbox_ids)
+        self._is_due.set()
 
     def remove(self, connection_id: str) -> None:
-        self._gone.add(connection_id)
-        self._due.set()
+        self._closed.add(connection_id)
+        self._is_due.set()
 
-    async def keep_up(self) -> None:
+    async def run_forever(self) -> None:
         while True:
-            await self._due.wait()
+            await self._is_due.wait()
             try:
-                await self.do()
+                await self.run_once()
             except UnavailableError:
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def do(self) -> None:
-        told, gone = set(self._told), set(self._gone)
-        self._due.clear()
+    async def run_once(self) -> None:
+        """Raises `UnavailableError`. The remaining rows are deleted next time."""
+        acked, closed = set(self._acked), set(self._closed)
+        self._is_due.clear()
         try:
-            if told:
-                if not await self._floor.ack(told):
-                    self._lose()
-                self._told -= told
-            for connection_id in gone:
-                await self._floor.remove(connection_id)
-                self._gone.discard(connection_id)
+            if acked:
+                if not await self._store.ack(acked):
+                    self._mark_lost()
+                self._acked -= acked
+            for connection_id in closed:
+                await self._store.remove(connection_id)
+                self._closed.discard(connection_id)
         except UnavailableError:
-            self._due.set()
+            self._is_due.set()
             raise
 
 
 class Relay:
-    """Tells of one shard. `call` asks for a successor to the holder with this fencing number. One instance, one run."""
+    """Sends the changes of one shard. Not reusable.
 
-    def __init__(self, channel: Channel, floor: RelayStore, gateway: Gateway, call: Callable[[int], None]) -> None:
-        self._channel, self._floor, self._gateway = channel, floor, gateway
-        self._tenure = ShardLease(floor, call)
+    `wake_successor` starts a relay that succeeds the holder of this fencing token.
+    """
+
+    def __init__(
+        self, channel: Channel, store: RelayStore, gateway: Gateway, wake_successor: Callable[[int], None]
+    ) -> None:
+        self._channel, self._store, self._gateway = channel, store, gateway
+        self._lease = ShardLease(store, wake_successor)
         self._inbox = Inbox()
-        self._chores = Chores(floor, self._tenure.lose)
-        self._debts = OutboxTracker(self._chores.ack)
-        self.delivery = Sender(gateway, self._debts, self._chores.remove)
-        self._attentive = asyncio.Event()
+        self._rows = RowRemover(store, self._lease.mark_lost)
+        self._tracker = OutboxTracker(self._rows.ack)
+        self.sender = Sender(gateway, self._tracker, self._rows.remove)
+        self._is_listening = asyncio.Event()
         self.events = 0
 
     async def run(self, seconds: float, after: int | None = None) -> None:
-        """Take the shard once it is listened to, and leave it to a successor after so long.
+        """Listen, acquire the shard, and hand it over to a successor after this time.
 
-        It is taken where it is vacant, or from the holder `after` whom we succeed, who tells until then.
+        The shard must be vacant or held with the fencing token `after`. That holder sends until the hand-over.
         """
         until = asyncio.get_running_loop().time() + seconds
         async with asyncio.TaskGroup() as group:
             listening = group.create_task(self._listen())
-            await self._attentive.wait()
-            if not await self._tenure.begin(until, after):
-                _log.info("Another relay has the shard: nothing to do.")
+            await self._is_listening.wait()
+            if not await self._lease.acquire(until, after):
+                _log.info("Another relay holds the shard.")
                 listening.cancel()
                 return
-            self.delivery.start(group)
-            works = (self._sort(), self._chores.keep_up(), self._tenure.keep_up(), self._close_expired())
+            self.sender.start(group)
+            works = (
+                self._fan_out_forever(),
+                self._rows.run_forever(),
+                self._lease.renew_until_lost(),
+                self._close_expired(),
+            )
             others = [group.create_task(work) for work in works]
-            await self._tenure.serve(until)
+            await self._lease.hold(until)
             listening.cancel()
             await self._finish()
             for task in others:
@@ -127,76 +141,76 @@ class Relay:
     async def _finish(self) -> None:
         with suppress(TimeoutError, UnavailableError):
             async with asyncio.timeout(FINISH_SECONDS):
-                await self._inbox.emptied()
-        await self.delivery.finish(FINISH_SECONDS)
+                await self._inbox.wait_until_empty()
+        await self.sender.finish(FINISH_SECONDS)
         with suppress(UnavailableError):
-            await self._chores.do()
-        await self._tenure.end()
+            await self._rows.run_once()
+        await self._lease.release()
 
     async def _listen(self) -> None:
-        """While the channel is down the outbox itself is read: later by a moment, and complete."""
+        """While the channel is down, read the outbox instead: slightly later, but complete."""
         pause_seconds = RETRY_SECONDS
         while True:
             try:
                 async with self._channel.listen() as messages, asyncio.TaskGroup() as group:
                     pause_seconds = 0
-                    self._attentive.set()
-                    draining = group.create_task(self._drain())
-                    async for published in messages:
-                        self._hear([published])
-                    draining.cancel()
+                    self._is_listening.set()
+                    reading = group.create_task(self._read_outbox())
+                    async for message in messages:
+                        self._receive([message])
+                    reading.cancel()
             except* ChannelDownError as down:
                 _log.warning("The channel is down: %s", down.exceptions[0])
-            obey_cancellation()
-            self._attentive.set()
-            await self._drain()
+            raise_pending_cancellation()
+            self._is_listening.set()
+            await self._read_outbox()
             await asyncio.sleep(pause_seconds)
-            pause_seconds = min(DEAF_SECONDS, pause_seconds + RETRY_SECONDS)
+            pause_seconds = min(MAX_OUTBOX_POLL_SECONDS, pause_seconds + RETRY_SECONDS)
 
-    async def _drain(self) -> None:
-        """Take in what is owed already: by a relay that is gone, or while nobody listened."""
-        await self._tenure.begun.wait()
+    async def _read_outbox(self) -> None:
+        """Entries that an earlier relay did not deliver, or that were published while no relay listened."""
+        await self._lease.acquired.wait()
         after = 0, 0
         with suppress(UnavailableError):
-            while owed := await self._floor.pending(after, DRAIN_AT_ONCE):
-                self._hear(owed)
-                after = owed[-1].outbox_id
-                await self._inbox.emptied()
+            while entries := await self._store.pending(after, OUTBOX_BATCH_SIZE):
+                self._receive(entries)
+                after = entries[-1].outbox_id
+                await self._inbox.wait_until_empty()
 
-    def _hear(self, heard: Iterable[Published]) -> None:
-        """What is on its way already is not sent again."""
-        self._inbox.add(published for published in heard if published.outbox_id not in self._debts)
+    def _receive(self, messages: Iterable[Published]) -> None:
+        """Ignores entries whose delivery is in progress."""
+        self._inbox.add(message for message in messages if message.outbox_id not in self._tracker)
 
-    async def _sort(self) -> None:
+    async def _fan_out_forever(self) -> None:
         while True:
-            await self._inbox.filled()
-            await self.delivery.turn()
-            heard = self._inbox.take()
+            await self._inbox.wait_until_filled()
+            await self.sender.wait_for_turn()
+            messages = self._inbox.take()
             try:
-                await self._flush(heard)
+                await self._fan_out(messages)
             except UnavailableError:
-                self._inbox.add(heard)
+                self._inbox.add(messages)
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def _flush(self, heard: Collection[Published]) -> None:
-        strange = calls_without_queue(heard)
-        queues: Mapping[str, str] = await self._floor.queues_of_calls(strange) if strange else {}
-        entries = [entry for published in heard for entry in build_entries(published, queues)]
+    async def _fan_out(self, messages: Collection[Published]) -> None:
+        call_ids = calls_without_queue(messages)
+        queues: Mapping[str, str] = await self._store.queues_of_calls(call_ids) if call_ids else {}
+        entries = [entry for message in messages for entry in build_entries(message, queues)]
         topics = {topic for entry in entries for topic in entry.topics}
-        subscribers = await self._floor.subscribers(topics)
-        self.delivery.position = max(self.delivery.position, subscribers.position)
-        told = [published.outbox_id for published in heard]
-        self._debts.owe(told)
-        for consignment in fan_out_groups(entries, subscribers.groups):
-            self.delivery.send(consignment.bundle, consignment.outbox_ids, consignment.connection_ids)
-        self._debts.settle(told)  # what nobody is interested in has been told to all who are
-        self.events += sum(len(published.changes) for published in heard)
+        subscribers = await self._store.subscribers(topics)
+        self.sender.position = max(self.sender.position, subscribers.position)
+        outbox_ids = [message.outbox_id for message in messages]
+        self._tracker.track(outbox_ids)
+        for group in fan_out_groups(entries, subscribers.groups):
+            self.sender.send(group.batch, group.outbox_ids, group.connection_ids)
+        self._tracker.ack(outbox_ids)  # entries without subscribers are now acknowledged
+        self.events += sum(len(message.changes) for message in messages)
 
     async def _close_expired(self) -> None:
-        """A socket that is told nothing any more must not stay open: that would be silence."""
+        """Close expired connections. They receive no updates, and the client would not notice otherwise."""
         while True:
             with suppress(UnavailableError):
-                for connection_id in await self._floor.expired():
+                for connection_id in await self._store.expired():
                     if await self._gateway.close(connection_id) is not PostResult.BUSY:
-                        self._chores.remove(connection_id)
-            await asyncio.sleep(EXPIRY_SECONDS)
+                        self._rows.remove(connection_id)
+            await asyncio.sleep(EXPIRY_CHECK_SECONDS)

@@ -1,20 +1,20 @@
-"""Subscribe to topics, and catch up from a position: complete, or told that it is not."""
+"""Subscribe to topics and resume from a position. The client gets all missed changes, or a reset."""
 
 from collections.abc import Iterator, Sequence
 
 from shared.contracts.feed import Reset, Subscribe, Subscribed, Unsubscribe
 from shared.contracts.problems import refuse
 from shared.usecases.feed.frames import FrameBatch, agent_item, alert_items, call_item, event_item
-from shared.usecases.feed.subscriptions import Listener, Missed, Registry
-from shared.usecases.feed.topics import forbidden_topics, named
+from shared.usecases.feed.subscriptions import Listener, MissedChanges, Registry
+from shared.usecases.feed.topics import forbidden_topics, ids_of_kind
 
-MISSED_AT_MOST = 1000  # beyond it, to read the snapshot is less for everybody
+MAX_MISSED_CHANGES = 1000  # above this, reading the snapshot is cheaper
 
 
 def subscribe(registry: Registry, listener: Listener, request: Subscribe) -> Iterator[bytes]:
-    """The frames to answer with, in order. Raises `ProblemError` (403) where a topic is foreign: then none is taken.
+    """The frames of the answer, in order. Raises `ProblemError` (403), without any subscription, for a forbidden topic.
 
-    Subscribed first, then read: what is recorded between the two comes twice, and never not at all.
+    The subscription comes before the read, so that changes between the two are sent twice rather than lost.
     """
     topics = list(dict.fromkeys(request.topics))
     _check(registry, listener, topics)
@@ -22,15 +22,15 @@ def subscribe(registry: Registry, listener: Listener, request: Subscribe) -> Ite
     if request.since is None:
         yield _subscribed(topics, registry.position(), replayed=False)
         return
-    missed = registry.missed(topics, listener.principal, request.since, MISSED_AT_MOST)
-    bundle = missed and _bundle(missed, topics)
-    if missed is None or bundle is None or not bundle.is_sendable:
+    missed = registry.missed_changes(topics, listener.principal, request.since, MAX_MISSED_CHANGES)
+    batch = missed and _batch(missed, topics)
+    if missed is None or batch is None or not batch.is_sendable:
         position = registry.position()
         yield Reset(topics=topics, position=position).model_dump_json().encode()
         yield _subscribed(topics, position, replayed=False)
         return
-    # They carry the position asked for: who loses the connection among them must begin there again.
-    yield from bundle.frames(request.since)
+    # These frames contain the requested position: a client that disconnects among them must resume from there.
+    yield from batch.frames(request.since)
     yield _subscribed(topics, missed.position, replayed=True)
 
 
@@ -39,19 +39,19 @@ def unsubscribe(registry: Registry, listener: Listener, request: Unsubscribe) ->
 
 
 def _check(registry: Registry, listener: Listener, topics: Sequence[str]) -> None:
-    calls, agents = named(topics, "call"), named(topics, "agent")
-    foreign = forbidden_topics(
+    calls, agents = ids_of_kind(topics, "call"), ids_of_kind(topics, "agent")
+    forbidden = forbidden_topics(
         listener.principal,
         topics,
         registry.queues_of_calls(calls) if calls else {},
         registry.queues_of_agents(agents) if agents else {},
     )
-    if foreign:
-        fields = [(f"topics[{topics.index(topic)}]", f"{topic} is not permitted by this token") for topic in foreign]
-        raise refuse(403, f"Not permitted by this token: {', '.join(foreign[:5])}", *fields[:20])
+    if forbidden:
+        fields = [(f"topics[{topics.index(topic)}]", f"{topic} is not permitted by this token") for topic in forbidden]
+        raise refuse(403, f"Not permitted by this token: {', '.join(forbidden[:5])}", *fields[:20])
 
 
-def _bundle(missed: Missed, topics: Sequence[str]) -> FrameBatch:
+def _batch(missed: MissedChanges, topics: Sequence[str]) -> FrameBatch:
     calls = {call.id: call for call in missed.calls}
     items = [
         *(call_item(call) for call in missed.calls),

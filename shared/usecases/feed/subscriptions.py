@@ -1,4 +1,4 @@
-"""What the socket use cases ask of the registry: who listens to what, and what they missed."""
+"""The port for connections and their subscriptions, and for the changes that a client missed."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from shared.usecases.access import Principal
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A connection, and the token's bearer whose rights it has until it expires."""
+    """A connection. It has the rights of `principal` until `expires_at`."""
 
     connection_id: str
     principal: Principal
@@ -20,8 +20,14 @@ class Listener:
 
 
 @dataclass(frozen=True, slots=True)
-class Missed:
-    """What changed since a position: the calls as they are now, and the events between. `position` is where it ends."""
+class MissedChanges:
+    """Changes since a position.
+
+    position: the end of the changes, from which to resume.
+    calls: the current calls.
+    events: all events in between.
+    agents: the current agents.
+    """
 
     position: int
     calls: Sequence[CallView]
@@ -30,7 +36,7 @@ class Missed:
 
 
 class Registry(Protocol):
-    """Raises `UnavailableError` while the system of record cannot be reached."""
+    """Raises `UnavailableError`."""
 
     def add(self, listener: Listener) -> None: ...
 
@@ -47,9 +53,11 @@ class Registry(Protocol):
     def queues_of_agents(self, agent_ids: Collection[str]) -> Mapping[str, Sequence[str]]: ...
 
     def position(self) -> int:
-        """Everything recorded below it has been told to whoever was subscribed."""
+        """All changes below it have been sent to the subscribers of their time."""
         ...
 
-    def missed(self, topics: Collection[str], principal: Principal, since: int, limit: int) -> Missed | None:
-        """None where it cannot be told in full: too much, or a position that was never given out here."""
+    def missed_changes(
+        self, topics: Collection[str], principal: Principal, since: int, limit: int
+    ) -> MissedChanges | None:
+        """None if there are more than `limit`, or if this deployment never issued the position."""
         ...

@@ -1,4 +1,4 @@
-"""Who hears of what: the topics that a change concerns, and whose token permits to see it. Pure."""
+"""The topics of a change, and the tokens that may see it. Pure."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -8,12 +8,12 @@ from shared.usecases.access import Principal
 
 
 def topics_of(change: Change, agents: Collection[AgentView] = ()) -> frozenset[str]:
-    """`agents` are those told of with it: one who wraps up is not named by the call any more."""
+    """`agents` are those of the same message. An agent in wrap-up is on the call although the call names no agent."""
     call, event = change.call, change.event
     topics = {f"call:{call.id}"} | {f"queue:{queue_id}" for queue_id in queues_of_change(change)}
     topics |= {f"agent:{agent.id}" for agent in agents if agent.call_id == call.id}
     topics |= {f"agent:{agent_id}" for agent_id in _agents_of(change) if agent_id}
-    # A flagged call is followed to its end, or a list of alerts would go stale. A void event may have taken the flag.
+    # A flagged call is followed to its end, to keep lists of alerts current. A void event may have removed the flag.
     if call.flags or event.void or change.was_flagged:
         topics |= {f"alerts:{queue_id}" for queue_id in queues_of_change(change)}
     return frozenset(topics)
@@ -24,9 +24,9 @@ def _agents_of(change: Change) -> tuple[str | None, ...]:
 
 
 def queues_of_change(change: Change) -> tuple[str, ...]:
-    """A token for any of these may see the change: a transfer is told to the queue that lost the call, too."""
-    left = change.previous_queue_id
-    return (change.call.queue_id, left) if left else (change.call.queue_id,)
+    """A token for any of these may see the change. A transfer also concerns the queue that lost the call."""
+    previous = change.previous_queue_id
+    return (change.call.queue_id, previous) if previous else (change.call.queue_id,)
 
 
 def topics_of_agent(agent: AgentView) -> frozenset[str]:
@@ -43,9 +43,9 @@ def forbidden_topics(
     queues_of_calls: Mapping[str, str],
     queues_of_agents: Mapping[str, Sequence[str]],
 ) -> list[str]:
-    """The topics that this bearer may not subscribe to."""
+    """The topics to which this principal may not subscribe."""
 
-    def permits(topic: str) -> bool:
+    def is_permitted(topic: str) -> bool:
         kind, _, name = topic.partition(":")
         match kind:
             case "call":
@@ -59,9 +59,9 @@ def forbidden_topics(
             case _:
                 return False
 
-    return [topic for topic in topics if not permits(topic)]
+    return [topic for topic in topics if not is_permitted(topic)]
 
 
-def named(topics: Collection[str], kind: str) -> list[str]:
+def ids_of_kind(topics: Collection[str], kind: str) -> list[str]:
     """The ids in the topics of one kind."""
     return [topic.partition(":")[2] for topic in topics if topic.startswith(f"{kind}:")]

@@ -13,7 +13,7 @@ from shared.adapters.postgres.queries import load_queries
 from shared.adapters.postgres.recording import outbox
 from shared.contracts.feed import OutboxId, Published
 from shared.usecases.access import Principal, Role
-from shared.usecases.feed.ports import Group, Subscribers
+from shared.usecases.feed.ports import SubscriberGroup, Subscribers
 
 _SQL = load_queries(__file__, horizon=HORIZON)
 _QUEUES = "select id, queue_id from calls where id = any(%s) and archive_time = 'infinity' and status is not null"
@@ -32,7 +32,7 @@ class PostgresRelayStore:
     async def subscribers(self, topics: Collection[str]) -> Subscribers:
         rows = await self._flush_connection.rows(_SQL["subscribers"], [list(topics)])
         groups = [
-            Group(frozenset(row["topics"]), _bearer(row["role"], row["queues"]), row["connection_ids"])
+            SubscriberGroup(frozenset(row["topics"]), _bearer(row["role"], row["queues"]), row["connection_ids"])
             for row in rows
             if row["role"]
         ]

@@ -13,8 +13,8 @@ from shared.adapters.postgres.queries import load_queries
 from shared.adapters.postgres.reading import agents_seen
 from shared.contracts.views import CallView
 from shared.usecases.access import Principal
-from shared.usecases.feed.subscriptions import Listener, Missed
-from shared.usecases.feed.topics import named
+from shared.usecases.feed.subscriptions import Listener, MissedChanges
+from shared.usecases.feed.topics import ids_of_kind
 
 _SQL = load_queries(__file__, agent_removed=agents_seen.GONE)
 _FIND = "select * from connections where id = %s and expires_at > now()"
@@ -67,15 +67,17 @@ class PostgresRegistry:
         with available():
             return horizon.position(self._database.connection())
 
-    def missed(self, topics: Collection[str], principal: Principal, since: int, limit: int) -> Missed | None:
+    def missed_changes(
+        self, topics: Collection[str], principal: Principal, since: int, limit: int
+    ) -> MissedChanges | None:
         """Reads everything, with the position, from one snapshot."""
         parameters = {
             "since": since,
             "all": principal.sees_all,
             "permitted": list(principal.queues),
             "limit": limit + 1,
-            **{kind: named(topics, kind.removesuffix("s")) for kind in ("queues", "calls", "agents")},
-            "alerts": named(topics, "alerts"),
+            **{kind: ids_of_kind(topics, kind.removesuffix("s")) for kind in ("queues", "calls", "agents")},
+            "alerts": ids_of_kind(topics, "alerts"),
         }
         with self._cursor() as cursor, cursor.connection.transaction():
             cursor.execute("set transaction isolation level repeatable read, read only")
@@ -87,7 +89,7 @@ class PostgresRegistry:
             yield cursor
 
 
-def _read_missed(cursor: psycopg.Cursor[DictRow], parameters: Mapping[str, Any]) -> Missed | None:
+def _read_missed(cursor: psycopg.Cursor[DictRow], parameters: Mapping[str, Any]) -> MissedChanges | None:
     current = _one(cursor, horizon.HORIZON, {})
     if not horizon.is_ours(current, parameters["since"]) or _one(cursor, _SQL["needs_snapshot"], parameters)["needed"]:
         return None
@@ -97,7 +99,7 @@ def _read_missed(cursor: psycopg.Cursor[DictRow], parameters: Mapping[str, Any])
     if max(len(events), len(agents)) == parameters["limit"]:
         return None
     calls = cursor.execute(_CALLS, [list({row["call_id"] for row in events})]).fetchall()
-    return Missed(
+    return MissedChanges(
         position=current["position"],
         calls=[CallView.of(row_mapping.call_from_row(row)) for row in calls],
         events=[row_mapping.event_view(row_mapping.event_from_row(row)) for row in events],

@@ -121,11 +121,11 @@ async def test_without_a_channel_a_successor_takes_over_all_the_same(stage: Stag
 
 
 async def test_a_missing_successor_is_woken_again_and_the_lease_ends(stage: Stage, monkeypatch):
-    monkeypatch.setattr(lease, "ANSWER_SECONDS", 0.01)
+    monkeypatch.setattr(lease, "WAKE_TIMEOUT_SECONDS", 0.01)
 
     async with stage.relay(seconds=0) as lonely:
         await ended(lonely.task)
-    assert [stage.called.get_nowait() for _ in range(lease.CALLS)] == [lonely.relay_store.fence] * lease.CALLS
+    assert [stage.called.get_nowait() for _ in range(lease.WAKE_ATTEMPTS)] == [lonely.relay_store.fence] * lease.WAKE_ATTEMPTS
     assert PostgresLeases(stage.database).vacant([0]) == [0]
 
 

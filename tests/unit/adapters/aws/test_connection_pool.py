@@ -73,7 +73,7 @@ async def test_a_post_is_a_request_as_api_gateway_wants_it():
     async with posting(OK, OK, sign=sign) as (server, gateway):
         assert await gateway.post("a/b=", "{ñ}".encode()) is PostResult.DONE
         assert await gateway.close("a/b=") is PostResult.DONE
-        host = gateway._parts.netloc
+        host = gateway._address.netloc
     assert [request.decode().split("\r\n") for request in server.heard[0]] == [
         ["POST /live/@connections/a%2Fb%3D HTTP/1.1", f"Host: {host}", "Content-Length: 4",
          "Authorization: POST /@connections/a%2Fb%3D 4", "", "{ñ}"],
@@ -137,7 +137,7 @@ async def test_a_line_that_the_other_side_ends_is_not_used_again():
 
 
 async def test_a_line_that_was_idle_for_long_is_not_trusted(monkeypatch):
-    monkeypatch.setattr(gateway_module, "KEPT_SECONDS", 0)
+    monkeypatch.setattr(gateway_module, "MAX_IDLE_SECONDS", 0)
     async with posting(OK, OK) as (server, gateway):
         assert [await gateway.post("c", b"frame") for _ in range(2)] == [PostResult.DONE, PostResult.DONE]
     assert [len(heard) for heard in server.heard] == [1, 1]
@@ -156,7 +156,7 @@ async def test_a_late_answer_is_not_given_to_another_post():
 
 
 async def test_no_answer_ends_in_busy(monkeypatch):
-    monkeypatch.setattr(keepalive_http, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(keepalive_http, "RESPONSE_TIMEOUT_SECONDS", 0.05)
     async with posting(OK, OK) as (server, gateway):
         server.may_answer.clear()
         assert await gateway.post("c", b"frame") is PostResult.BUSY
@@ -177,6 +177,6 @@ async def test_a_gateway_is_known_by_its_certificate(monkeypatch):
     authority.configure_trust(trusting)
     async with posting(OK, tls=tls) as (server, gateway):
         assert await gateway.post("c", b"frame") is PostResult.BUSY
-        monkeypatch.setattr(keepalive_http, "_trusted", lambda: trusting)
+        monkeypatch.setattr(keepalive_http, "_tls_context", lambda: trusting)
         assert await gateway.post("c", b"x" * 30_000) is PostResult.DONE
         assert server.heard[-1][0].endswith(b"x" * 30_000)

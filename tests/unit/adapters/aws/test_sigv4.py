@@ -9,7 +9,7 @@ from botocore.exceptions import HTTPClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.adapters.aws.connections import address
+from shared.adapters.aws.connections import connection_url
 from shared.adapters.aws.sigv4 import Signer
 
 REGION = "eu-west-1"
@@ -65,7 +65,7 @@ def signature(request) -> str:
 )
 def test_the_signature_of_a_post_and_of_a_close(aws, connection_id, frame, at):
     ours = Signer("execute-api", REGION, now=lambda: at)
-    url = address(BASE, connection_id)
+    url = connection_url(BASE, connection_id)
     posted = aws("apigatewaymanagementapi", BASE, "post_to_connection", at, ConnectionId=connection_id, Data=frame)
     closed = aws("apigatewaymanagementapi", BASE, "delete_connection", at, ConnectionId=connection_id)
     assert url == posted.url

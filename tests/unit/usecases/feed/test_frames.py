@@ -106,7 +106,7 @@ def test_a_large_bundle_drops_its_events_and_flags_it():
 
     flagged = call("c", 3).model_copy(update={"flags": ["sla_breached"]})
     one, two, three = hundred(100), hundred(200), hundred(300)
-    assert one.shed() is one
+    assert one.without_events_if_large() is one
     frames = read(one.followed_by(two).followed_by(three))
     assert [c.version for frame in frames for c in frame.calls] == [300]
     assert [alert.id for frame in frames for alert in frame.alerts] == ["e"]
@@ -124,8 +124,10 @@ def test_a_frame_names_the_newest_traces_that_fit():
     assert frame.traces == traces[:3]
     (frame,) = read(first.followed_by(FrameBatch([call_item(call("d", 1))], ["x"], traces=traces)))
     assert frame.traces == traces[3:]
-    (shed,) = read(FrameBatch([call_item(call("c", 1))], ["x"], 7, traces[:1]).shed())
-    assert shed.traces == traces[:1]
+    (without_events_if_large,) = read(
+        FrameBatch([call_item(call("c", 1))], ["x"], 7, traces[:1]).without_events_if_large()
+    )
+    assert without_events_if_large.traces == traces[:1]
 
 
 def test_an_oversized_entry_is_detected():

@@ -30,7 +30,7 @@ def play(database_url):
 
 
 def missed(stage: Stage, since: int, *topics: str, principal: Principal = EVERYTHING, limit: int = 1000):
-    found = stage.registry.missed(topics, principal, since, limit)
+    found = stage.registry.missed_changes(topics, principal, since, limit)
     return None if found is None else [event.id for event in found.events]
 
 
