@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from infra.specs import schemas, vectors
 from shared.contracts import feed, views
 from shared.contracts.problems import problem
+from shared.usecases.feed.connect import MAX_CONNECTION_AGE
 from shared.usecases.feed.frames import FRAME_BYTES
 from shared.usecases.feed.handle_message import MAX_BYTES
 
@@ -41,8 +42,8 @@ entry of `left`, with its id and version.
 
 - A frame to a client is smaller than {FRAME_BYTES} bytes. A larger change comes in several `update` frames.
 - A message to the server has at most {MAX_BYTES} bytes and names at most 500 topics.
-- A connection ends after {int(MAX_CONNECTION_AGE.total_seconds())} s, when its token expires, or after {IDLE_SECONDS} s without
-  messages. Send `ping`. Connect anew before the limit.
+- A connection ends after {int(MAX_CONNECTION_AGE.total_seconds())} s, when its token expires, or after {IDLE_SECONDS} s
+  without messages. Send `ping`. Connect again before the limit.
 - A message that is not valid or not permitted is answered by `error`, and the connection stays open.
 - A connection that lives can still bring no changes: check it with `GET /api/calls?since=`.
 - Where no socket can be had, poll `GET /api/calls?since=`.

@@ -75,7 +75,7 @@ def test_an_error_shows_its_place_and_no_values(lines: Lines) -> None:
     assert "said in confidence" not in json.dumps(line)
     assert "1 errors of validation" in line["exception"]
     assert "KeyError: 'call-1'" in line["exception"]
-    assert "test_log.py" in line["exception"]
+    assert "test_json_log.py" in line["exception"]
 
 
 def test_rows_that_postgres_quotes_are_left_out(database_url: str, lines: Lines) -> None:
