@@ -6,7 +6,7 @@
 import argparse
 from collections.abc import Callable, Iterator, Mapping
 
-from bench import feed, ingest, lambda_costs, page, reads, timers
+from bench import feed, ingest, lambda_costs, optimisations, page, reads, timers
 from bench.harness import Figure, Servers, console, servers, show, table
 
 Measure = Callable[[], Iterator[Figure]]
@@ -27,6 +27,7 @@ MEASURES: dict[str, Measure] = {
     "reads": _with_servers(reads.measure, reads.SETTINGS),
     "feed": _with_servers(feed.measure),
     "page": page.measure,
+    "optimisations": _with_servers(optimisations.measure),
 }
 
 

@@ -1,18 +1,15 @@
-"""The gain of each optimisation over its plain alternative: python -m bench.optimisations [NAME ...].
+"""Each optimisation and its plain alternative: `python -m bench optimisations`.
 
-Each line shows the processor time of one item, plain and optimised, in microseconds, and their ratio. Both sides
-alternate in one run, and the median of the rounds counts. The ratio is usable on a busy machine.
+Values are processor time, so that the ratio is usable on a busy machine. Both sides alternate in one run.
 """
 
 import asyncio
 import gc
 import multiprocessing
-import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
-from statistics import median
 from typing import Any
 
 import aiohttp
@@ -21,10 +18,10 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from bench import ingest
+from bench.core import BATCH, batches, lifecycles, post_events
 from bench.gateway import gateway
-from bench.report import console
-from bench.stage import Stage, stage
+from bench.harness import KEY, Figure, Servers, medians_in_turn
+from shared.adapters.auth import tokens
 from shared.adapters.aws import lambda_memory
 from shared.adapters.aws.connection_pool import HttpGateway
 from shared.adapters.aws.connections import connection_url
@@ -36,8 +33,8 @@ from shared.domain.call import Call
 from shared.domain.events import Limits
 from shared.settings import AwsKeys
 
-ROUNDS = 5
 FRAME = b"x" * 1300  # the length of a frame with one event
+CALLS = 1000
 POSTS, CONCURRENT_POSTS = 2000, 64
 STATEMENTS = 500
 BATCHES = 10  # requests of 500 events, per round
@@ -46,32 +43,44 @@ URL = "https://api.execute-api.eu-central-1.amazonaws.com/live/@connections/abc%
 QUERY = "select id, status, queue_id, %s::timestamptz from calls where id = any(%s::text[]) and version > %s"
 
 Run = Callable[[], object]
-Costs = tuple[float, float]  # of one item, plain and optimised, in seconds of processor time
 
 
-def seconds(run: Run) -> float:
-    """Processor time of this process."""
-    begun = time.process_time()
+def measure(servers: Servers) -> Iterator[Figure]:
+    yield _figure("post by the relay's HTTP client", "aiohttp", *_http_client())
+    yield _figure("signature of a request", "botocore", *_signing())
+    yield _figure("message on a Redis connection", "redis-py's client", *_redis_connection(servers))
+    yield _figure("statement with its own cursor", "a new cursor", *_cursors(servers))
+    yield _figure("view by Contract.trusted", "model_construct", *_trusted())
+    yield _figure("evolved call by Call.of_fields", "the constructor", *_of_fields())
+    yield _figure("event of a batch with tuned memory", "Python's defaults", *_memory(servers))
+
+
+def _figure(name: str, plain_name: str, optimised: float, plain: float) -> Figure:
+    return Figure(f"optimisation: {name}", optimised * 1e6, "µs", plain * 1e6, plain_name)
+
+
+def _seconds(run: Run, items: int = 1) -> float:
+    """Processor time of this process for each item."""
+    began = time.process_time()
     run()
-    return time.process_time() - begun
+    return (time.process_time() - began) / items
 
 
-def compare(items: int, plain: Run, optimised: Run) -> Costs:
-    """The medians. Each run handles this number of items."""
-    plain()
+def _compare(items: int, optimised: Run, plain: Run) -> list[float]:
+    """The medians, in seconds. Each run handles this number of items."""
     optimised()
-    rounds = [(seconds(plain) / items, seconds(optimised) / items) for _ in range(ROUNDS)]
-    return median(cost for cost, _ in rounds), median(cost for _, cost in rounds)
+    plain()
+    return medians_in_turn(lambda: _seconds(optimised, items), lambda: _seconds(plain, items))
 
 
-def compare_calls(plain: Run, optimised: Run, calls: int = 1000) -> Costs:
+def _compare_calls(optimised: Run, plain: Run) -> list[float]:
     def repeat(do: Run) -> Run:
-        return lambda: [do() for _ in range(calls)]
+        return lambda: [do() for _ in range(CALLS)]
 
-    return compare(calls, repeat(plain), repeat(optimised))
+    return _compare(CALLS, repeat(optimised), repeat(plain))
 
 
-def http_client(_: Stage) -> Costs:
+def _http_client() -> list[float]:
     """Posts of the relay: `keepalive_http.KeepAliveConnection` and aiohttp."""
 
     async def own(url: str) -> None:
@@ -88,7 +97,7 @@ def http_client(_: Stage) -> Costs:
             await _post_all(post)
 
     with gateway() as server:
-        return compare(POSTS, lambda: asyncio.run(library(server.url)), lambda: asyncio.run(own(server.url)))
+        return _compare(POSTS, lambda: asyncio.run(own(server.url)), lambda: asyncio.run(library(server.url)))
 
 
 async def _post_all(post: Callable[[int], Awaitable[object]]) -> None:
@@ -101,7 +110,7 @@ async def _post_all(post: Callable[[int], Awaitable[object]]) -> None:
     await asyncio.gather(*(worker() for _ in range(CONCURRENT_POSTS)))
 
 
-def signing(_: Stage) -> Costs:
+def _signing() -> list[float]:
     """One signed request: `sigv4.Signer` and botocore's `SigV4Auth`."""
     signer = Signer("execute-api", "eu-central-1", lambda: KEYS)
     auth = SigV4Auth(Credentials(KEYS.key_id, KEYS.secret), "execute-api", "eu-central-1")  # type: ignore[no-untyped-call]
@@ -109,24 +118,24 @@ def signing(_: Stage) -> Costs:
     def library() -> None:
         auth.add_auth(AWSRequest("POST", URL, data=FRAME))  # type: ignore[no-untyped-call]
 
-    return compare_calls(library, lambda: signer.headers("POST", URL, FRAME))
+    return _compare_calls(lambda: signer.headers("POST", URL, FRAME), library)
 
 
-def redis_connection(stage: Stage) -> Costs:
+def _redis_connection(servers: Servers) -> list[float]:
     """One message to Redis: a bare connection of redis-py and its client. The overlap with Postgres comes on top."""
-    with closing(redis.Redis.from_url(stage.redis.url)) as client, closing(_Line(stage.redis.url)) as connection:
+    with closing(redis.Redis.from_url(servers.redis.url)) as client, closing(_Line(servers.redis.url)) as connection:
         message = FRAME * 3
 
         def own() -> None:
             connection.send("PUBLISH", "bench", message)
             connection.answer()
 
-        return compare_calls(lambda: client.publish("bench", message), own)
+        return _compare_calls(own, lambda: client.publish("bench", message))
 
 
-def cursors(stage: Stage) -> Costs:
+def _cursors(servers: Servers) -> list[float]:
     """One statement in a pipeline: a cursor per statement text and a new cursor."""
-    with closing(Database(stage.database())) as database:
+    with closing(Database(servers.new_database())) as database:
         connection = database.connection()
         values: list[Any] = [datetime.now(UTC), ["a", "b"], 3]  # noqa: TID251 - any time
 
@@ -140,63 +149,45 @@ def cursors(stage: Stage) -> Costs:
                 for _ in range(STATEMENTS):
                     connection.cursor(binary=True).execute(QUERY, values)
 
-        return compare(STATEMENTS, new, reused)
+        return _compare(STATEMENTS, reused, new)
 
 
-def trusted(_: Stage) -> Costs:
+def _trusted() -> list[float]:
     """One view from stored values: `Contract.trusted` and `model_construct`."""
     values = dict.fromkeys(CallView.model_fields)
-    return compare_calls(lambda: CallView.model_construct(**values), lambda: CallView.trusted(**values))
+    return _compare_calls(lambda: CallView.trusted(**values), lambda: CallView.model_construct(**values))
 
 
-def of_fields(_: Stage) -> Costs:
+def _of_fields() -> list[float]:
     """One evolved call: `Call.of_fields` and the constructor."""
     limits = Limits(20, 20, 60, 5, 30, "telephony")
     moment = datetime.now(UTC)  # noqa: TID251 - any time
     call = Call("c", "voice", "q", None, limits, moment, moment)
     values = vars(call)
-    return compare_calls(lambda: Call(**values), lambda: Call.of_fields(values.copy()))
+    return _compare_calls(lambda: Call.of_fields(values.copy()), lambda: Call(**values))
 
 
-def garbage_collection(stage: Stage) -> Costs:
-    """An event in a batch of 500: `lambda_memory.tune_garbage_collection` and Python's defaults."""
-    rounds = [(_event_seconds(stage, tuned=False), _event_seconds(stage, tuned=True)) for _ in range(ROUNDS)]
-    return median(cost for cost, _ in rounds), median(cost for _, cost in rounds)
+def _memory(servers: Servers) -> list[float]:
+    return medians_in_turn(lambda: _event_seconds(servers, tuned=True), lambda: _event_seconds(servers, tuned=False))
 
 
-def _event_seconds(stage: Stage, *, tuned: bool) -> float:
+def _event_seconds(servers: Servers, *, tuned: bool) -> float:
     """In a process of its own."""
     context = multiprocessing.get_context("fork")
     results = context.SimpleQueue()
 
-    def work() -> None:
-        batches = ingest._batches(ingest.lifecycles(100 * BATCHES), 500)
-        ingest._warm(stage, ingest.POST, ingest._batches(ingest.lifecycles(100, "warm"), 50))
+    def post_all() -> None:
+        token = tokens.mint(KEY, role="admin")
+        servers.act_as_function(servers.new_database())
+        for batch in batches(lifecycles(40, "warm"), 20):
+            post_events(token, batch)
+        gc.set_threshold(700, 10, 10)
         if tuned:
             lambda_memory.tune_garbage_collection()
-        else:
-            gc.set_threshold(700, 10, 10)
-        requests = [ingest.POST.request(batch) for batch in batches]
-        spent = seconds(lambda: [ingest.POST.handle(request) for request in requests])
-        results.put(spent / (500 * BATCHES))
+        bodies = batches(lifecycles(BATCHES * BATCH // 5, "call"))
+        results.put(_seconds(lambda: [post_events(token, body) for body in bodies], BATCHES * BATCH))
 
-    process = context.Process(target=work)
+    process = context.Process(target=post_all)
     process.start()
     process.join()
     return results.get()
-
-
-MEASUREMENTS = (http_client, signing, redis_connection, cursors, trusted, of_fields, garbage_collection)
-
-
-def measure(names: list[str]) -> Iterator[str]:
-    with stage() as ground:
-        for measurement in MEASUREMENTS:
-            if not names or measurement.__name__ in names:
-                plain, optimised = (cost * 1e6 for cost in measurement(ground))
-                yield f"{plain:8.1f} {optimised:8.1f} {plain / optimised:6.2f}  {measurement.__doc__}"
-
-
-if __name__ == "__main__":
-    for line in measure(sys.argv[1:]):
-        console.print(line, highlight=False)
