@@ -31,7 +31,7 @@ from shared.contracts.trace import from_xray, parsed
 from shared.usecases.access import event_check
 from shared.usecases.errors import UnavailableError
 from shared.usecases.recording.change_agent_status import set_up_agent
-from shared.usecases.recording.notices import News
+from shared.usecases.recording.notices import TransactionNotices
 from shared.usecases.recording.outcomes import Result, item_of
 from shared.usecases.recording.redrive_dead_letters import redrive
 from shared.usecases.recording.submit_events import submit
@@ -59,7 +59,7 @@ def post_events() -> Response:
     return _single(submitted.results[0])
 
 
-def _after_commit(notices: Sequence[News]) -> None:
+def _after_commit(notices: Sequence[TransactionNotices]) -> None:
     services = wiring.sweep_services()
     publish(services, notices)
     offer_waiting_calls(services, notices, clock.now())

@@ -14,7 +14,7 @@ from infra.database.rollups import Month
 from shared.adapters.postgres.connection import Database
 from shared.adapters.postgres.figures import agent_time_sums
 from shared.adapters.postgres.sweep.agent_time import PostgresAgentTimeStore
-from shared.usecases.sweep.update_agent_time import Turn, settle, settle_agent
+from shared.usecases.sweep.update_agent_time import AgentTimeBatch, rebuild_agent, update_calls
 
 CALLS_PER_BATCH = 500
 # Imported calls move no agents. Calls with events that the sweep has not included yet are left out.
@@ -42,23 +42,26 @@ def compare(database: Database, *, repair: bool) -> Iterator[list[str]]:
     With `repair`, writes the intervals that the logs give, in transactions during which the sweep does not update agent
     time.
     """
-    book, after = PostgresAgentTimeStore(database), ""
+    agent_time_store, after = PostgresAgentTimeStore(database), ""
     while call_ids := _column(database, _CALLS, [after, CALLS_PER_BATCH]):
         after = call_ids[-1]
-        with _turn(book, repair=repair) as turn:
-            found = settle(turn, call_ids)
+        with _turn(agent_time_store, repair=repair) as batch:
+            found = update_calls(batch, call_ids)
             changed = _column(database, _CHANGED_SINCE, [call_ids]) if found else ()
             yield [agent_id for agent_id, word in found if word.source not in changed]
     for agent_id in _column(database, _AGENTS):
-        with _turn(book, repair=repair) as turn:
-            change = settle_agent(turn, agent_id)
-            yield [agent_id] if change.gone or change.come else []
+        with _turn(agent_time_store, repair=repair) as batch:
+            change = rebuild_agent(batch, agent_id)
+            yield [agent_id] if change.removed or change.added else []
 
 
 @contextmanager
-def _turn(book: PostgresAgentTimeStore, *, repair: bool) -> Generator[Turn]:
-    with suppress(psycopg.Rollback), book.alone() as turn:  # a session that dies first has rolled back too
-        yield turn
+def _turn(agent_time_store: PostgresAgentTimeStore, *, repair: bool) -> Generator[AgentTimeBatch]:
+    with (
+        suppress(psycopg.Rollback),
+        agent_time_store.empty_batch() as batch,
+    ):  # a session that dies first has rolled back too
+        yield batch
         if not repair:
             raise psycopg.Rollback
 
@@ -79,8 +82,8 @@ def rebuild(database: Database, month: Month) -> None:
     """Recompute this month's sums in one transaction, while the sweep does not update agent time. Skips a dropped
     month.
     """
-    with PostgresAgentTimeStore(database).alone() as turn:
-        if month.beginning < turn.kept_since:
+    with PostgresAgentTimeStore(database).empty_batch() as batch:
+        if month.beginning < batch.kept_since:
             return
         database.connection().execute(agent_time_sums.EMPTY_MONTH, _parameters(month))
         database.connection().execute(agent_time_sums.COUNT_MONTH, _parameters(month))

@@ -16,15 +16,15 @@ from shared.adapters.postgres.sweep.agent_time import PostgresAgentTimeStore
 from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
 from shared.contracts.setup import AgentSetup
 from shared.usecases.recording.change_agent_status import set_up_agent
-from shared.usecases.recording.notices import News
+from shared.usecases.recording.notices import TransactionNotices
 from shared.usecases.recording.outcomes import Result
 from shared.usecases.recording.submit_events import IngestServices, submit
 from shared.usecases.sweep.after_commit import offer_waiting_calls, publish
-from shared.usecases.sweep.archive_calls import shelve
+from shared.usecases.sweep.archive_calls import archive_calls
 from shared.usecases.sweep.fire_due_timers import fire_due_timers, record_offers
 from shared.usecases.sweep.run_sweep import run_sweep
 from shared.usecases.sweep.services import SweepServices
-from shared.usecases.sweep.update_agent_time import A_TURN, keep_time
+from shared.usecases.sweep.update_agent_time import EVENTS_PER_BATCH, update_agent_time
 from tests.support.clock import Clock
 
 GRACE = timedelta(seconds=60)
@@ -43,9 +43,9 @@ class PublishedNotices:
     """A publisher that remembers."""
 
     def __init__(self) -> None:
-        self.news: list[News] = []
+        self.news: list[TransactionNotices] = []
 
-    def publish(self, notices: Sequence[News]) -> None:
+    def publish(self, notices: Sequence[TransactionNotices]) -> None:
         self.news += notices
 
     def shards_without_relay(self) -> set[int]:
@@ -59,9 +59,9 @@ class Harness:
     def __init__(self, database_url: str, clock: Clock) -> None:
         self.clock, self.published = clock, PublishedNotices()
         self.database = Database(database_url)
-        self.reads, self.book = PostgresReads(self.database), PostgresAgentTimeStore(self.database)
+        self.reads, self.agent_time_store = PostgresReads(self.database), PostgresAgentTimeStore(self.database)
         transactions = PostgresTransactions(self.database)
-        self.sweeper = SweepServices(transactions, self.published, lambda: f"swept-{next(_ids)}", GRACE)
+        self.sweep_services = SweepServices(transactions, self.published, lambda: f"swept-{next(_ids)}", GRACE)
 
         def made(most: int) -> Iterator[str]:
             return (f"made-{next(_ids)}" for _ in range(most))
@@ -76,9 +76,9 @@ class Harness:
         self.after_commit(submitted.notices)
         return submitted.results
 
-    def after_commit(self, notices: Sequence[News]) -> None:
-        publish(self.sweeper, notices)
-        offer_waiting_calls(self.sweeper, notices, self.clock.now())
+    def after_commit(self, notices: Sequence[TransactionNotices]) -> None:
+        publish(self.sweep_services, notices)
+        offer_waiting_calls(self.sweep_services, notices, self.clock.now())
 
     def set_up_agent(self, agent_id: str, setup: AgentSetup) -> None:
         _, news = set_up_agent(self.services.agents, agent_id, setup, self.clock.now())
@@ -94,25 +94,25 @@ class Harness:
         return settled
 
     def fire_due_timers(self, now: datetime | None = None, limit: int = 200) -> int:
-        fired = fire_due_timers(self.sweeper, now or self.clock.now(), limit)
-        publish(self.sweeper, fired.notices)
+        fired = fire_due_timers(self.sweep_services, now or self.clock.now(), limit)
+        publish(self.sweep_services, fired.notices)
         return fired.count
 
-    def shelve(self) -> int:
-        return shelve(self.services.transactions, self.clock.now())
+    def archive_calls(self) -> int:
+        return archive_calls(self.services.transactions, self.clock.now())
 
-    def keep_time(self, limit: int = A_TURN) -> int:
+    def update_agent_time(self, limit: int = EVENTS_PER_BATCH) -> int:
         followed = 0
         (here,) = self.rows("select pg_snapshot_xmax(pg_current_snapshot())::text as newest")
         while self.rows(_OTHERS, here["newest"]):  # tests beside this one: no time goes past what they are writing
             pass
-        while found := keep_time(self.book, limit):
+        while found := update_agent_time(self.agent_time_store, limit):
             followed += found
         return followed
 
     def offer_waiting(self, now: datetime | None = None, limit: int = 10) -> int:
-        offered = record_offers(self.sweeper, now or self.clock.now(), limit=limit)
-        publish(self.sweeper, offered.notices)
+        offered = record_offers(self.sweep_services, now or self.clock.now(), limit=limit)
+        publish(self.sweep_services, offered.notices)
         return offered.count
 
     def call(self, call_id: str = "call-1") -> dict[str, Any]:
@@ -146,4 +146,4 @@ def answer_of(result: Result) -> dict[str, Any]:
 def sweep_for(harness: Harness, seconds: float, woken: list[str]) -> None:
     upkeep = PostgresHousekeeping(harness.database, "this-one", lambda: woken.append("sweep"))
     until = harness.clock.now() + timedelta(seconds=seconds)
-    run_sweep(harness.sweeper, upkeep, until, harness.clock.now, harness.clock.sleep)
+    run_sweep(harness.sweep_services, upkeep, until, harness.clock.now, harness.clock.sleep)

@@ -8,7 +8,16 @@ from datetime import datetime
 from typing import Any
 
 from shared.domain.events import Limits
-from shared.usecases.recording.ports import MIN_TIME, CallRecord, Changes, Drawn, EventRow, Known, Loaded, Moved
+from shared.usecases.recording.ports import (
+    MIN_TIME,
+    CallRecord,
+    CallUpdates,
+    EventRow,
+    KnownEvent,
+    LoadedCalls,
+    LogPositions,
+    MovedAgents,
+)
 
 # What Postgres stores of an event is fixed when it is recorded, except these columns.
 RESTATED = ("event", "state", "version", "reason", "failed_at", "redriven_at", "attempts")
@@ -35,11 +44,11 @@ class MemoryTransactions:
         queue_ids: Collection[str],
         events: int = 0,
         since: datetime = MIN_TIME,
-    ) -> Loaded:
+    ) -> LoadedCalls:
         rows = [row for rows in self.events.values() for row in rows if row.event.id in set(event_ids)]
-        return Loaded(
+        return LoadedCalls(
             {call_id: replace(self.records.get(call_id, CallRecord(call_id))) for call_id in call_ids},
-            {row.event.id: Known(row.event.call_id, row.fingerprint) for row in rows},
+            {row.event.id: KnownEvent(row.event.call_id, row.fingerprint) for row in rows},
             {queue_id: self.queues[queue_id] for queue_id in queue_ids if queue_id in self.queues},
         )
 
@@ -47,15 +56,15 @@ class MemoryTransactions:
         self.logs_read += 1
         return {call_id: [replace(row) for row in self.events.get(call_id, [])] for call_id in call_ids}
 
-    def draw(self, events: int) -> Drawn:
+    def reserve_positions(self, events: int) -> LogPositions:
         begin, self._positions = self._positions, self._positions + events
-        return Drawn(0, range(begin, self._positions))
+        return LogPositions(0, range(begin, self._positions))
 
     def record(self, rows: Sequence[EventRow]) -> None:
         for row in rows:
             self.events.setdefault(row.event.call_id, []).append(replace(row))
 
-    def write(self, changes: Changes, now: datetime) -> None:
+    def write(self, changes: CallUpdates, now: datetime) -> None:
         for record in changes.records:
             self.records[record.id] = replace(record, exists=True)
         for changed in changes.restated:
@@ -63,9 +72,9 @@ class MemoryTransactions:
             for name in RESTATED:
                 setattr(row, name, getattr(changed, name))
 
-    def commit(self, telling: object, now: datetime, meanwhile: Callable[[], None]) -> Moved:
+    def commit(self, outbox_entry: object, now: datetime, meanwhile: Callable[[], None]) -> MovedAgents:
         meanwhile()
-        return Moved([], [])
+        return MovedAgents([], [])
 
     def kept(self) -> object:
         """All that is on record, to be compared with another journal's."""

@@ -26,7 +26,7 @@ from shared.usecases.access import Principal, Role
 from shared.usecases.feed.connect import connect
 from shared.usecases.feed.relay import Relay
 from shared.usecases.recording.change_agent_status import set_up_agent
-from shared.usecases.recording.notices import News
+from shared.usecases.recording.notices import TransactionNotices
 from shared.usecases.recording.outcomes import Result
 from shared.usecases.recording.submit_events import IngestServices, submit
 from shared.usecases.sweep.after_commit import publish, wake_idle_workers
@@ -179,7 +179,7 @@ class Ingest(NoWorkers):
     def wake_relay(self, shard: int, now: datetime) -> None:  # noqa: ARG002 - as the protocol has it
         self._woken.append(shard)
 
-    def _publish(self, notices: Sequence[News]) -> None:
+    def _publish(self, notices: Sequence[TransactionNotices]) -> None:
         publish(self._sweep_services, notices)
         wake_idle_workers(self._sweep_services, clock.now())
 

@@ -13,7 +13,7 @@ from shared.adapters.redis.channels import STATUS_UPDATES, relay_channel
 from shared.adapters.telemetry import metrics
 from shared.adapters.telemetry.metrics import Metric
 from shared.usecases.feed.sharding import Share, split_by_shard
-from shared.usecases.recording.notices import News
+from shared.usecases.recording.notices import TransactionNotices
 
 _log = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 0.25  # an answer may be this much later when Redis hangs, never more
@@ -37,7 +37,7 @@ class RedisPublisher:
         self._awaited: list[int] = []  # the shard of each message in the command that Redis has not answered yet
         self._without_relay: set[int] = set()
 
-    def publish(self, notices: Sequence[News]) -> None:
+    def publish(self, notices: Sequence[TransactionNotices]) -> None:
         """Send one command. Its answer is read before the next command, or by `shards_without_relay`."""
         self._read_answer()
         messages = [message for news in notices for message in self._messages(news)]
@@ -83,7 +83,7 @@ class RedisPublisher:
             return None
         return (time.perf_counter() - begun) * 1000
 
-    def _messages(self, news: News) -> Iterator[tuple[int, bytes]]:
+    def _messages(self, news: TransactionNotices) -> Iterator[tuple[int, bytes]]:
         """As `contracts.feed.Published`, one for each relay that has a share, which is what it owes. What is told again
         stays the share that it was: there may be more shards by now, or fewer.
         """

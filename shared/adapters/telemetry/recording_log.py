@@ -12,7 +12,7 @@ from shared.contracts.cloudevents import is_cloudevent, traceparent_of
 from shared.contracts.problems import Problem
 from shared.contracts.wire import Json
 from shared.domain.events import Source
-from shared.usecases.recording.notices import News
+from shared.usecases.recording.notices import TransactionNotices
 from shared.usecases.recording.outcomes import Result
 
 _log = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ _APPLIED = 201  # what nearly all are: an enumeration is dear to compare with
 LONGEST_ID = 128
 
 
-def log_notices(notices: Sequence[News]) -> None:
+def log_notices(notices: Sequence[TransactionNotices]) -> None:
     """One line for each transaction that recorded events."""
     for news in notices:
         if news.changes:
@@ -64,7 +64,7 @@ def _note_replays(replayed: Sequence[tuple[object, Json]]) -> None:
     _log.info("had %d events already", len(answers), extra=known | json_log.traces(*own))
 
 
-def _note(news: News) -> None:
+def _note(news: TransactionNotices) -> None:
     rows = [change.row for change in news.changes]
     told = {
         "call_id": ids([row.event.call_id for row in rows]),

@@ -10,9 +10,9 @@ from shared.domain.deadlines import TimerKind, flags, required_timers
 from shared.domain.events import Answered, Event, Routed, Transferred
 from shared.domain.fold import TICK, Folded, append, fold
 from shared.domain.legality import Verdict, judge
-from shared.usecases.recording.ports import CallRecord, Changes, EventRow, EventState, Left
+from shared.usecases.recording.ports import CallRecord, CallUpdates, Departure, EventRow, EventState
 
-STAYED = Left()
+STAYED = Departure()
 
 _STATES = {
     Verdict.LEGAL: EventState.APPLIED,
@@ -146,7 +146,7 @@ class CallChange:
         if not event.is_system:
             record.last_event_id, record.last_fingerprint = event.id, fingerprint
 
-    def bury(self, at: datetime, grace: timedelta, reason: str) -> None:
+    def expire_deferred(self, at: datetime, grace: timedelta, reason: str) -> None:
         """Give up deferred events whose grace is over and whose predecessor never came."""
         for row in self.living_rows():
             if row.state is EventState.DEFERRED and row.deferred_since + grace <= at:
@@ -154,7 +154,7 @@ class CallChange:
                 self.record.deferred -= 1
                 self._restated[row.event.id] = row
 
-    def revive(self, event_id: str, at: datetime) -> EventRow | None:
+    def retry_dead(self, event_id: str, at: datetime) -> EventRow | None:
         """Try a dead event again by the rules for any other; one that is still impossible stays dead.
 
         None where it is not dead, or not any more.
@@ -174,7 +174,7 @@ class CallChange:
         self._restated[row.event.id] = row
         return row
 
-    def unsettled(self, at: datetime) -> tuple[Effect, ...]:
+    def pending_effects(self, at: datetime) -> tuple[Effect, ...]:
         """What the agents' records lack since the last time this was asked."""
         settled, self.settled = self.settled, self.record.call
         return agent_effects(settled, self.settled, at)
@@ -186,7 +186,7 @@ class CallChange:
             told += [row for row in self._restated.values() if row.state in _TOLD]
         return told
 
-    def left(self) -> Left:
+    def left(self) -> Departure:
         """The queue and the agent who had the call before, where it has gone on to others."""
         before, call = self.before, self.record.call
         if not before or not call:
@@ -196,7 +196,7 @@ class CallChange:
         unflagged = self.log is not None and bool(flags(before)) and not flags(call)
         if queue_id == call.queue_id and agent_id in (None, agent_of(call)) and not unflagged:
             return STAYED
-        return Left(
+        return Departure(
             queue_id if queue_id != call.queue_id else None,
             agent_id if agent_id != agent_of(call) else None,
             unflagged,
@@ -210,19 +210,19 @@ class CallChange:
             owed |= {TimerKind.DEFERRED: min(deferred) + grace} if deferred else {}
         return owed
 
-    def add_to(self, changes: Changes, at: datetime, grace: timedelta) -> None:
+    def add_updates(self, updates: CallUpdates, at: datetime, grace: timedelta) -> None:
         if not self.recorded and not self._restated:
             return
-        changes.records.append(self.record)
-        changes.restated += self._restated.values()
-        effects = self.unsettled(at)
+        updates.records.append(self.record)
+        updates.restated += self._restated.values()
+        effects = self.pending_effects(at)
         wraps_up = False
         for effect in effects:
-            changes.effects.append(effect)
+            updates.effects.append(effect)
             wraps_up |= effect.status is AgentStatus.WRAP_UP
         engaged = {effect.agent_id for effect in effects if effect.status in ENGAGED}
-        changes.met += [met for met in self._met() if met.agent_id not in engaged]
-        self._rearm(changes, grace, wraps_up)
+        updates.met += [met for met in self._met() if met.agent_id not in engaged]
+        self._rearm(updates, grace, wraps_up)
 
     def _met(self) -> Iterator[Effect]:
         """Whose phone rang, or who talked, if only between two events that came together."""
@@ -232,20 +232,20 @@ class CallChange:
             if isinstance(fact := row.event.fact, Routed | Answered | Transferred) and fact.agent_id:
                 yield Effect(fact.agent_id, self.record.id, AgentStatus.AVAILABLE, row.event.at)
 
-    def _rearm(self, changes: Changes, grace: timedelta, wraps_up: bool) -> None:
+    def _rearm(self, updates: CallUpdates, grace: timedelta, wraps_up: bool) -> None:
         call_id, before, deferred = self.record.id, required_timers(self.before), self._deferred_before
         owed = self.owed(grace) if self.record.deferred else required_timers(self.record.call)
         if before == owed and not deferred and not wraps_up:
             return
         for kind, due_at in owed.items():
             if before.get(kind) != due_at:
-                changes.armed[call_id, kind] = due_at
+                updates.armed[call_id, kind] = due_at
         for kind in (*before, TimerKind.DEFERRED) if deferred else before:
             if kind not in owed:
-                changes.disarmed.add((call_id, kind))
+                updates.disarmed.add((call_id, kind))
         if wraps_up and TimerKind.WRAP_UP in owed:
             # Owed before as well, perhaps, and swept: for another agent than the one who turns out to have served.
-            changes.armed[call_id, TimerKind.WRAP_UP] = owed[TimerKind.WRAP_UP]
+            updates.armed[call_id, TimerKind.WRAP_UP] = owed[TimerKind.WRAP_UP]
 
     def _rows(self) -> list[EventRow]:
         return [*(self.log or ()), *self.recorded]

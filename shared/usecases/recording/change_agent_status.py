@@ -9,7 +9,7 @@ from shared.contracts.problems import Problem, problem
 from shared.contracts.setup import AgentSetup
 from shared.contracts.views import AgentView
 from shared.domain.agent import AgentStatus
-from shared.usecases.recording.notices import News
+from shared.usecases.recording.notices import TransactionNotices
 from shared.usecases.recording.ports import AgentRecord
 
 
@@ -63,24 +63,26 @@ class AgentRegistry(Protocol):
         ...
 
 
-def set_up_agent(registry: AgentRegistry, agent_id: str, setup: AgentSetup, now: datetime) -> tuple[AgentView, News]:
+def set_up_agent(
+    registry: AgentRegistry, agent_id: str, setup: AgentSetup, now: datetime
+) -> tuple[AgentView, TransactionNotices]:
     """Create or change an agent. Returns the agent, and the notices of the transaction."""
     changed = registry.put_agent(agent_id, setup, now)
     agent = changed.agent
     assert agent, "who was put is on record"
     left = {agent_id: changed.left} if changed.left else {}
-    news = News((), [agent], changed.transaction, changed.traceparent, left=left)
+    news = TransactionNotices((), [agent], changed.transaction, changed.traceparent, left=left)
     shown = {name: getattr(agent, name) for name in AgentView.model_fields}
     if agent.status is AgentStatus.AVAILABLE:
         shown["call_id"] = None
     return AgentView.model_construct(**shown), news
 
 
-def change_status(registry: AgentRegistry, change: StatusChange) -> tuple[Changed | Problem, News]:
+def change_status(registry: AgentRegistry, change: StatusChange) -> tuple[Changed | Problem, TransactionNotices]:
     """Record the agent's report. Returns its outcome, and the notices of the transaction."""
     found = registry.change(change)
     agents = [found.agent] if found.outcome == "applied" and found.agent else []
-    return _answer(found, change), News((), agents, found.transaction, found.traceparent)
+    return _answer(found, change), TransactionNotices((), agents, found.transaction, found.traceparent)
 
 
 def _answer(found: AgentChange, change: StatusChange) -> Changed | Problem:

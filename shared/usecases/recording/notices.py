@@ -7,11 +7,11 @@ from shared.contracts.wire import change_words, event_json, status_words
 from shared.domain.call import Call
 from shared.domain.events import Initiated, Transferred
 from shared.domain.fast import fast_frozen
-from shared.usecases.recording.ports import AgentRecord, EventRow, EventState, Left
+from shared.usecases.recording.ports import AgentRecord, Departure, EventRow, EventState
 
 
 @fast_frozen
-class Announcement:
+class CallNotice:
     """An event that was applied or made void, and the call as its transaction left it.
 
     `change` is `contracts.feed.Change` for our relays, `status` `contracts.views.StatusMessage` for others who listen.
@@ -19,37 +19,37 @@ class Announcement:
 
     row: EventRow
     call: Call
-    left: Left
+    left: Departure
     change: bytes
     status: bytes
 
 
-def announcement(row: EventRow, call: Call, left: Left) -> Announcement:
+def call_notice(row: EventRow, call: Call, left: Departure) -> CallNotice:
     assert row.position is not None, "an event has a position once it is recorded"
     void = row.state is EventState.VOID
     event = event_json(row.event, record_id=row.position, version=row.version, void=void)
-    return Announcement(row, call, left, change_words(event, call, *left), status_words(event, call))
+    return CallNotice(row, call, left, change_words(event, call, *left), status_words(event, call))
 
 
-def announcements(rows: Sequence[EventRow], call: Call, left: Left) -> Iterator[Announcement]:
+def call_notices(rows: Sequence[EventRow], call: Call, left: Departure) -> Iterator[CallNotice]:
     """Of one call in one transaction. The queue that lost the call is told of it until it went on, and nothing of what
     came after: that is the next one's.
     """
     if not left.queue_id:
-        return (announcement(row, call, left) for row in rows)
+        return (call_notice(row, call, left) for row in rows)
     moves = [row.event.order for row in rows if isinstance(row.event.fact, Initiated | Transferred)]
     until, gone = min(moves, default=None), left._replace(queue_id=None)
-    return (announcement(row, call, left if until is None or row.event.order <= until else gone) for row in rows)
+    return (call_notice(row, call, left if until is None or row.event.order <= until else gone) for row in rows)
 
 
 @fast_frozen
-class News:
+class TransactionNotices:
     """What one transaction has to tell the floor. `traces` are the traceparents of events that brought their own, and
     `left`, by agent, the queues out of which somebody took the agent, or by call, what no event says that it left. What
     is told again is the share of one `shard`. `moves` says which call moved which agent, who may be another's by now.
     """
 
-    changes: Sequence[Announcement] = ()
+    changes: Sequence[CallNotice] = ()
     agents: Sequence[AgentRecord] = ()
     transaction: int | None = None
     traceparent: str | None = None

@@ -11,7 +11,7 @@ from shared.domain.fast import fast_frozen
 from shared.usecases.recording.record_events import (
     Applied,
     Deferred,
-    Impossible,
+    Illegal,
     KeyReused,
     Outcome,
     Replayed,
@@ -47,7 +47,7 @@ def result_of(outcome: Outcome, call: Call | None) -> Result:
         case KeyReused(event_id=event_id):
             detail = f"The id {event_id} was used before, for something else."
             return refused(problem(422, detail, ("eventId", "was used before with another body")))
-        case Impossible(event=event, status=status):
+        case Illegal(event=event, status=status):
             detail = f"{event.name} is not possible: call {event.call_id} is {status} at that time."
             return refused(problem(409, detail, ("event", f"is not possible while the call is {status}")))
 

@@ -70,7 +70,7 @@ class CallRecord:
 
 
 @fast_frozen
-class Known:
+class KnownEvent:
     """An event that was recorded before under the same id."""
 
     call_id: str
@@ -78,15 +78,15 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedCalls:
     """Calls are locked for the rest of the transaction."""
 
     records: Mapping[str, CallRecord]
-    known: Mapping[str, Known]
+    known: Mapping[str, KnownEvent]
     limits: Mapping[str, Limits]
 
 
-class Left(NamedTuple):
+class Departure(NamedTuple):
     """What a call left as it went on: whoever follows that queue or agent must be told, to forget the call. It may have
     left the flagged ones, too.
     """
@@ -96,15 +96,15 @@ class Left(NamedTuple):
     flagged: bool = False
 
 
-class Told(NamedTuple):
+class OutboxCall(NamedTuple):
     """What the floor must be told of a call: the queue where it is now, and what it left."""
 
     queue_id: str
-    left: Left
+    left: Departure
 
 
 @dataclass(slots=True)
-class Changes:
+class CallUpdates:
     """What is written of some calls beside the events that are recorded of them."""
 
     records: list[CallRecord] = field(default_factory=list[CallRecord])
@@ -116,10 +116,10 @@ class Changes:
 
 
 @dataclass(slots=True)
-class Telling:
+class OutboxEntry:
     """What the floor must be told of one transaction: of which calls, by id, and in which traces it was made."""
 
-    told: dict[str, Told] = field(default_factory=dict[str, Told])
+    told: dict[str, OutboxCall] = field(default_factory=dict[str, OutboxCall])
     traceparent: str | None = None
     traces: Mapping[str, str] = field(default_factory=dict[str, str])  # of events that brought their own, by id
 
@@ -142,14 +142,14 @@ class AgentRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class LogPositions:
     """A transaction's own id, and places in the log for what it records."""
 
     transaction: int
     positions: Sequence[int]
 
 
-class Moved(NamedTuple):
+class MovedAgents(NamedTuple):
     """Agents as a transaction left them, and which call moved which of them, or tried to."""
 
     agents: Sequence[AgentRecord]
@@ -166,18 +166,18 @@ class UnitOfWork(Protocol):
         queue_ids: Collection[str],
         events: int = 0,
         since: datetime = MIN_TIME,
-    ) -> Loaded:
+    ) -> LoadedCalls:
         """Calls on the shelf are taken off it, and stay there where nothing is written. `events` may be recorded.
 
         Events of these ids are found where they belong to these calls, and of any call where received `since`.
         """
         ...
 
-    def draw(self, events: int) -> Drawn:
+    def reserve_positions(self, events: int) -> LogPositions:
         """Costs no round trip where `load` was told of as many."""
         ...
 
-    def shelve(self, before: datetime, limit: int) -> int:
+    def archive_calls(self, before: datetime, limit: int) -> int:
         """Shelve calls that are over, owe nothing and were last written before; how many. Commits."""
         ...
 
@@ -199,7 +199,7 @@ class UnitOfWork(Protocol):
 
     def routing(self, queue_ids: Collection[str]) -> Mapping[str, Routing]: ...
 
-    def settle(self, effects: Sequence[Effect]) -> None:
+    def apply_effects(self, effects: Sequence[Effect]) -> None:
         """Apply effects now, before the claims that build on them."""
         ...
 
@@ -211,13 +211,13 @@ class UnitOfWork(Protocol):
         """Events that are new, with their places in the log. Does not wait for the system of record."""
         ...
 
-    def write(self, changes: Changes, now: datetime) -> None:
+    def write(self, changes: CallUpdates, now: datetime) -> None:
         """Does not wait for the system of record either. What befalls agents is kept for the end: one call may let go
         of an agent whom another takes.
         """
         ...
 
-    def commit(self, telling: Telling, now: datetime, meanwhile: Callable[[], None]) -> Moved:
+    def commit(self, outbox_entry: OutboxEntry, now: datetime, meanwhile: Callable[[], None]) -> MovedAgents:
         """All that was sent, with work to do while the system of record is at it. Raises `ConflictError`."""
         ...
 

@@ -9,7 +9,7 @@ from shared.domain.events import Initiated
 from shared.domain.fold import fold
 from shared.domain.legality import Verdict
 from shared.usecases.errors import ConflictError
-from shared.usecases.recording.ports import CallRecord, Changes, EventRow, EventState, Telling, Transactions
+from shared.usecases.recording.ports import CallRecord, CallUpdates, EventRow, EventState, OutboxEntry, Transactions
 
 _FOLDED = {Verdict.LEGAL: EventState.APPLIED, Verdict.VOID: EventState.VOID}
 UNTOLD = frozenset({"version"})  # counts what was told, which no fold of events knows
@@ -80,8 +80,8 @@ def _attempt(transactions: Transactions, call_id: str, now: datetime) -> bool:
         for row in changed:
             row.state = _state(folded.verdicts[row.event.id])
         record.remember(living)
-        unit_of_work.write(Changes(records=[record], restated=changed), now)
-        unit_of_work.commit(Telling(), now, meanwhile=lambda: None)
+        unit_of_work.write(CallUpdates(records=[record], restated=changed), now)
+        unit_of_work.commit(OutboxEntry(), now, meanwhile=lambda: None)
         return True
 
 

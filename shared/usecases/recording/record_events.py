@@ -11,8 +11,8 @@ from shared.domain.fold import fold
 from shared.domain.legality import Verdict
 from shared.usecases.errors import ConflictError, UnavailableError
 from shared.usecases.recording.call_change import CallChange
-from shared.usecases.recording.notices import News
-from shared.usecases.recording.ports import CallRecord, Known, Loaded, Transactions, UnitOfWork
+from shared.usecases.recording.notices import TransactionNotices
+from shared.usecases.recording.ports import CallRecord, KnownEvent, LoadedCalls, Transactions, UnitOfWork
 from shared.usecases.recording.transaction_writer import TransactionWriter, load_logs
 
 MAX_ATTEMPTS = 8
@@ -66,7 +66,7 @@ class KeyReused:
 
 
 @fast_frozen
-class Impossible:
+class Illegal:
     """`status` is the call's at the event's place in time."""
 
     event: Event
@@ -74,9 +74,9 @@ class Impossible:
 
 
 R = TypeVar("R")
-Outcome = Applied | Deferred | Replayed | UnknownQueue | KeyReused | Impossible
+Outcome = Applied | Deferred | Replayed | UnknownQueue | KeyReused | Illegal
 # What the sender is told of an event, and of its call as the transaction left it.
-Word = Callable[[Outcome, Call | None], R]
+Present = Callable[[Outcome, Call | None], R]
 
 
 def record_events(
@@ -84,9 +84,9 @@ def record_events(
     submissions: Sequence[Submission],
     now: datetime,
     grace: timedelta,
-    word: Word[R],
+    word: Present[R],
     traces: Mapping[str, str] | None = None,
-) -> tuple[list[R], News]:
+) -> tuple[list[R], TransactionNotices]:
     """Record each event or refuse it, all in one transaction. Returns the results in the order sent, and the notices of
     the transaction, which the caller publishes.
 
@@ -107,20 +107,22 @@ def _attempt(
     submissions: Sequence[Submission],
     now: datetime,
     grace: timedelta,
-    word: Word[R],
+    word: Present[R],
     traces: Mapping[str, str] | None,
-) -> tuple[list[R], News]:
+) -> tuple[list[R], TransactionNotices]:
     with transactions.begin() as unit_of_work:
         recorder = _Recorder(_load(unit_of_work, submissions, now), submissions)
-        drafts = recorder.drafts
-        load_logs(unit_of_work, [draft for s in submissions if (draft := drafts[s.event.call_id]).needs_log(s.event)])
+        changes = recorder.changes
+        load_logs(
+            unit_of_work, [change for s in submissions if (change := changes[s.event.call_id]).needs_log(s.event)]
+        )
         writing = TransactionWriter(unit_of_work, now, grace, traces)
         outcomes: list[Outcome] = []
         for part, done in _parts(submissions):
             outcomes += [recorder.take(unit_of_work, submission) for submission in part]
-            writing.send(drafts[call_id] for call_id in done)
+            writing.send(changes[call_id] for call_id in done)
         told: list[R] = []
-        calls = (drafts[submission.event.call_id].call for submission in submissions)
+        calls = (changes[submission.event.call_id].call for submission in submissions)
         return told, writing.commit(meanwhile=lambda: told.extend(map(word, outcomes, calls)))
 
 
@@ -132,7 +134,7 @@ def _parts(submissions: Sequence[Submission]) -> Iterator[tuple[Sequence[Submiss
         yield part, [s.event.call_id for index, s in enumerate(part, begin) if last[s.event.call_id] == index]
 
 
-def _load(unit_of_work: UnitOfWork, submissions: Sequence[Submission], now: datetime) -> Loaded:
+def _load(unit_of_work: UnitOfWork, submissions: Sequence[Submission], now: datetime) -> LoadedCalls:
     queues = {fact.queue_id for s in submissions if isinstance(fact := s.event.fact, Initiated | Transferred)}
     return unit_of_work.load(
         sorted({s.event.call_id for s in submissions}),
@@ -146,36 +148,36 @@ def _load(unit_of_work: UnitOfWork, submissions: Sequence[Submission], now: date
 class _Recorder:
     """One attempt at a batch: what was loaded, and what the events before this one have made of it."""
 
-    def __init__(self, loaded: Loaded, submissions: Sequence[Submission]) -> None:
+    def __init__(self, loaded: LoadedCalls, submissions: Sequence[Submission]) -> None:
         self._known = dict(loaded.known)
         self._is_reused = any(s.key and self._is_other(s) for s in submissions)
         self._limits = loaded.limits
-        self.drafts = {call_id: CallChange(record) for call_id, record in loaded.records.items()}
+        self.changes = {call_id: CallChange(record) for call_id, record in loaded.records.items()}
 
     def take(self, unit_of_work: UnitOfWork, submission: Submission) -> Outcome:
-        event, draft = submission.event, self.drafts[submission.event.call_id]
-        if replay := self._replay(submission, draft.record):
+        event, change = submission.event, self.changes[submission.event.call_id]
+        if replay := self._replay(submission, change.record):
             return replay
         if queue_id := _queue_of(event):
             limits = self._limits.get(queue_id)
             if limits is None:
                 return UnknownQueue(queue_id)
             event = event.with_limits(limits)  # a call keeps what its queue said when the call came to it
-        if draft.needs_log(event):
-            load_logs(unit_of_work, [draft])
-        verdict = draft.admit(event, submission.fingerprint)
+        if change.needs_log(event):
+            load_logs(unit_of_work, [change])
+        verdict = change.admit(event, submission.fingerprint)
         if verdict in (Verdict.ILLEGAL, Verdict.VOID):
-            return Impossible(event, status_at(draft, draft.placed(event)))
+            return Illegal(event, status_at(change, change.placed(event)))
         if submission.known:
-            self._known[event.id] = Known(event.call_id, submission.fingerprint)
-        if verdict is Verdict.DEFERRED or draft.call is None:
+            self._known[event.id] = KnownEvent(event.call_id, submission.fingerprint)
+        if verdict is Verdict.DEFERRED or change.call is None:
             return Deferred(event.id, event.call_id)
         return Applied(event.id, event.call_id)
 
     def _is_other(self, submission: Submission) -> bool:
         """Whether its id was used for something else. Of a request with a key, one such event is enough for all."""
         known = self._known.get(submission.event.id) if submission.known else None
-        return known is not None and known != Known(submission.event.call_id, submission.fingerprint)
+        return known is not None and known != KnownEvent(submission.event.call_id, submission.fingerprint)
 
     def _replay(self, submission: Submission, record: CallRecord) -> Replayed | KeyReused | None:
         """By its id; without a sender's own only an exact copy of the call's latest event counts, never the type."""
@@ -193,11 +195,11 @@ def _queue_of(event: Event) -> str | None:
     return event.fact.queue_id if isinstance(event.fact, Initiated | Transferred) else None
 
 
-def status_at(draft: CallChange, event: Event) -> str:
+def status_at(change: CallChange, event: Event) -> str:
     """The call's status at the event's place in time. An event that is not the last needs the log."""
-    if draft.call is None:
+    if change.call is None:
         return "unknown"
-    if event.at > draft.call.last_at:
-        return draft.call.status.value
-    call = fold(row.event for row in draft.living_rows() if row.event.order < event.order).call
+    if event.at > change.call.last_at:
+        return change.call.status.value
+    call = fold(row.event for row in change.living_rows() if row.event.order < event.order).call
     return call.status.value if call else "not begun"

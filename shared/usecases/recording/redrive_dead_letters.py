@@ -9,10 +9,10 @@ from shared.contracts.dead_letters import MAX_IDS, Kind, Redrive
 from shared.contracts.problems import problem
 from shared.usecases.errors import ConflictError, UnavailableError
 from shared.usecases.recording.call_change import CallChange
-from shared.usecases.recording.notices import News
+from shared.usecases.recording.notices import TransactionNotices
 from shared.usecases.recording.outcomes import Result, item_of, result_of
 from shared.usecases.recording.ports import EventRow, EventState
-from shared.usecases.recording.record_events import MAX_ATTEMPTS, Applied, Deferred, Impossible, Outcome, status_at
+from shared.usecases.recording.record_events import MAX_ATTEMPTS, Applied, Deferred, Illegal, Outcome, status_at
 from shared.usecases.recording.submit_events import IngestServices
 from shared.usecases.recording.transaction_writer import commit, load_logs
 
@@ -42,28 +42,30 @@ class DeadLetters(Protocol):
 
 def redrive(
     services: IngestServices, letters: DeadLetters, wanted: Redrive, now: datetime
-) -> tuple[dict[str, Any], list[News]]:
+) -> tuple[dict[str, Any], list[TransactionNotices]]:
     """Try the wanted dead letters again. Returns the answer with an outcome for each, and the notices of the
     transactions. `remaining` in the answer counts the dead letters that were not tried.
     """
     found = letters.oldest(now, MAX_IDS) if wanted.ids is None else letters.named(wanted.ids)
     results = {letter: _unknown(letter.id) for letter in found}
     events = [letter for letter in found if letter.kind == "event"]
-    notices: list[News] = []
+    notices: list[TransactionNotices] = []
     for start in range(0, len(events), A_TRANSACTION):
         revived, news = _revive(services, events[start : start + A_TRANSACTION], now)
         results |= revived
         notices.append(news)
-    announcements = [letter for letter in found if letter.kind == "announcement"]
-    requeued = letters.requeue([letter.id for letter in announcements], now) if announcements else set[str]()
-    results |= {letter: _requeued(letter) for letter in announcements if letter.id in requeued}
+    call_notices = [letter for letter in found if letter.kind == "announcement"]
+    requeued = letters.requeue([letter.id for letter in call_notices], now) if call_notices else set[str]()
+    results |= {letter: _requeued(letter) for letter in call_notices if letter.id in requeued}
     missing = dict.fromkeys(wanted.ids or ()).keys() - {letter.id for letter in found}
     told = [{"id": letter.id, "kind": letter.kind, **item_of(result)} for letter, result in results.items()]
     told += [{"id": letter_id, "kind": None, **item_of(_unknown(letter_id))} for letter_id in sorted(missing)]
     return {"results": told, "remaining": letters.count(now)}, notices
 
 
-def _revive(services: IngestServices, letters: Sequence[Letter], now: datetime) -> tuple[dict[Letter, Result], News]:
+def _revive(
+    services: IngestServices, letters: Sequence[Letter], now: datetime
+) -> tuple[dict[Letter, Result], TransactionNotices]:
     for _ in range(MAX_ATTEMPTS):
         try:
             return _attempt(services, letters, now)
@@ -72,30 +74,32 @@ def _revive(services: IngestServices, letters: Sequence[Letter], now: datetime) 
     raise UnavailableError("Too many writers at the same calls.")
 
 
-def _attempt(services: IngestServices, letters: Sequence[Letter], now: datetime) -> tuple[dict[Letter, Result], News]:
+def _attempt(
+    services: IngestServices, letters: Sequence[Letter], now: datetime
+) -> tuple[dict[Letter, Result], TransactionNotices]:
     with services.transactions.begin() as unit_of_work:
         records = unit_of_work.load(sorted({letter.call_id for letter in letters if letter.call_id}), (), ()).records
-        drafts = {call_id: CallChange(record) for call_id, record in records.items()}
-        load_logs(unit_of_work, list(drafts.values()))
-        rows = {letter: drafts[letter.call_id].revive(letter.id, now) for letter in letters if letter.call_id}
-        results = {letter: _result(drafts[row.event.call_id], row) for letter, row in rows.items() if row}
-        news = commit(unit_of_work, drafts, now, services.grace)
+        changes = {call_id: CallChange(record) for call_id, record in records.items()}
+        load_logs(unit_of_work, list(changes.values()))
+        rows = {letter: changes[letter.call_id].retry_dead(letter.id, now) for letter in letters if letter.call_id}
+        results = {letter: _result(changes[row.event.call_id], row) for letter, row in rows.items() if row}
+        news = commit(unit_of_work, changes, now, services.grace)
     return results, news
 
 
-def _result(draft: CallChange, row: EventRow) -> Result:
-    return result_of(_outcome(draft, row), draft.call)
+def _result(change: CallChange, row: EventRow) -> Result:
+    return result_of(_outcome(change, row), change.call)
 
 
-def _outcome(draft: CallChange, row: EventRow) -> Outcome:
+def _outcome(change: CallChange, row: EventRow) -> Outcome:
     """What became of it in the end: a letter redriven after it may have been what it was waiting for."""
-    if row.state is EventState.APPLIED and draft.call:
-        return Applied(row.event.id, draft.record.id)
+    if row.state is EventState.APPLIED and change.call:
+        return Applied(row.event.id, change.record.id)
     if row.state is EventState.DEFERRED:
-        return Deferred(row.event.id, draft.record.id)
-    status = status_at(draft, row.event)
+        return Deferred(row.event.id, change.record.id)
+    status = status_at(change, row.event)
     row.reason = f"Not possible: the call is {status} at that time."
-    return Impossible(row.event, status)
+    return Illegal(row.event, status)
 
 
 def _requeued(letter: Letter) -> Result:

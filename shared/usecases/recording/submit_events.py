@@ -18,7 +18,7 @@ from shared.usecases import tracing
 from shared.usecases.access import EventCheck, allow_all
 from shared.usecases.errors import LogFailure, UnavailableError, continue_after_failure, raise_again
 from shared.usecases.recording.change_agent_status import AgentRegistry, StatusChange, change_status
-from shared.usecases.recording.notices import News
+from shared.usecases.recording.notices import TransactionNotices
 from shared.usecases.recording.outcomes import Result, failed, refused, result_of
 from shared.usecases.recording.ports import Transactions
 from shared.usecases.recording.record_events import KeyReused, Submission, record_events
@@ -68,7 +68,7 @@ class Submitted:
     """The results in the order sent, and the notices of each transaction, which the caller publishes."""
 
     results: list[Result]
-    notices: list[News]
+    notices: list[TransactionNotices]
 
 
 def submit(
@@ -112,7 +112,7 @@ class _Request:
     _found: dict[int, Result] = field(default_factory=dict[int, Result])
     _waiting: dict[int, Submission] = field(default_factory=dict[int, Submission])
     _traces: dict[str, str] = field(default_factory=dict[str, str])
-    notices: list[News] = field(default_factory=list[News])
+    notices: list[TransactionNotices] = field(default_factory=list[TransactionNotices])
     _retold: dict[int, Callable[[Problem], Problem]] = field(default_factory=dict[int, Callable[[Problem], Problem]])
 
     def take(self, index: int, body: object, queued: Queued | None, may_send: EventCheck) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from shared.contracts.body import items, parse_json
 from shared.contracts.problems import Problem, ProblemError
-from shared.usecases.recording.notices import News
+from shared.usecases.recording.notices import TransactionNotices
 from shared.usecases.recording.submit_events import IngestServices, Queued, submit
 
 
@@ -27,7 +27,7 @@ class SubmittedMessages:
     """`refused` holds the problems of each refused message by its id. The caller publishes the `notices`."""
 
     refused: dict[str, list[Problem]]
-    notices: list[News]
+    notices: list[TransactionNotices]
 
 
 def submit_messages(services: IngestServices, messages: Sequence[Message], now: datetime) -> SubmittedMessages:

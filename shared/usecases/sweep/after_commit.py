@@ -11,14 +11,14 @@ from datetime import datetime
 from shared.domain.agent import AgentStatus
 from shared.domain.routing import seeks_agent
 from shared.usecases.errors import UnavailableError, continue_after_failure
-from shared.usecases.recording.notices import News
+from shared.usecases.recording.notices import TransactionNotices
 from shared.usecases.sweep.fire_due_timers import record_offers
 from shared.usecases.sweep.services import SweepServices
 
 MAX_OFFERS = 50  # calls that a sender waits for; the sweep offers the others
 
 
-def publish(services: SweepServices, notices: Sequence[News]) -> None:
+def publish(services: SweepServices, notices: Sequence[TransactionNotices]) -> None:
     """Send the notices to the relays, and log the events. Does not wait for Redis."""
     with continue_after_failure(services.log_failure):
         services.publisher.publish(notices)
@@ -26,7 +26,7 @@ def publish(services: SweepServices, notices: Sequence[News]) -> None:
         services.log_notices(notices)
 
 
-def offer_waiting_calls(services: SweepServices, notices: Sequence[News], now: datetime) -> None:
+def offer_waiting_calls(services: SweepServices, notices: Sequence[TransactionNotices], now: datetime) -> None:
     """Offer calls of the queues in which these transactions freed an agent or left a call waiting, and publish that.
 
     The sweep offers the calls that another transaction has locked now.

@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 from shared.usecases.errors import ConflictError
 from shared.usecases.recording.ports import Transactions
 
-SHELVE_AFTER = timedelta(hours=1)  # since a call that is over was last written: by then all its events have come
+ARCHIVE_AFTER = timedelta(hours=1)  # since a call that is over was last written: by then all its events have come
 A_TRANSACTION = 200
 
 
-def shelve(transactions: Transactions, now: datetime, limit: int = A_TRANSACTION) -> int:
+def archive_calls(transactions: Transactions, now: datetime, limit: int = A_TRANSACTION) -> int:
     """How many were shelved. Any number of sweeps may do so at once; who works on a call is not disturbed."""
     try:
         with transactions.begin() as unit_of_work:
-            return unit_of_work.shelve(now - SHELVE_AFTER, limit)
+            return unit_of_work.archive_calls(now - ARCHIVE_AFTER, limit)
     except ConflictError:
         return 0

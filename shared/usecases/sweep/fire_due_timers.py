@@ -14,14 +14,14 @@ from shared.domain.legality import Verdict
 from shared.domain.routing import Routing, searches, seeks_agent
 from shared.usecases.errors import ConflictError, UnavailableError, continue_after_failure
 from shared.usecases.recording.call_change import CallChange, agent_of
-from shared.usecases.recording.notices import News
-from shared.usecases.recording.ports import Changes, Telling, UnitOfWork
+from shared.usecases.recording.notices import TransactionNotices
+from shared.usecases.recording.ports import CallUpdates, OutboxEntry, UnitOfWork
 from shared.usecases.recording.transaction_writer import commit, load_logs
 from shared.usecases.sweep.services import SweepServices
 
 GRACE_OVER = "Its predecessor never came."
 IN_TIME = timedelta(seconds=1)
-A_WHILE = timedelta(minutes=1)  # until what failed for no reason that anybody foresaw is tried again
+RETRY_AFTER = timedelta(minutes=1)  # until what failed for no reason that anybody foresaw is tried again
 ATTEMPTS = 8
 AT_ONCE = 2  # events that one look at a call records, or fewer, most of the time
 SYSTEM = ""  # the system's own events have no sender whose copies would have to be known again
@@ -32,7 +32,7 @@ class Swept:
     """The number of timers that fired or of calls that were offered, and the notices of each transaction."""
 
     count: int
-    notices: Sequence[News] = ()
+    notices: Sequence[TransactionNotices] = ()
 
 
 NOTHING = Swept(0)
@@ -77,7 +77,7 @@ def _settle(
         due = found(unit_of_work)
         if not due:
             return NOTHING
-        news = _Sweep(sweeper, unit_of_work, now).settle(due)
+        news = _Sweep(sweeper, unit_of_work, now).apply_effects(due)
     return Swept(sum(len(kinds) for kinds in due.values()), [news])
 
 
@@ -93,10 +93,10 @@ def _settle_alone(sweeper: SweepServices, now: datetime, call_id: str, kinds: se
 
 def _put_off(sweeper: SweepServices, now: datetime, call_id: str, kinds: set[TimerKind]) -> None:
     """A timer that its call does not owe any more by then is cleared away when it comes due."""
-    later = Changes(armed={(call_id, kind): now + A_WHILE for kind in kinds})
+    later = CallUpdates(armed={(call_id, kind): now + RETRY_AFTER for kind in kinds})
     with suppress(ConflictError), sweeper.transactions.begin() as unit_of_work:
         unit_of_work.write(later, now)
-        unit_of_work.commit(Telling(), now, meanwhile=lambda: None)
+        unit_of_work.commit(OutboxEntry(), now, meanwhile=lambda: None)
 
 
 def record_offers(
@@ -123,10 +123,10 @@ def _offer(sweeper: SweepServices, now: datetime, found: Callable[[UnitOfWork], 
         if not waiting:
             return NOTHING
         sweep = _Sweep(sweeper, unit_of_work, now)
-        drafts = sweep.open({call_id: set[TimerKind]() for call_id in waiting})
-        routings = sweep.routings(drafts)
-        offered = sum(sweep.offer(drafts[call_id], routings) for call_id in waiting)
-        news = commit(unit_of_work, drafts, now, sweeper.grace)
+        changes = sweep.open({call_id: set[TimerKind]() for call_id in waiting})
+        routings = sweep.routings(changes)
+        offered = sum(sweep.offer(changes[call_id], routings) for call_id in waiting)
+        news = commit(unit_of_work, changes, now, sweeper.grace)
     return Swept(offered, [news])
 
 
@@ -142,67 +142,67 @@ class _Sweep:
     def __init__(self, sweeper: SweepServices, unit_of_work: UnitOfWork, now: datetime) -> None:
         self._sweeper, self._unit_of_work, self._now = sweeper, unit_of_work, now
 
-    def settle(self, due: Mapping[str, set[TimerKind]]) -> News:
-        drafts = self.open(due)
-        changes = Changes()
-        lapses = {call_id: self._conclude(draft, due[call_id], changes) for call_id, draft in drafts.items()}
+    def apply_effects(self, due: Mapping[str, set[TimerKind]]) -> TransactionNotices:
+        changes = self.open(due)
+        updates = CallUpdates()
+        lapses = {call_id: self._conclude(change, due[call_id], updates) for call_id, change in changes.items()}
         lapsed = {call_id: lapsed_at for call_id, lapsed_at in lapses.items() if lapsed_at}
-        effects = [effect for draft in drafts.values() for effect in draft.unsettled(self._now)]
-        changes.effects += effects if not lapsed else ()
+        effects = [effect for change in changes.values() for effect in change.pending_effects(self._now)]
+        updates.effects += effects if not lapsed else ()
         if lapsed:
-            self._unit_of_work.settle(effects)  # who missed a call lets go of it before the next one is claimed
-            routings = self.routings({call_id: drafts[call_id] for call_id in lapsed})
+            self._unit_of_work.apply_effects(effects)  # who missed a call lets go of it before the next one is claimed
+            routings = self.routings({call_id: changes[call_id] for call_id in lapsed})
             for call_id, lapsed_at in lapsed.items():
-                self.offer(drafts[call_id], routings, lapsed_at)
-        for call_id, draft in drafts.items():
-            self._rearm(call_id, draft, due[call_id], changes)
-        return commit(self._unit_of_work, drafts, self._now, self._sweeper.grace, changes)
+                self.offer(changes[call_id], routings, lapsed_at)
+        for call_id, change in changes.items():
+            self._rearm(call_id, change, due[call_id], updates)
+        return commit(self._unit_of_work, changes, self._now, self._sweeper.grace, updates)
 
     def open(self, due: Mapping[str, set[TimerKind]]) -> dict[str, CallChange]:
         records = self._unit_of_work.load(sorted(due), (), (), events=AT_ONCE * len(due)).records
-        drafts = {call_id: CallChange(records[call_id]) for call_id in due}
+        changes = {call_id: CallChange(records[call_id]) for call_id in due}
         load_logs(
-            self._unit_of_work, [draft for call_id, draft in drafts.items() if self._reads_log(draft, due[call_id])]
+            self._unit_of_work, [change for call_id, change in changes.items() if self._reads_log(change, due[call_id])]
         )
-        return drafts
+        return changes
 
-    def _reads_log(self, draft: CallChange, kinds: set[TimerKind]) -> bool:
+    def _reads_log(self, change: CallChange, kinds: set[TimerKind]) -> bool:
         """A conclusion stands at its due time, which may lie before what was recorded since."""
-        times = (self._now, *required_timers(draft.call).values())
-        return TimerKind.DEFERRED in kinds or any(map(draft.may_need_log, times))
+        times = (self._now, *required_timers(change.call).values())
+        return TimerKind.DEFERRED in kinds or any(map(change.may_need_log, times))
 
-    def _conclude(self, draft: CallChange, kinds: set[TimerKind], changes: Changes) -> datetime | None:
+    def _conclude(self, change: CallChange, kinds: set[TimerKind], updates: CallUpdates) -> datetime | None:
         """Record what is due by now; when an offer lapsed. The state decides what is owed, not the timer's row."""
         lapsed_at: datetime | None = None
-        owed = sorted(required_timers(draft.call).items(), key=lambda timer: timer[1])
+        owed = sorted(required_timers(change.call).items(), key=lambda timer: timer[1])
         for kind, due_at in owed:
-            call = draft.call
+            call = change.call
             if due_at > self._now:
                 break
             if kind is TimerKind.WRAP_UP and call and call.agent_id:
-                changes.effects.append(Effect(call.agent_id, call.id, AgentStatus.AVAILABLE, due_at))
+                updates.effects.append(Effect(call.agent_id, call.id, AgentStatus.AVAILABLE, due_at))
             elif call and (fact := conclusion(call, kind)):
-                recorded = self._record(draft, fact, due_at)
+                recorded = self._record(change, fact, due_at)
                 lapsed_at = due_at if recorded and isinstance(fact, AnswerTimedOut) else lapsed_at
         if TimerKind.DEFERRED in kinds:
-            draft.bury(self._now, self._sweeper.grace, GRACE_OVER)
+            change.expire_deferred(self._now, self._sweeper.grace, GRACE_OVER)
         return lapsed_at
 
-    def routings(self, drafts: Mapping[str, CallChange]) -> Mapping[str, Routing]:
-        return self._unit_of_work.routing({draft.call.queue_id for draft in drafts.values() if draft.call})
+    def routings(self, changes: Mapping[str, CallChange]) -> Mapping[str, Routing]:
+        return self._unit_of_work.routing({change.call.queue_id for change in changes.values() if change.call})
 
-    def offer(self, draft: CallChange, routings: Mapping[str, Routing], lapsed_at: datetime | None = None) -> bool:
+    def offer(self, change: CallChange, routings: Mapping[str, Routing], lapsed_at: datetime | None = None) -> bool:
         """Claim an agent and offer the call; whether there was one."""
-        call = draft.call
+        call = change.call
         if call is None or not seeks_agent(call):
             return False
         at, routing = self._offer_at(call, lapsed_at), routings[call.queue_id]
         for search in searches(call, routing, at):
             if agent_id := self._unit_of_work.claim_agent(call, search, routing.strategy, at):
-                recorded = self._record(draft, Rerouted(agent_id) if call.attempts else Offered(agent_id), at)
-                if draft.call is None or agent_of(draft.call) != agent_id:
+                recorded = self._record(change, Rerouted(agent_id) if call.attempts else Offered(agent_id), at)
+                if change.call is None or agent_of(change.call) != agent_id:
                     # An event that waited for an offer has come behind it, and the call has gone on.
-                    self._unit_of_work.settle([Effect(agent_id, call.id, AgentStatus.AVAILABLE, at)])
+                    self._unit_of_work.apply_effects([Effect(agent_id, call.id, AgentStatus.AVAILABLE, at)])
                 return recorded
         return False
 
@@ -216,14 +216,14 @@ class _Sweep:
         at = lapsed_at + TICK if lapsed_at and in_time else self._now
         return max(at, call.last_at + TICK)
 
-    def _record(self, draft: CallChange, fact: Fact, at: datetime) -> bool:
-        event = Event(self._sweeper.new_id(), draft.record.id, fact, at, self._now, source=Source.SYSTEM)
-        if draft.needs_log(event):
-            load_logs(self._unit_of_work, [draft])
-        return draft.admit(event, SYSTEM) is Verdict.LEGAL
+    def _record(self, change: CallChange, fact: Fact, at: datetime) -> bool:
+        event = Event(self._sweeper.new_id(), change.record.id, fact, at, self._now, source=Source.SYSTEM)
+        if change.needs_log(event):
+            load_logs(self._unit_of_work, [change])
+        return change.admit(event, SYSTEM) is Verdict.LEGAL
 
-    def _rearm(self, call_id: str, draft: CallChange, kinds: set[TimerKind], changes: Changes) -> None:
+    def _rearm(self, call_id: str, change: CallChange, kinds: set[TimerKind], updates: CallUpdates) -> None:
         """Every timer found due is gone, and armed anew where the call still owes it for a later time."""
-        changes.disarmed |= {(call_id, kind) for kind in kinds}
-        owed = draft.owed(self._sweeper.grace).items()
-        changes.armed |= {(call_id, kind): due_at for kind, due_at in owed if kind in kinds and due_at > self._now}
+        updates.disarmed |= {(call_id, kind) for kind in kinds}
+        owed = change.owed(self._sweeper.grace).items()
+        updates.armed |= {(call_id, kind): due_at for kind, due_at in owed if kind in kinds and due_at > self._now}

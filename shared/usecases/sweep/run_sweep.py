@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from shared.usecases.errors import UnavailableError, continue_after_failure
-from shared.usecases.recording.notices import News
+from shared.usecases.recording.notices import TransactionNotices
 from shared.usecases.sweep.after_commit import publish, wake_idle_relays
-from shared.usecases.sweep.archive_calls import A_TRANSACTION, shelve
+from shared.usecases.sweep.archive_calls import A_TRANSACTION, archive_calls
 from shared.usecases.sweep.fire_due_timers import fire_due_timers, record_offers
 from shared.usecases.sweep.services import SweepServices
-from shared.usecases.sweep.update_agent_time import A_TURN, TimeBook, keep_time
+from shared.usecases.sweep.update_agent_time import EVENTS_PER_BATCH, AgentTimeStore, update_agent_time
 
 LONGEST_SLEEP = timedelta(seconds=1)
 TIDY_EVERY = timedelta(seconds=10)
@@ -23,11 +23,11 @@ class Housekeeping(Protocol):
     """What the sweep does beside the timers. Each raises `UnavailableError` while Postgres is away."""
 
     @property
-    def book(self) -> TimeBook: ...
+    def agent_time_store(self) -> AgentTimeStore: ...
 
     def next_due(self, after: datetime) -> datetime | None: ...
 
-    def take_overdue(self, now: datetime) -> Sequence[News]:
+    def take_overdue(self, now: datetime) -> Sequence[TransactionNotices]:
         """Return the outbox entries that the relays have not cleared in time, and postpone their next attempt."""
         ...
 
@@ -71,16 +71,16 @@ def run_sweep(
             _round(sweeper, upkeep, now, min(moment + LONGEST_SLEEP, until), tally)
             shelved = followed = 0
             with continue_after_failure(sweeper.log_failure):
-                shelved = shelve(sweeper.transactions, moment)
+                shelved = archive_calls(sweeper.transactions, moment)
             with continue_after_failure(sweeper.log_failure):
-                followed = keep_time(upkeep.book)
+                followed = update_agent_time(upkeep.agent_time_store)
             tally.shelved, tally.followed = tally.shelved + shelved, tally.followed + followed
             if moment - tidied > TIDY_EVERY:
                 tidied = moment
                 with continue_after_failure(sweeper.log_failure):
                     upkeep.tidy(moment)
             due_at = moment if shelved == A_TRANSACTION else upkeep.next_due(moment)
-            if followed >= A_TURN:
+            if followed >= EVENTS_PER_BATCH:
                 due_at = min(due_at or until, now() + A_TURN_EVERY)
         except UnavailableError:
             tally.outages += 1

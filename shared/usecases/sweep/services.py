@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from shared.usecases.errors import LogFailure, raise_again
-from shared.usecases.recording.notices import News
+from shared.usecases.recording.notices import TransactionNotices
 from shared.usecases.recording.ports import Transactions
 
 
 class Publisher(Protocol):
     """Redis. No method raises: the sweep publishes again what the relay has not cleared from the outbox."""
 
-    def publish(self, notices: Sequence[News]) -> None:
+    def publish(self, notices: Sequence[TransactionNotices]) -> None:
         """Send the notices. Does not wait for the answer."""
         ...
 
@@ -47,5 +47,5 @@ class SweepServices:
     new_id: Callable[[], str]
     grace: timedelta
     workers: Workers = field(default_factory=NoWorkers)
-    log_notices: Callable[[Sequence[News]], None] = lambda _notices: None
+    log_notices: Callable[[Sequence[TransactionNotices]], None] = lambda _notices: None
     log_failure: LogFailure = raise_again

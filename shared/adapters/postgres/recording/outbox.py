@@ -13,8 +13,8 @@ from shared.contracts.feed import Change, Published
 from shared.contracts.views import CallView
 from shared.domain.call import Call
 from shared.usecases.feed.sharding import split_by_shard
-from shared.usecases.recording.notices import Announcement, News, announcements
-from shared.usecases.recording.ports import Left, Telling
+from shared.usecases.recording.notices import CallNotice, TransactionNotices, call_notices
+from shared.usecases.recording.ports import Departure, OutboxEntry
 
 Row = Mapping[str, Any]
 
@@ -37,13 +37,13 @@ CONTENTS: tuple[LiteralString, ...] = (EVENTS, CALLS, AGENTS)
 
 
 def tell(
-    telling: Telling, moves: Iterable[tuple[str, str]], now: datetime, shards: int
+    outbox_entry: OutboxEntry, moves: Iterable[tuple[str, str]], now: datetime, shards: int
 ) -> Iterator[tuple[LiteralString, Any]]:
     """The rows to write, a shard each. Agents are named where something was tried: one told in vain is no harm."""
-    queues = {call_id: told.queue_id for call_id, told in telling.told.items()}
-    traces = telling.traceparent, Jsonb(telling.traces) if telling.traces else None
+    queues = {call_id: told.queue_id for call_id, told in outbox_entry.told.items()}
+    traces = outbox_entry.traceparent, Jsonb(outbox_entry.traces) if outbox_entry.traces else None
     for shard, share in split_by_shard(queues, moves, shards).items():
-        moved = {call_id: left for call_id in share.calls if any(left := telling.told[call_id].left)}
+        moved = {call_id: left for call_id in share.calls if any(left := outbox_entry.told[call_id].left)}
         calls, agents = array_text(share.calls), array_text(share.agents)
         yield TELL, [shard, calls, agents, Jsonb(moved) if moved else None, now + REPUBLISH_AFTER, *traces]
 
@@ -57,7 +57,9 @@ def asked(rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def news(rows: Sequence[Row], events: Iterable[Row], calls: Iterable[Row], agents: Iterable[Row]) -> list[News]:
+def news(
+    rows: Sequence[Row], events: Iterable[Row], calls: Iterable[Row], agents: Iterable[Row]
+) -> list[TransactionNotices]:
     """Of each row what it has to tell."""
     calls_by_id = {row["id"]: row_mapping.call_from_row(row) for row in calls}
     agents_by_id = {row["id"]: row_mapping.agent_from_row(row) for row in agents}
@@ -65,7 +67,7 @@ def news(rows: Sequence[Row], events: Iterable[Row], calls: Iterable[Row], agent
     for row in events:
         events_of[row["txid"], row["call_id"]].append(row)
     return [
-        News(
+        TransactionNotices(
             [
                 told
                 for call_id in row["calls"]
@@ -83,16 +85,16 @@ def news(rows: Sequence[Row], events: Iterable[Row], calls: Iterable[Row], agent
     ]
 
 
-def _announcements(events: Sequence[Row], call: Call, row: Row) -> Iterator[Announcement]:
-    left = Left(*_moved(row).get(call.id, ()))
-    return announcements([row_mapping.event_from_row(event) for event in events], call, left)
+def _announcements(events: Sequence[Row], call: Call, row: Row) -> Iterator[CallNotice]:
+    left = Departure(*_moved(row).get(call.id, ()))
+    return call_notices([row_mapping.event_from_row(event) for event in events], call, left)
 
 
 def _left(row: Row, events_of: Mapping[tuple[int, str], Sequence[Row]]) -> Mapping[str, Sequence[str]]:
     """Where all of a call's events have been told anew or given up since, no event says any more what queue it left."""
     if not row["calls"]:
         return _moved(row)
-    lefts = {call_id: Left(*left) for call_id, left in _moved(row).items() if not events_of[row["txid"], call_id]}
+    lefts = {call_id: Departure(*left) for call_id, left in _moved(row).items() if not events_of[row["txid"], call_id]}
     return {call_id: [left.queue_id] for call_id, left in lefts.items() if left.queue_id}
 
 
@@ -101,7 +103,7 @@ def _moved(row: Row) -> Mapping[str, Sequence[Any]]:
     return row["moved"] or {}
 
 
-def published(news: News) -> Published:
+def published(news: TransactionNotices) -> Published:
     """As whoever listens would have heard it."""
     return Published.model_construct(
         transaction=news.transaction,

@@ -34,13 +34,13 @@ from shared.usecases.recording.ports import (
     MIN_TIME,
     AgentRecord,
     CallRecord,
-    Changes,
-    Drawn,
+    CallUpdates,
     EventRow,
-    Known,
-    Loaded,
-    Moved,
-    Telling,
+    KnownEvent,
+    LoadedCalls,
+    LogPositions,
+    MovedAgents,
+    OutboxEntry,
     UnitOfWork,
 )
 
@@ -101,7 +101,7 @@ class PostgresUnitOfWork:
         self._settled: list[Effect] = []
         self._effects: list[Effect] = []
         self._met: list[Effect] = []
-        self._drawn = Drawn(0, ())
+        self._drawn = LogPositions(0, ())
         self._open = ExitStack()
         self._pipeline: psycopg.Pipeline | None = None
         self.committing = False
@@ -148,7 +148,7 @@ class PostgresUnitOfWork:
         queue_ids: Collection[str],
         events: int = 0,
         since: datetime = MIN_TIME,
-    ) -> Loaded:
+    ) -> LoadedCalls:
         """Locks first, then looks for replays: whoever waited for the lock sees what its holder has recorded."""
         calls = array_text([*call_ids])
         known_events = statements.KNOWN_EVENTS, {"ids": array_text([*event_ids]), "calls": calls, "since": since}
@@ -167,19 +167,19 @@ class PostgresUnitOfWork:
         if missing and (shelved := self._unshelved(missing)):
             records |= shelved
             known = self._run([known_events])[0].fetchall() if event_ids else ()
-        return Loaded(
+        return LoadedCalls(
             {call_id: records.get(call_id) or CallRecord(call_id) for call_id in call_ids},
-            {event_id: Known(*told) for event_id, *told in known},
+            {event_id: KnownEvent(*told) for event_id, *told in known},
             {queue_id: Limits(*told) for queue_id, *told in limits},
         )
 
-    def draw(self, events: int) -> Drawn:
+    def reserve_positions(self, events: int) -> LogPositions:
         if len(self._drawn.positions) < events:
             (drawn,) = self._run([_draw(events)])
             self._drawn = _drawn(drawn.fetchall())
         transaction, positions = self._drawn.transaction, self._drawn.positions
-        self._drawn = Drawn(transaction, positions[events:])
-        return Drawn(transaction, positions[:events])
+        self._drawn = LogPositions(transaction, positions[events:])
+        return LogPositions(transaction, positions[:events])
 
     def _unshelved(self, call_ids: Sequence[str]) -> dict[str, CallRecord]:
         (rows,) = self._run([(statements.UNARCHIVE_CALLS, [array_text(call_ids)])])
@@ -188,7 +188,7 @@ class PostgresUnitOfWork:
             self._run(archive.update_rollups(begun, -1))
         return records
 
-    def shelve(self, before: datetime, limit: int) -> int:
+    def archive_calls(self, before: datetime, limit: int) -> int:
         with self._connection.background():
             return self._shelve(before, limit)
 
@@ -228,7 +228,7 @@ class PostgresUnitOfWork:
         (rows,) = self._run([(statements.ROUTING, [list(queue_ids)])])
         return {queue_id: Routing(Strategy(strategy), *overflow) for queue_id, strategy, *overflow in rows}
 
-    def settle(self, effects: Sequence[Effect]) -> None:
+    def apply_effects(self, effects: Sequence[Effect]) -> None:
         queries = _effects(effects)
         self._settled += effects
         if queries:
@@ -257,18 +257,18 @@ class PostgresUnitOfWork:
         columns = column_values(row_mapping.EVENT_COLUMNS, map(row_mapping.event_values, rows))
         self._run([(statements.INSERT_EVENTS, columns)], wait=False)
 
-    def write(self, changes: Changes, now: datetime) -> None:
+    def write(self, changes: CallUpdates, now: datetime) -> None:
         self._effects += changes.effects
         self._met += changes.met
         self._run(_written(changes, now), wait=False)
 
-    def commit(self, telling: Telling, now: datetime, meanwhile: Callable[[], None]) -> Moved:
+    def commit(self, outbox_entry: OutboxEntry, now: datetime, meanwhile: Callable[[], None]) -> MovedAgents:
         effects = *self._settled, *self._met, *self._effects
         moves = list(dict.fromkeys((effect.agent_id, effect.call_id) for effect in effects))
-        told = list(outbox.tell(telling, moves, now, self._shards))
+        told = list(outbox.tell(outbox_entry, moves, now, self._shards))
         results = self._run([*told, *_met(self._met), *_effects(self._effects)], commit=True, meanwhile=meanwhile)
         self._note_agents(results[len(told) :])
-        return Moved(list(self._agents.values()), moves)
+        return MovedAgents(list(self._agents.values()), moves)
 
 
 def _records(found: Cursor) -> dict[str, CallRecord]:
@@ -284,13 +284,13 @@ def _draw(events: int) -> Query:
     return statements.DRAW, [-(-events // statements.BLOCK)]
 
 
-def _drawn(rows: Sequence[TupleRow]) -> Drawn:
+def _drawn(rows: Sequence[TupleRow]) -> LogPositions:
     ((transaction, blocks),) = rows
     places = [range(first, first + statements.BLOCK) for first in blocks]
-    return Drawn(transaction, places[0] if len(places) == 1 else [*chain(*places)])
+    return LogPositions(transaction, places[0] if len(places) == 1 else [*chain(*places)])
 
 
-def _written(changes: Changes, now: datetime) -> Iterator[Query]:
+def _written(changes: CallUpdates, now: datetime) -> Iterator[Query]:
     """Made one by one, as they are sent: what keeps Postgres busy the longest comes first."""
     yield from _calls(changes, now)
     if changes.restated:
@@ -301,7 +301,7 @@ def _written(changes: Changes, now: datetime) -> Iterator[Query]:
     yield from _timers(changes)
 
 
-def _calls(changes: Changes, now: datetime) -> Iterator[Query]:
+def _calls(changes: CallUpdates, now: datetime) -> Iterator[Query]:
     fresh = [row_mapping.call_values(record, now) for record in changes.records if not record.exists]
     known = [row_mapping.call_values(record, now) for record in changes.records if record.exists]
     if fresh:
@@ -310,7 +310,7 @@ def _calls(changes: Changes, now: datetime) -> Iterator[Query]:
         yield statements.UPDATE_CALLS, column_values(row_mapping.CALL_COLUMNS, known)
 
 
-def _timers(changes: Changes) -> Iterator[Query]:
+def _timers(changes: CallUpdates) -> Iterator[Query]:
     if changes.disarmed:
         yield statements.DISARM_TIMERS, column_values(statements.TIMER, changes.disarmed)
     if changes.armed:

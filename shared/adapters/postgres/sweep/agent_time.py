@@ -16,7 +16,7 @@ from shared.adapters.postgres.figures import agent_time_sums
 from shared.domain.agent import AgentStatus
 from shared.domain.agent_time import AgentCause, AgentInterval, AgentState
 from shared.domain.events import Event
-from shared.usecases.sweep.update_agent_time import Change, OfAgent, Timeline, Turn
+from shared.usecases.sweep.update_agent_time import AgentTimeBatch, CauseOfAgent, IntervalChanges, Timeline
 
 CARRIED = "carried"
 # Locking this row gives the right to update agent time. Everything below the horizon is committed and visible.
@@ -77,7 +77,7 @@ class PostgresAgentTimeStore:
         self._database = database
 
     @contextmanager
-    def turn(self, events: int) -> Generator["PostgresAgentTimeBatch | None"]:
+    def batch(self, events: int) -> Generator["PostgresAgentTimeBatch | None"]:
         connection = self._database.connection()
         with (
             available(),
@@ -90,25 +90,25 @@ class PostgresAgentTimeStore:
             if row is None:
                 yield None
                 return
-            turn = PostgresAgentTimeBatch(cursor, row["kept_since"])
-            until = turn.read(row["through"], row["horizon"], events)
-            yield turn
+            batch = PostgresAgentTimeBatch(cursor, row["kept_since"])
+            until = batch.read(row["through"], row["horizon"], events)
+            yield batch
             if until > row["through"]:
                 cursor.execute(_SET_PROGRESS, [until])
 
     @contextmanager
-    def alone(self) -> Generator["PostgresAgentTimeBatch"]:
+    def empty_batch(self) -> Generator["PostgresAgentTimeBatch"]:
         connection = self._database.connection()
         with available(), connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
             (row,) = cursor.execute(_TAKE).fetchall()
             yield PostgresAgentTimeBatch(cursor, row["kept_since"])
 
 
-class PostgresAgentTimeBatch(Turn):
+class PostgresAgentTimeBatch(AgentTimeBatch):
     def __init__(self, cursor: psycopg.Cursor[DictRow], kept_since: datetime) -> None:
         self._cursor, self.kept_since = cursor, kept_since
         self.calls: Sequence[str] = ()
-        self.reports: Sequence[OfAgent] = ()
+        self.reports: Sequence[CauseOfAgent] = ()
         self.events = 0
 
     def read(self, through: int, horizon: int, limit: int) -> int:
@@ -131,7 +131,7 @@ class PostgresAgentTimeBatch(Turn):
     def forgiven(self, queue_ids: Collection[str]) -> Mapping[str, int]:
         return {row["id"]: row["misses_before_away"] for row in self._rows(_FORGIVEN, [list(queue_ids)])}
 
-    def said(self, call_ids: Collection[str]) -> Collection[OfAgent]:
+    def said(self, call_ids: Collection[str]) -> Collection[CauseOfAgent]:
         found = self._rows(_SAID, [list(call_ids)]) if call_ids else ()
         return [(row["agent_id"], interval_from_row(row).cause) for row in found]
 
@@ -149,14 +149,14 @@ class PostgresAgentTimeBatch(Turn):
                 found[row["agent_id"]].append(interval)
         return {agent_id: (before.get(agent_id), intervals) for agent_id, intervals in found.items()}
 
-    def write(self, change: Change) -> None:
-        gone, come = [_values(*each) for each in change.gone], [_values(*each) for each in change.come]
-        if gone:
-            self._cursor.execute(_DELETE, column_values(_KEY, [row[: len(_KEY)] for row in gone]))
-        if come:
-            self._cursor.execute(_MAKE_MONTHS, [sorted({interval.cause.at for _, interval in change.come})])
-            self._cursor.execute(_INSERT, column_values(_ROW, come))
-        if signed := [*_signed(change.gone, -1), *_signed(change.come, 1)]:
+    def write(self, change: IntervalChanges) -> None:
+        removed, added = [_values(*each) for each in change.removed], [_values(*each) for each in change.added]
+        if removed:
+            self._cursor.execute(_DELETE, column_values(_KEY, [row[: len(_KEY)] for row in removed]))
+        if added:
+            self._cursor.execute(_MAKE_MONTHS, [sorted({interval.cause.at for _, interval in change.added})])
+            self._cursor.execute(_INSERT, column_values(_ROW, added))
+        if signed := [*_signed(change.removed, -1), *_signed(change.added, 1)]:
             self._cursor.execute(agent_time_sums.COUNT, column_values(agent_time_sums.SIGNED, signed))
 
     def _rows(self, query: LiteralString, parameters: Any) -> list[DictRow]:  # noqa: ANN401 - psycopg's own
@@ -171,7 +171,7 @@ def _signed(intervals: Iterable[tuple[str, AgentInterval]], sign: int) -> Iterab
     ]
 
 
-def _report(row: DictRow) -> OfAgent:
+def _report(row: DictRow) -> CauseOfAgent:
     return row["agent_id"], AgentCause(row["at"], False, row["source"], 0, AgentStatus(row["status"]))
 
 

@@ -14,7 +14,7 @@ from shared.adapters.postgres.recording import outbox
 from shared.adapters.postgres.sweep.agent_time import FORGET_AGENT_MONTH, PostgresAgentTimeStore
 from shared.adapters.postgres.sweep.heartbeats import Heartbeats
 from shared.domain.deadlines import TimerKind
-from shared.usecases.recording.notices import News
+from shared.usecases.recording.notices import TransactionNotices
 
 MAX_ATTEMPTS = 60  # the last ones a minute apart: a row is dead after about an hour
 LONGEST_BACKOFF_SECONDS = 60
@@ -38,7 +38,7 @@ class PostgresHousekeeping:
         self._database, self._holder, self._wake = database, holder, wake
         self._keep_months = keep_months
         self._heartbeats = Heartbeats(database, "sweep")
-        self.book = PostgresAgentTimeStore(database)
+        self.agent_time_store = PostgresAgentTimeStore(database)
 
     def next_due(self, after: datetime) -> datetime | None:
         with available():
@@ -68,7 +68,7 @@ class PostgresHousekeeping:
             self._wake()
         self._heartbeats.resign(self._holder, now)
 
-    def take_overdue(self, now: datetime) -> Sequence[News]:
+    def take_overdue(self, now: datetime) -> Sequence[TransactionNotices]:
         """Postpones the rows first, so that a row that cannot be published does not delay the others."""
         connection = self._database.connection()
         with available(), connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:

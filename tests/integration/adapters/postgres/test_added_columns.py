@@ -17,7 +17,7 @@ from shared.adapters.postgres.recording.agents import PostgresAgents
 from shared.adapters.postgres.recording.unit_of_work import PostgresTransactions
 from shared.contracts.setup import QueueSetup
 from shared.usecases.errors import ConflictError, UnavailableError
-from shared.usecases.recording.ports import Telling
+from shared.usecases.recording.ports import OutboxEntry
 from tests.support.harness import Harness
 from tests.support.stage import Stage
 
@@ -56,7 +56,7 @@ def test_a_writer_retries_at_once(harness: Harness, database_url: str) -> None:
     def read_a_log() -> None:
         with transactions.begin() as unit_of_work:
             unit_of_work.logs(["call-1"])
-            unit_of_work.commit(Telling(), harness.clock.now(), lambda: None)
+            unit_of_work.commit(OutboxEntry(), harness.clock.now(), lambda: None)
 
     for _ in range(3):
         read_a_log()

@@ -17,8 +17,8 @@ from shared.adapters.postgres.recording.unit_of_work import PostgresTransactions
 from shared.adapters.postgres.sweep.agent_time import PostgresAgentTimeStore
 from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
 from shared.usecases.errors import UnavailableError
-from shared.usecases.sweep.archive_calls import shelve
-from shared.usecases.sweep.update_agent_time import keep_time
+from shared.usecases.sweep.archive_calls import archive_calls
+from shared.usecases.sweep.update_agent_time import update_agent_time
 from tests.support.clock import Clock
 from tests.support.harness import Harness
 
@@ -74,7 +74,7 @@ def test_maintenance_may_take_longer(database_url: str) -> None:
 def test_a_rebuild_of_agents_time_may_take_longer(database_url: str, hurried: Database, harness: Harness) -> None:
     harness.one("call_initiated", type="voice", queueId="medical_spanish")
     harness.one("call_routed", agentId="interpreter-01", routingTime=1)
-    harness.keep_time()
+    harness.update_agent_time()
     slow_down(database_url, SLOW_HORIZON)
     with closing(connections.database(database_url)) as database:
         (month,) = agent_time.months(database)
@@ -98,14 +98,14 @@ def test_a_sweep_may_take_longer_to_archive(
     harness.one("call_ended", endReason="abandoned", duration=0)
     slow_down(database_url, SLOW_ARCHIVE)
     clock.go_to(7200)
-    assert shelve(PostgresTransactions(hurried), clock.now()) == 1
+    assert archive_calls(PostgresTransactions(hurried), clock.now()) == 1
     assert_is_hurried_again(hurried)
 
 
 def test_a_sweep_may_take_longer_for_agents_time(database_url: str, hurried: Database, harness: Harness) -> None:
     harness.one("call_initiated", type="voice", queueId="medical_spanish")
     slow_down(database_url, SLOW_HORIZON)
-    assert keep_time(PostgresAgentTimeStore(hurried)) == 1
+    assert update_agent_time(PostgresAgentTimeStore(hurried)) == 1
     assert_is_hurried_again(hurried)
 
 

@@ -12,7 +12,7 @@ from shared import wiring
 from shared.adapters.redis.channels import relay_channel
 from shared.adapters.redis.publisher import RedisPublisher
 from shared.domain.agent import AgentStatus
-from shared.usecases.recording.notices import News
+from shared.usecases.recording.notices import TransactionNotices
 from shared.usecases.recording.ports import AgentRecord
 from tests.support.calls import INITIATED
 from tests.support.rest import Api
@@ -51,24 +51,24 @@ def publisher(redis_server: Redis) -> Iterator[RedisPublisher]:
 
 def test_news_are_out_before_anybody_asks_how_many_heard_them(publisher: RedisPublisher, client: Any) -> None:
     published = Published(client)
-    publisher.publish([News(agents=[ANA])])
+    publisher.publish([TransactionNotices(agents=[ANA])])
     assert published.next()
     assert publisher.shards_without_relay() == set()
 
 
 def test_a_publish_without_subscribers_wakes_the_relay(publisher: RedisPublisher, client: Any) -> None:
-    publisher.publish([News(agents=[ANA])])
+    publisher.publish([TransactionNotices(agents=[ANA])])
     assert publisher.shards_without_relay() == {0}
     assert publisher.shards_without_relay() == set()
     assert client.ping(), "Redis is there"
 
 
 def test_a_publish_reconnects_after_redis_closed_the_connection(publisher: RedisPublisher, client: Any) -> None:
-    publisher.publish([News(agents=[ANA])])
+    publisher.publish([TransactionNotices(agents=[ANA])])
     publisher.shards_without_relay()
     published = Published(client)
     client.client_kill_filter(_type="normal", skipme=True)
-    publisher.publish([News(agents=[ANA])])
+    publisher.publish([TransactionNotices(agents=[ANA])])
     publisher.shards_without_relay()
     assert published.next()
 

@@ -23,7 +23,7 @@ from shared.adapters.postgres.sweep.vitals import read_vitals
 from shared.contracts.setup import AgentSetup, QueueSetup, parse_setup
 from shared.usecases.access import Principal
 from shared.usecases.feed.subscriptions import Listener
-from shared.usecases.sweep.archive_calls import SHELVE_AFTER, shelve
+from shared.usecases.sweep.archive_calls import ARCHIVE_AFTER, archive_calls
 from tests.support.harness import Harness
 
 
@@ -113,9 +113,9 @@ def test_events_come_in_and_promises_are_kept(harnesses, clock):
     assert timers.sweep() > 0
     timers.offer_waiting()
     assert ingest.one("call_ended", endReason="abandoned", duration=40).status == 201
-    clock.go_to(SHELVE_AFTER.total_seconds() + 300)
+    clock.go_to(ARCHIVE_AFTER.total_seconds() + 300)
     timers.sweep()
-    assert shelve(timers.services.transactions, clock.now()) == 1
+    assert archive_calls(timers.services.transactions, clock.now()) == 1
     assert ingest.one("call_hold", holdDuration=5, occurredAt="2026-01-31T12:00:41Z").status in (202, 409)
     upkeep = PostgresHousekeeping(timers.database, "this-one", lambda: None, keep_months=1)
     upkeep.beat(clock.now())

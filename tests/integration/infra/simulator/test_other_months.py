@@ -26,7 +26,7 @@ from shared import wiring
 from shared.adapters.postgres.figures.read_figures import PostgresFigures
 from shared.usecases.access import Principal
 from shared.usecases.reading.figures import show_metrics
-from shared.usecases.sweep.archive_calls import SHELVE_AFTER, shelve
+from shared.usecases.sweep.archive_calls import ARCHIVE_AFTER, archive_calls
 from tests.support.rest import Api
 
 NARROW = [
@@ -172,7 +172,7 @@ def test_any_month_gives_the_figures_of_its_callers(api: Api, tmp_path: Path, wr
     asyncio.run(_replayed(api, file, expected=len(counted)))
     asyncio.run(_replayed(api, file, expected=len(counted)))  # changes nothing
     _figures_are_those_of(counted)
-    while shelve(wiring.ingest_services().transactions, datetime.now(UTC) + 2 * SHELVE_AFTER):
+    while archive_calls(wiring.ingest_services().transactions, datetime.now(UTC) + 2 * ARCHIVE_AFTER):
         pass
     _figures_are_those_of(counted)
 

@@ -14,7 +14,7 @@ from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
 from shared.adapters.redis.publisher import RedisPublisher
 from shared.usecases.feed import lease
 from shared.usecases.feed.lease import LEASE_SECONDS, find_vacancies
-from shared.usecases.recording.notices import News
+from shared.usecases.recording.notices import TransactionNotices
 from tests.support.calls import initiated, routed
 from tests.support.stage import WAIT_SECONDS, Stage
 
@@ -273,7 +273,7 @@ async def test_a_freed_agent_is_sent_by_the_responsible_relay(stage: Stage):
 class Unheard:
     """A publisher that publishes nothing."""
 
-    def publish(self, notices: Sequence[News]) -> None: ...
+    def publish(self, notices: Sequence[TransactionNotices]) -> None: ...
 
     def shards_without_relay(self) -> set[int]:
         return set()

@@ -22,7 +22,7 @@ from shared.usecases.access import Principal
 from shared.usecases.reading.cursors import Cursors
 from shared.usecases.reading.poll_changes import list_changes
 from shared.usecases.reading.reads import list_calls
-from shared.usecases.sweep.archive_calls import SHELVE_AFTER, shelve
+from shared.usecases.sweep.archive_calls import ARCHIVE_AFTER, archive_calls
 from tests.support.calls import ORDERS
 from tests.support.clock import Clock
 from tests.support.harness import Harness
@@ -72,7 +72,7 @@ def standing(harness: Harness) -> list[str]:
 
 
 def put_away(harness: Harness, limit: int = 200) -> None:
-    shelve(harness.services.transactions, harness.clock.now() + 2 * SHELVE_AFTER, limit)
+    archive_calls(harness.services.transactions, harness.clock.now() + 2 * ARCHIVE_AFTER, limit)
 
 
 def take_back(harness: Harness, call_ids: Sequence[str], number: int) -> None:

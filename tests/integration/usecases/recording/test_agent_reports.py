@@ -71,7 +71,7 @@ def test_the_latest_report_holds_in_any_order_of_arrival(
     assert standing(harness, shuffled) == standing(harness, in_order)
     if not on_call:
         assert standing(harness, in_order)[0] == sorted(statuses, key=lambda one: one[0])[-1][1]
-        harness.keep_time()
+        harness.update_agent_time()
         for agent_id in (in_order, shuffled):
             (last,) = harness.rows(_LAST, agent_id)
             assert last["status"] == standing(harness, agent_id)[0], "agents' time is of one mind with the floor"
@@ -132,7 +132,7 @@ def test_reports_around_a_call_hold_in_any_order(
             harness.sweep()
     harness.clock.sleep(200)  # what waited for nothing is given up
     harness.sweep()
-    harness.keep_time()
+    harness.update_agent_time()
     (last,) = harness.rows(_LAST, agent_id) or [{"status": "available"}]
     assert harness.agent(agent_id)[0] == last["status"]
 

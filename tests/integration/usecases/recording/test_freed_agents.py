@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.agent import ENGAGED, AgentStatus, Effect
-from shared.usecases.recording.ports import Telling
+from shared.usecases.recording.ports import OutboxEntry
 from tests.support.examples import examples
 from tests.support.figures import figures
 from tests.support.harness import Harness
@@ -108,7 +108,7 @@ def test_a_batch_registers_unknown_agents_like_single_events(
     assert on_record("one") == on_record("all")
 
     harness.clock.go_to(7200)
-    harness.keep_time()
+    harness.update_agent_time()
     a_minute = {"from": "2026-01-31T12:10:00Z", "to": "2026-01-31T12:11:00Z", "groupBy": "agent"}
     counted = [row["agentId"] for row in figures(harness, rolled=True, **a_minute)]
     assert counted == [f"{who}-{way}-9" for who, *_ in on_record("one") for way in ("all", "one")]
@@ -137,8 +137,8 @@ def of_run(effect: Effect, suffix: str) -> Effect:
 
 def release(harness: Harness, effects: Sequence[Effect]) -> None:
     with harness.services.transactions.begin() as unit_of_work:
-        unit_of_work.settle(effects)
-        unit_of_work.commit(Telling(), harness.clock.now(), lambda: None)
+        unit_of_work.apply_effects(effects)
+        unit_of_work.commit(OutboxEntry(), harness.clock.now(), lambda: None)
 
 
 def found(harness: Harness, suffix: str) -> list[str]:

@@ -312,7 +312,7 @@ def test_a_missed_offer_keeps_the_rest_of_a_wrap_up(rung: Harness, event: str, *
     rung.sweep()
     rung.offer_waiting()
     assert rung.agent("ana") == ("offered", "c3")
-    rung.keep_time()
+    rung.update_agent_time()
     assert spans(rung) == [
         (0, "available"), (2, "offered"), (3, "on_call"), (10, "wrap_up"), (12, "offered"), (15, "wrap_up"),
         (40, "offered"),
@@ -331,7 +331,7 @@ def test_another_call_or_a_miss_ends_the_wrap_up(rung: Harness, event: str) -> N
     tell(rung, "call_ended", "c2")
     expected = "away" if event == "call_no_answer" else "available"
     assert rung.agent("ana")[0] == expected
-    rung.keep_time()
+    rung.update_agent_time()
     assert spans(rung)[-1][1] == expected
     rung.clock.go_to(40)
     rung.sweep()

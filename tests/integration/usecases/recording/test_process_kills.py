@@ -11,7 +11,7 @@ import pytest
 
 from infra.local.postgres import Postgres
 from shared.adapters.postgres.recording.unit_of_work import PostgresUnitOfWork
-from shared.usecases.sweep.archive_calls import shelve
+from shared.usecases.sweep.archive_calls import archive_calls
 from tests.support.clock import Clock
 from tests.support.databases import copy_of
 from tests.support.harness import Harness
@@ -48,7 +48,7 @@ def play(harness: Harness) -> list[float]:
         if named:
             assert {result.status for result in harness.send(*named)} <= {200, 201, 202}
         harness.sweep()
-        if shelve(harness.services.transactions, harness.clock.now()):
+        if archive_calls(harness.services.transactions, harness.clock.now()):
             shelved.append(second)
     return shelved
 

@@ -9,7 +9,7 @@ from infra.simulator.call_log import LoggedCall, events, read
 from shared.adapters.postgres.figures.read_figures import PostgresFigures
 from shared.usecases.access import Principal
 from shared.usecases.reading.figures import show_metrics
-from shared.usecases.sweep.archive_calls import SHELVE_AFTER, shelve
+from shared.usecases.sweep.archive_calls import ARCHIVE_AFTER, archive_calls
 from tests.support.harness import Harness
 from tests.support.paths import REPOSITORY
 
@@ -54,7 +54,7 @@ def test_the_real_day_shuffled_and_sent_twice_gives_its_counts(harness: Harness)
     ]
     assert harness.rows("select * from timers") == []
     _figures_are_those_of_the_file(harness, rolled=False)
-    while shelve(harness.sweeper.transactions, harness.clock.now() + 2 * SHELVE_AFTER):
+    while archive_calls(harness.sweep_services.transactions, harness.clock.now() + 2 * ARCHIVE_AFTER):
         pass
     assert harness.rows("select count(*) as live from calls_live") == [{"live": 0}]
     _figures_are_those_of_the_file(harness, rolled=True)

@@ -8,7 +8,7 @@ import pytest
 
 from infra.database import rebuild
 from shared.usecases.recording.rebuild_call import Difference, repair
-from shared.usecases.sweep.archive_calls import SHELVE_AFTER, shelve
+from shared.usecases.sweep.archive_calls import ARCHIVE_AFTER, archive_calls
 from tests.support.clock import Clock
 from tests.support.harness import Harness
 
@@ -57,12 +57,12 @@ def test_a_corrupted_call_is_found_and_repaired(lived: Harness, database_url: st
     differing = found(database_url)
     assert {difference.call_id for difference in differing} == {"call-7"}
     assert Difference("call-7", "wait_seconds", 999, 4) in differing
-    assert repair(lived.sweeper.transactions, "call-7", clock.now())
+    assert repair(lived.sweep_services.transactions, "call-7", clock.now())
     assert found(database_url) == []
     after = lived.call("call-7")
     assert after.pop("version") == before.pop("version") + 1, "whoever holds the wrong picture takes the right one"
     assert after == before
-    assert not repair(lived.sweeper.transactions, "call-7", clock.now())
+    assert not repair(lived.sweep_services.transactions, "call-7", clock.now())
 
 
 def test_a_call_that_outlived_its_log_is_left_as_it_is(harness: Harness, database_url: str, clock: Clock) -> None:
@@ -74,7 +74,7 @@ def test_a_call_that_outlived_its_log_is_left_as_it_is(harness: Harness, databas
     for forgotten in ("call_initiated", "%"):
         harness.rows("delete from events where name like %s", forgotten)
         assert found(database_url) == []
-        assert not repair(harness.sweeper.transactions, "call-1", clock.now())
+        assert not repair(harness.sweep_services.transactions, "call-1", clock.now())
     assert harness.call() == before
 
 
@@ -84,7 +84,7 @@ def test_the_command_tells_repairs_and_says_so_by_its_exit_code(lived: Harness, 
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         return done.returncode, done.stdout.strip()
 
-    while shelve(lived.sweeper.transactions, lived.clock.now() + 2 * SHELVE_AFTER):
+    while archive_calls(lived.sweep_services.transactions, lived.clock.now() + 2 * ARCHIVE_AFTER):
         pass
     assert run()[0] == 0
     lived.rows("update calls set wait_seconds = 999 where id = 'call-7'")

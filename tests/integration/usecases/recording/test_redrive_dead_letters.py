@@ -14,7 +14,7 @@ from shared.adapters.postgres.sweep.vitals import read_vitals
 from shared.contracts.answers import RedriveAnswer
 from shared.contracts.dead_letters import parse_redrive
 from shared.usecases.recording.redrive_dead_letters import redrive
-from shared.usecases.sweep.archive_calls import SHELVE_AFTER
+from shared.usecases.sweep.archive_calls import ARCHIVE_AFTER
 from tests.support.calls import BASIC_EVENTS
 from tests.support.harness import Harness
 from tests.support.rest import KEY, Api
@@ -166,9 +166,9 @@ def test_dead_letters_of_deleted_calls_are_not_counted(harness: Harness) -> None
     def counts() -> tuple[int, int, int]:
         return len(letters_of(harness)), letters.count(harness.clock.now()), read_vitals(harness.database).dead_letters
 
-    harness.clock.sleep(2 * SHELVE_AFTER.total_seconds())
+    harness.clock.sleep(2 * ARCHIVE_AFTER.total_seconds())
     assert counts() == (1, 1, 1)
-    assert harness.shelve() == 1
+    assert harness.archive_calls() == 1
     PostgresHousekeeping(harness.database, "this-one", lambda: None, 1).tidy(datetime(2026, 3, 2, tzinfo=UTC))
     assert harness.rows("select id from calls") == []
     assert harness.rows("select id from events where state = 'dead'")

@@ -18,7 +18,7 @@ def test_copies_are_recognised_after_months(harness: Harness) -> None:
         harness.rows("select make_month('events', %s)", harness.clock.at(0) + timedelta(days=30 * months))
     assert harness.one("call_initiated", "call-2", eventId="first", **VOICE).status == 422
     harness.clock.sleep(10 * MONTH_SECONDS)
-    assert harness.shelve() == 1
+    assert harness.archive_calls() == 1
     assert harness.one("call_initiated", eventId="first", **VOICE).status == 200
     assert harness.one("call_ended", eventId="second", endReason="failed", duration=0).status == 422
     assert harness.one("call_initiated", "call-2", eventId="first", **VOICE).status == 201

@@ -352,10 +352,12 @@ def test_concurrent_claims_get_different_agents(night: Harness, database_url: st
 
     def claim() -> None:
         database = Database(database_url)
-        sweeper = SweepServices(PostgresTransactions(database), PublishedNotices(), lambda: f"raced-{next(ids)}", GRACE)
+        sweep_services = SweepServices(
+            PostgresTransactions(database), PublishedNotices(), lambda: f"raced-{next(ids)}", GRACE
+        )
         database.connection()
         barrier.wait()
-        while record_offers(sweeper, night.clock.now(), limit=1).count:
+        while record_offers(sweep_services, night.clock.now(), limit=1).count:
             pass
         database.close()
 

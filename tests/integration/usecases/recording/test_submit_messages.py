@@ -91,7 +91,7 @@ def test_a_call_that_never_began_is_archived_after_its_events(harness: Harness) 
         harness.clock.sleep(GRACE.total_seconds() + 1)
         harness.sweep()
         harness.clock.sleep(timedelta(hours=2).total_seconds())
-        assert harness.shelve() == 1
+        assert harness.archive_calls() == 1
         assert harness.rows(place) == [{"place": "calls_2026_01"}]
         assert harness.rows("select count(*) as sums from call_rollups") == [{"sums": 0}]
         assert harness.one("call_answered", waitTime=second).status == 202

@@ -16,11 +16,11 @@ from shared.adapters.postgres.recording.unit_of_work import PostgresTransactions
 from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
 from shared.adapters.telemetry import metrics
 from shared.domain.deadlines import TimerKind
-from shared.usecases.recording.ports import CallRecord, Changes
+from shared.usecases.recording.ports import CallRecord, CallUpdates
 from shared.usecases.recording.rebuild_call import repair
 from shared.usecases.recording.submit_messages import Message, submit_messages
 from shared.usecases.sweep import run_sweep as run_sweep_module
-from shared.usecases.sweep.fire_due_timers import A_WHILE
+from shared.usecases.sweep.fire_due_timers import RETRY_AFTER
 from shared.usecases.sweep.run_sweep import run_sweep
 from tests.support.harness import Harness
 
@@ -54,7 +54,7 @@ def noted() -> list[str]:
 @pytest.fixture
 def ill_floor(harness: Harness, noted: list[str]) -> Harness:
     """Three calls, of which one is on record in a way that none of our code writes."""
-    harness.sweeper = replace(harness.sweeper, log_failure=noted.append)
+    harness.sweep_services = replace(harness.sweep_services, log_failure=noted.append)
     harness.services = replace(harness.services, failed=noted.append)
     for call_id in CALLS:
         harness.send(initiated(call_id))
@@ -73,7 +73,7 @@ def test_a_call_that_no_sweep_can_settle_keeps_no_other_waiting(ill_floor: Harne
     assert breached(harness) == {"call-1", "call-2"}
     assert noted == ["ill"]
     (timer,) = harness.rows("select call_id, kind, due_at from timers where kind = 'sla_wait'")
-    assert timer == {"call_id": "ill", "kind": "sla_wait", "due_at": harness.clock.now() + A_WHILE}
+    assert timer == {"call_id": "ill", "kind": "sla_wait", "due_at": harness.clock.now() + RETRY_AFTER}
 
 
 def test_a_failed_call_is_retried_until_it_is_repaired(ill_floor: Harness, database_url: str) -> None:
@@ -83,7 +83,7 @@ def test_a_failed_call_is_retried_until_it_is_repaired(ill_floor: Harness, datab
     differing = {difference.call_id for _, batch in rebuild.compare(database_url) for difference in batch}
     assert differing == {"ill"}
     assert repair(harness.services.transactions, "ill", harness.clock.now())
-    harness.clock.sleep(A_WHILE / timedelta(seconds=1))
+    harness.clock.sleep(RETRY_AFTER / timedelta(seconds=1))
     harness.sweep()
     assert breached(harness) == set(CALLS)
     assert harness.rows("select * from timers where call_id = 'ill'") == []
@@ -136,13 +136,13 @@ def test_a_failing_duty_of_the_sweep_stops_no_timers(
     harness: Harness, noted: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Timers, offers and the telling of what nobody heard go on, whatever becomes of the shelf and of agents' time."""
-    harness.sweeper = replace(harness.sweeper, log_failure=noted.append)
-    for duty in ("shelve", "keep_time"):
+    harness.sweep_services = replace(harness.sweep_services, log_failure=noted.append)
+    for duty in ("archive_calls", "update_agent_time"):
         monkeypatch.setattr(run_sweep_module, duty, broken)
     harness.send(initiated("call-1"))
     harness.published.news.clear()
     upkeep = PostgresHousekeeping(harness.database, "this-one", lambda: None)
-    run_sweep(harness.sweeper, upkeep, harness.clock.at(32), harness.clock.now, harness.clock.sleep)
+    run_sweep(harness.sweep_services, upkeep, harness.clock.at(32), harness.clock.now, harness.clock.sleep)
     assert breached(harness) == {"call-1"}
     assert ("call-1", "call_initiated") in harness.published.events()
     assert set(noted) == {None}
@@ -152,7 +152,7 @@ def test_a_failed_publish_does_not_change_the_answer(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(harness.published, "publish", broken)
-    harness.sweeper = replace(harness.sweeper, log_failure=lambda_handler.failed)
+    harness.sweep_services = replace(harness.sweep_services, log_failure=lambda_handler.failed)
     events = [initiated("call-1"), routed("call-1"), {"event": "call_answered", "callId": "call-1", "waitTime": 1}]
     assert [result.status for result in harness.send(*events)] == [201, 201, 201]
     assert harness.history("call-1") == [("call_initiated", False), ("call_routed", False), ("call_answered", False)]
@@ -183,13 +183,13 @@ def test_an_error_during_a_transaction_spares_the_next_one(
             with transactions.begin() as unit_of_work:
                 unit_of_work.load((), (), ["medical_spanish"])
         with transactions.begin() as unit_of_work:
-            unit_of_work.write(Changes(disarmed=disarmed), now)
+            unit_of_work.write(CallUpdates(disarmed=disarmed), now)
         with pytest.raises(RuntimeError), transactions.begin() as unit_of_work:
             unit_of_work.write(
-                Changes([CallRecord("call-1")], disarmed=disarmed), now
+                CallUpdates([CallRecord("call-1")], disarmed=disarmed), now
             )  # waits for the other, and fails
             other_connection.commit()
             broken()
         with transactions.begin() as unit_of_work:
-            unit_of_work.write(Changes(disarmed=disarmed), now)
-            assert unit_of_work.draw(1).positions
+            unit_of_work.write(CallUpdates(disarmed=disarmed), now)
+            assert unit_of_work.reserve_positions(1).positions

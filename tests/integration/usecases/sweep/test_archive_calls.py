@@ -8,11 +8,11 @@ import psycopg
 
 from shared.adapters.postgres.figures import archive
 from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
-from shared.usecases.sweep.archive_calls import SHELVE_AFTER, shelve
+from shared.usecases.sweep.archive_calls import ARCHIVE_AFTER, archive_calls
 from tests.support.clock import Clock
 from tests.support.harness import Harness, answer_of
 
-LATER = SHELVE_AFTER.total_seconds() + 300
+LATER = ARCHIVE_AFTER.total_seconds() + 300
 LIFE: list[dict[str, Any]] = [
     {"event": "call_initiated", "type": "voice", "queueId": "medical_spanish", "occurredAt": "2026-01-31T12:00:00Z"},
     {"event": "call_routed", "agentId": "interpreter-01", "routingTime": 1, "occurredAt": "2026-01-31T12:00:02Z"},
@@ -36,7 +36,7 @@ def live(harness: Harness, events: list[dict[str, Any]]) -> None:
 def put_away(harness: Harness, limit: int = 50) -> int:
     harness.clock.go_to(LATER)
     shelved = 0
-    while found := shelve(harness.services.transactions, harness.clock.now(), limit):
+    while found := archive_calls(harness.services.transactions, harness.clock.now(), limit):
         shelved += found
     return shelved
 
@@ -57,7 +57,7 @@ def record(harness: Harness) -> dict[str, Any]:
 def test_ended_calls_without_open_work_are_archived(harness: Harness) -> None:
     live(harness, [*life(), *life("open", but_for=4), *life("owing")])
     harness.rows("insert into timers (call_id, kind, due_at) values ('owing', 'deferred', now())")
-    assert shelve(harness.services.transactions, harness.clock.now()) == 0, "too early"
+    assert archive_calls(harness.services.transactions, harness.clock.now()) == 0, "too early"
 
     before = record(harness)
     assert put_away(harness) == 1
@@ -113,7 +113,7 @@ def test_events_that_come_while_calls_are_shelved_are_not_lost(harness: Harness,
 
     def sweep(mine: Harness) -> None:
         for _ in calls:
-            shelve(mine.services.transactions, mine.clock.now(), 3)
+            archive_calls(mine.services.transactions, mine.clock.now(), 3)
 
     threads = [threading.Thread(target=at_once, args=[work]) for work in (send, sweep, sweep)]
     for thread in threads:
@@ -176,7 +176,7 @@ def test_months_are_deleted_with_their_calls_and_logs(harness: Harness) -> None:
     harness.clock.go_to(LATER + 200)
     harness.sweep()
     harness.clock.go_to(2 * LATER + 200)
-    assert shelve(harness.services.transactions, harness.clock.now()) == 1
+    assert archive_calls(harness.services.transactions, harness.clock.now()) == 1
     tidy(harness, april, 1)
     assert history(harness) & january == set()
     assert harness.reads.call("open") is None

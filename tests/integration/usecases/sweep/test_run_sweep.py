@@ -117,5 +117,5 @@ def test_a_sweep_waits_through_an_outage_of_postgres(harness: Harness, monkeypat
 
     monkeypatch.setattr(harness.database, "connection", away)
     upkeep = PostgresHousekeeping(harness.database, "this-one", lambda: None)
-    tally = run_sweep(harness.sweeper, upkeep, harness.clock.at(3), harness.clock.now, harness.clock.sleep)
+    tally = run_sweep(harness.sweep_services, upkeep, harness.clock.at(3), harness.clock.now, harness.clock.sleep)
     assert tally == Tally(outages=3)

@@ -23,7 +23,7 @@ from shared.usecases.access import Principal
 from shared.usecases.errors import UnavailableError
 from shared.usecases.reading.figures import show_metrics
 from shared.usecases.sweep.run_sweep import run_sweep
-from shared.usecases.sweep.update_agent_time import keep_time
+from shared.usecases.sweep.update_agent_time import update_agent_time
 from tests.support.harness import Harness
 
 ADMIN = Principal("admin", frozenset("*"), 0)
@@ -189,8 +189,8 @@ def tell(harness: Harness, days: list[Day], chance: random.Random, *, shuffled: 
         batch, events = events[: (size := chance.randrange(1, 60))], events[size:]
         harness.send(*batch)
         if chance.random() < 0.3:
-            harness.keep_time(chance.choice((10, 50, 500)))
-    harness.keep_time()
+            harness.update_agent_time(chance.choice((10, 50, 500)))
+    harness.update_agent_time()
 
 
 def wrong(harness: Harness, *, mend: bool = False) -> tuple[set[str], int]:
@@ -208,7 +208,7 @@ def test_damaged_agent_time_is_found_and_corrected(harness: Harness, begin: date
     day = Day("ana", random.Random(1), begin)
     harness.clock.go_to(LONG + 90_000)
     harness.send(*day.events)
-    harness.keep_time()
+    harness.update_agent_time()
     whole = harness.rows("select * from agent_intervals order by began, source, step")
     assert wrong(harness) == (set(), 0)
     harness.rows("delete from agent_intervals where began = (select max(began) from agent_intervals where of_call)")
@@ -225,21 +225,21 @@ def test_concurrent_writes_are_not_reported_as_differences(
 ) -> None:
     harness.one("call_initiated", type="voice", queueId="medical_spanish")
     harness.one("call_routed", agentId="interpreter-01", routingTime=1)
-    harness.keep_time()
-    settle = agent_time.settle
+    harness.update_agent_time()
+    update_calls = agent_time.update_calls
     with closing(Harness(database_url, harness.clock)) as other:
 
-        def settle_beside(*turn: Any) -> Any:
+        def update_beside(*turn: Any) -> Any:
             assert other.one("call_answered", waitTime=2).status == 201
-            return settle(*turn)
+            return update_calls(*turn)
 
-        monkeypatch.setattr(agent_time, "settle", settle_beside)
+        monkeypatch.setattr(agent_time, "update_calls", update_beside)
         assert wrong(harness) == (set(), 0)
 
 
 def test_a_comparison_continues_after_a_lost_session(harness: Harness, database_url: str) -> None:
     harness.one("call_initiated", type="voice", queueId="medical_spanish")
-    harness.keep_time()
+    harness.update_agent_time()
     compared = agent_time.compare(harness.database, repair=False)
     assert next(compared) == []
     with psycopg.connect(database_url) as other:
@@ -256,7 +256,7 @@ def test_an_interval_below_a_millisecond_is_no_difference(harness: Harness) -> N
         {"event": "call_routed", "agentId": "interpreter-01", "routingTime": 0, **call},
         {"event": "call_answered", "waitTime": 0, **call},
     )
-    harness.keep_time()
+    harness.update_agent_time()
     assert wrong(harness, mend=True) == (set(), 0)
     assert wrong(harness) == (set(), 0)
 
@@ -270,7 +270,7 @@ def test_agent_time_matches_the_live_status_of_timely_events(harness: Harness, b
         harness.sweep()
         harness.send(event)
         if number % 7 == 0:
-            harness.keep_time()
+            harness.update_agent_time()
             followed = harness.rows(
                 "select agent_id as id, status from agent_intervals where agent_id = any(%s) and began <= %s "
                 "and coalesce(ended > %s, true) order by 1",
@@ -291,11 +291,11 @@ def test_an_imported_end_frees_the_agent_of_a_live_call(harness: Harness) -> Non
     harness.one("call_initiated", type="voice", queueId="medical_spanish")
     harness.one("call_routed", agentId="interpreter-01", routingTime=0)
     harness.one("call_answered", waitTime=0)
-    harness.keep_time()
+    harness.update_agent_time()
     ended = {"event": "call_ended", "callId": "call-1", "endReason": "completed", "duration": 60}
     harness.clock.go_to(600)
     assert harness.send(ended | {"occurredAt": harness.clock.at(60).isoformat()}, history=True)[0].status == 201
-    harness.keep_time()
+    harness.update_agent_time()
     assert harness.agent("interpreter-01")[0] == "available"
     (row,) = figures(harness, {"agentId": "interpreter-01", "from": harness.clock.at(0).isoformat()})
     assert row.agent_time is not None
@@ -308,7 +308,7 @@ def test_an_agent_set_up_as_available_is_signed_in(harness: Harness) -> None:
     harness.services.agents.put_agent("dora", setup, harness.clock.now())
     harness.clock.go_to(60)
     harness.services.agents.put_agent("dora", setup, harness.clock.now())
-    harness.keep_time()
+    harness.update_agent_time()
     asked = {"agentId": "dora", "from": harness.clock.at(-60).isoformat()}
     assert known(figures(harness, asked)) == {(harness.clock.at(-60), None): {"staffed": 60, "available": 60}}
     harness.clock.go_to(90)
@@ -333,7 +333,7 @@ def test_an_aborted_update_of_agent_time_is_repeated_whole(
     harness.clock.go_to(LONG + 90_000)
     half = len(day.events) // 2
     harness.send(*day.events[:half])
-    harness.keep_time()
+    harness.update_agent_time()
     harness.send(*day.events[half:])
     before = state(harness)
     original, killer = psycopg.Cursor.execute, psycopg.connect(database_url, autocommit=True)
@@ -353,7 +353,7 @@ def test_an_aborted_update_of_agent_time_is_repeated_whole(
         with monkeypatch.context() as patched:
             patched.setattr(psycopg.Cursor, "execute", dying)
             try:
-                keep_time(harness.book)
+                update_agent_time(harness.agent_time_store)
             except UnavailableError:
                 deaths += 1
             else:
@@ -387,7 +387,7 @@ def test_concurrent_updates_of_agent_time_agree(harness: Harness, begin: datetim
     def follow() -> None:
         with closing(Harness(database_url, harness.clock)) as follower:
             while not over.is_set():
-                follower.keep_time(20)
+                follower.update_agent_time(20)
 
     with ThreadPoolExecutor() as pool:
         following = [pool.submit(follow) for _ in range(3)]
@@ -396,7 +396,7 @@ def test_concurrent_updates_of_agent_time_agree(harness: Harness, begin: datetim
         over.set()
         for each in following:
             each.result()
-    harness.keep_time()
+    harness.update_agent_time()
     asked = {"from": begin.isoformat(), "to": harness.clock.at(LONG - 777).isoformat(), "groupBy": "agent"}
     assert known(figures(harness, asked)) == expected(days, 0, LONG - 777, 10**9, by_agent=True)
     assert wrong(harness) == (set(), 0)
@@ -422,10 +422,10 @@ def test_deleting_a_month_keeps_open_intervals_and_sums(harness: Harness, begin:
     assert known(figures(harness, january)) == before[1]
     late = {"event": "agent_status_changed", "agentId": "ana", "status": "away"}
     harness.send(late | {"occurredAt": "2026-01-31T12:00:01Z"})
-    harness.keep_time()
+    harness.update_agent_time()
     assert [known(figures(harness, asked)) for asked in (february, january)] == before
     harness.send(late | {"occurredAt": "2026-02-01T00:00:00Z", "eventId": "away-at-midnight"})
-    harness.keep_time()
+    harness.update_agent_time()
     assert known(figures(harness, february)) != before[0]
     assert wrong(harness) == (set(), 0)
 
@@ -436,7 +436,11 @@ def test_the_sweep_follows(harness: Harness, begin: datetime) -> None:
     harness.send(*day.events)
     upkeep = PostgresHousekeeping(harness.database, "this-one", lambda: None)
     run_sweep(
-        harness.sweeper, upkeep, harness.clock.now() + timedelta(seconds=30), harness.clock.now, harness.clock.sleep
+        harness.sweep_services,
+        upkeep,
+        harness.clock.now() + timedelta(seconds=30),
+        harness.clock.now,
+        harness.clock.sleep,
     )
     asked = {"from": begin.isoformat(), "to": harness.clock.at(LONG - 777).isoformat(), "groupBy": "agent"}
     assert known(figures(harness, asked)) == expected([day], 0, LONG - 777, 10**9, by_agent=True)
@@ -444,7 +448,7 @@ def test_the_sweep_follows(harness: Harness, begin: datetime) -> None:
 
 def test_the_interpreters_of_the_sample_floor_are_signed_in(harness: Harness, database_url: str) -> None:
     migrate.load(database_url, SAMPLES[-1])
-    harness.keep_time()
+    harness.update_agent_time()
     (last,) = harness.rows("select date_trunc('second', max(status_since)) + interval '1 s' as all_in from agents")
     harness.clock.moment = last["all_in"] + timedelta(seconds=60)
     asked = {"groupBy": "agent", "from": last["all_in"].isoformat()}

@@ -8,14 +8,14 @@ import pytest
 
 from infra.database import rollups
 from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
-from shared.usecases.sweep.archive_calls import SHELVE_AFTER, shelve
+from shared.usecases.sweep.archive_calls import ARCHIVE_AFTER, archive_calls
 from tests.support.calls import missed, story
 from tests.support.figures import figures
 from tests.support.harness import Harness
 
 
 def shelve_all(harness: Harness) -> None:
-    while shelve(harness.sweeper.transactions, harness.clock.now() + 2 * SHELVE_AFTER):
+    while archive_calls(harness.sweep_services.transactions, harness.clock.now() + 2 * ARCHIVE_AFTER):
         pass
 
 
@@ -116,7 +116,7 @@ def test_buckets_are_contiguous_when_clocks_change(
         "occurredAt": begin,
     }
     harness.send(signed_in, signed_in | {"status": "offline", "occurredAt": until.isoformat()})
-    harness.keep_time()
+    harness.update_agent_time()
     for rolled in (True, False):
         asked = {"from": begin, "to": until.isoformat(), "zone": zone, "bucket": bucket}
         rows = figures(harness, rolled=rolled, **asked)
