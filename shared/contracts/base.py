@@ -16,7 +16,8 @@ def rfc3339(moment: datetime) -> str:
     return f"{words[1:24]}Z" if moment.microsecond else f"{words[1:20]}.000Z"
 
 
-Moment = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used="always")]
+AS_RFC3339 = PlainSerializer(rfc3339, return_type=str, when_used="always")
+Moment = Annotated[datetime, AS_RFC3339]
 
 # Ids stand in paths, topics and logs: letters, digits and the marks that telephony uses, nothing that needs escaping.
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:@+=-]{1,128}$")]

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import orjson
 
+from shared.contracts.plain_json import Json
 from shared.contracts.queries import CALL_FIELDS
-from shared.contracts.wire import Json
 
 CSV, NDJSON, JSON = "text/csv; charset=utf-8", "application/x-ndjson", "application/json"
 

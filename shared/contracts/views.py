@@ -1,6 +1,7 @@
 """What readers get: calls, events, agents and queues as they stand."""
 
-from typing import Any, Literal, Self
+from collections.abc import Callable
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import Field
 
@@ -10,6 +11,7 @@ from shared.domain.call import Call
 from shared.domain.deadlines import flags, next_deadline
 from shared.domain.events import Event, Initiated, Source
 
+V = TypeVar("V")
 FlagName = Literal["sla_breached", "hold_exceeded", "short_call", "rerouted"]
 
 
@@ -52,43 +54,42 @@ class CallView(Contract):
 
     @classmethod
     def of(cls, call: Call) -> Self:
-        return cls.trusted(
-            id=call.id,
-            type=call.type,
-            status=call.status.value,
-            queue_id=call.queue_id,
-            language=call.language,
-            start_time=call.initiated_at,
-            end_time=call.ended_at,
-            agent_id=call.agent_id or (call.offer.agent_id if call.offer else None),
-            waiting_since=call.waiting_since,
-            wait_seconds=call.wait_seconds,
-            hold_seconds=call.hold_seconds + call.hold_reported_seconds,
-            duration_seconds=call.duration_seconds,
-            end_reason=call.end_reason.value if call.end_reason else None,
-            flags=[flag.value for flag in flags(call)],
-            offer=_offer(call),
-            deadline=_deadline(call),
-            priority=call.priority,
-            version=call.version,
-            metadata=call.metadata,
-        )
+        return fill_call(call, cls.trusted, OfferView.trusted, DeadlineView.trusted)
 
 
-def _offer(call: Call) -> OfferView | None:
-    offer, due_at = call.offer, call.offer_due_at
-    if offer is None or due_at is None:
-        return None
-    return OfferView.trusted(agent_id=offer.agent_id, offered_at=offer.offered_at, due_at=due_at, attempt=offer.attempt)
+def fill_call(
+    call: Call, make_call: Callable[..., V], make_offer: Callable[..., object], make_deadline: Callable[..., object]
+) -> V:
+    """Make a `CallView` of a call, as an instance or as JSON: the functions take the fields of each view by name."""
+    offer, deadline = call.offer, next_deadline(call)
+    return make_call(
+        id=call.id,
+        type=call.type,
+        status=call.status,
+        queue_id=call.queue_id,
+        language=call.language,
+        start_time=call.initiated_at,
+        end_time=call.ended_at,
+        agent_id=call.agent_id or (offer.agent_id if offer else None),
+        waiting_since=call.waiting_since,
+        wait_seconds=call.wait_seconds,
+        hold_seconds=call.hold_seconds + call.hold_reported_seconds,
+        duration_seconds=call.duration_seconds,
+        end_reason=call.end_reason,
+        flags=list(flags(call)),
+        offer=offer
+        and make_offer(
+            agent_id=offer.agent_id, offered_at=offer.offered_at, due_at=call.offer_due_at, attempt=offer.attempt
+        ),
+        deadline=deadline and make_deadline(kind=deadline.kind, due_at=deadline.due_at),
+        priority=call.priority,
+        version=call.version,
+        metadata=call.metadata,
+    )
 
 
-def _deadline(call: Call) -> DeadlineView | None:
-    first = next_deadline(call)
-    return first and DeadlineView.trusted(kind=first.kind.value, due_at=first.due_at)
-
-
-# Facts travel under the names that the seed gave them.
-_OUTSIDE = {
+# The names of a fact's fields in events. Other fields keep their own name.
+_EVENT_NAMES = {
     "agent_id": "agentId",
     "queue_id": "queueId",
     "routing_seconds": "routingTime",
@@ -119,31 +120,40 @@ class EventView(Contract):
 
     @classmethod
     def of(cls, event: Event, *, record_id: int, version: int | None, void: bool) -> Self:
-        return cls.trusted(
-            id=event.id,
-            call_id=event.call_id,
-            type=event.name,
-            timestamp=event.at,
-            occurred_at=event.at if event.dated or event.source is Source.SYSTEM else None,
-            received_at=event.received_at,
-            source=event.source.value,
-            record_id=record_id,
-            version=version,
-            void=void,
-            metadata=(event.metadata or {}) | fact_json(event.fact),
-        )
+        return fill_event(event, cls.trusted, record_id=record_id, version=version, void=void)
+
+
+def fill_event(event: Event, make: Callable[..., V], *, record_id: int, version: int | None, void: bool) -> V:
+    """Make an `EventView` of an event, as an instance or as JSON: `make` takes the fields of the view by name."""
+    return make(
+        id=event.id,
+        call_id=event.call_id,
+        type=event.name,
+        timestamp=event.at,
+        occurred_at=event.at if event.dated or event.source is Source.SYSTEM else None,
+        received_at=event.received_at,
+        source=event.source,
+        record_id=record_id,
+        version=version,
+        void=void,
+        metadata=(event.metadata or {}) | fact_json(event.fact),
+    )
 
 
 def fact_json(fact: events.Fact) -> dict[str, Any]:
-    fields = {told: value for name, told in _TOLD[type(fact)] if (value := getattr(fact, name)) is not None}
+    """Return the fields of a fact that have a value, by their names in events."""
+    fields = {name: value for field, name in _FACT_FIELDS[type(fact)] if (value := getattr(fact, field)) is not None}
     if isinstance(fact, Initiated):
         fields["slaSeconds"] = fact.limits.sla_seconds
     return fields
 
 
-_TOLD: dict[type[events.Fact], tuple[tuple[str, str], ...]] = {
+# For each fact: a field and its name in events.
+_FACT_FIELDS: dict[type[events.Fact], tuple[tuple[str, str], ...]] = {
     kind: tuple(
-        (name, _OUTSIDE.get(name, name)) for name in kind.__dataclass_fields__ if name not in ("limits", "routing")
+        (field, _EVENT_NAMES.get(field, field))
+        for field in kind.__dataclass_fields__
+        if field not in ("limits", "routing")
     )
     for kind in events.NAMES
 }
@@ -268,10 +278,3 @@ class StatusMessage(Contract):
     event_type: str
     timestamp: Moment
     metadata: dict[str, Any]
-
-    @classmethod
-    def of(cls, call: Call, event: Event) -> Self:
-        metadata = (event.metadata or {}) | fact_json(event.fact)
-        return cls.trusted(
-            call_id=call.id, status=call.status.value, event_type=event.name, timestamp=event.at, metadata=metadata
-        )

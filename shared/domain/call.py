@@ -54,9 +54,9 @@ class Missed:
 
 
 class _Concluded:
-    """Room beside a state's fields for the results of cached rules (`fast.cached_rule`) and for its JSON."""
+    """Room beside a state's fields for the results of cached rules (`fast.cached_rule`)."""
 
-    __slots__ = ("call_words", "flags", "timers")
+    __slots__ = ("flags", "timers")
 
 
 @dataclass(frozen=True)

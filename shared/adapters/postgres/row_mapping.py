@@ -7,12 +7,10 @@ from operator import attrgetter, itemgetter
 from typing import Any, LiteralString
 
 import orjson
-from pydantic.alias_generators import to_camel
 
 from shared.adapters.postgres.columns import DOCUMENT, Columns, array_text
-from shared.contracts.base import rfc3339
+from shared.contracts.plain_json import Json, compile_json
 from shared.contracts.views import AgentView, EventView
-from shared.contracts.wire import Json
 from shared.domain import events
 from shared.domain.agent import AgentStatus
 from shared.domain.call import Call, Missed, Offer, Status
@@ -65,7 +63,7 @@ _DEFAULTS: Json = {
 AGENT: tuple[LiteralString, ...] = (
     "id", "name", "languages", "queues", "status", "status_since", "call_id", "reason", "skills", "misses", "version",
 )  # fmt: skip
-_AGENT_NAMES = tuple(to_camel(name) for name in AGENT)
+_make_agent = compile_json(AgentView)
 _agent_values = attrgetter(*AGENT)
 # The columns that the recorder reads. The other columns follow from these.
 RECORDED: tuple[LiteralString, ...] = (*_PLAIN, "status", "end_reason", "missed_by", "state")
@@ -242,17 +240,17 @@ def event_view(row: EventRow) -> EventView:
 
 
 def agent_view(agent: AgentRecord) -> AgentView:
-    fields: Json = dict(zip(AGENT, _agent_values(agent), strict=True))
-    return AgentView.trusted(**fields | {"status": agent.status.value, "call_id": _call_of(agent)})
+    return AgentView.trusted(**_agent_fields(agent))
 
 
 def agent_json(agent: AgentRecord) -> Json:
-    """The fields of `AgentView`, for messages."""
-    return dict(zip(_AGENT_NAMES, _agent_values(agent), strict=True)) | {
-        "status": agent.status,
-        "statusSince": rfc3339(agent.status_since),
-        "callId": _call_of(agent),
-    }
+    """Return the `AgentView` of an agent as JSON."""
+    return _make_agent(**_agent_fields(agent))
+
+
+def _agent_fields(agent: AgentRecord) -> Json:
+    fields: Json = dict(zip(AGENT, _agent_values(agent), strict=True))
+    return fields | {"status": agent.status.value, "call_id": _call_of(agent)}
 
 
 def _call_of(agent: AgentRecord) -> str | None:

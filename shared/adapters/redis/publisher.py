@@ -12,10 +12,13 @@ from shared.adapters.postgres.row_mapping import agent_json
 from shared.adapters.redis.channels import STATUS_UPDATES, relay_channel
 from shared.adapters.telemetry import metrics
 from shared.adapters.telemetry.metrics import Metric
+from shared.contracts.feed import Published
+from shared.contracts.plain_json import compile_json
 from shared.usecases.feed.sharding import Share, split_by_shard
 from shared.usecases.recording.notices import TransactionNotices
 
 _log = logging.getLogger(__name__)
+_make_message = compile_json(Published)
 TIMEOUT_SECONDS = 0.25  # an answer may be this much later when Redis hangs, never more
 
 # One command for a whole batch: commands and arguments are dear to the client, not to the server. First what others
@@ -95,16 +98,16 @@ class RedisPublisher:
         for shard, share in shares.items():
             calls, agents = set(share.calls), set(share.agents)
             changes = b",".join([change.change for change in news.changes if change.call.id in calls])
-            told = {
-                "transaction": news.transaction,
-                "shard": shard,
-                "changes": orjson.Fragment(b"[%b]" % changes),
-                "agents": [agent_json(agent) for agent in news.agents if agent.id in agents],
-                "traceparent": news.traceparent,
-                "traces": news.traces,
-                "left": {one: queues for one, queues in news.left.items() if one in agents or news.shard is not None},
-            }
-            yield shard % self._shards, orjson.dumps(told)
+            message = _make_message(
+                transaction=news.transaction,
+                shard=shard,
+                changes=orjson.Fragment(b"[%b]" % changes),
+                agents=[agent_json(agent) for agent in news.agents if agent.id in agents],
+                traceparent=news.traceparent,
+                traces=news.traces,
+                left={one: queues for one, queues in news.left.items() if one in agents or news.shard is not None},
+            )
+            yield shard % self._shards, orjson.dumps(message)
 
 
 class _PipelinedConnection:

@@ -9,8 +9,8 @@ from typing import Any
 from shared.adapters.telemetry import json_log, metrics
 from shared.adapters.telemetry.metrics import Metric
 from shared.contracts.cloudevents import is_cloudevent, traceparent_of
+from shared.contracts.plain_json import Json
 from shared.contracts.problems import Problem
-from shared.contracts.wire import Json
 from shared.domain.events import Source
 from shared.usecases.recording.notices import TransactionNotices
 from shared.usecases.recording.outcomes import Result

@@ -4,7 +4,10 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import chain, repeat
 from typing import Literal, NamedTuple, get_args
 
-from shared.contracts.feed import TRACES_AT_MOST
+import orjson
+
+from shared.contracts.feed import TRACES_AT_MOST, Update
+from shared.contracts.plain_json import compile_json
 from shared.contracts.views import AgentView, AlertView, CallView, Departure, EventView
 
 # API Gateway meters frames in units of 32 KB. The rest is for brackets and traces.
@@ -15,6 +18,7 @@ MAX_BYTES_WITH_EVENTS = 2 * FRAME_BYTES
 Kind = Literal["calls", "events", "agents", "alerts", "left"]
 _KINDS: tuple[Kind, ...] = get_args(Kind)
 Rank = tuple[int, str]
+_make_update = compile_json(Update)
 
 
 class Item(NamedTuple):
@@ -132,14 +136,10 @@ def _parts(items: Iterable[Item]) -> Iterable[list[Item]]:
 
 
 def _frame(position: int, items: list[Item], events_omitted: int, traces: Sequence[str]) -> bytes:
-    """A `contracts.feed.Update` made of serialised items. A test compares the two."""
-    lists = (
-        b'"%s":[%s]' % (kind.encode(), b",".join(item.json for item in items if item.kind == kind)) for kind in _KINDS
-    )
-    quoted_traces = ",".join(f'"{trace}"' for trace in traces).encode()
-    return b'{"type":"update","position":%d,%s,"eventsOmitted":%d,"traces":[%b]}' % (
-        position,
-        b",".join(lists),
-        events_omitted,
-        quoted_traces,
-    )
+    """Return an encoded `Update` of views that are encoded already."""
+    lists = {
+        kind: orjson.Fragment(b"[%b]" % b",".join([item.json for item in items if item.kind == kind]))
+        for kind in _KINDS
+    }
+    update = _make_update(type="update", position=position, events_omitted=events_omitted, traces=traces, **lists)
+    return orjson.dumps(update)

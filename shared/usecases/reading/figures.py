@@ -10,17 +10,18 @@ from urllib.parse import quote_plus
 import orjson
 
 from shared.contracts.base import rfc3339
-from shared.contracts.figures import Gauges
+from shared.contracts.figures import Gauges, Metrics
 from shared.contracts.figures_json import row_json
+from shared.contracts.plain_json import Json, compile_json
 from shared.contracts.problems import refuse
 from shared.contracts.queries import NOBODY, MetricsQuery, parse_query
-from shared.contracts.wire import Json
 from shared.domain import figures as formulas
 from shared.domain.fast import fast_frozen
 from shared.domain.figures import AgentTime, Tally
 from shared.usecases.access import Principal
 
 LONGEST_RANGE = timedelta(days=400)
+_make_metrics = compile_json(Metrics)
 MAX_ROWS = 2000  # some 4 MB: a function may answer 6
 
 
@@ -99,17 +100,17 @@ def show_metrics(figures: Figures, principal: Principal, parameters: dict[str, A
         detail = f"These are more than {MAX_ROWS} rows: ask for a shorter range, longer buckets or fewer groups."
         raise refuse(400, detail, ("bucket" if span.bucket else "groupBy", f"would give more than {MAX_ROWS} rows"))
     narrowed = _narrowed(query)
-    return {
-        "from": rfc3339(span.start),
-        "to": rfc3339(span.end),
-        "bucket": span.bucket,
-        "zone": span.zone,
-        "groupBy": span.group_by,
-        "data": [_row(narrowed, group) for group in groups],
-        "now": figures.gauges(span, now).model_dump(mode="json"),
-        "formulas": FORMULAS,
-        "notes": _notes(span, groups),
-    }
+    return _make_metrics(
+        start=span.start,
+        end=span.end,
+        bucket=span.bucket,
+        zone=span.zone,
+        group_by=span.group_by,
+        data=[_row(narrowed, group) for group in groups],
+        now=figures.gauges(span, now).model_dump(mode="json"),
+        formulas=FORMULAS,
+        notes=_notes(span, groups),
+    )
 
 
 def _beside(span: Span, groups: Sequence[Group], times: Sequence[Time]) -> list[Group]:
@@ -173,9 +174,7 @@ def _sayable(moment: datetime) -> datetime:
 
 
 def _row(narrowed: Mapping[str, str], group: Group) -> Json:
-    row = row_json(group.start, group.end, group.keys, group.tally, group.time)
-    row["links"] = _links(narrowed, group)
-    return row
+    return row_json(group.start, group.end, group.keys, group.tally, group.time, _links(narrowed, group))
 
 
 # How the list of calls is asked for those that a figure counts; what is not named here counts all of the group.

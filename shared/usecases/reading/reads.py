@@ -8,10 +8,11 @@ from typing import Any, Protocol, TypeVar
 import orjson
 
 from shared.contracts.dead_letters import DeadLetterPage, DeadLetterView
+from shared.contracts.plain_json import Json
 from shared.contracts.problems import refuse
 from shared.contracts.queries import CallsQuery, EventsQuery, Paged, parse_query
 from shared.contracts.views import AgentView, CallView, EventPage, EventView, QueueView
-from shared.contracts.wire import Json, call_json
+from shared.contracts.views_json import call_json
 from shared.domain.call import Call
 from shared.usecases.access import Principal
 from shared.usecases.reading.cursors import Cursors

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from shared.contracts.views_json import encode_call
 from shared.domain.agent import ENGAGED, AgentStatus, Effect, agent_effects
 from shared.domain.call import Call
 from shared.domain.deadlines import TimerKind, flags, required_timers
@@ -34,10 +35,20 @@ class CallChange:
         self._restated: dict[str, EventRow] = {}
         self._newest: Event | None = None  # of the events that made the call, where it was added here and now
         self._deferred_before = record.deferred > 0
+        self._encoded: tuple[Call, bytes] | None = None
 
     @property
     def call(self) -> Call | None:
         return self.record.call
+
+    @property
+    def call_view(self) -> bytes | None:
+        """The encoded view of the call. The response and each notice of the transaction contain the same bytes."""
+        if (call := self.call) is None:
+            return None
+        if self._encoded is None or self._encoded[0] is not call:
+            self._encoded = call, encode_call(call)
+        return self._encoded[1]
 
     def needs_log(self, event: Event) -> bool:
         """Whether this event needs the whole log folded, rather than to be added to the end."""

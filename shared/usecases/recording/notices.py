@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 
-from shared.contracts.wire import change_words, event_json, status_words
+from shared.contracts.views_json import encode_change, encode_status, event_json
 from shared.domain.call import Call
 from shared.domain.events import Initiated, Transferred
 from shared.domain.fast import fast_frozen
@@ -24,22 +24,24 @@ class CallNotice:
     status: bytes
 
 
-def call_notice(row: EventRow, call: Call, left: Departure) -> CallNotice:
+def call_notice(row: EventRow, call: Call, call_view: bytes, left: Departure) -> CallNotice:
     assert row.position is not None, "an event has a position once it is recorded"
     void = row.state is EventState.VOID
     event = event_json(row.event, record_id=row.position, version=row.version, void=void)
-    return CallNotice(row, call, left, change_words(event, call, *left), status_words(event, call))
+    return CallNotice(row, call, left, encode_change(event, call_view, *left), encode_status(event, call))
 
 
-def call_notices(rows: Sequence[EventRow], call: Call, left: Departure) -> Iterator[CallNotice]:
+def call_notices(rows: Sequence[EventRow], call: Call, call_view: bytes, left: Departure) -> Iterator[CallNotice]:
     """Of one call in one transaction. The queue that lost the call is told of it until it went on, and nothing of what
     came after: that is the next one's.
     """
     if not left.queue_id:
-        return (call_notice(row, call, left) for row in rows)
+        return (call_notice(row, call, call_view, left) for row in rows)
     moves = [row.event.order for row in rows if isinstance(row.event.fact, Initiated | Transferred)]
     until, gone = min(moves, default=None), left._replace(queue_id=None)
-    return (call_notice(row, call, left if until is None or row.event.order <= until else gone) for row in rows)
+    return (
+        call_notice(row, call, call_view, left if until is None or row.event.order <= until else gone) for row in rows
+    )
 
 
 @fast_frozen

@@ -4,9 +4,9 @@ from typing import Any
 
 import orjson
 
+from shared.contracts.answers import CallAnswer
+from shared.contracts.plain_json import compile_json
 from shared.contracts.problems import Problem, problem
-from shared.contracts.wire import call_words
-from shared.domain.call import Call
 from shared.domain.fast import fast_frozen
 from shared.usecases.recording.record_events import (
     Applied,
@@ -17,6 +17,8 @@ from shared.usecases.recording.record_events import (
     Replayed,
     UnknownQueue,
 )
+
+_make_answer = compile_json(CallAnswer)
 
 
 @fast_frozen
@@ -33,15 +35,15 @@ def failed() -> Result:
     return refused(problem(500, "The failure is in the log of this function, with its cause."))
 
 
-def result_of(outcome: Outcome, call: Call | None) -> Result:
-    """`call` is the call as all that came together left it: what a reader finds now, and what a replay is told."""
+def result_of(outcome: Outcome, call_view: bytes | None) -> Result:
+    """Return the answer to an event. `call_view` is the encoded view of its call after the transaction."""
     match outcome:
         case Applied(event_id=event_id, call_id=call_id):
-            return Result(201, _answer(event_id, call_id, "applied", call))
+            return Result(201, _answer(event_id, call_id, "applied", call_view))
         case Deferred(event_id=event_id, call_id=call_id):
-            return Result(202, _answer(event_id, call_id, "deferred", call))
+            return Result(202, _answer(event_id, call_id, "deferred", call_view))
         case Replayed(event_id=event_id, call_id=call_id):
-            return Result(200, _answer(event_id, call_id, "replayed", call))
+            return Result(200, _answer(event_id, call_id, "replayed", call_view))
         case UnknownQueue(queue_id=queue_id):
             return refused(problem(400, f"There is no queue {queue_id}.", ("queueId", "is not a queue known here")))
         case KeyReused(event_id=event_id):
@@ -59,10 +61,6 @@ def item_of(result: Result) -> dict[str, Any]:
     return {"status": result.status, **result.body}
 
 
-def _answer(event_id: str, call_id: str, outcome: str, call: Call | None) -> dict[str, Any]:
-    return {
-        "eventId": event_id,
-        "callId": call_id,
-        "outcome": outcome,
-        "call": call and orjson.Fragment(call_words(call)),
-    }
+def _answer(event_id: str, call_id: str, outcome: str, call_view: bytes | None) -> dict[str, Any]:
+    call = orjson.Fragment(call_view) if call_view else None
+    return _make_answer(event_id=event_id, call_id=call_id, outcome=outcome, call=call)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from shared.domain.call import Call
 from shared.domain.events import Event, Initiated, Source, Transferred
 from shared.domain.fast import fast_frozen
 from shared.domain.fold import fold
@@ -76,7 +75,7 @@ class Illegal:
 R = TypeVar("R")
 Outcome = Applied | Deferred | Replayed | UnknownQueue | KeyReused | Illegal
 # What the sender is told of an event, and of its call as the transaction left it.
-Present = Callable[[Outcome, Call | None], R]
+Present = Callable[[Outcome, bytes | None], R]
 
 
 def record_events(
@@ -122,7 +121,7 @@ def _attempt(
             outcomes += [recorder.take(unit_of_work, submission) for submission in part]
             writing.send(changes[call_id] for call_id in done)
         told: list[R] = []
-        calls = (changes[submission.event.call_id].call for submission in submissions)
+        calls = (changes[submission.event.call_id].call_view for submission in submissions)
         return told, writing.commit(meanwhile=lambda: told.extend(map(word, outcomes, calls)))
 
 

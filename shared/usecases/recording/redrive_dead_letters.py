@@ -88,7 +88,7 @@ def _attempt(
 
 
 def _result(change: CallChange, row: EventRow) -> Result:
-    return result_of(_outcome(change, row), change.call)
+    return result_of(_outcome(change, row), change.call_view)
 
 
 def _outcome(change: CallChange, row: EventRow) -> Outcome:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from shared.domain.call import Call
 from shared.usecases import tracing
 from shared.usecases.recording.call_change import CallChange
 from shared.usecases.recording.notices import CallNotice, TransactionNotices, call_notices
@@ -19,7 +18,7 @@ class TransactionWriter:
         self, unit_of_work: UnitOfWork, now: datetime, grace: timedelta, traces: Mapping[str, str] | None = None
     ) -> None:
         self._unit_of_work, self._now, self._grace = unit_of_work, now, grace
-        self._told: list[tuple[Call, Sequence[EventRow]]] = []
+        self._told: list[tuple[CallChange, Sequence[EventRow]]] = []
         self._telling = OutboxEntry(traces=traces or {})
         self._transaction: int | None = None
         self._has_sent = False
@@ -31,7 +30,7 @@ class TransactionWriter:
         for change in changes:
             change.add_updates(updates, self._now, self._grace)
             if (call := change.call) and (rows := change.told()):
-                self._told.append((call, rows))
+                self._told.append((change, rows))
                 self._telling.told[call.id] = OutboxCall(call.queue_id, change.left())
         if updates.records or updates.disarmed:
             self._unit_of_work.write(updates, self._now)
@@ -63,8 +62,9 @@ class TransactionWriter:
         )
 
     def _announcements(self) -> Iterator[CallNotice]:
-        for call, rows in self._told:
-            yield from call_notices(rows, call, self._telling.told[call.id].left)
+        for change, rows in self._told:
+            if (call := change.call) and (call_view := change.call_view):
+                yield from call_notices(rows, call, call_view, self._telling.told[call.id].left)
 
 
 def commit(

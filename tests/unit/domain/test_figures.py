@@ -95,5 +95,5 @@ def test_every_count_is_a_whole_number() -> None:
 @given(tallies(), st.none() | st.builds(AgentTime, *[st.integers(0, 10**9)] * 5))
 def test_a_row_travels_as_its_contract_says(tally: Tally, time: AgentTime | None) -> None:
     begin, end = datetime(2026, 1, 31, 12, tzinfo=UTC), datetime(2026, 1, 31, 13, tzinfo=UTC)
-    row = row_json(begin, end, {"queue": "q", "language": None}, tally, time) | {"links": {"offered": "/api/calls"}}
+    row = row_json(begin, end, {"queue": "q", "language": None}, tally, time, {"offered": "/api/calls"})
     assert MetricsRow.model_validate_json(orjson.dumps(row)).model_dump(mode="json") == row

@@ -11,6 +11,7 @@ from shared.adapters.postgres import row_mapping
 from shared.adapters.postgres.columns import array_text
 from shared.contracts.feed import Change, Published
 from shared.contracts.views import CallView
+from shared.contracts.views_json import encode_call
 from shared.domain.call import Call
 from shared.usecases.feed.sharding import split_by_shard
 from shared.usecases.recording.notices import CallNotice, TransactionNotices, call_notices
@@ -87,7 +88,7 @@ def news(
 
 def _announcements(events: Sequence[Row], call: Call, row: Row) -> Iterator[CallNotice]:
     left = Departure(*_moved(row).get(call.id, ()))
-    return call_notices([row_mapping.event_from_row(event) for event in events], call, left)
+    return call_notices([row_mapping.event_from_row(event) for event in events], call, encode_call(call), left)
 
 
 def _left(row: Row, events_of: Mapping[tuple[int, str], Sequence[Row]]) -> Mapping[str, Sequence[str]]:
