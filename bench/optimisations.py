@@ -27,7 +27,7 @@ from shared.adapters.aws.connection_pool import HttpGateway
 from shared.adapters.aws.connections import connection_url
 from shared.adapters.aws.sigv4 import Signer
 from shared.adapters.postgres.connection import Database
-from shared.adapters.redis.publisher import _Line
+from shared.adapters.redis.publisher import _PipelinedConnection
 from shared.contracts.views import CallView
 from shared.domain.call import Call
 from shared.domain.events import Limits
@@ -123,7 +123,10 @@ def _signing() -> list[float]:
 
 def _redis_connection(servers: Servers) -> list[float]:
     """One message to Redis: a bare connection of redis-py and its client. The overlap with Postgres comes on top."""
-    with closing(redis.Redis.from_url(servers.redis.url)) as client, closing(_Line(servers.redis.url)) as connection:
+    with (
+        closing(redis.Redis.from_url(servers.redis.url)) as client,
+        closing(_PipelinedConnection(servers.redis.url)) as connection,
+    ):
         message = FRAME * 3
 
         def own() -> None:

@@ -41,7 +41,7 @@ MIN_CHECK_INTERVAL = timedelta(seconds=2)  # between two checks whether a functi
 
 def logger(service: str) -> logging.Logger:
     lambda_memory.tune_garbage_collection()
-    metrics.serve(service)
+    metrics.set_service(service)
     return json_log.configure(service, log_level())
 
 
@@ -89,7 +89,7 @@ def cursors() -> Cursors:
     from shared.adapters.auth import signing_keys
     from shared.usecases.reading.cursors import Cursors
 
-    return Cursors(signing_keys.ring())
+    return Cursors(signing_keys.current_keys())
 
 
 @cache
@@ -158,7 +158,7 @@ def ingest_services() -> IngestServices:
     from shared.adapters.telemetry.recording_log import note_results
     from shared.usecases.recording.submit_events import IngestServices
 
-    return IngestServices(transactions(), agents(), new_ids, _grace(), note_results, lambda_handler.failed)
+    return IngestServices(transactions(), agents(), new_ids, _grace(), note_results, lambda_handler.log_failure)
 
 
 @cache
@@ -167,7 +167,9 @@ def sweep_services() -> SweepServices:
     from shared.adapters.telemetry.recording_log import log_notices
     from shared.usecases.sweep.services import SweepServices
 
-    return SweepServices(transactions(), publisher(), new_id, _grace(), _Workers(), log_notices, lambda_handler.failed)
+    return SweepServices(
+        transactions(), publisher(), new_id, _grace(), _Workers(), log_notices, lambda_handler.log_failure
+    )
 
 
 def upkeep() -> PostgresHousekeeping:

@@ -10,7 +10,7 @@ from shared import wiring
 from shared.adapters import clock
 from shared.adapters.auth import signing_keys, tokens
 from shared.adapters.aws import secrets
-from shared.adapters.aws.lambda_handler import watched
+from shared.adapters.aws.lambda_handler import monitored
 from shared.adapters.telemetry import metrics
 from shared.adapters.telemetry.metrics import Metric
 from shared.settings import settings
@@ -30,7 +30,7 @@ Json = dict[str, Any]
 
 
 @app.lambda_function(name="connect")
-@watched
+@monitored
 def connect(event: Json, _context: object) -> Json:
     """Whatever is not 200 refuses the handshake."""
     connection_id = _connection_id(event)
@@ -50,7 +50,7 @@ def connect(event: Json, _context: object) -> Json:
 
 
 @app.lambda_function(name="disconnect")
-@watched
+@monitored
 def disconnect(event: Json, _context: object) -> Json:
     _strike_off(_connection_id(event))
     return {"statusCode": 200}
@@ -65,7 +65,7 @@ def _strike_off(connection_id: str) -> None:
 
 
 @app.lambda_function(name="message")
-@watched
+@monitored
 def message(event: Json, _context: object) -> Json:
     connection_id, connections = _connection_id(event), wiring.connections()
     frames = 0
@@ -91,7 +91,7 @@ def _cut_off(connection_id: str) -> None:
 
 
 @app.lambda_function(name="relay")
-@watched
+@monitored
 def relay(event: Json, context: Any) -> Json:  # noqa: ANN401 - Lambda's context has no type
     """`shard` and `after` come from whoever wakes a relay; the schedule names none: whichever is vacant."""
     wanted = [int(event["shard"])] if "shard" in event else wiring.relay_shards()

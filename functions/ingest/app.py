@@ -8,7 +8,7 @@ from chalice.app import Response
 
 from shared import wiring
 from shared.adapters import clock
-from shared.adapters.aws.lambda_handler import watched
+from shared.adapters.aws.lambda_handler import monitored
 from shared.adapters.http import rest
 from shared.adapters.telemetry import metrics
 from shared.adapters.telemetry.json_log import traces
@@ -67,7 +67,7 @@ def _after_commit(notices: Sequence[TransactionNotices]) -> None:
 
 
 @app.lambda_function(name="from_queue")
-@watched
+@monitored
 def from_queue(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """SQS: only what was refused comes back, to end in the dead-letter queue; all of it while Postgres is away."""
     now = clock.now()

@@ -8,7 +8,7 @@ from chalice.app import Chalice
 
 from shared import wiring
 from shared.adapters import clock
-from shared.adapters.aws.lambda_handler import watched
+from shared.adapters.aws.lambda_handler import monitored
 from shared.adapters.telemetry import metrics
 from shared.adapters.telemetry.metrics import Metric
 from shared.settings import settings
@@ -22,7 +22,7 @@ SPARE_MILLISECONDS = 5_000  # left of the function's time for the last transacti
 
 
 @app.lambda_function(name="sweep")
-@watched
+@monitored
 def sweep(_event: object, context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context has no type
     remaining = timedelta(milliseconds=context.get_remaining_time_in_millis() - SPARE_MILLISECONDS)
     lasting = min(timedelta(seconds=settings().sweep_seconds), remaining)

@@ -89,7 +89,7 @@ def unknown_here(queues: Collection[str]) -> list[str]:
 
 def rotated(keys: str, new: str, drop_others: bool = False) -> str:
     """The keys with a new one first, and the one that signed until now."""
-    return "\n".join([new] if drop_others else [new, *list(tokens.ring(keys).values())[:1]])
+    return "\n".join([new] if drop_others else [new, *list(tokens.parse_keys(keys).values())[:1]])
 
 
 def _rotate(keys: KeyHolder, drop_others: bool) -> str:

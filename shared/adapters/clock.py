@@ -1,4 +1,4 @@
-"""The clock and what it needs to be asked: the only reader of the time."""
+"""The only module that reads the clock."""
 
 import time
 from datetime import UTC, datetime
@@ -9,4 +9,5 @@ def now() -> datetime:
 
 
 def sleep(seconds: float) -> None:
+    """Returns at once for a negative value."""
     time.sleep(max(seconds, 0))

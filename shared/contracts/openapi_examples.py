@@ -245,7 +245,7 @@ RESPONSES: dict[str, dict[str, dict[str, tuple[str, Any]]]] = {
 PROBLEMS: dict[str, Json] = {
     "400": problem(400, "Not valid: type", ("type", "Input should be 'voice' or 'video'")).model_dump(),
     "401": problem(401, "Send a valid token: `Authorization: Bearer …`.").model_dump(),
-    "403": problem(403, "This token does not permit its bearer to send events.").model_dump(),
+    "403": problem(403, "This token does not permit you to send events.").model_dump(),
     "404": problem(404, "There is no call call-9.").model_dump(),
     "409": problem(
         409,
@@ -254,7 +254,7 @@ PROBLEMS: dict[str, Json] = {
     ).model_dump(),
     "413": problem(413, "The batch has 501 events, 500 at most.", ("body", "has too many events")).model_dump(),
     "415": problem(
-        415, "text/plain is not understood: send application/json.", ("Content-Type", "is not JSON")
+        415, "text/plain is not supported. Send application/json.", ("Content-Type", "is not JSON")
     ).model_dump(),
     "422": problem(
         422,
@@ -262,9 +262,9 @@ PROBLEMS: dict[str, Json] = {
         ("eventId", "was used before with another body"),
     ).model_dump(),
     "429": problem(429, "Too many requests at once. Try again in a moment.").model_dump(),
-    "500": problem(500, "The failure is in the log of this function, with its cause.").model_dump(),
+    "500": problem(500, "Unexpected error. The log of this function contains the cause.").model_dump(),
     "503": problem(
-        503, "Try again in a moment. What has an eventId is recorded once, however often it is sent."
+        503, "Try again in a few seconds. Events with an eventId are recorded once, even if they are sent again."
     ).model_dump(),
     "504": problem(504, "Switchboard did not answer in time. Send it again: an eventId is recorded once.").model_dump(),
 }

@@ -1,4 +1,4 @@
-"""What the holder of a token may do: its role decides the actions, its queues decide on which calls and agents."""
+"""The rights of a token: its role permits actions, and its queues permit calls and agents."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,12 @@ EVERY_QUEUE = "*"
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """`expires_at` in seconds since 1970."""
+    """The holder of a token.
+
+    role: decides which actions are permitted.
+    queues: ids of permitted queues, or `EVERY_QUEUE`.
+    expires_at: when the token expires, in seconds since 1970.
+    """
 
     role: Role
     queues: frozenset[str]
@@ -22,11 +27,11 @@ class Principal:
     def can_see(self, queue_id: str) -> bool:
         return EVERY_QUEUE in self.queues or queue_id in self.queues
 
-    def visible_queues(self, asked: Collection[str]) -> list[str] | None:
-        """The queues asked for, as far as they may be seen; None where nothing narrows the view."""
-        if not asked:
+    def visible_queues(self, requested: Collection[str]) -> list[str] | None:
+        """The permitted ones of the requested queues, or of all queues if none are requested. None means all queues."""
+        if not requested:
             return None if self.sees_all else sorted(self.queues)
-        return sorted(filter(self.can_see, set(asked)))
+        return sorted(filter(self.can_see, set(requested)))
 
     @property
     def sees_all(self) -> bool:
@@ -46,7 +51,7 @@ class Principal:
 
     @property
     def may_administer_all(self) -> bool:
-        """What belongs to no queue alone, such as an agent."""
+        """Required for what belongs to several queues, such as an agent."""
         return self.may_administer and self.sees_all
 
 
@@ -54,7 +59,7 @@ EventCheck = Callable[[CallEvent | AgentStatusChanged], bool]
 
 
 class QueueLookup(Protocol):
-    """Where calls and agents are now. Raises `UnavailableError`."""
+    """The current queues of calls and agents. Raises `UnavailableError`."""
 
     def queues_of_calls(self, call_ids: Collection[str]) -> Mapping[str, str]: ...
 
@@ -65,26 +70,27 @@ def allow_all(_event: CallEvent | AgentStatusChanged) -> bool:
     return True
 
 
-def event_check(principal: Principal, places: Callable[[], QueueLookup]) -> EventCheck:
-    """Whether a sender may say this: of a call in its queues, to its queues, of an agent who works for one of them.
+def event_check(principal: Principal, queue_lookup: Callable[[], QueueLookup]) -> EventCheck:
+    """Returns a function that decides whether the sender may send an event.
 
-    What is known nowhere yet belongs to nobody: it is judged by the queue that the event names, if any.
+    Permitted are events of calls in the sender's queues, transfers to these queues, and reports of agents who work for
+    one of them. An unknown call is permitted if the event names no queue or one of the sender's queues.
     """
     if principal.sees_all:
         return allow_all
 
     @cache
-    def sees_call(call_id: str) -> bool:
-        return all(map(principal.can_see, places().queues_of_calls([call_id]).values()))
+    def can_see_call(call_id: str) -> bool:
+        return all(map(principal.can_see, queue_lookup().queues_of_calls([call_id]).values()))
 
     @cache
-    def sees_agent(agent_id: str) -> bool:
-        return any(map(principal.can_see, places().queues_of_agents([agent_id]).get(agent_id, ())))
+    def can_see_agent(agent_id: str) -> bool:
+        return any(map(principal.can_see, queue_lookup().queues_of_agents([agent_id]).get(agent_id, ())))
 
-    def visible_queues(event: CallEvent | AgentStatusChanged) -> bool:
+    def may_send(event: CallEvent | AgentStatusChanged) -> bool:
         if isinstance(event, AgentStatusChanged):
-            return sees_agent(event.agent_id)
+            return can_see_agent(event.agent_id)
         queue_id: str | None = getattr(event, "queue_id", None)  # only some events name one
-        return (queue_id is None or principal.can_see(queue_id)) and sees_call(event.call_id)
+        return (queue_id is None or principal.can_see(queue_id)) and can_see_call(event.call_id)
 
-    return visible_queues
+    return may_send

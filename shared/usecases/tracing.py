@@ -1,4 +1,4 @@
-"""The trace under way. What a request leads to is written and told with it, without passing through every signature."""
+"""The current trace. Records and messages contain it, without a parameter in every function."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -6,19 +6,19 @@ from contextvars import ContextVar
 
 from shared.contracts.trace import begun
 
-_under_way: ContextVar[str | None] = ContextVar("traceparent", default=None)
+_current: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
 
 def current() -> str:
-    """The traceparent of the request under way; apart from any, of a trace that begins here."""
-    return _under_way.get() or begun()
+    """The `traceparent` of the current request, or of a new trace outside of any request."""
+    return _current.get() or begun()
 
 
 @contextmanager
 def under(traceparent: str | None) -> Generator[None]:
-    """None: whatever is done within has no request for its cause."""
-    token = _under_way.set(traceparent)
+    """Set the current trace within the context. None: the work within has no request as its cause."""
+    token = _current.set(traceparent)
     try:
         yield
     finally:
-        _under_way.reset(token)
+        _current.reset(token)

@@ -11,7 +11,7 @@ from shared.adapters.auth import tokens
 
 
 def strangers(key: str) -> dict[str, str]:
-    name, other_key = next(iter(tokens.ring(key))), "another key that is long enough for HS256"
+    name, other_key = next(iter(tokens.parse_keys(key))), "another key that is long enough for HS256"
     claims = {"role": "admin", "queues": ["*"], "exp": clock.now() + timedelta(hours=1)}
     headers, _, signature = tokens.mint(key, role="sender").split(".")
     _, more_rights, _ = tokens.mint(key, role="admin").split(".")

@@ -1,4 +1,4 @@
-"""The keys of this process: given with its settings, or read by name, kept for some minutes and read anew in need."""
+"""The signing keys of this process, from its settings or from a secret. A secret is cached for some minutes."""
 
 import logging
 from collections.abc import Callable
@@ -12,36 +12,36 @@ from shared.settings import SettingMissingError, settings
 from shared.usecases.access import Principal
 
 _log = logging.getLogger(__name__)
-KEPT = timedelta(minutes=5)  # a key that was dropped is good for so much longer
-READ_AT_MOST_EVERY = timedelta(seconds=10)  # forged tokens must not make us ask at their pace
+CACHE_TIME = timedelta(minutes=5)  # a removed key stays valid for this time
+MIN_FETCH_INTERVAL = timedelta(seconds=10)  # limits how often forged tokens cause a fetch
 
 
 class Keys:
-    """`fetch` reads them, one a line. While it fails, the keys known are good."""
+    """`fetch` returns the keys, one per line. If it fails, the cached keys remain valid."""
 
     def __init__(self, fetch: Callable[[], str]) -> None:
         self._fetch = fetch
         self._keys = ""
-        self._read_at: datetime | None = None
+        self._fetched_at: datetime | None = None
 
     def authenticate(self, token: str, now: datetime) -> Principal:
-        """Raises `TokenError`; `SecretError` where no key was ever read."""
-        self._refresh(now, KEPT)
+        """Raises `TokenError`, or `SecretError` if no key has ever been fetched."""
+        self._refresh(now, CACHE_TIME)
         try:
             return tokens.read(self._keys, token)
         except tokens.UnknownKeyError:
-            if not self._refresh(now, READ_AT_MOST_EVERY):
+            if not self._refresh(now, MIN_FETCH_INTERVAL):
                 raise
-            return tokens.read(self._keys, token)  # a key that was added a moment ago
+            return tokens.read(self._keys, token)  # with a key that was added a moment ago
 
-    def ring(self, now: datetime) -> list[str]:
-        """The keys as they are now, the signing one first. Raises `SecretError` where no key was ever read."""
-        self._refresh(now, KEPT)
-        return list(tokens.ring(self._keys).values())
+    def current(self, now: datetime) -> list[str]:
+        """The current keys, the signing key first. Raises `SecretError` if no key has ever been fetched."""
+        self._refresh(now, CACHE_TIME)
+        return list(tokens.parse_keys(self._keys).values())
 
-    def _refresh(self, now: datetime, after: timedelta) -> bool:
-        """Whether there are other keys now."""
-        if self._read_at is not None and now - self._read_at < after:
+    def _refresh(self, now: datetime, max_age: timedelta) -> bool:
+        """Whether the keys have changed."""
+        if self._fetched_at is not None and now - self._fetched_at < max_age:
             return False
         before = self._keys
         try:
@@ -49,19 +49,19 @@ class Keys:
         except secrets.SecretError as error:
             if not self._keys:
                 raise
-            _log.error("The keys were not read anew: %s", error)
-        self._read_at = now
+            _log.error("The signing keys could not be refreshed: %s", error)
+        self._fetched_at = now
         return self._keys != before
 
 
 def authenticate(token: str) -> Principal:
-    """Who bears this token, by the keys of this process. Raises `TokenError`, `SecretError`."""
+    """The holder of the token, verified with the keys of this process. Raises `TokenError`, `SecretError`."""
     return _keys(settings().token_key, settings().token_key_name).authenticate(token, clock.now())
 
 
-def ring() -> list[str]:
-    """The keys of this process. Raises `SecretError`."""
-    return _keys(settings().token_key, settings().token_key_name).ring(clock.now())
+def current_keys() -> list[str]:
+    """The keys of this process, the signing key first. Raises `SecretError`."""
+    return _keys(settings().token_key, settings().token_key_name).current(clock.now())
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What every invocation has in common: its ids in the log, its figures, and failures that quote nobody."""
+"""Shared by all invocations: ids in the log, CloudWatch metrics, and failures without personal data."""
 
 import logging
 from collections.abc import Callable, Generator
@@ -17,43 +17,46 @@ Handler = Callable[[Any, Any], Any]
 
 
 class FunctionFailedError(Exception):
-    """Raised in the place of what went wrong: Lambda writes to the log what a function raises, word for word."""
+    """Raised instead of the original error, because Lambda logs the message of an error, which may quote input."""
 
     def __init__(self, kind: str) -> None:
-        super().__init__(f"{kind}: the line before tells where.")
+        super().__init__(f"{kind}: see the previous line of the log.")
 
 
-def watched(handle: Handler) -> Handler:
+def monitored(handle: Handler) -> Handler:
+    """Wraps a handler: traces it, logs its failure, and writes its metrics. Raises `FunctionFailedError`."""
+
     @wraps(handle)
-    def watching(event: Any, context: Any) -> Any:  # noqa: ANN401 - whatever Lambda hands over and takes
+    def handle_monitored(event: Any, context: Any) -> Any:  # noqa: ANN401 - Lambda's own types
         with traced(getattr(context, "aws_request_id", None)):
             try:
                 return handle(event, context)
             except Exception as error:
-                failed()
+                log_failure()
                 raise FunctionFailedError(type(error).__name__) from None
             finally:
-                end()
+                end_invocation()
 
-    return watching
+    return handle_monitored
 
 
-def end() -> None:
-    """Before the function is frozen until it is asked again."""
+def end_invocation() -> None:
+    """Must be called before Lambda freezes the function."""
     metrics.flush()
 
 
-def failed(call_id: str | None = None) -> None:
-    """To be called where an unexpected error is handled."""
+def log_failure(call_id: str | None = None) -> None:
+    """Count and log the unexpected error that is being handled."""
     metrics.count(Metric.FAILURES)
     _log.exception("Unexpected failure", extra={"call_id": call_id} if call_id else None)
 
 
 @contextmanager
-def traced(request_id: str | None, heard: str = "") -> Generator[str]:
-    """All that is done and logged within is in the trace that the caller is in (`heard` is its traceparent), else in
-    that of AWS, else in one that begins here. Its traceparent, with a span of our own.
+def traced(request_id: str | None, traceparent_header: str = "") -> Generator[str]:
+    """Continue the caller's trace, else that of AWS X-Ray, else begin one. Logs within contain its id.
+
+    Yields the `traceparent` of a new span.
     """
-    traceparent = continued(parsed(heard) or from_xray(xray_trace()))
+    traceparent = continued(parsed(traceparent_header) or from_xray(xray_trace()))
     with json_log.context(request_id=request_id, trace_id=trace_id(traceparent)), tracing.under(traceparent):
         yield traceparent

@@ -1,4 +1,4 @@
-"""Starting another function without waiting for it."""
+"""Starts another function without waiting for it."""
 
 import json
 import logging
@@ -10,18 +10,18 @@ _log = logging.getLogger(__name__)
 
 
 def invoke_async(function_name: str, event: Mapping[str, object] | None = None) -> None:
-    """Ask for one run of the function with this event. Never raises: the schedule starts it too, only later."""
+    """Start the function with this event. Never raises: the schedule would start it later."""
     if not function_name:
         return
     try:
         _client().invoke(FunctionName=function_name, InvocationType="Event", Payload=json.dumps(event or {}).encode())
     except Exception as error:
-        _log.warning("%s was not started: %s", function_name, error)
+        _log.warning("Could not start %s: %s", function_name, error)
 
 
 @cache
 def _client() -> Any:  # noqa: ANN401 - botocore makes its clients at run time
-    # 100 ms, paid only where somebody must be woken
+    # Imported here, because it takes 100 ms and is rarely needed.
     from botocore import config, session  # pyright: ignore[reportMissingTypeStubs] - it ships none
 
     once = config.Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 1})

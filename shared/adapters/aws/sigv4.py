@@ -1,7 +1,7 @@
-"""Signs requests to AWS with the function's own role.
+"""Signs requests to AWS with the function's role, by Signature Version 4 (AWS: *Create a signed API request*).
 
-By Signature Version 4, as AWS has it (*Create a signed API request*). botocore's own signer takes longer than all else
-that a post costs, and a relay signs each post. A test compares the two. The local cloud verifies the signatures too.
+Optimisation: a relay signs each post, and botocore's signer takes five times as long, which is more than the post
+itself. `bench/optimisations.py` measures both. A test compares the signatures, and the local cloud verifies them.
 """
 
 import hashlib
@@ -27,33 +27,35 @@ class Signer:
     ) -> None:
         self._service, self._region, self._keys, self._now = service, region, keys, now
 
-    def headers(self, method: str, url: str, body: bytes, more: dict[str, str] | None = None) -> dict[str, str]:
-        """All headers to send but Host, with `more`. `url` has no query, and its path is quoted.
+    def headers(
+        self, method: str, url: str, body: bytes, extra_headers: dict[str, str] | None = None
+    ) -> dict[str, str]:
+        """All headers except Host, including `extra_headers`. `url` has no query, and its path is quoted.
 
-        The keys are read each time. Raises `SettingMissingError` where there are none.
+        Reads the keys each time. Raises `SettingMissingError` if there are none.
         """
         keys = self._keys()
         at = f"{self._now():%Y%m%dT%H%M%SZ}"
-        sent = {**(more or {}), "X-Amz-Date": at} | (
+        headers = {**(extra_headers or {}), "X-Amz-Date": at} | (
             {"X-Amz-Security-Token": keys.session_token} if keys.session_token else {}
         )
         host, _, path = url.partition("://")[2].partition("/")
-        named = sorted((name.lower(), value) for name, value in (*sent.items(), ("host", host)))
-        names = ";".join(name for name, _ in named)
+        canonical = sorted((name.lower(), value) for name, value in (*headers.items(), ("host", host)))
+        names = ";".join(name for name, _ in canonical)
         request = "\n".join(
-            [method, f"/{quote(path)}", "", *(f"{name}:{value}" for name, value in named), "", names, _digest(body)]
+            [method, f"/{quote(path)}", "", *(f"{name}:{value}" for name, value in canonical), "", names, _digest(body)]
         )
         scope = f"{at[:8]}/{self._region}/{self._service}/aws4_request"
         to_sign = f"{_ALGORITHM}\n{at}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
         signature = hmac.new(_key(keys.secret, scope), to_sign.encode(), hashlib.sha256).hexdigest()
         credential = f"Credential={keys.key_id}/{scope}"
-        sent["Authorization"] = f"{_ALGORITHM} {credential}, SignedHeaders={names}, Signature={signature}"
-        return sent
+        headers["Authorization"] = f"{_ALGORITHM} {credential}, SignedHeaders={names}, Signature={signature}"
+        return headers
 
 
 @lru_cache(maxsize=8)
 def _key(secret: str, scope: str) -> bytes:
-    """The same for a day."""
+    """The signing key. It is the same for a day."""
     key = f"AWS4{secret}".encode()
     for part in scope.split("/"):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
@@ -62,5 +64,5 @@ def _key(secret: str, scope: str) -> bytes:
 
 @lru_cache(maxsize=16)
 def _digest(content: bytes) -> str:
-    """Kept, because a frame goes to many."""
+    """Cached, because a frame is sent to many connections."""
     return hashlib.sha256(content).hexdigest()

@@ -1,4 +1,4 @@
-"""What answers to readers have beside their body: an entity tag, the next page's address, the form asked for."""
+"""Entity tags, links to the next page, and content types of responses."""
 
 import base64
 import hashlib
@@ -16,10 +16,10 @@ from shared.usecases.reading.reads import Page
 def cached(
     app: Chalice, response: Response, *, next_cursor: str | None = None, tagged: bytes | None = None
 ) -> Response:
-    """With its entity tag, and where the list goes on; 304 where the reader has it already."""
+    """Add an entity tag and a link to the next page. 304 if the client has the current version."""
     if next_cursor:
-        again = {name: value for name, value in rest.query(app).items() if name != "cursor"}
-        response.headers["Link"] = f'<?{urlencode({**again, "cursor": next_cursor}, safe=":,")}>; rel="next"'
+        parameters = {name: value for name, value in rest.query(app).items() if name != "cursor"}
+        response.headers["Link"] = f'<?{urlencode({**parameters, "cursor": next_cursor}, safe=":,")}>; rel="next"'
     tag = hashlib.blake2b(str(response.body).encode() if tagged is None else tagged, digest_size=12).hexdigest()
     headers: dict[str, Any] = dict(response.headers) | {"ETag": f'W/"{tag}"', "Vary": "Accept, Authorization"}
     known = {each.strip().removeprefix("W/") for each in rest.header(app, "if-none-match").split(",")}
@@ -29,7 +29,7 @@ def cached(
 
 
 def page(html: str) -> Response:
-    """A page that may run its own script and no other, and speak to nobody but us."""
+    """A page whose policy permits only its own script and requests to its own origin."""
     allowed = " ".join(f"{kind}-src '{_hash(html, tag)}';" for kind, tag in (("script", "script"), ("style", "style")))
     policy = f"default-src 'none'; {allowed} connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
     return Response(html, headers={"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy})
@@ -41,26 +41,26 @@ def _hash(html: str, tag: str) -> str:
 
 
 def listed(app: Chalice, page: Page) -> Response:
-    """A page of calls in the form that was asked for.
+    """A page of calls in the requested content type.
 
-    Its tag is that of the calls, and of whether more follow: the position moves all the time.
+    The entity tag covers the calls and whether more follow, but not the position, which changes all the time.
     """
-    form, rows = _form(app, page), b",".join(page.encoded)
-    if form == exports.CSV:
+    content_type, rows = _content_type(app, page), b",".join(page.encoded)
+    if content_type == exports.CSV:
         text = exports.to_csv(page.rows, page.query.fields, header=page.query.cursor is None)
-    elif form == exports.NDJSON:
+    elif content_type == exports.NDJSON:
         text = exports.to_ndjson(page.encoded)
     else:
         end: dict[str, Any] = {"nextCursor": page.next_cursor, "position": page.position}
         if page.query.fields:
             end["fields"] = page.query.fields
         text = f'{{"data":[{rows.decode()}],{orjson.dumps(end).decode()[1:]}'
-    response = Response(body=text, headers={"Content-Type": form})
-    tagged = form.encode() + (b"+" if page.next_cursor else b".") + rows
+    response = Response(body=text, headers={"Content-Type": content_type})
+    tagged = content_type.encode() + (b"+" if page.next_cursor else b".") + rows
     return cached(app, response, next_cursor=page.next_cursor, tagged=tagged)
 
 
-def _form(app: Chalice, page: Page) -> str:
+def _content_type(app: Chalice, page: Page) -> str:
     if page.query.format:
         return {"csv": exports.CSV, "ndjson": exports.NDJSON, "json": exports.JSON}[page.query.format]
     accepted = rest.header(app, "accept").lower()

@@ -1,4 +1,4 @@
-"""What the REST functions have in common: who asks, how refusals look, which origins a browser may call from."""
+"""Shared by the REST functions: authentication, problem responses, and CORS."""
 
 import logging
 from collections.abc import Callable
@@ -23,22 +23,22 @@ _log = logging.getLogger(__name__)
 RETRY_AFTER_SECONDS = 2
 
 
-class PageOnly(CORSConfig):
-    """Only our page's origin, which is known when the function runs and not yet when it is imported."""
+class DashboardOrigin(CORSConfig):
+    """Permits the dashboard's origin, which is known at run time but not at import."""
 
     def get_access_control_headers(self) -> dict[str, str]:
         self.allow_origin = settings().page_origin
         return super().get_access_control_headers()
 
 
-# A token travels in a header, never in a cookie, so a foreign page gains nothing by calling from a browser.
-CORS = PageOnly(
+# Tokens are sent in a header, never in a cookie, so another origin has no token to send.
+CORS = DashboardOrigin(
     allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Traceparent"],
     expose_headers=["Date", "ETag", "Link", "Retry-After", "Traceparent"],
     max_age=600,
 )
-# An answer is data for its caller: nobody keeps it, frames it, or takes it for a page.
-GUARDS = {
+# Responses must not be cached, framed or rendered as a page.
+SECURITY_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
@@ -52,28 +52,28 @@ View = Callable[..., Response]
 def rest_app(name: str) -> Chalice:
     app = Chalice(app_name=f"switchboard-{name}")
     app.api.cors = CORS
-    app.api.binary_types = []  # nothing of ours is: Chalice would look for each of its own in every answer
+    app.api.binary_types = []  # without binary types, Chalice does not search each response for them
     return app
 
 
 def route(app: Chalice, path: str, method: str = "GET") -> Callable[[View], View]:
-    """Like `app.route`, with every failure answered by a problem document (RFC 9457).
+    """Like `app.route`, but every failure is answered with problem details (RFC 9457).
 
-    Not a Chalice middleware: by the time one is asked, Chalice has made its own 500 of the exception.
+    Not a Chalice middleware, because Chalice converts exceptions to its own 500 before it calls one.
     """
 
     def decorate(view: View) -> View:
         @wraps(view)
-        def answering(**parameters: str) -> Response:
+        def respond(**parameters: str) -> Response:
             request_id = (_request(app).context or {}).get("requestId")
             with lambda_handler.traced(request_id, header(app, "traceparent")) as traceparent:
                 response = _answer(view, parameters)
-                response.headers = GUARDS | {"Traceparent": traceparent} | response.headers
+                response.headers = SECURITY_HEADERS | {"Traceparent": traceparent} | response.headers
                 _log.info("%s %s %s", method, _request(app).path, response.status_code)
-                lambda_handler.end()
+                lambda_handler.end_invocation()
             return response
 
-        return app.route(path, methods=[method], content_types=["*/*"])(answering)
+        return app.route(path, methods=[method], content_types=["*/*"])(respond)
 
     return decorate
 
@@ -84,18 +84,18 @@ def _answer(view: View, parameters: dict[str, str]) -> Response:
     except ProblemError as error:
         return refusal(error.problem, error.headers)
     except (UnavailableError, secrets.SecretError) as error:
-        _log.error("Not available: %s", error)
+        _log.error("Unavailable: %s", error)
         metrics.count(Metric.UNAVAILABLE)
-        detail = "Try again in a moment. What has an eventId is recorded once, however often it is sent."
+        detail = "Try again in a few seconds. Events with an eventId are recorded once, even if they are sent again."
         return refusal(problem(503, detail), {"Retry-After": str(RETRY_AFTER_SECONDS)})
     except Exception:
-        lambda_handler.failed()
-        return refusal(problem(500, "The failure is in the log of this function, with its cause."))
+        lambda_handler.log_failure()
+        return refusal(problem(500, "Unexpected error. The log of this function contains the cause."))
 
 
-def refusal(found: Problem, headers: dict[str, str] | None = None) -> Response:
-    sent: dict[str, str | list[str]] = {"Content-Type": "application/problem+json", **(headers or {})}
-    return Response(body=found.model_dump_json(), status_code=found.status, headers=sent)
+def refusal(details: Problem, headers: dict[str, str] | None = None) -> Response:
+    response_headers: dict[str, str | list[str]] = {"Content-Type": "application/problem+json", **(headers or {})}
+    return Response(body=details.model_dump_json(), status_code=details.status, headers=response_headers)
 
 
 def answer(body: BaseModel | dict[str, Any], status: int = 200) -> Response:
@@ -104,39 +104,39 @@ def answer(body: BaseModel | dict[str, Any], status: int = 200) -> Response:
 
 
 def tagged(app: Chalice, body: BaseModel, tag: str) -> Response:
-    """304 for a reader who holds what bears this entity tag."""
-    held = tag in header(app, "if-none-match")
-    response = Response(body="", status_code=304) if held else answer(body)
-    response.headers |= {"ETag": tag, "Cache-Control": "private, no-cache"}  # the browser asks each time
+    """304 if the client has the version with this entity tag."""
+    is_current = tag in header(app, "if-none-match")
+    response = Response(body="", status_code=304) if is_current else answer(body)
+    response.headers |= {"ETag": tag, "Cache-Control": "private, no-cache"}  # the browser revalidates each time
     return response
 
 
 def authenticate(app: Chalice) -> Principal:
-    """Who asks. Raises `ProblemError` (401)."""
+    """The holder of the request's token. Raises `ProblemError` (401)."""
     scheme, _, token = header(app, "authorization").partition(" ")
     challenge = {"WWW-Authenticate": "Bearer"}
     if scheme.lower() != "bearer" or not token:
-        raise refuse(401, "Send a token: `Authorization: Bearer …`.", headers=challenge)
+        raise refuse(401, "Send a token in the header: `Authorization: Bearer …`.", headers=challenge)
     try:
         return signing_keys.authenticate(token.strip())
     except tokens.TokenError as error:
         raise refuse(401, str(error), headers=challenge) from None
 
 
-def require(permitted: bool, what: str) -> None:
+def require(permitted: bool, action: str) -> None:
     """Raises `ProblemError` (403)."""
     if not permitted:
-        raise refuse(403, f"This token does not permit its bearer to {what}.")
+        raise refuse(403, f"This token does not permit you to {action}.")
 
 
 def content_type(app: Chalice) -> str:
     return (header(app, "content-type") or "application/json").split(";")[0].strip().lower()
 
 
-def json_body(app: Chalice, *others: str) -> Any:  # noqa: ANN401 - JSON, not looked at yet
-    """The body, of these content types beside JSON's own. Raises `ProblemError` (400, 413, 415)."""
-    if (sent := content_type(app)) not in ("application/json", *others):
-        raise refuse(415, f"{sent} is not understood: send application/json.", ("Content-Type", "is not JSON"))
+def json_body(app: Chalice, *others: str) -> Any:  # noqa: ANN401 - unchecked JSON
+    """The body, which has the content type of JSON or one of `others`. Raises `ProblemError` (400, 413, 415)."""
+    if (media_type := content_type(app)) not in ("application/json", *others):
+        raise refuse(415, f"{media_type} is not supported. Send application/json.", ("Content-Type", "is not JSON"))
     raw: bytes | str = _request(app).raw_body
     return parse_json(raw.encode() if isinstance(raw, str) else raw)
 
@@ -146,19 +146,19 @@ def header(app: Chalice, name: str) -> str:
 
 
 def query(app: Chalice) -> dict[str, str]:
-    """The parameters by name. One that is repeated, as generated clients send lists, counts as joined by commas.
+    """The parameters by name. Repeated parameters, as generated clients send lists, are joined by commas.
 
-    Raises `ProblemError` (400) that names a parameter which is no text.
+    Raises `ProblemError` (400) if a value contains unprintable characters.
     """
-    sent: Any = _request(app).query_params
-    lists: dict[str, list[str]] = {name: sent.getlist(name) for name in sent} if sent else {}
+    multi_dict: Any = _request(app).query_params
+    lists: dict[str, list[str]] = {name: multi_dict.getlist(name) for name in multi_dict} if multi_dict else {}
     parameters = {name: ",".join(values) for name, values in lists.items()}
     for name, value in parameters.items():
         if not value.isprintable():
-            raise refuse(400, f"Not valid: {name}", (name, "contains a character that no parameter can have"))
+            raise refuse(400, f"Not valid: {name}", (name, "contains an unprintable character"))
     return parameters
 
 
 def _request(app: Chalice) -> Request:
-    assert app.current_request is not None, "only a route asks, and a route has its request"
+    assert app.current_request is not None, "called outside of a route"
     return app.current_request

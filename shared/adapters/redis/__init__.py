@@ -1,1 +1,1 @@
-"""Redis pub/sub between the functions that record and the relay."""
+"""Redis pub/sub from the recording functions to the relays."""

@@ -1,6 +1,6 @@
-"""The names of the Redis channels. Publishers and the relays must agree on them."""
+"""The names of the Redis channels."""
 
-STATUS_UPDATES = "call-status-updates"  # the seed's message, for others who listen
+STATUS_UPDATES = "call-status-updates"  # the status message, for other subscribers
 
 
 def relay_channel(shard: int) -> str:

@@ -1,4 +1,4 @@
-"""Listens to the floor's channel, and notices when there is nothing to hear because nobody is there."""
+"""Listens to a relay's channel, and detects when Redis no longer answers."""
 
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -17,8 +17,8 @@ from shared.usecases.feed.cancellation import raise_pending_cancellation
 from shared.usecases.feed.ports import ChannelDownError
 
 _log = logging.getLogger(__name__)
-SILENCE_SECONDS = 5.0  # then Redis is asked whether it is still there
-_DOWN = (RedisError, OSError, TimeoutError)
+SILENCE_SECONDS = 5.0  # before a ping
+OUTAGE_ERRORS = (RedisError, OSError, TimeoutError)
 
 
 class RedisSubscriber:
@@ -27,7 +27,7 @@ class RedisSubscriber:
 
     @asynccontextmanager
     async def listen(self) -> AsyncGenerator[AsyncIterator[Published]]:
-        # No retries: a connection mended in silence would hide that something was missed.
+        # Without retries: a silent reconnect would hide lost messages.
         client: Any = redis.asyncio.Redis.from_url(  # pyright: ignore[reportUnknownMemberType] - partly typed upstream
             self._url, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0)
         )
@@ -44,31 +44,31 @@ async def _subscribe(subscription: Any, name: str) -> None:  # noqa: ANN401 - pa
     try:
         await subscription.subscribe(name)
         if not await subscription.get_message(timeout=SILENCE_SECONDS):
-            raise ChannelDownError("Redis does not confirm the subscription.")
-    except _DOWN as error:
+            raise ChannelDownError("Redis did not confirm the subscription.")
+    except OUTAGE_ERRORS as error:
         raise ChannelDownError(str(error) or type(error).__name__) from error
 
 
 async def _messages(subscription: Any) -> AsyncGenerator[Published]:  # noqa: ANN401 - partly typed upstream
     try:
-        asked = False
+        is_pinged = False
         while True:
             message = await subscription.get_message(timeout=SILENCE_SECONDS)
             raise_pending_cancellation()
-            if message is None and asked:
-                raise ChannelDownError(f"Redis has been silent for {SILENCE_SECONDS:g} s after a ping.")
-            asked = message is None
+            if message is None and is_pinged:
+                raise ChannelDownError(f"Redis did not answer a ping within {SILENCE_SECONDS:g} s.")
+            is_pinged = message is None
             if message is None:
                 await subscription.ping()
-            elif message["type"] == "message" and (published := _read(message["data"])):
+            elif message["type"] == "message" and (published := _parse(message["data"])):
                 yield published
-    except _DOWN as error:
+    except OUTAGE_ERRORS as error:
         raise ChannelDownError(str(error) or type(error).__name__) from error
 
 
-def _read(data: bytes) -> Published | None:
+def _parse(data: bytes) -> Published | None:
     try:
         return Published.model_validate_json(data)
     except ValidationError as error:
-        _log.warning("Not a message of ours: %s errors", error.error_count())
+        _log.warning("Ignored an invalid message: %s errors", error.error_count())
         return None

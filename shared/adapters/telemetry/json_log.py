@@ -1,4 +1,4 @@
-"""Logs as JSON lines that a person and a query can both read. What callers said of themselves is never in them."""
+"""Logs as JSON lines, without personal data of callers."""
 
 import logging
 import sys
@@ -13,26 +13,26 @@ from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
 from shared.contracts.trace import trace_id
 
-LONGEST = 300  # characters of an error's own words
+MAX_MESSAGE_CHARACTERS = 300  # of an error
 _context: ContextVar[dict[str, Any]] = ContextVar("log_context")
 
 
 def configure(service: str, level: str) -> logging.Logger:
-    """Every logger of the process writes to stdout in one form, whoever made it."""
-    # What no line of ours tells is not looked up for it.
+    """Make every logger of the process write JSON to stdout."""
+    # Not in the output, so not determined for each line.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_Formatter(service=service, utc=True, use_rfc3339=True, serialize_stacktrace=False))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells of each credential that it finds
+    logging.getLogger("botocore").setLevel(logging.WARNING)  # it logs where it finds credentials
     return logging.getLogger(service)
 
 
 @contextmanager
-def context(**keys: Any) -> Generator[None]:  # noqa: ANN401 - whatever JSON holds
-    """Every line written within carries these keys, where they are known."""
+def context(**keys: Any) -> Generator[None]:  # noqa: ANN401 - JSON values
+    """Add these keys to every line within the context. Keys without a value are omitted."""
     token = _context.set(current() | {key: value for key, value in keys.items() if value})
     try:
         yield
@@ -45,10 +45,10 @@ def current() -> dict[str, Any]:
 
 
 def traces(*traceparents: str | None) -> dict[str, list[str]]:
-    """For a line that tells of other requests than its own, whose trace stands in every line of it."""
-    told = dict.fromkeys(trace_id(one) for one in traceparents if one)
-    told.pop(current().get("trace_id", ""), None)
-    return {"traces": list(told)} if told else {}
+    """The log field for traces of other requests. The current trace is in every line."""
+    trace_ids = dict.fromkeys(trace_id(each) for each in traceparents if each)
+    trace_ids.pop(current().get("trace_id", ""), None)
+    return {"traces": list(trace_ids)} if trace_ids else {}
 
 
 class _Formatter(LambdaPowertoolsFormatter):
@@ -64,27 +64,27 @@ class _Formatter(LambdaPowertoolsFormatter):
             return super().serialize(log).encode(errors="backslashreplace").decode()
 
     def formatException(self, ei: Any) -> str:  # noqa: ANN401 - the interface of logging
-        return "\n".join(_told(ei[1]))
+        return "\n".join(_chain(ei[1]))
 
 
-def _told(error: BaseException | None) -> Iterator[str]:
-    """The chain of an error: where each was raised, and its words as far as they quote nobody."""
+def _chain(error: BaseException | None) -> Iterator[str]:
+    """The chain of an error: where each was raised, and its message without quoted input."""
     if error is None:
         return
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    yield from _told(cause)
+    yield from _chain(cause)
     for frame in traceback.extract_tb(error.__traceback__):
         yield f"{frame.filename}:{frame.lineno} {frame.name}"
-    yield f"{type(error).__module__}.{type(error).__qualname__}: {words(error)}"
+    yield f"{type(error).__module__}.{type(error).__qualname__}: {safe_message(error)}"
     if isinstance(error, BaseExceptionGroup):
         for part in error.exceptions:  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType] - any
-            yield from _told(part)  # pyright: ignore[reportUnknownArgumentType] - as above
+            yield from _chain(part)  # pyright: ignore[reportUnknownArgumentType] - as above
 
 
-def words(error: BaseException) -> str:
-    """What an error says, without the rows that Postgres quotes and the input that Pydantic does."""
-    if diagnosis := getattr(error, "diag", None):
-        return str(diagnosis.message_primary or type(error).__name__)
+def safe_message(error: BaseException) -> str:
+    """The message of an error, without the rows that Postgres quotes and the input that Pydantic quotes."""
+    if diagnostic := getattr(error, "diag", None):
+        return str(diagnostic.message_primary or type(error).__name__)
     if callable(count := getattr(error, "error_count", None)):
-        return f"{count()} errors of validation"
-    return next(iter(str(error).splitlines()), "")[:LONGEST]
+        return f"{count()} validation errors"
+    return next(iter(str(error).splitlines()), "")[:MAX_MESSAGE_CHARACTERS]

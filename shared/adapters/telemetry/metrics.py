@@ -1,6 +1,6 @@
-"""Figures for alarms, in CloudWatch's embedded metric format. docs/operations.md has a line for each.
+"""Metrics for alarms, in CloudWatch's embedded metric format.
 
-Kept until the invocation ends, or while a long one goes on for some seconds, and written as one line of the log.
+They are collected until the invocation ends, or for some seconds of a long one, and written as one line of the log.
 """
 
 import sys
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 
 NAMESPACE = "Switchboard"
-MANY = 100  # values of one metric in a line, at most, says the format
+MAX_VALUES = 100  # of one metric in a line, by the format
 
 
 class Metric(StrEnum):
-    """Name and unit, as CloudWatch knows units."""
+    """Name and CloudWatch unit."""
 
     def __new__(cls, name: str, unit: str) -> "Metric":
         metric = str.__new__(cls, name)
@@ -52,33 +52,33 @@ _values: dict[Metric, list[float]] = defaultdict(list)
 _service = "switchboard"
 
 
-def serve(service: str) -> None:
-    """Under which service this process's figures are found."""
+def set_service(service: str) -> None:
+    """The service dimension of this process's metrics."""
     global _service  # noqa: PLW0603 - one process is one service
     _service = service
 
 
 def count(metric: Metric, by: float = 1) -> None:
-    """Add to a sum. A sum of 0 is written too, so that silence is told from health."""
+    """Add to a sum. A sum of 0 is written too: no value means that the function did not run."""
     _counts[metric] += by
 
 
 def observe(metric: Metric, value: float) -> None:
-    """Note one value of many, for a maximum or a percentile."""
+    """Record one value, for a maximum or a percentile."""
     _values[metric].append(value)
 
 
 def flush() -> None:
     while _counts or _values:
-        found = {metric.value: _of(metric, [total]) for metric, total in _counts.items()}
-        found |= {metric.value: _of(metric, values[:MANY]) for metric, values in _values.items()}
-        rest = {metric: values[MANY:] for metric, values in _values.items() if len(values) > MANY}
+        written = {metric.value: _of(metric, [total]) for metric, total in _counts.items()}
+        written |= {metric.value: _of(metric, values[:MAX_VALUES]) for metric, values in _values.items()}
+        rest = {metric: values[MAX_VALUES:] for metric, values in _values.items() if len(values) > MAX_VALUES}
         _counts.clear()
         _values.clear()
         _values.update(rest)
-        # The library's `add_metric` would check again, for each request, what a `Metric` is by its type.
-        words = _format(_service).serialize_metric_set(found, {"service": _service}, {})  # pyright: ignore[reportUnknownMemberType] - partly typed upstream
-        sys.stdout.write(orjson.dumps(words).decode() + "\n")
+        # Not by the library's `add_metric`, which would validate each name and unit for each request.
+        document = _format(_service).serialize_metric_set(written, {"service": _service}, {})  # pyright: ignore[reportUnknownMemberType] - partly typed upstream
+        sys.stdout.write(orjson.dumps(document).decode() + "\n")
 
 
 def _of(metric: Metric, values: list[float]) -> dict[str, Any]:
@@ -89,5 +89,5 @@ def _of(metric: Metric, values: list[float]) -> dict[str, Any]:
 def _format(service: str) -> "AmazonCloudWatchEMFProvider":
     from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 
-    # None of the library's own stores: what it is given to write is all that it knows.
+    # Empty sets, because `flush` passes the metrics.
     return AmazonCloudWatchEMFProvider(metric_set={}, dimension_set={}, namespace=NAMESPACE, service=service)

@@ -1,5 +1,4 @@
-"""What a relay leaves in the log of each transaction that it told, and how long that took: from the receipt of what was
-recorded until every socket that is owed it has it."""
+"""Logs each transaction that a relay has delivered, and measures the time from its receipt to the last connection."""
 
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
@@ -19,70 +18,77 @@ _log = logging.getLogger(__name__)
 
 
 @fast_frozen
-class _Heard:
-    """`words` are for the log."""
+class _Undelivered:
+    """A message that is not yet delivered.
+
+    calls: the number of calls.
+    log_fields: for the line in the log.
+    received_at: when the newest event was received. None for messages from the outbox.
+    """
 
     calls: int
-    words: Mapping[str, object]
-    received: datetime | None
+    log_fields: Mapping[str, object]
+    received_at: datetime | None
 
 
 class RelayLog:
-    """What a relay hears begins to count, and what it clears has been told. What it found in the outbox is not new, and
-    its time has a figure of its own (`OutboxAge`)."""
+    """Measures only messages from the channel. The metric `OutboxAge` covers those from the outbox."""
 
     def __init__(self) -> None:
-        self._heard: dict[OutboxId, _Heard] = {}
+        self._undelivered: dict[OutboxId, _Undelivered] = {}
 
-    def hear(self, published: Published) -> None:
-        received = max((change.event.received_at for change in published.changes), default=None)
-        self._heard[published.outbox_id] = _heard(published, received)
+    def received(self, message: Published) -> None:
+        """From the channel."""
+        received_at = max((change.event.received_at for change in message.changes), default=None)
+        self._undelivered[message.outbox_id] = _undelivered(message, received_at)
 
-    def find(self, published: Published) -> None:
-        self._heard.setdefault(published.outbox_id, _heard(published, None))
+    def read(self, message: Published) -> None:
+        """From the outbox."""
+        self._undelivered.setdefault(message.outbox_id, _undelivered(message, None))
 
-    def ack(self, outbox_ids: Collection[OutboxId]) -> None:
+    def delivered(self, outbox_ids: Collection[OutboxId]) -> None:
         now = clock.now()
         for outbox_id in outbox_ids:
-            if heard := self._heard.pop(outbox_id, None):
-                _log.info("told %d calls", heard.calls, extra=heard.words)
-                if heard.received:
-                    metrics.observe(Metric.COMMIT_TO_SOCKET, (now - heard.received).total_seconds() * 1000)
+            if message := self._undelivered.pop(outbox_id, None):
+                _log.info("delivered %d calls", message.calls, extra=message.log_fields)
+                if message.received_at:
+                    metrics.observe(Metric.COMMIT_TO_SOCKET, (now - message.received_at).total_seconds() * 1000)
 
 
-def _heard(published: Published, received: datetime | None) -> _Heard:
-    calls = {change.call.id for change in published.changes}
-    told = {"call_id": ids(calls)} if calls else {}  # what agents do may concern no call
-    return _Heard(len(calls), told | json_log.traces(published.traceparent, *published.traces.values()), received)
+def _undelivered(message: Published, received_at: datetime | None) -> _Undelivered:
+    calls = {change.call.id for change in message.changes}
+    call_ids = {"call_id": ids(calls)} if calls else {}  # a message may contain only agents
+    log_fields = call_ids | json_log.traces(message.traceparent, *message.traces.values())
+    return _Undelivered(len(calls), log_fields, received_at)
 
 
 class LoggedRelayStore(PostgresRelayStore):
-    def __init__(self, told: RelayLog, url: str, shard: int, shards: int) -> None:
+    def __init__(self, log: RelayLog, url: str, shard: int, shards: int) -> None:
         super().__init__(url, shard, shards)
-        self._told = told
+        self._log = log
 
     async def pending(self, after: OutboxId, limit: int) -> Sequence[Published]:
-        owed = await super().pending(after, limit)
-        for published in owed:
-            self._told.find(published)
-        return owed
+        messages = await super().pending(after, limit)
+        for message in messages:
+            self._log.read(message)
+        return messages
 
     async def ack(self, outbox_ids: Collection[OutboxId]) -> bool:
-        self._told.ack(outbox_ids)
+        self._log.delivered(outbox_ids)
         return await super().ack(outbox_ids)
 
 
 class LoggedSubscriber(RedisSubscriber):
-    def __init__(self, told: RelayLog, url: str, shard: int) -> None:
+    def __init__(self, log: RelayLog, url: str, shard: int) -> None:
         super().__init__(url, shard)
-        self._told = told
+        self._log = log
 
     @asynccontextmanager
     async def listen(self) -> AsyncGenerator[AsyncIterator[Published]]:
         async with super().listen() as messages:
-            yield self._heard(messages)
+            yield self._logged(messages)
 
-    async def _heard(self, messages: AsyncIterator[Published]) -> AsyncGenerator[Published]:
-        async for published in messages:
-            self._told.hear(published)
-            yield published
+    async def _logged(self, messages: AsyncIterator[Published]) -> AsyncGenerator[Published]:
+        async for message in messages:
+            self._log.received(message)
+            yield message

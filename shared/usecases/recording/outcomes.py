@@ -32,7 +32,7 @@ def refused(found: Problem) -> Result:
 
 
 def failed() -> Result:
-    return refused(problem(500, "The failure is in the log of this function, with its cause."))
+    return refused(problem(500, "Unexpected error. The log of this function contains the cause."))
 
 
 def result_of(outcome: Outcome, call_view: bytes | None) -> Result:

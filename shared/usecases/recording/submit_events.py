@@ -124,7 +124,7 @@ class _Request:
                 body, self._retold[index] = opened(body)
             event = parse_event(body, self._now)
             if not may_send(event):
-                raise refuse(403, "This token does not permit its bearer to say this.")
+                raise refuse(403, "This token does not permit this event.")
         except ProblemError as error:
             self._found[index] = refused(error.problem)
             return

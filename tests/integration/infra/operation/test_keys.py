@@ -65,5 +65,5 @@ def test_a_secret_that_is_not_there_is_named_by_its_reason(endpoint: str, functi
 def test_the_local_keys_are_a_file_of_its_owner(tmp_path: Path) -> None:
     held = LocalKeys(Home(tmp_path))
     held.write(f"{NEXT}\n{held.read()}")
-    assert next(iter(tokens.ring(held.read()).values())) == NEXT
+    assert next(iter(tokens.parse_keys(held.read()).values())) == NEXT
     assert (tmp_path / "secrets" / "token-key").stat().st_mode & 0o077 == 0

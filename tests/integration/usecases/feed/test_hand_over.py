@@ -125,7 +125,9 @@ async def test_a_missing_successor_is_woken_again_and_the_lease_ends(stage: Stag
 
     async with stage.relay(seconds=0) as lonely:
         await ended(lonely.task)
-    assert [stage.called.get_nowait() for _ in range(lease.WAKE_ATTEMPTS)] == [lonely.relay_store.fence] * lease.WAKE_ATTEMPTS
+    assert [stage.called.get_nowait() for _ in range(lease.WAKE_ATTEMPTS)] == [
+        lonely.relay_store.fence
+    ] * lease.WAKE_ATTEMPTS
     assert PostgresLeases(stage.database).vacant([0]) == [0]
 
 

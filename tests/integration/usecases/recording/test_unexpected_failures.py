@@ -152,7 +152,7 @@ def test_a_failed_publish_does_not_change_the_answer(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(harness.published, "publish", broken)
-    harness.sweep_services = replace(harness.sweep_services, log_failure=lambda_handler.failed)
+    harness.sweep_services = replace(harness.sweep_services, log_failure=lambda_handler.log_failure)
     events = [initiated("call-1"), routed("call-1"), {"event": "call_answered", "callId": "call-1", "waitTime": 1}]
     assert [result.status for result in harness.send(*events)] == [201, 201, 201]
     assert harness.history("call-1") == [("call_initiated", False), ("call_routed", False), ("call_answered", False)]

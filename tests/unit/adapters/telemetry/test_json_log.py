@@ -73,7 +73,7 @@ def test_an_error_shows_its_place_and_no_values(lines: Lines) -> None:
         logging.getLogger("x").exception("Unexpected failure")
     (line,) = lines.read()
     assert "said in confidence" not in json.dumps(line)
-    assert "1 errors of validation" in line["exception"]
+    assert "1 validation errors" in line["exception"]
     assert "KeyError: 'call-1'" in line["exception"]
     assert "test_json_log.py" in line["exception"]
 
@@ -90,7 +90,7 @@ def test_rows_that_postgres_quotes_are_left_out(database_url: str, lines: Lines)
 
 
 def test_a_failing_function_raises_no_personal_data(lines: Lines, capsys: pytest.CaptureFixture[str]) -> None:
-    @lambda_handler.watched
+    @lambda_handler.monitored
     def handler(_event: object, _context: object) -> None:
         raise ValueError("a line\nsaid in confidence")
 

@@ -31,10 +31,10 @@ def test_the_delay_to_the_last_socket_is_written_once(capsys: pytest.CaptureFixt
     log = RelayLog()
     metrics.flush()
     capsys.readouterr()
-    log.hear(published(1, timedelta(seconds=9), timedelta(seconds=2)))
-    log.hear(published(2))  # agents only: nothing was received
-    log.ack([(1, 0), (2, 0), (3, 0)])
-    log.ack([(1, 0)])
+    log.received(published(1, timedelta(seconds=9), timedelta(seconds=2)))
+    log.received(published(2))  # agents only: nothing was received
+    log.delivered([(1, 0), (2, 0), (3, 0)])
+    log.delivered([(1, 0)])
     metrics.flush()
     (written,) = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     (milliseconds,) = written[Metric.COMMIT_TO_SOCKET.value]
@@ -46,12 +46,12 @@ def test_each_sent_transaction_logs_its_calls_and_traces(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     log, age = RelayLog(), timedelta(seconds=1)
-    log.hear(published(1, age, age).model_copy(update={"traces": {"e-1": TRACES[1]}}))
-    log.find(published(2, age))
-    log.find(published(3))
+    log.received(published(1, age, age).model_copy(update={"traces": {"e-1": TRACES[1]}}))
+    log.read(published(2, age))
+    log.read(published(3))
     with caplog.at_level("INFO"):
-        log.ack([(1, 0), (2, 0)])
-        log.ack([(1, 0), (2, 0), (3, 0)])
+        log.delivered([(1, 0), (2, 0)])
+        log.delivered([(1, 0), (2, 0), (3, 0)])
     one, two, three = (vars(record) for record in caplog.records)
     assert (set(one["call_id"]), two["call_id"], three.get("call_id")) == ({"call-0", "call-1"}, "call-0", None)
     assert one["traces"] == [trace_id(trace) for trace in TRACES]

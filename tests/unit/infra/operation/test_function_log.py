@@ -33,7 +33,7 @@ SWEPT_OTHER = row("sweep", "recorded 1 events", call_id="call-3", trace_id="c")
 READ = row("query", "GET /api/calls/call-1 200", trace_id="d")
 BROKE = row("relay", "Unexpected failure", "ERROR", trace_id="e")
 BROKE_ON_IT = row("sweep", "Unexpected failure", "ERROR", trace_id="c")
-SENT = row("relay", "told 2 calls", call_id=["call-1", "call-3"], traces=["a", "f"], trace_id="e")
+SENT = row("relay", "delivered 2 calls", call_id=["call-1", "call-3"], traces=["a", "f"], trace_id="e")
 TIMED_OUT = "switchboard-relay\t2026-01-31T12:00:00Z 5f Task timed out after 90.00 seconds"
 PLAIN = "switchboard-relay\tSTART RequestId: 5f"
 REFUSED = "switchboard-authorizer\t[ERROR] UnauthorizedError: Unauthorized\nTraceback (most recent call last):\n"
