@@ -51,8 +51,8 @@ class PostgresRelayStore:
         rows = await self._other_connection.rows(_SQL["pending"], [self._shards, self._shard, *after, limit])
         if not rows:
             return []
-        asked = outbox.asked(rows)
-        contents = [await self._other_connection.rows(query, asked) for query in outbox.CONTENTS]
+        parameters = outbox.content_parameters(rows)
+        contents = [await self._other_connection.rows(query, parameters) for query in outbox.CONTENTS]
         return [outbox.published(news) for news in outbox.news(rows, *contents)]
 
     async def ack(self, outbox_ids: Collection[OutboxId]) -> bool:

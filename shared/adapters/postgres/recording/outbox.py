@@ -1,4 +1,4 @@
-"""The outbox: a row for what one transaction tells one relay, and the row read back as what was published."""
+"""Writes outbox rows, one per transaction and relay shard, and reads them back as messages."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,15 +19,15 @@ from shared.usecases.recording.ports import Departure, OutboxEntry
 
 Row = Mapping[str, Any]
 
-REPUBLISH_AFTER = timedelta(seconds=3)  # what the relay has not cleared by then is published again
+REPUBLISH_AFTER = timedelta(seconds=3)  # a row that the relay has not acknowledged by then is published again
 
 TELL = """
 insert into outbox (shard, calls, agents, moved, next_attempt_at, traceparent, traces)
 values (%s, %s, %s, %s, %s, %s, %s)
 """
 
-# What was recorded with these rows, as it stands now: at least as new as when they were written. An event that was told
-# anew since, because it turned void, belongs to the row of the transaction that did so.
+# The contents of outbox rows, as they are now: at least as new as when the rows were written. An event that changed
+# again since, because it became void, belongs to the row of that transaction.
 EVENTS = """
 select e.* from events e
 where e.txid = any(%(txids)s) and e.call_id = any(%(calls)s) and e.state in ('applied', 'void') order by e.position
@@ -40,8 +40,8 @@ CONTENTS: tuple[LiteralString, ...] = (EVENTS, CALLS, AGENTS)
 def tell(
     outbox_entry: OutboxEntry, moves: Iterable[tuple[str, str]], now: datetime, shards: int
 ) -> Iterator[tuple[LiteralString, Any]]:
-    """The rows to write, a shard each. Agents are named where something was tried: one told in vain is no harm."""
-    queues = {call_id: told.queue_id for call_id, told in outbox_entry.told.items()}
+    """The statements that write the rows of a transaction. They name all agents that it may have changed."""
+    queues = {call_id: notice.queue_id for call_id, notice in outbox_entry.told.items()}
     traces = outbox_entry.traceparent, Jsonb(outbox_entry.traces) if outbox_entry.traces else None
     for shard, share in split_by_shard(queues, moves, shards).items():
         moved = {call_id: left for call_id in share.calls if any(left := outbox_entry.told[call_id].left)}
@@ -49,7 +49,7 @@ def tell(
         yield TELL, [shard, calls, agents, Jsonb(moved) if moved else None, now + REPUBLISH_AFTER, *traces]
 
 
-def asked(rows: Sequence[Row]) -> dict[str, Any]:
+def content_parameters(rows: Sequence[Row]) -> dict[str, Any]:
     """The parameters of `CONTENTS`."""
     return {
         "txids": [row["txid"] for row in rows],
@@ -61,7 +61,7 @@ def asked(rows: Sequence[Row]) -> dict[str, Any]:
 def news(
     rows: Sequence[Row], events: Iterable[Row], calls: Iterable[Row], agents: Iterable[Row]
 ) -> list[TransactionNotices]:
-    """Of each row what it has to tell."""
+    """The message of each row."""
     calls_by_id = {row["id"]: row_mapping.call_from_row(row) for row in calls}
     agents_by_id = {row["id"]: row_mapping.agent_from_row(row) for row in agents}
     events_of: dict[tuple[int, str], list[Row]] = defaultdict(list)
@@ -70,10 +70,10 @@ def news(
     return [
         TransactionNotices(
             [
-                told
+                notice
                 for call_id in row["calls"]
                 if call_id in calls_by_id
-                for told in _announcements(events_of[row["txid"], call_id], calls_by_id[call_id], row)
+                for notice in _announcements(events_of[row["txid"], call_id], calls_by_id[call_id], row)
             ],
             [agents_by_id[agent_id] for agent_id in row["agents"] if agent_id in agents_by_id],
             row["txid"],
@@ -92,7 +92,7 @@ def _announcements(events: Sequence[Row], call: Call, row: Row) -> Iterator[Call
 
 
 def _left(row: Row, events_of: Mapping[tuple[int, str], Sequence[Row]]) -> Mapping[str, Sequence[str]]:
-    """Where all of a call's events have been told anew or given up since, no event says any more what queue it left."""
+    """Queues that calls left, if all events of the call belong to a later row or are dead: no event names the queue."""
     if not row["calls"]:
         return _moved(row)
     lefts = {call_id: Departure(*left) for call_id, left in _moved(row).items() if not events_of[row["txid"], call_id]}
@@ -100,24 +100,24 @@ def _left(row: Row, events_of: Mapping[tuple[int, str], Sequence[Row]]) -> Mappi
 
 
 def _moved(row: Row) -> Mapping[str, Sequence[Any]]:
-    """By the calls of the row; by its agents where it has none."""
+    """By the calls of the row, or by its agents if it has no calls."""
     return row["moved"] or {}
 
 
 def published(news: TransactionNotices) -> Published:
-    """As whoever listens would have heard it."""
+    """The message as the relay publishes it."""
     return Published.model_construct(
         transaction=news.transaction,
         shard=news.shard,
         changes=[
             Change.model_construct(
-                event=row_mapping.event_view(told.row),
-                call=CallView.of(told.call),
-                previous_queue_id=told.left.queue_id,
-                previous_agent_id=told.left.agent_id,
-                was_flagged=told.left.flagged,
+                event=row_mapping.event_view(notice.row),
+                call=CallView.of(notice.call),
+                previous_queue_id=notice.left.queue_id,
+                previous_agent_id=notice.left.agent_id,
+                was_flagged=notice.left.flagged,
             )
-            for told in news.changes
+            for notice in news.changes
         ],
         agents=[row_mapping.agent_view(agent) for agent in news.agents],
         traceparent=news.traceparent,

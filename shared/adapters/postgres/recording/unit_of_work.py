@@ -1,4 +1,4 @@
-"""The journal on Postgres: two round trips an attempt, one to lock and read, one to write and commit."""
+"""The unit of work on Postgres. An attempt takes two round trips: lock and read, write and commit."""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
@@ -49,17 +49,18 @@ Query = tuple[LiteralString, Any]
 
 
 class PostgresTransactions:
-    """`shards` is how many relays share the work of telling."""
+    """Begins units of work. `shards` is the number of relays that share the publishing."""
 
     def __init__(self, database: Database, shards: int = 1) -> None:
         self._database, self._shards = database, shards
 
     @contextmanager
     def begin(self) -> Generator[UnitOfWork]:
-        """Raises `ConflictError` to be tried again at once, `UnavailableError` to be tried again later.
+        """Raises `ConflictError` if the caller should retry at once, `UnavailableError` if it should retry later.
 
-        A warm connection may have died while the function slept. As long as no commit was sent, nothing can have been
-        written: that is tried again at once, on a new connection. One that fell silent has cost the sender's patience.
+        A connection may have died while the function was frozen. Before a commit was sent, nothing can have been
+        written, so the caller retries at once on a new connection. After a round trip timed out, no time is left for
+        that.
         """
         connection = self._database.connection()
         unit_of_work = PostgresUnitOfWork(connection, self._shards)
@@ -69,26 +70,26 @@ class PostgresTransactions:
             unit_of_work.abandon()
             died = connection.closed and not isinstance(error, RoundTripTimeout)
             again = isinstance(error, _CONFLICTS) or (died and not unit_of_work.committing)
-            # After a pipeline that broke off, psycopg takes statements for prepared which the server never got.
+            # After a broken pipeline, psycopg considers statements prepared that the server never received.
             self._database.close()
             if again:
                 raise ConflictError(str(error)) from error
             if isinstance(error, OUTAGE_ERRORS):
                 raise UnavailableError(str(error)) from error
             raise
-        except BaseException:  # whatever it was, the pipeline may have broken off meanwhile
+        except BaseException:  # any exception may have broken the pipeline
             unit_of_work.abandon()
             self._database.close()
             raise
         finally:
             unit_of_work.abandon()
-            _leave_nothing_open(connection)
+            _roll_back_open_transaction(connection)
 
 
 _CONFLICTS = (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure)
 
 
-def _leave_nothing_open(connection: psycopg.Connection[Any]) -> None:
+def _roll_back_open_transaction(connection: psycopg.Connection[Any]) -> None:
     with suppress(psycopg.Error):
         if not connection.closed and connection.pgconn.transaction_status != psycopg.pq.TransactionStatus.IDLE:
             connection.execute("rollback")
@@ -114,9 +115,7 @@ class PostgresUnitOfWork:
         wait: bool = True,
         meanwhile: Callable[[], None] = lambda: None,
     ) -> list[Cursor]:
-        """Send the queries. Postgres works at the first while the next is still being made, and at all of them before
-        anybody waits.
-        """
+        """Send the queries. Postgres executes the first while the next is still being built."""
         cursors: list[Cursor] = []
         if not self._pipeline:
             self._pipeline = self._open.enter_context(self._connection.pipeline())
@@ -136,7 +135,7 @@ class PostgresUnitOfWork:
         return cursors
 
     def abandon(self) -> None:
-        """Take back what was sent, unless all of it was."""
+        """Roll back, unless the commit was sent."""
         with suppress(psycopg.Error), self._open:
             if self._pipeline and not self.committing:
                 self._connection.execute("rollback")
@@ -149,7 +148,7 @@ class PostgresUnitOfWork:
         events: int = 0,
         since: datetime = MIN_TIME,
     ) -> LoadedCalls:
-        """Locks first, then looks for replays: whoever waited for the lock sees what its holder has recorded."""
+        """Lock, then look for replays: after a wait for the lock, the events of its previous holder are visible."""
         calls = array_text([*call_ids])
         known_events = statements.KNOWN_EVENTS, {"ids": array_text([*event_ids]), "calls": calls, "since": since}
         queries: list[Query] = [(statements.LOCK_CALLS, [calls]), _draw(events)]
@@ -164,13 +163,13 @@ class PostgresUnitOfWork:
         known = next(results) if event_ids else ()
         limits = next(results) if queue_ids else ()
         missing = [call_id for call_id in call_ids if call_id not in records]
-        if missing and (shelved := self._unshelved(missing)):
-            records |= shelved
+        if missing and (archived := self._unarchived(missing)):
+            records |= archived
             known = self._run([known_events])[0].fetchall() if event_ids else ()
         return LoadedCalls(
             {call_id: records.get(call_id) or CallRecord(call_id) for call_id in call_ids},
-            {event_id: KnownEvent(*told) for event_id, *told in known},
-            {queue_id: Limits(*told) for queue_id, *told in limits},
+            {event_id: KnownEvent(*fields) for event_id, *fields in known},
+            {queue_id: Limits(*fields) for queue_id, *fields in limits},
         )
 
     def reserve_positions(self, events: int) -> LogPositions:
@@ -181,7 +180,7 @@ class PostgresUnitOfWork:
         self._drawn = LogPositions(transaction, positions[events:])
         return LogPositions(transaction, positions[:events])
 
-    def _unshelved(self, call_ids: Sequence[str]) -> dict[str, CallRecord]:
+    def _unarchived(self, call_ids: Sequence[str]) -> dict[str, CallRecord]:
         (rows,) = self._run([(statements.UNARCHIVE_CALLS, [array_text(call_ids)])])
         records = _records(rows)
         if begun := [record.id for record in records.values() if record.call]:
@@ -190,19 +189,19 @@ class PostgresUnitOfWork:
 
     def archive_calls(self, before: datetime, limit: int) -> int:
         with self._connection.background():
-            return self._shelve(before, limit)
+            return self._archive(before, limit)
 
-    def _shelve(self, before: datetime, limit: int) -> int:
-        to_shelve = statements.TO_ARCHIVE, {"before": before, "limit": limit}
-        (_, rows) = self._run([(ALLOW_BACKGROUND, None), to_shelve])
+    def _archive(self, before: datetime, limit: int) -> int:
+        to_archive = statements.TO_ARCHIVE, {"before": before, "limit": limit}
+        (_, rows) = self._run([(ALLOW_BACKGROUND, None), to_archive])
         found = rows.fetchall()
         if not found:
             return 0
         begun = [call_id for call_id, initiated_at in found if initiated_at]
         months = archive.months((initiated_at or before for _, initiated_at in found), before)
         makes: list[Query] = [(archive.MAKE_CALL_MONTH, [month]) for month in months]
-        shelved: Query = statements.ARCHIVE, [[call_id for call_id, _ in found]]
-        self._run([*makes, shelved, *(archive.update_rollups(begun, 1) if begun else ())], commit=True)
+        archived: Query = statements.ARCHIVE, [[call_id for call_id, _ in found]]
+        self._run([*makes, archived, *(archive.update_rollups(begun, 1) if begun else ())], commit=True)
         return len(found)
 
     def logs(self, call_ids: Collection[str]) -> Mapping[str, list[EventRow]]:
@@ -235,7 +234,7 @@ class PostgresUnitOfWork:
             self._note_agents(self._run(queries))
 
     def _note_agents(self, results: Sequence[Cursor]) -> None:
-        """The floor is told of every agent that the transaction moved, settled early or with all the rest."""
+        """Remember the agents that the transaction changed, to publish them."""
         for result in results:
             self._agents |= {agent.id: agent for agent in map(row_mapping.agent_from_values, result.fetchall())}
 
@@ -265,9 +264,9 @@ class PostgresUnitOfWork:
     def commit(self, outbox_entry: OutboxEntry, now: datetime, meanwhile: Callable[[], None]) -> MovedAgents:
         effects = *self._settled, *self._met, *self._effects
         moves = list(dict.fromkeys((effect.agent_id, effect.call_id) for effect in effects))
-        told = list(outbox.tell(outbox_entry, moves, now, self._shards))
-        results = self._run([*told, *_met(self._met), *_effects(self._effects)], commit=True, meanwhile=meanwhile)
-        self._note_agents(results[len(told) :])
+        rows = list(outbox.tell(outbox_entry, moves, now, self._shards))
+        results = self._run([*rows, *_met(self._met), *_effects(self._effects)], commit=True, meanwhile=meanwhile)
+        self._note_agents(results[len(rows) :])
         return MovedAgents(list(self._agents.values()), moves)
 
 
@@ -291,7 +290,7 @@ def _drawn(rows: Sequence[TupleRow]) -> LogPositions:
 
 
 def _written(changes: CallUpdates, now: datetime) -> Iterator[Query]:
-    """Made one by one, as they are sent: what keeps Postgres busy the longest comes first."""
+    """Built one by one while they are sent. The slowest for Postgres come first."""
     yield from _calls(changes, now)
     if changes.restated:
         yield (
@@ -328,8 +327,9 @@ def _met(met: Sequence[Effect]) -> Iterator[Query]:
 
 
 def _effects(effects: Sequence[Effect]) -> list[Query]:
-    """Releases before engagements: a call lets go of one agent before it takes the next. Each in the order of time, so
-    that it ends as if they had come one by one.
+    """Releases before engagements: a call releases one agent before it engages the next.
+
+    Both are in order of time, so that the result is the same as if they had arrived one by one.
     """
     queries: list[Query] = []
     if not effects:
@@ -343,17 +343,20 @@ def _effects(effects: Sequence[Effect]) -> list[Query]:
         queries.append((agent_effects.RELEASE_AGENTS, column_values(agent_effects.RELEASED, releases)))
     engaged = sorted(
         _placed(effect for effect in effects if effect.status in ENGAGED),
-        key=lambda placed: (placed[0], placed[1].agent_id),  # so that no two wait for each other
+        key=lambda placed: (
+            placed[0],
+            placed[1].agent_id,
+        ),  # the same order in all transactions, so that they cannot deadlock
     )
-    for _, wave in groupby(engaged, key=itemgetter(0)):  # an agent is named once in each statement
+    for _, wave in groupby(engaged, key=itemgetter(0)):  # a statement can name an agent once
         engagements = [(e.agent_id, e.call_id, e.status, e.since) for _, e in wave]
         queries.append((agent_effects.ENGAGE_AGENTS, column_values(agent_effects.ENGAGED, engagements)))
     return queries
 
 
 def _placed(effects: Iterable[Effect]) -> Iterator[tuple[int, Effect]]:
-    """Each with its place among its agent's own, from 1."""
-    had: dict[str, int] = defaultdict(int)
+    """Effects with their place among those of the same agent, from 1."""
+    counts: dict[str, int] = defaultdict(int)
     for effect in sorted(effects, key=lambda effect: effect.since):
-        had[effect.agent_id] += 1
-        yield had[effect.agent_id], effect
+        counts[effect.agent_id] += 1
+        yield counts[effect.agent_id], effect

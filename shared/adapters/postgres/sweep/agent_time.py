@@ -51,8 +51,8 @@ where agent_id = %s and txid < (select through from agent_time_progress) and rec
 """
 _LOGS = "select * from events where call_id = any(%s) and state = 'applied'"
 _FORGIVEN = "select id, misses_before_away from queues where id = any(%s)"
-_SPAN: LiteralString = "agent_id, began, ended, of_call, source, step, cause, max_misses, status, state"
-_SAID: LiteralString = f"select {_SPAN} from agent_intervals where of_call and source = any(%s)"
+_INTERVAL_COLUMNS: LiteralString = "agent_id, began, ended, of_call, source, step, cause, max_misses, status, state"
+_CALL_INTERVALS: LiteralString = f"select {_INTERVAL_COLUMNS} from agent_intervals where of_call and source = any(%s)"
 _TIMELINES: LiteralString = f"""
 select of.since, s.* from unnest(%s::text[], %s::timestamptz[]) as of (agent_id, since),
     lateral {agent_time_sums.overlapping("of.agent_id", "of.since", "'infinity'")} s
@@ -132,7 +132,7 @@ class PostgresAgentTimeBatch(AgentTimeBatch):
         return {row["id"]: row["misses_before_away"] for row in self._rows(_FORGIVEN, [list(queue_ids)])}
 
     def said(self, call_ids: Collection[str]) -> Collection[CauseOfAgent]:
-        found = self._rows(_SAID, [list(call_ids)]) if call_ids else ()
+        found = self._rows(_CALL_INTERVALS, [list(call_ids)]) if call_ids else ()
         return [(row["agent_id"], interval_from_row(row).cause) for row in found]
 
     def reported(self, agent_id: str) -> Collection[AgentCause]:

@@ -78,8 +78,8 @@ class PostgresHousekeeping:
             txids, shards = [row["txid"] for row in overdue], [row["shard"] for row in overdue]
             times = [now + _backoff(row["attempts"]) for row in overdue]
             cursor.execute(_SQL["count_attempts"], [MAX_ATTEMPTS, now, txids, shards, times])
-            asked = outbox.asked(overdue)
-            contents = [cursor.execute(query, asked).fetchall() for query in outbox.CONTENTS]
+            parameters = outbox.content_parameters(overdue)
+            contents = [cursor.execute(query, parameters).fetchall() for query in outbox.CONTENTS]
         return outbox.news(overdue, *contents)
 
 
