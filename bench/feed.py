@@ -3,15 +3,17 @@
 An age is the time from the POST of an event until a recorded socket got that version of the call or a later one.
 """
 
+import asyncio
 import multiprocessing
 import statistics
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
+import aiohttp
 import psutil
 import psycopg
 
@@ -19,19 +21,67 @@ from bench import core
 from bench.gateway import RECORDED, SLOW, Gateway, Report, gateway
 from bench.harness import KEY, Figure, Servers, p99
 from shared.adapters.auth import tokens
+from shared.adapters.aws.connection_pool import HttpGateway
+from shared.adapters.aws.connections import address
+from shared.usecases.feed.delivery import POSTS_AT_ONCE
 
 QUEUES = 40
+FRAME_BYTES = 19_000  # a frame of the backlog
 LIFE_SECONDS, START_SECONDS, HAND_OVERS = 10.0, 3.0, 10
 ENDED = "ended"
 
 
 def measure(servers: Servers) -> Iterator[Figure]:
     with gateway() as stand_in:
+        yield from _backlog(servers, stand_in)
         yield from _post_to_socket(servers, stand_in)
         yield _many_sockets_of_one_queue(servers, stand_in)
         yield _slow_neighbour(servers, stand_in)
         yield _memory(servers, stand_in)
         yield _hand_overs(servers, stand_in)
+
+
+def _backlog(servers: Servers, stand_in: Gateway) -> Iterator[Figure]:
+    """The relay's posts, compared with loops that only post. The second loop uses the relay's own HTTP client."""
+    url = servers.new_database()
+    servers.act_as_function(url)
+    with closing(core.CoreMeasures(url, servers.redis.url, tokens.mint(KEY, role="admin"), stand_in)) as measures:
+        slices = [measures.relay_posts(0) for _ in range(3)]
+    rate, posts = statistics.median(each.items / each.seconds for each in slices), slices[0].items
+    frame = b"x" * FRAME_BYTES
+
+    def loop(post_all: Callable[[str, bytes, int], Coroutine[Any, Any, None]]) -> float:
+        asyncio.run(post_all(stand_in.url, frame, posts))
+        return stand_in.report().posts_per_second
+
+    name = f"feed: posts of a backlog to {core.BACKLOG_SOCKETS:,} sockets"
+    yield Figure(name, rate, "/s", loop(_post_with_aiohttp), f"a loop with aiohttp, {FRAME_BYTES:,} bytes each")
+    yield Figure("the same", rate, "/s", loop(_post_with_own_client), "a loop with the relay's client")
+
+
+async def _post_with_aiohttp(url: str, frame: bytes, posts: int) -> None:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+
+        async def post(number: int) -> None:
+            async with session.post(address(url, f"other-{number % core.BACKLOG_SOCKETS}"), data=frame) as response:
+                await response.read()
+
+        await _post_concurrently(post, posts)
+
+
+async def _post_with_own_client(url: str, frame: bytes, posts: int) -> None:
+    async with HttpGateway(url) as client:
+        await _post_concurrently(lambda number: client.post(f"other-{number % core.BACKLOG_SOCKETS}", frame), posts)
+
+
+async def _post_concurrently(post: Callable[[int], Awaitable[object]], posts: int) -> None:
+    numbers = iter(range(posts))
+
+    async def post_some() -> None:
+        for number in numbers:
+            await post(number)
+
+    await asyncio.gather(*(post_some() for _ in range(POSTS_AT_ONCE)))
 
 
 def _post_to_socket(servers: Servers, stand_in: Gateway) -> Iterator[Figure]:
