@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 BATCH = 500  # events a request
 QUEUE = "medical_spanish"
-BACKLOG, BACKLOG_TRANSACTIONS, BACKLOG_SOCKETS, BACKLOG_CALLS = "backlog", 100, 3_000, 30
+BACKLOG, BACKLOG_TRANSACTIONS, BACKLOG_SOCKETS, BACKLOG_CALLS = "backlog", 30, 3_000, 30
 _UNTIL_ANSWERED = ("call_initiated", "call_routed", "call_answered")
 RELAYS = 4  # how often `relay_posts` can be measured
 
@@ -227,7 +227,7 @@ class CoreMeasures:
         return self._repeat(lambda: [send(request) for request in self._reads], len(self._reads), seconds)
 
     def relay_posts(self, _seconds: float) -> Slice:
-        """Posts, while a relay sends a backlog of 100 transactions to all sockets and nothing else runs."""
+        """Posts, while a relay sends a backlog of 30 transactions to all sockets and nothing else runs."""
         relay = self._relays.pop()
         self._make_backlog()
         before = self._cpu_times(relay)

@@ -182,7 +182,7 @@ async def soak(cloud: Cloud, minutes: float, calls_per_minute: float) -> bool:
         finally:
             following.cancel()
             sampler.close()
-    console.print(f"{len(feed.picture.calls)} calls are open. The client connected {feed.connections} times.")
+    console.print(f"{len(feed.replica.calls)} calls are open. The client connected {feed.connections} times.")
     console.print("The client's calls equal GET /api/calls." if is_right else "[red]The client's calls are wrong.")
     return _print_result(sampler) and is_right
 
@@ -194,8 +194,8 @@ async def _add_agents(api: Api, queues: list[dict[str, Any]], count: int) -> Non
 
 
 async def _follow(feed: Feed) -> None:
-    async with aclosing(feed.news()) as news:
-        async for _ in news:
+    async with aclosing(feed.updates()) as updates:
+        async for _ in updates:
             pass
 
 
@@ -215,7 +215,7 @@ async def _is_right(api: Api, feed: Feed) -> bool:
     """Timers still change calls, so both are equal only when no update is under way."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while time.monotonic() < deadline:
-        if {call["id"]: call for call in await api.calls(status=LIVE)} == feed.picture.calls:
+        if {call["id"]: call for call in await api.calls(status=LIVE)} == feed.replica.calls:
             return True
         await asyncio.sleep(0.5)
     return False

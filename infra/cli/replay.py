@@ -87,7 +87,7 @@ class Log:
 
 
 async def _replay(address: Address, log: Log, found: Survey, speed: float | None) -> int:
-    async with Api(address.api, address.token, patience_seconds=120) as api:
+    async with Api(address.api, address.token, retry_seconds=120) as api:
         await _make_queues(api, found)
         with _progress() as progress:
             task = progress.add_task("Recording", total=found.figures.calls)

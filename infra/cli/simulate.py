@@ -98,7 +98,7 @@ def mixed(mix: list[str]) -> dict[str, float]:
 
 
 async def _simulate(address: Address, plan: Plan) -> int:
-    async with Api(address.api, address.token, patience_seconds=PATIENCE_SECONDS) as api:
+    async with Api(address.api, address.token, retry_seconds=PATIENCE_SECONDS) as api:
         queues, agents = await asyncio.gather(api.queues(), api.agents())
         weights = plan.weights or served(queues, agents)
         _check(weights, queues)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from infra.cli.address import Address, ApiOption, TokenOption, WebsocketOption, errors, fail, locate, run
-from infra.client import Api, Feed, News, Picture
+from infra.client import Api, Feed, FeedUpdate, Replica
 
 Json = dict[str, Any]
 
@@ -71,8 +71,8 @@ async def _tail(address: Address, websocket: str, wanted: Wanted, as_json: bool)
             fail(f"There is no queue {unknown[0]} to be seen. There are: {', '.join(queue_ids)}.")
         feed = Feed(api, websocket, address.token, wanted.among(queue_ids))
         teller = Teller(feed)
-        async with aclosing(feed.news()) as news:
-            async for item in news:
+        async with aclosing(feed.updates()) as updates:
+            async for item in updates:
                 if as_json:
                     _print_json(item)
                 else:
@@ -80,7 +80,7 @@ async def _tail(address: Address, websocket: str, wanted: Wanted, as_json: bool)
     return 0
 
 
-def _print_json(item: News) -> None:
+def _print_json(item: FeedUpdate) -> None:
     change = item.change
     told = {"calls": change.calls, "events": change.events, "agents": change.agents, "left": change.left}
     # Not console.print: a line for a program is never wrapped, and leaves at once.
@@ -94,7 +94,7 @@ class Teller:
     feed: Feed
     outage: str = ""
 
-    def tell(self, item: News) -> None:
+    def tell(self, item: FeedUpdate) -> None:
         match item.kind:
             case "live":
                 self.outage = ""
@@ -106,7 +106,7 @@ class Teller:
             case "snapshot":
                 self._tell_snapshot(item)
             case "update" | "polled":
-                for line in lines(item, self.feed.picture):
+                for line in lines(item, self.feed.replica):
                     console.print(line, soft_wrap=True)
 
     def _tell_lost(self, why: str) -> None:
@@ -115,10 +115,10 @@ class Teller:
         if self.outage != before:
             _say(f"Connection lost ({why}); {self.outage}.", "yellow")
 
-    def _tell_snapshot(self, item: News) -> None:
+    def _tell_snapshot(self, item: FeedUpdate) -> None:
         for call in sorted(item.change.calls, key=lambda call: call["startTime"]):
             console.print(_call_line(call["startTime"], "", call, {}), soft_wrap=True)
-        people = Counter(agent["status"] for agent in self.feed.picture.agents.values())
+        people = Counter(agent["status"] for agent in self.feed.replica.agents.values())
         _say(f"Agents: {', '.join(f'{count} {status}' for status, count in people.most_common()) or 'none'}", "blue")
 
 
@@ -126,13 +126,13 @@ def _say(text: str, style: str) -> None:
     errors.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
-def lines(item: News, picture: Picture) -> Iterator[Text]:
+def lines(item: FeedUpdate, replica: Replica) -> Iterator[Text]:
     """A line for each event; for a call's view only where no event tells of it; for each agent."""
     told: set[str] = set()
     for event in item.change.events:
         call_id = event["callId"]
         told.add(call_id)
-        call = picture.calls.get(call_id) or picture.ended.get(call_id) or {"id": call_id}
+        call = replica.calls.get(call_id) or replica.ended.get(call_id) or {"id": call_id}
         yield _call_line(event["timestamp"], event["type"], call, event)
     for call in item.change.calls:
         if call["id"] not in told:

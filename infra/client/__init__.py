@@ -1,7 +1,7 @@
-"""A client for a running Switchboard, REST and live feed: for the commands, the tests, and other people's programs."""
+"""A Python client for Switchboard: REST and the live feed."""
 
-from infra.client.feed import Feed, News
-from infra.client.picture import Picture
+from infra.client.feed import Feed, FeedUpdate
+from infra.client.replica import Replica
 from infra.client.rest import LIVE, Api, Problem, Recorded, Unreachable
 
-__all__ = ["LIVE", "Api", "Feed", "News", "Picture", "Problem", "Recorded", "Unreachable"]
+__all__ = ["LIVE", "Api", "Feed", "FeedUpdate", "Problem", "Recorded", "Replica", "Unreachable"]

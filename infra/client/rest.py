@@ -1,4 +1,4 @@
-"""The REST half of the client: pooled, patient with outages, and plain about problems."""
+"""The REST client: a connection pool, retries during outages, and problem details as exceptions."""
 
 import asyncio
 import random
@@ -15,14 +15,14 @@ LIVE = "waiting,active,on_hold"
 PAGE_LIMIT = 500
 ATTEMPT_TIMEOUT_SECONDS = 30.0
 FIRST_PAUSE_SECONDS = 0.2
-LONGEST_PAUSE_SECONDS = 5.0
-# What a gateway or a busy service says when the request may well succeed a moment later.
-PASSING = frozenset({429, 502, 503, 504})
+MAX_PAUSE_SECONDS = 5.0
+# Statuses of a gateway or a busy service: the same request can succeed later.
+RETRYABLE_STATUSES = frozenset({429, 502, 503, 504})
 PROBLEM_TYPE = "application/problem+json"
 
 
 class Problem(Exception):
-    """An answer that says no (RFC 9457): its text is what a person should read."""
+    """An error answer (RFC 9457 problem details). Its text is for people."""
 
     def __init__(self, status: int, document: Json) -> None:
         self.status = status
@@ -40,35 +40,40 @@ class Problem(Exception):
 
 
 class Unreachable(Exception):
-    """Nobody answered, for as long as the client was told to try."""
+    """No answer within `retry_seconds`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """An event's answer: 201 applied, 202 deferred, 200 replayed. `seconds` is what it took, outages included."""
+    """The answer to one event."""
 
     status: int
+    """201 applied, 202 deferred, 200 replayed."""
     outcome: str
+    """`applied`, `deferred` or `replayed`."""
     event_id: str
     call_id: str | None
+    """None for an agent's event."""
     call: Json | None
+    """The call's view after the event."""
     seconds: float = 0.0
+    """Duration of the request, retries included."""
 
 
 class Api:
-    """Speaks to `{base}/api/…`. What is safe to repeat is repeated, with backoff, for `patience_seconds`."""
+    """Sends requests to `{base}/api/…`. Repeats safe requests with backoff for `retry_seconds`."""
 
     def __init__(
         self,
         base: str,
         token: str,
         *,
-        patience_seconds: float = 30.0,
+        retry_seconds: float = 30.0,
         connections: int = 32,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.base = base.rstrip("/")
-        self._patience_seconds = patience_seconds
+        self._retry_seconds = retry_seconds
         self._http = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {token}"},
             timeout=ATTEMPT_TIMEOUT_SECONDS,
@@ -76,8 +81,8 @@ class Api:
             transport=transport,
         )
         self.repeats = 0
-        self._was_met = False
-        self._told: tuple[str, Json] | None = None  # the last poll's entity tag and answer
+        self._has_answered = False
+        self._last_poll: tuple[str, Json] | None = None  # entity tag and answer
 
     async def __aenter__(self) -> Self:
         return self
@@ -86,14 +91,14 @@ class Api:
         await self._http.aclose()
 
     async def record(self, event: Json) -> Recorded:
-        """Send one event; a refusal raises its Problem."""
+        """Send one event. Raises `Problem` if it is refused."""
         clock = asyncio.get_running_loop().time
         began = clock()
         response = await self.request("POST", "/api/events", json=event, repeatable="eventId" in event)
         return _recorded(response.status_code, response.json(), clock() - began)
 
     async def record_many(self, events: Sequence[Json], *, history: bool = False) -> list[Recorded | Problem]:
-        """Send up to 500 events at once. Answers stand in the order sent."""
+        """Send up to 500 events in one request. The answers have the order of the events."""
         response = await self.request(
             "POST",
             "/api/events",
@@ -110,17 +115,17 @@ class Api:
         return await self._read(f"/api/calls/{call_id}")
 
     async def calls(self, **filters: str | int) -> list[Json]:
-        """Every call that the filters let through, whatever the number of pages."""
+        """All calls that match the filters, from all pages."""
         return [call async for page in self.pages("/api/calls", **filters) for call in page["data"]]
 
     async def changes(self, since: int) -> Json:
-        """What changed since a position: `calls`, those that `left`, `agents`, the next `position`; or `reset`."""
-        tag, held = self._told or ("", {})
+        """The changes since a position: `calls`, `left`, `agents` and the next `position`, or `reset`."""
+        tag, held = self._last_poll or ("", {})
         response = await self.request("GET", "/api/calls", params={"since": since}, headers={"If-None-Match": tag})
         if response.status_code == httpx.codes.NOT_MODIFIED:
-            return held  # what was told before: versions know it again
-        self._told = (response.headers.get("ETag", ""), response.json())
-        return self._told[1]
+            return held  # the same answer as before
+        self._last_poll = (response.headers.get("ETag", ""), response.json())
+        return self._last_poll[1]
 
     async def history(self, call_id: str) -> list[Json]:
         return [event async for page in self.pages(f"/api/calls/{call_id}/events") for event in page["data"]]
@@ -157,20 +162,20 @@ class Api:
         headers: dict[str, str] | None = None,
         repeatable: bool = True,
     ) -> httpx.Response:
-        """One answered request. An outage is waited out where that is safe; a refusal raises its Problem."""
+        """One request, repeated during an outage if `repeatable`. Raises `Problem` or `Unreachable`."""
         loop = asyncio.get_running_loop()
-        give_up_at = loop.time() + self._patience_seconds
+        give_up_at = loop.time() + self._retry_seconds
         pause_seconds = FIRST_PAUSE_SECONDS
         while True:
             outcome = await self._attempt(method, path, json=json, params=params, headers=headers)
-            if isinstance(outcome, httpx.Response) and outcome.status_code not in PASSING:
+            if isinstance(outcome, httpx.Response) and outcome.status_code not in RETRYABLE_STATUSES:
                 return _accepted(outcome)
             wait_seconds = max(_retry_after_seconds(outcome), random.uniform(pause_seconds / 2, pause_seconds))
             if not repeatable or loop.time() + wait_seconds > give_up_at:
                 return self._given_up(outcome)
             self.repeats += 1
             await _pause(wait_seconds)
-            pause_seconds = min(LONGEST_PAUSE_SECONDS, pause_seconds * 2)
+            pause_seconds = min(MAX_PAUSE_SECONDS, pause_seconds * 2)
 
     async def _attempt(self, method: str, path: str, **parts: Any) -> Outcome:  # noqa: ANN401 - httpx's own
         try:
@@ -178,10 +183,11 @@ class Api:
         except httpx.TransportError as error:
             return error
         is_ours = answer.is_success or answer.headers.get("Content-Type", "").startswith(PROBLEM_TYPE)
-        if self._was_met and not is_ours and answer.status_code == httpx.codes.NOT_FOUND:
-            # A gateway whose Switchboard is being put up again. To whoever met none here, the address is wrong.
-            return httpx.ConnectError("404, the gateway knows of no Switchboard there any more", request=answer.request)
-        self._was_met |= is_ours
+        if self._has_answered and not is_ours and answer.status_code == httpx.codes.NOT_FOUND:
+            # The gateway lost its API, because Switchboard is being deployed again. Without an earlier answer, the
+            # address is wrong.
+            return httpx.ConnectError("404, the gateway has no API at this address now", request=answer.request)
+        self._has_answered |= is_ours
         return answer
 
     def _given_up(self, outcome: Outcome) -> httpx.Response:
@@ -213,8 +219,8 @@ def _accepted(response: httpx.Response) -> httpx.Response:
 
 
 def _retry_after_seconds(outcome: Outcome) -> float:
-    """What the answer asks for, in seconds; its other form, a date, is not used by Switchboard and counts as none."""
+    """The answer's `Retry-After` in seconds. 0 for a date, which Switchboard does not send."""
     if isinstance(outcome, httpx.Response):
-        told = outcome.headers.get("Retry-After", "")
-        return float(told) if told.isdigit() else 0.0
+        text = outcome.headers.get("Retry-After", "")
+        return float(text) if text.isdigit() else 0.0
     return 0.0

@@ -1,56 +1,90 @@
-"""All that a client of the feed knows, and what it must do next: the protocol without sockets or clocks. Pure."""
+"""The protocol of docs/feed.md without sockets or clocks: what a client knows, and what it must do next. Pure."""
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from infra.client.picture import NOTHING, Asked, Change, Picture
-from infra.client.resume import ResumePoint
+from infra.client.replica import NO_CHANGE, Change, HeldVersions, Replica
 
 Json = dict[str, Any]
 
+# While one relay hands over to another, both may post to a connection, so a frame can overtake an earlier one. A client
+# that resumed at the newest position would then miss the earlier frame. An overlap costs some copies, which versions
+# make harmless.
+OVERLAP_SECONDS = 5.0
+
+
+@dataclass
+class ResumePoint:
+    """The position to resume from. Times are seconds of any monotonic clock."""
+
+    since: int | None = None
+    """None before anything was received."""
+    _recent: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def connected(self) -> None:
+        """Drop the recent frames: earlier frames that they overtook may be lost with the old connection."""
+        self._recent.clear()
+
+    def add_frame(self, position: int, at: float) -> None:
+        """A frame arrived. Only later frames show that the connection still delivers; time alone does not.
+
+        The first frame is `subscribed`, and no earlier frame can follow it.
+        """
+        if self.since is None:
+            self.since = position
+        self._recent.append((at, position))
+        while self._recent and at - self._recent[0][0] >= OVERLAP_SECONDS:
+            self.add_read(self._recent.popleft()[1])
+
+    def add_read(self, position: int | None) -> None:
+        """Everything up to this position is known, whatever frames are still under way."""
+        if position is not None:
+            self.since = position if self.since is None else max(self.since, position)
+
 
 @dataclass(frozen=True, slots=True)
-class Read:
-    """A snapshot that was asked for: what the picture held then, and how many gaps there had been."""
+class SnapshotRead:
+    """A snapshot that was requested."""
 
-    asked: Asked
+    held: HeldVersions
+    """The versions in the replica at that time."""
     gaps: int
+    """The number of gaps at that time."""
 
 
 @dataclass
 class FeedState:
-    """Fed with frames, the answers of REST, and times (seconds of any monotonic clock). See docs/feed.md.
-
-    topics: the topics that the client follows
-    picture: live calls and agents
-    is_subscribed: the present connection has answered `subscribed`
-    """
+    """Takes frames, answers of REST, and times (seconds of any monotonic clock)."""
 
     topics: list[str]
-    picture: Picture = field(init=False)
+    """The followed topics."""
+    replica: Replica = field(init=False)
+    """Live calls and agents."""
     is_subscribed: bool = False
+    """Whether the current connection has answered `subscribed`."""
     _resume: ResumePoint = field(default_factory=ResumePoint)
-    _gaps: int = 1  # a gap is healed by a snapshot that was asked for after it and read to its end
-    _healed: int = 0
+    _gaps: int = 1  # a gap is closed by a snapshot that was requested after it and read to its end
+    _closed_gaps: int = 0
 
     def __post_init__(self) -> None:
         self.topics = list(dict.fromkeys(self.topics))
-        self.picture = Picture(self.follows, self.follows_agent)
+        self.replica = Replica(self.follows, self.follows_agent)
 
     @property
     def since(self) -> int | None:
-        """The position to resume or to poll from; None before there is one."""
-        return self._resume.since()
+        """The position to resume or to poll from. None before there is one."""
+        return self._resume.since
 
     @property
     def has_gap(self) -> bool:
-        """The picture may lack changes that no frame will bring."""
-        return self._healed < self._gaps
+        """Whether changes may be missing that no frame will bring."""
+        return self._closed_gaps < self._gaps
 
     @property
     def needs_snapshot(self) -> bool:
-        return self.has_gap or self.picture.has_doubt
+        return self.has_gap or self.replica.is_uncertain
 
     def follows(self, call: Json) -> bool:
         return not topics_of(call).isdisjoint(self.topics)
@@ -66,27 +100,27 @@ class FeedState:
         resuming = {} if self.since is None else {"since": self.since}
         return {"action": "subscribe", "topics": self.topics, **resuming}
 
-    def hear(self, frame: Json, now: float) -> Change:
-        """Take a frame in. What it changed; frames of unknown types change nothing."""
-        change = NOTHING
+    def apply_frame(self, frame: Json, now: float) -> Change:
+        """Frames of unknown types change nothing."""
+        change = NO_CHANGE
         match frame.get("type"):
             case "update":
-                change = self.picture.apply(frame)
+                change = self.replica.apply(frame)
             case "subscribed":
                 self.is_subscribed = True
                 self._gaps += not frame["replayed"]
-                self.picture.reached(frame["position"])
+                self.replica.advance_to(frame["position"])
             case "reset":
                 self._gaps += 1
             case _:
-                return NOTHING
-        self._resume.saw(frame["position"], now)
+                return NO_CHANGE
+        self._resume.add_frame(frame["position"], now)
         return change
 
     def refuse(self, problem: Json) -> bool:
-        """Drop the topics of calls and agents that a subscription was refused for: they have moved out of sight.
+        """Drop the topics of calls and agents that moved out of the token's queues, after a refused subscription.
 
-        False where the refusal is final, because it is about something else or nothing remains to follow.
+        Returns False if the refusal is final: it has another reason, or no topic remains.
         """
         fields = {error.get("field") for error in problem.get("errors") or ()}
         refused = [topic for number, topic in enumerate(self.topics) if f"topics[{number}]" in fields]
@@ -94,50 +128,50 @@ class FeedState:
         if not refused or not remaining or not all(topic.startswith(("call:", "agent:")) for topic in refused):
             return False
         self.topics = remaining
-        self.picture.forget()
+        self.replica.remove_unfollowed()
         return True
 
-    def lost(self) -> None:
-        """The connection is gone."""
+    def disconnected(self) -> None:
         self.is_subscribed = False
 
-    def ask(self) -> Read:
-        """To be called when the first page of a snapshot is asked for."""
-        return Read(self.picture.ask(), self._gaps)
+    def begin_snapshot(self) -> SnapshotRead:
+        """Call this when the first page of a snapshot is requested."""
+        return SnapshotRead(self.replica.held_versions(), self._gaps)
 
-    def take_snapshot(self, read: Read, pages: Sequence[Json], agents: Iterable[Json]) -> Change:
-        """Take in all pages of the live calls, and all agents, which were read after them."""
+    def apply_snapshot(self, read: SnapshotRead, pages: Sequence[Json], agents: Iterable[Json]) -> Change:
+        """Apply all pages of the live calls, and all agents, which were read after the calls."""
         calls = [call for page in pages for call in page["data"]]
         position = pages[0].get("position")  # the oldest, so that resuming there misses nothing
         if read.gaps < self._gaps:
-            found = self.picture.take_facts(calls, position)
-            return Change(found.calls, (), self.picture.take_agents(agents).agents)
-        change = self.picture.take_snapshot(read.asked, calls, position)
-        self._resume.whole(position)
-        self._healed = read.gaps
-        return Change(change.calls, (), self.picture.take_all_agents(read.asked, agents).agents)
+            change = self.replica.apply_views(calls, position)
+            return Change(change.calls, (), self.replica.apply_agents(agents).agents)
+        change = self.replica.apply_snapshot(read.held, calls, position)
+        self._resume.add_read(position)
+        self._closed_gaps = read.gaps
+        return Change(change.calls, (), self.replica.apply_all_agents(read.held, agents).agents)
 
-    def take_poll(self, changes: Json) -> Change:
-        """Take in the answer to a poll from `since`, when it is not a reset."""
-        change = self._take_changes(changes, changes["position"])
-        self._resume.whole(changes["position"])
+    def apply_poll(self, changes: Json) -> Change:
+        """Apply the answer to a poll from `since`, if it is not a reset."""
+        change = self._apply_changes(changes, changes["position"])
+        self._resume.add_read(changes["position"])
         return change
 
-    def take_audit(self, changes: Json, since: int) -> Change:
-        """Take in the answer to a poll that only checks the feed. Its position is not one to resume from: the events
-        of the calls are still on their way.
+    def apply_audit(self, changes: Json, since: int) -> Change:
+        """Apply the answer to a poll that only checks the feed.
+
+        Its position is not a place to resume from, because frames with the events of these calls are under way.
         """
-        return self._take_changes(changes, since)
+        return self._apply_changes(changes, since)
 
     def reset(self) -> None:
-        """A poll's answer said `reset`."""
+        """Call this after a poll whose answer is a reset."""
         self._gaps += 1
 
-    def _take_changes(self, changes: Json, position: int) -> Change:
-        return self.picture.take_changes(changes["calls"], changes["left"], changes["agents"], position)
+    def _apply_changes(self, changes: Json, position: int) -> Change:
+        return self.replica.apply_changes(changes["calls"], changes["left"], changes["agents"], position)
 
 
 def topics_of(call: Json) -> set[str]:
-    """The topics under which a call is sent."""
+    """The topics that a call belongs to."""
     topics = {f"queue:{call['queueId']}", f"call:{call['id']}", f"agent:{call.get('agentId')}"}
     return topics | ({f"alerts:{call['queueId']}"} if call.get("flags") else set())

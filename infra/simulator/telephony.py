@@ -96,8 +96,8 @@ class Telephony:
                     await self._woken.wait()
 
     async def _listen(self, feed: Feed) -> None:
-        async with aclosing(feed.news()) as news:
-            async for item in news:
+        async with aclosing(feed.updates()) as updates:
+            async for item in updates:
                 now = self._seconds()
                 for agent in item.change.agents:
                     self._floor.hear_agent(agent, now)

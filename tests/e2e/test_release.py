@@ -179,6 +179,6 @@ def test_a_wheel_makes_no_token_without_a_key(python: Path, tmp_path: Path) -> N
 
 
 def test_a_wheel_has_the_python_client(python: Path, tmp_path: Path) -> None:
-    program = "from infra.client import Api, Feed, Picture"
+    program = "from infra.client import Api, Feed, Replica"
     done = subprocess.run([python, "-I", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

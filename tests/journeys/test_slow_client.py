@@ -87,13 +87,13 @@ class Follower:
         self._news = asyncio.Event()
 
     async def follow(self) -> None:
-        async with aclosing(self.feed.news()) as news:
-            async for _ in news:
+        async with aclosing(self.feed.updates()) as updates:
+            async for _ in updates:
                 self._news.set()
 
     async def converge(self) -> None:
         queues = [topic.removeprefix("queue:") for topic in self._topics]
-        while self.feed.picture.calls != await asyncio.to_thread(self._cloud.live_calls, *queues):
+        while self.feed.replica.calls != await asyncio.to_thread(self._cloud.live_calls, *queues):
             self._news.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), 1)
@@ -158,7 +158,7 @@ def test_a_slow_reader_does_not_delay_the_others(cloud: Cloud, others: int, is_f
                     await follower.converge()
             async with following(cloud, 1, *both) as (back,):
                 await back.converge()
-                assert set(noisy) | set(busy) <= set(back.feed.picture.calls)
+                assert set(noisy) | set(busy) <= set(back.feed.replica.calls)
 
     def make_noise(slow: Trickle) -> None:
         """Until it is disconnected: much for it alone, and a little for all."""

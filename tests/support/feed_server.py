@@ -25,7 +25,7 @@ def update(*calls, position=1, events=(), agents=()):
     }
 
 
-def api(*answers, patience_seconds=5.0):
+def api(*answers, retry_seconds=5.0):
     """A client whose requests get these answers in turn, and the requests that it made."""
     left, made = deque(answers), []
 
@@ -36,9 +36,7 @@ def api(*answers, patience_seconds=5.0):
             raise answer
         return answer
 
-    return Api(
-        "http://floor/stage", "t0k", patience_seconds=patience_seconds, transport=httpx.MockTransport(answer)
-    ), made
+    return Api("http://floor/stage", "t0k", retry_seconds=retry_seconds, transport=httpx.MockTransport(answer)), made
 
 
 def problem(status, **fields):
@@ -86,19 +84,19 @@ async def say(socket, **frame):
 
 @asynccontextmanager
 async def following(topics=("queue:q",), **options):
-    """A feed that follows a server, and its news."""
+    """A feed that follows a server, and its updates."""
     server = Server()
     async with asyncio.timeout(10), serve(server.socket, "127.0.0.1", 0) as listening:
         port = listening.sockets[0].getsockname()[1]
         client = Api("http://floor", "t", transport=httpx.MockTransport(server.rest))
         feed = Feed(client, f"ws://127.0.0.1:{port}/stage", "t", topics, **options)
-        async with client, aclosing(feed.news()) as news:
-            yield server, feed, news
+        async with client, aclosing(feed.updates()) as updates:
+            yield server, feed, updates
 
 
 @asynccontextmanager
 async def refusing(*answers):
-    """News of a feed whose handshake is refused with a 403, and whose REST gives these answers."""
+    """FeedUpdate of a feed whose handshake is refused with a 403, and whose REST gives these answers."""
 
     def refuse(connection, _):
         return connection.respond(403, "no")
@@ -106,16 +104,16 @@ async def refusing(*answers):
     async with asyncio.timeout(10), serve(Server().socket, "127.0.0.1", 0, process_request=refuse) as listening:
         port = listening.sockets[0].getsockname()[1]
         client, _ = api(*answers)
-        async with aclosing(Feed(client, f"ws://127.0.0.1:{port}", "t", ["queue:q"]).news()) as news:
-            yield news
+        async with aclosing(Feed(client, f"ws://127.0.0.1:{port}", "t", ["queue:q"]).updates()) as updates:
+            yield updates
 
 
-async def until(news, kind):
-    return [item async for item in _up_to(news, kind)][-1]
+async def until(updates, kind):
+    return [item async for item in _up_to(updates, kind)][-1]
 
 
-async def _up_to(news, kind):
-    async for item in news:
+async def _up_to(updates, kind):
+    async for item in updates:
         yield item
         if item.kind == kind:
             return

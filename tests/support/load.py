@@ -108,7 +108,7 @@ class Follower:
     async def _follow(self) -> None:
         self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
         status = self._cloud.status
-        async with Api(status["api"], status["token"], patience_seconds=SIGNAL_SECONDS) as api:
+        async with Api(status["api"], status["token"], retry_seconds=SIGNAL_SECONDS) as api:
             topics = [f"queue:{queue}" for queue in self._queues]
             self.feed = Feed(api, status["websocket"], status["token"], topics)
             following = asyncio.create_task(self._take_news())
@@ -117,8 +117,8 @@ class Follower:
             await asyncio.wait([following])  # it closes its socket
 
     async def _take_news(self) -> None:
-        async with aclosing(self.feed.news()) as news:
-            async for item in news:
+        async with aclosing(self.feed.updates()) as updates:
+            async for item in updates:
                 if item.kind == "live":
                     self._ready.set()
                 with self._changed:
@@ -133,10 +133,10 @@ class Follower:
         self._thread.join(SIGNAL_SECONDS)
 
     def converge(self) -> None:
-        """Wait until the picture is what REST says; nothing but the feed may bring it there."""
+        """Wait until the replica is what REST says; nothing but the feed may bring it there."""
         deadline = time.monotonic() + SIGNAL_SECONDS
         with self._changed:
-            while (shown := dict(self.feed.picture.calls)) != (live := self._cloud.live_calls(*self._queues)):
+            while (shown := dict(self.feed.replica.calls)) != (live := self._cloud.live_calls(*self._queues)):
                 assert time.monotonic() < deadline, _difference(shown, live)
                 self._changed.wait(1)
 

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from infra.client.picture import Picture
+from infra.client.replica import Replica
 from infra.database import rebuild
 from infra.errors import InfraError
 from infra.local.postgres import Postgres
@@ -81,12 +81,12 @@ def test_a_floor_that_was_restored_goes_on_and_fools_no_client(
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
 
     # A future that will never have been: a client has seen it.
-    client = Picture()
+    client = Replica()
     ended = {"event": "call_ended", "callId": "talks", "endReason": "completed", "duration": 60, "eventId": "talks.4"}
     harness.send(ended)
     harness.one("call_answered", "rings", waitTime=9)
     begin(harness, "lost")
-    client.take_snapshot(client.ask(), live(harness).values(), lost := position(harness))
+    client.apply_snapshot(client.held_versions(), live(harness).values(), lost := position(harness))
     assert client.calls.keys() == {"rings", "lost"}
 
     backup.restore(empty_database, copy)
@@ -97,7 +97,7 @@ def test_a_floor_that_was_restored_goes_on_and_fools_no_client(
     assert [difference for _, found in rebuild.compare(empty_database) for difference in found] == []
     assert position(restored) > lost, "positions only grow, whatever is restored"
     assert has_reset(restored, lost)
-    client.take_snapshot(client.ask(), live(restored).values(), here := position(restored))
+    client.apply_snapshot(client.held_versions(), live(restored).values(), here := position(restored))
     assert client.calls == live(restored)
     assert not has_reset(restored, here)
 

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from infra.client.picture import Picture
+from infra.client.replica import Replica
 from infra.local.redis import Redis
 from shared.adapters.postgres.connection import Database
 from shared.adapters.postgres.reading.reads import PostgresReads
@@ -26,24 +26,24 @@ LIVE = {"status": "waiting,active,on_hold", "limit": "500"}
 
 
 class Client:
-    """Keeps a picture from the frames that a gateway took for it, by the protocol and by nothing else."""
+    """Keeps a replica from the frames that a gateway took for it, by the protocol and by nothing else."""
 
     def __init__(self, stage: Stage, name: str, chance: random.Random) -> None:
         self._stage, self._name, self._chance = stage, name, chance
         self._connections = self._taken = 0
-        self.picture = Picture()
+        self.replica = Replica()
 
     @property
     def connection_id(self) -> str:
         return f"{self._name}-{self._connections}"
 
     def connect(self) -> None:
-        """A new socket, resumed where the picture stands."""
+        """A new socket, resumed where the replica stands."""
         self._connections, self._taken = self._connections + 1, 0
         self._stage.listen(self.connection_id)
         listener = self._stage.registry.find(self.connection_id)
         assert listener
-        asked = Subscribe(action="subscribe", topics=TOPICS, since=self.picture.position)
+        asked = Subscribe(action="subscribe", topics=TOPICS, since=self.replica.position)
         for frame in subscribe(self._stage.registry, listener, asked):
             self._hear(json.loads(frame))
 
@@ -64,13 +64,13 @@ class Client:
 
     def _hear(self, frame: dict) -> None:
         if frame["type"] == "update":
-            self.picture.apply(frame)
+            self.replica.apply(frame)
             return
         if frame["type"] == "reset" or not frame["replayed"]:
-            asked = self.picture.ask()
+            asked = self.replica.held_versions()
             calls, position = snapshot(self._stage)
-            self.picture.take_snapshot(asked, calls, position)
-        self.picture.reached(frame["position"])
+            self.replica.apply_snapshot(asked, calls, position)
+        self.replica.advance_to(frame["position"])
 
 
 def snapshot(stage: Stage) -> tuple[list[dict], int]:
@@ -128,7 +128,7 @@ def assert_converged(stage: Stage, clients: list[Client]) -> None:
     live = {call["id"]: call["version"] for call in snapshot(stage)[0]}
     assert live, "there is a floor to be wrong about"
     for client in clients:
-        assert {call["id"]: call["version"] for call in client.picture.calls.values()} == live, client.connection_id
+        assert {call["id"]: call["version"] for call in client.replica.calls.values()} == live, client.connection_id
 
 
 @pytest.fixture
@@ -276,7 +276,7 @@ def test_a_transaction_is_held_open_across_the_horizon(play, database_url: str):
             await all_sent(stage, running)
         for client in clients:
             client.take()
-        assert all("late" in client.picture.calls for client in clients)
+        assert all("late" in client.replica.calls for client in clients)
 
     play(body)
 

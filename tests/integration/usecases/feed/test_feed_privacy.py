@@ -129,7 +129,7 @@ async def walk(stage: Stage, chance: random.Random, steps: int) -> int:
     for name in ("prompt", "slow"):
         stage.listen(name, *topics, queues=["spanish"])
     state = FeedState(topics)
-    take_snapshot(rest, state)
+    apply_snapshot(rest, state)
     refusals = random.Random(chance.random())
     stage.gateway.refuse = lambda name: 429 if name == "slow" and refusals.random() < 0.6 else None
     for _ in range(steps // 10):
@@ -148,15 +148,15 @@ async def walk(stage: Stage, chance: random.Random, steps: int) -> int:
         for frame in stage.gateway.frames[name]:
             rest.check(frame)
     for frame in stage.gateway.frames["prompt"]:
-        state.hear(frame, 0)
+        state.apply_frame(frame, 0)
     assert_same(rest, state)
     return len(stage.gateway.left("prompt")) + len(stage.gateway.left("slow"))
 
 
-def take_snapshot(rest: Rest, state: FeedState) -> None:
-    state.hear({"type": "subscribed", "position": rest.start, "replayed": False}, 0)
+def apply_snapshot(rest: Rest, state: FeedState) -> None:
+    state.apply_frame({"type": "subscribed", "position": rest.start, "replayed": False}, 0)
     calls, at = rest.calls(status=LIVE)
-    state.take_snapshot(state.ask(), [{"data": calls, "position": at}], rest.agents())
+    state.apply_snapshot(state.begin_snapshot(), [{"data": calls, "position": at}], rest.agents())
 
 
 def check_replay_and_poll(stage: Stage, rest: Rest, since: int) -> None:
@@ -177,13 +177,13 @@ def answers(ask: Callable[[], Iterable[bytes]]) -> list[Json]:
 
 
 def assert_same(rest: Rest, state: FeedState) -> None:
-    """The picture that the frames made is what REST shows, except for the `callId` of agents whose call changed its
+    """The replica that the frames made is what REST shows, except for the `callId` of agents whose call changed its
     queue while they did not change: a frame does not repeat them.
     """
     calls, _ = rest.calls(status=LIVE)
     if not state.has_gap:
-        assert state.picture.calls == {call["id"]: call for call in calls}
-        agents = {agent["id"]: agent["version"] for agent in state.picture.agents.values()}
+        assert state.replica.calls == {call["id"]: call for call in calls}
+        agents = {agent["id"]: agent["version"] for agent in state.replica.agents.values()}
         assert agents == {agent["id"]: agent["version"] for agent in rest.agents()}
 
 

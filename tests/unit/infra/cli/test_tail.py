@@ -3,8 +3,8 @@
 import pytest
 
 from infra.cli.tail import Teller, Wanted, lines
-from infra.client import Api, Feed, News, Picture
-from infra.client.picture import Change
+from infra.client import Api, Feed, FeedUpdate, Replica
+from infra.client.replica import Change
 
 QUEUES = ["legal", "medical"]
 
@@ -36,9 +36,9 @@ def test_each_event_and_each_changed_call_has_a_line():
     call = {"id": "c1", "queueId": "legal", "status": "waiting", "flags": ["sla_breached"], **times}
     event = {"callId": "c1", "type": "sla_breached", "timestamp": "2026-01-01T00:00:31.000Z", "void": True}
     agent = {"id": "ana", "status": "away", "reason": "missed", "statusSince": "2026-01-01T00:00:16.000Z"}
-    picture = Picture(calls={"c1": call})
+    replica = Replica(calls={"c1": call})
     other = {**call, "id": "c2", "flags": []}
-    printed = [line.plain for line in lines(News("update", Change((call, other), (event,), (agent,))), picture)]
+    printed = [line.plain for line in lines(FeedUpdate("update", Change((call, other), (event,), (agent,))), replica)]
     assert [line.split() for line in printed] == [
         ["00:00:31.000", "c1", "legal", "sla_breached", "waiting", "sla_breached", "void"],
         ["00:00:01.000", "c2", "legal", "waiting"],
@@ -51,10 +51,10 @@ def test_an_outage_is_printed_once_for_each_reaction(capsys):
     teller = Teller(feed)
     for polls in (False, False, True, True):
         feed.is_polling = polls
-        teller.tell(News("lost", detail="refused"))
-    teller.tell(News("live", frame={"topics": ["queue:legal"]}))
+        teller.tell(FeedUpdate("lost", detail="refused"))
+    teller.tell(FeedUpdate("live", frame={"topics": ["queue:legal"]}))
     feed.is_polling = False
-    teller.tell(News("lost", detail="cut"))
+    teller.tell(FeedUpdate("lost", detail="cut"))
     assert capsys.readouterr().err.splitlines() == [
         "Connection lost (refused); resuming.",
         "Connection lost (refused); polling until a socket is to be had.",

@@ -57,7 +57,7 @@ async def test_an_event_without_an_id_is_never_sent_twice():
 
 
 async def test_patience_ends():
-    client, _ = api(*[httpx.ConnectError("refused")] * 50, patience_seconds=0.4)
+    client, _ = api(*[httpx.ConnectError("refused")] * 50, retry_seconds=0.4)
     with pytest.raises(Unreachable, match="http://floor/stage does not answer: refused"):
         await client.queues()
 

@@ -6,9 +6,8 @@ from typing import Any, Protocol
 
 import pytest
 
-from infra.client.picture import Picture
-from infra.client.resume import ResumePoint
-from infra.client.state import FeedState, Read
+from infra.client.replica import Replica
+from infra.client.state import FeedState, ResumePoint, SnapshotRead
 from infra.specs import vectors
 from tests.support.asyncapi import faults
 from tests.support.paths import REPOSITORY
@@ -70,39 +69,39 @@ class Ours:
 
     def __init__(self, topics: list[str]) -> None:
         self._state = FeedState(topics)
-        self._read: Read | None = None
+        self._read: SnapshotRead | None = None
         self.events: dict[str, bool] = {}
 
     def subscribe(self) -> Json:
         return self._state.subscribe()
 
     def hear(self, frame: Json, now: float) -> None:
-        for event in self._state.hear(frame, now).events:
+        for event in self._state.apply_frame(frame, now).events:
             self.events[event["id"]] = event["void"]
 
     def cut(self) -> None:
-        self._state.lost()
+        self._state.disconnected()
 
     def read(self) -> None:
-        self._read = self._state.ask()
+        self._read = self._state.begin_snapshot()
 
     def answer(self, pages: list[Json], agents: list[Json]) -> None:
         assert self._read
-        self._state.take_snapshot(self._read, pages, agents)
+        self._state.apply_snapshot(self._read, pages, agents)
 
     def poll(self, changes: Json) -> None:
         if changes["reset"]:
             self._state.reset()
         else:
-            self._state.take_poll(changes)
+            self._state.apply_poll(changes)
 
     @property
     def calls(self) -> dict[str, Json]:
-        return self._state.picture.calls
+        return self._state.replica.calls
 
     @property
     def agents(self) -> dict[str, Json]:
-        return self._state.picture.agents
+        return self._state.replica.agents
 
     @property
     def since(self) -> int | None:
@@ -268,11 +267,11 @@ def test_each_frame_of_a_vector_is_one_of_the_feed(vector: Json) -> None:
 
 
 def no_version_check(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Picture, "_version_of", lambda *_: -1)
+    patch.setattr(Replica, "_version_of", lambda *_: -1)
 
 
 def no_memory_of_departures(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Picture, "_depart", lambda self, call_id, _: self._remove(call_id))
+    patch.setattr(Replica, "_depart", lambda self, call_id, _: self._remove(call_id))
 
 
 def every_call_is_followed(patch: pytest.MonkeyPatch) -> None:
@@ -280,23 +279,23 @@ def every_call_is_followed(patch: pytest.MonkeyPatch) -> None:
 
 
 def departures_are_ignored(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Picture, "_take_departures", lambda *_: ())
+    patch.setattr(Replica, "_apply_departures", lambda *_: ())
 
 
 def no_overlap(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("infra.client.resume.OVERLAP_SECONDS", 0.0)
+    patch.setattr("infra.client.state.OVERLAP_SECONDS", 0.0)
 
 
 def snapshots_do_not_move_the_position(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(ResumePoint, "whole", lambda *_: None)
+    patch.setattr(ResumePoint, "add_read", lambda *_: None)
 
 
 def a_snapshot_removes_nothing(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Picture, "take_snapshot", lambda self, _, calls, position: self.take_facts(calls, position))
+    patch.setattr(Replica, "apply_snapshot", lambda self, _, calls, position: self.apply_views(calls, position))
 
 
 def a_snapshot_heals_gaps_after_it(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(FeedState, "ask", lambda self: Read(self.picture.ask(), 10**6))
+    patch.setattr(FeedState, "begin_snapshot", lambda self: SnapshotRead(self.replica.held_versions(), 10**6))
 
 
 def no_doubts(patch: pytest.MonkeyPatch) -> None:
@@ -304,11 +303,11 @@ def no_doubts(patch: pytest.MonkeyPatch) -> None:
 
 
 def gaps_are_ignored(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(FeedState, "has_gap", property(lambda state: not state._healed))
+    patch.setattr(FeedState, "has_gap", property(lambda state: not state._closed_gaps))
 
 
 def agents_stay(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Picture, "take_all_agents", lambda self, _, agents: self.take_agents(agents))
+    patch.setattr(Replica, "apply_all_agents", lambda self, _, agents: self.apply_agents(agents))
 
 
 @pytest.mark.parametrize(
