@@ -1,4 +1,4 @@
-"""What a call does to agents: a claim on each, and the difference that an event makes to these claims."""
+"""The claims of a call on agents, and the effects on agents when an event changes the claims."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -23,10 +23,11 @@ NO_ANSWER = "no_answer"
 
 @fast_frozen
 class Effect:
-    """Set an agent's status on a call's behalf, unless another call has the agent by now.
+    """A new status of an agent because of a call. It has no effect if another call has the agent.
 
-    `engaged_since` is when the conversation began that is over, or the ring that was missed. `known` is a miss which is
-    counted already: telephony confirms, with its own time, what a lapse had concluded.
+    - `since`: the beginning of the status.
+    - `engaged_since`: the beginning of the conversation that ended, or of the offer that was missed.
+    - `known`: the miss is counted already, because telephony confirms a timeout with its own time.
     """
 
     agent_id: str
@@ -39,7 +40,7 @@ class Effect:
 
 
 def assignments(call: Call | None) -> dict[str, Effect]:
-    """The status in which this call, as it stands, puts each agent whom it touched. History moves nobody."""
+    """Return the call's claim on each of its agents. An imported call has no claims."""
     if call is None or call.history:
         return {}
     claims: dict[str, Effect] = {}
@@ -60,10 +61,10 @@ def _served(call: Call, agent_id: str, talking_since: datetime) -> Effect:
 
 
 def agent_effects(before: Call | None, after: Call | None, at: datetime) -> tuple[Effect, ...]:
-    """What must change in the agents' records now that `before` has become `after`.
+    """Return the changes to agents when a call changes from `before` to `after`, in the order of the agents' ids.
 
-    An agent whom the call claims no longer is free again: after a conversation since `at`; after an offer that was
-    superseded or disproved (rescinded), as if it had not been made, so that nobody loses a place among the idle by it.
+    An agent without a claim is available again: after a conversation since `at`, and after an offer since the offer's
+    beginning. An offer that was replaced or disproved does not cost the agent the place among the idle agents.
     """
     held, claimed = assignments(before), assignments(after)
     if held == claimed:
@@ -84,7 +85,7 @@ def agent_effects(before: Call | None, after: Call | None, at: datetime) -> tupl
 
 
 def _is_known_miss(agent_id: str, before: Call | None, after: Call | None, held: Effect | None, claim: Effect) -> bool:
-    """The same at another time."""
+    """Whether a claim after a miss repeats a counted miss with another time."""
     if not (before and after and held) or not held.status is claim.status is AgentStatus.AWAY:
         return False
     return before.missed_by.count(agent_id) == after.missed_by.count(agent_id)

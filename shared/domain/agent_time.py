@@ -1,7 +1,7 @@
-"""What an agent did when: the words of calls and of the agent, in order of time, make spans of one status each. Pure.
+"""An agent's time: intervals of one status each, computed from calls and from the agent's reports.
 
-A call's words follow from its events, whatever order they came in, and an agent's spans from the words: so the same
-facts give the same spans. Where several calls have an agent at once, the strongest counts: talking, then ringing.
+The causes of a call follow from the set of its events, and an agent's intervals follow from the causes. So the same
+facts give the same intervals. If several calls have an agent at once, `on_call` precedes `offered`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,13 +16,13 @@ from shared.domain.fold import append, in_order
 from shared.domain.legality import IN_CONVERSATION
 
 OFFLINE, AVAILABLE, AWAY, WRAP_UP = AgentStatus.OFFLINE, AgentStatus.AVAILABLE, AgentStatus.AWAY, AgentStatus.WRAP_UP
-MAX_REPORT_DELAY = timedelta(days=366)  # what is reported later than that changes nobody's time
+MAX_REPORT_DELAY = timedelta(days=366)  # reports with a longer delay change no intervals
 _STRENGTH = (AgentStatus.ON_CALL, AgentStatus.OFFERED, WRAP_UP)
 
 
 @fast_frozen
 class AgentState:
-    """What an agent said last, who has the agent, and how many calls in a row the agent missed."""
+    """The state of an agent: the latest report, the calls that have the agent, and the missed offers in a row."""
 
     reported: AgentStatus = OFFLINE
     claims: tuple[tuple[str, AgentStatus], ...] = ()
@@ -36,11 +36,14 @@ class AgentState:
 
 @fast_frozen
 class AgentCause:
-    """That from `at` on a call has the agent, or lets go; or what the agent says to be.
+    """The cause of a change: a call takes or releases the agent, or the agent reports a status.
 
-    `source` is the call's id (`of_call`) or the report's. A call's words on one agent are counted by `step`. A call
-    that lets go after a miss says `away`: so is the agent after `max_misses` misses in a row. What was forgotten before
-    `at` is `carried_state` over by a first word that says nothing else.
+    - `at`: the time of the change.
+    - `of_call`, `source`: whether a call is the cause, and the id of the call or the report.
+    - `step`: the number of the cause among those of its call.
+    - `status`: the claim of the call, or the reported status. A call that releases an agent after a miss has `away`.
+    - `max_misses`: the number of missed offers in a row after which the agent is away.
+    - `carried_state`: the state at `at`, if earlier causes were deleted. Such a cause changes nothing else.
     """
 
     at: datetime
@@ -53,13 +56,13 @@ class AgentCause:
 
     @property
     def order(self) -> tuple[datetime, bool, str, int]:
-        """In one instant agents speak before calls, so that who has just signed in can be rung."""
+        """The sort key. A report precedes calls of the same time, so an agent who just signed in can get an offer."""
         return self.at, self.of_call, self.source, self.step
 
 
 @fast_frozen
 class AgentInterval:
-    """`state` from `cause` on, until `ended`; None where nothing is known to come after it."""
+    """The `state` of an agent from `cause` until `ended`; None if no later cause is known."""
 
     cause: AgentCause
     state: AgentState
@@ -67,26 +70,26 @@ class AgentInterval:
 
 
 def agent_causes(events: Iterable[Event]) -> Iterator[tuple[str, str, AgentCause]]:
-    """What a call says of agents, by its applied events: the agent, the queue the call was in, the word.
+    """Yield the agent, the queue of the call, and the cause, for each change by the applied events of a call.
 
-    A call that began as history moves nobody.
+    An imported call moves no agents.
     """
     call: Call | None = None
     step = 0
     for event in in_order(events):
         if call is None and not isinstance(event.fact, Initiated):
-            continue  # its beginning was forgotten
+            continue  # call_initiated was deleted
         before, call = call, append(call, event)
         if call.history:
             return
-        for agent_id, at, status in _course(before, call, event):
+        for agent_id, at, status in _changes_of_event(before, call, event):
             if event.received_at - at < MAX_REPORT_DELAY:
                 yield agent_id, (before or call).queue_id, AgentCause(at, True, call.id, step, status)
             step += 1
 
 
-def _course(before: Call | None, after: Call, event: Event) -> Iterator[tuple[str, datetime, AgentStatus]]:
-    """An offer that had lapsed by then was missed before."""
+def _changes_of_event(before: Call | None, after: Call, event: Event) -> Iterator[tuple[str, datetime, AgentStatus]]:
+    """Yield agents with their times and statuses. An offer whose deadline is over is missed first."""
     if before and (due_at := before.offer_due_at) and (missed := with_missed_offer(before, event)) is not before:
         yield from _changed(before, missed, due_at)
         before = missed
@@ -98,12 +101,12 @@ def _changed(before: Call | None, after: Call, at: datetime) -> Iterator[tuple[s
     if left == taken:
         return
     if before and left and not (taken and taken[0] == left[0]):
-        yield from _let_go(before, after, left, at)
+        yield from _release(before, after, left, at)
     if taken:
         yield taken[0], at, taken[1]
 
 
-def _let_go(
+def _release(
     before: Call, after: Call, left: tuple[str, AgentStatus], at: datetime
 ) -> Iterator[tuple[str, datetime, AgentStatus]]:
     agent_id, status = left
@@ -126,59 +129,59 @@ def _engaged(call: Call) -> tuple[str, AgentStatus] | None:
 
 
 def intervals(causes: Iterable[AgentCause], state: AgentState) -> list[AgentInterval]:
-    """In the order of time, each until the next, from what stood before them. Some may last no time at all."""
-    found: list[AgentInterval] = []
+    """Return the intervals in order of time, from the state before them. An interval can have no length."""
+    result: list[AgentInterval] = []
     for cause in sorted(causes, key=lambda cause: cause.order):
         state = cause.carried_state or next_state(state, cause)
-        if found:
-            found[-1] = replace(found[-1], ended=cause.at)
-        found.append(AgentInterval(cause, state, None))
-    return found
+        if result:
+            result[-1] = replace(result[-1], ended=cause.at)
+        result.append(AgentInterval(cause, state, None))
+    return result
 
 
 def next_state(state: AgentState, cause: AgentCause) -> AgentState:
-    """As the live record does: see `RELEASE_AGENTS` and `ENGAGE_AGENTS`."""
+    """Return the state after a cause. `RELEASE_AGENTS` and `ENGAGE_AGENTS` do the same to the agents' rows."""
     if not cause.of_call:
-        return _spoken(state, cause.status)
+        return _report(state, cause.status)
     if cause.status in ENGAGED:
-        return _taken(state, cause)
+        return _take(state, cause)
     if cause.status is WRAP_UP:
         return replace(state, claims=_without(state, cause.source, (cause.source, WRAP_UP)))
     if all(call_id != cause.source for call_id, _ in state.claims):
-        return state  # the agent has left the wrap-up meanwhile
+        return state  # the agent has left the wrap-up already
     free = replace(state, claims=_without(state, cause.source))
-    return _missed(free, cause) if cause.status is AWAY else _freed(free)
+    return _miss(free, cause) if cause.status is AWAY else _free(free)
 
 
-def _spoken(state: AgentState, status: AgentStatus) -> AgentState:
-    """What is said during a call holds after it; otherwise at once. Nothing is wrapped up any more."""
+def _report(state: AgentState, status: AgentStatus) -> AgentState:
+    """A report during a call applies after it, and otherwise at once. It ends a wrap-up."""
     if state.status in ENGAGED:
-        return replace(_wrapped_up(state), reported=status)
+        return replace(_end_wrap_up(state), reported=status)
     return AgentState(status)
 
 
-def _taken(state: AgentState, cause: AgentCause) -> AgentState:
-    """Who does not say otherwise meanwhile is available afterwards. A wrap-up waits behind a ring, but not a talk."""
+def _take(state: AgentState, cause: AgentCause) -> AgentState:
+    """After the call the agent is available unless a report changes that. A talk ends a wrap-up, an offer does not."""
     reported, own = state.reported if state.claims else AVAILABLE, (cause.source, cause.status)
     if cause.status is AgentStatus.OFFERED:
         return replace(state, reported=reported, claims=_without(state, cause.source, own))
-    return AgentState(reported, _without(_wrapped_up(state), cause.source, own))
+    return AgentState(reported, _without(_end_wrap_up(state), cause.source, own))
 
 
-def _missed(state: AgentState, cause: AgentCause) -> AgentState:
+def _miss(state: AgentState, cause: AgentCause) -> AgentState:
     misses = state.misses + 1
     if misses >= cause.max_misses:
-        state = _wrapped_up(state)  # who is away wraps up no more
+        state = _end_wrap_up(state)  # away ends a wrap-up
     if state.reported is not AVAILABLE:
-        return _freed(state)
+        return _free(state)
     return replace(state, misses=misses, reported=AWAY if misses >= cause.max_misses else AVAILABLE)
 
 
-def _freed(state: AgentState) -> AgentState:
+def _free(state: AgentState) -> AgentState:
     return state if state.claims or state.reported is AVAILABLE else replace(state, misses=0)
 
 
-def _wrapped_up(state: AgentState) -> AgentState:
+def _end_wrap_up(state: AgentState) -> AgentState:
     return replace(state, claims=tuple(claim for claim in state.claims if claim[1] in ENGAGED))
 
 

@@ -1,4 +1,4 @@
-"""A call as its events have made it, and how one more legal event changes it."""
+"""The state of a call after its events, and how one more legal event changes it."""
 
 from dataclasses import MISSING, dataclass, field, fields, replace
 from datetime import datetime
@@ -29,7 +29,7 @@ from shared.domain.fast import fast_frozen
 
 
 class Status(StrEnum):
-    """The statuses that readers know. A routed call that nobody answered yet is still waiting."""
+    """The statuses in responses. A routed call is waiting until an agent answers."""
 
     WAITING = "waiting"
     ACTIVE = "active"
@@ -39,7 +39,7 @@ class Status(StrEnum):
 
 @fast_frozen
 class Offer:
-    """An agent's phone rings. `attempt` counts from 1 since the call last began to wait."""
+    """An agent's phone rings. `attempt` counts the offers, from 1, since the call last began to wait."""
 
     agent_id: str
     offered_at: datetime
@@ -48,26 +48,31 @@ class Offer:
 
 @fast_frozen
 class Missed:
+    """An offer that the agent did not answer in time."""
+
     agent_id: str
     at: datetime
     offered_at: datetime
 
 
-class _Concluded:
-    """Room beside a state's fields for the results of cached rules (`fast.cached_rule`)."""
+class _CachedRules:
+    """Slots for the results of cached rules (`fast.cached_rule`), apart from the fields."""
 
     __slots__ = ("flags", "timers")
 
 
 @dataclass(frozen=True)
-class Call(_Concluded):
-    """State after the events so far. Durations are seconds; `last_at` is the newest event's place in time.
+class Call(_CachedRules):
+    """The state after the events so far. Durations are in seconds.
 
-    `attempts` counts since the call last began to wait, `misses` over its whole life, and `missed_by` names whose each
-    was; `missed` has those that still hold against an agent. `hold_excess_seconds` is what its
-    holds lasted beyond the queue's limit.
-    `metadata` is what the call began with; what came with later events stays with them, in the history. Without slots:
-    a copy with changes is then one merge of two dicts, and every event makes one.
+    - `last_at`: the time of the latest event.
+    - `attempts`, `tried`: the number of offers since the call last began to wait, and their agents.
+    - `misses`, `missed_by`: the number of missed offers of the call, and their agents.
+    - `missed`: missed offers after which their agents are still away.
+    - `hold_excess_seconds`: the time on hold beyond the queue's limit.
+    - `metadata`: of the event that began the call. Metadata of later events stays in the history.
+
+    The class has no slots, because each event copies the state by merging two dicts.
     """
 
     id: str
@@ -109,7 +114,7 @@ class Call(_Concluded):
 
     @classmethod
     def of_fields(cls, fields: dict[str, Any]) -> "Call":
-        """All fields given, none checked or defaulted. The fields are the call's from now on."""
+        """Return a call of all its fields, without checks and defaults. The call keeps the given dict."""
         call = cls.__new__(cls)
         object.__setattr__(call, "__dict__", fields)
         return call
@@ -120,18 +125,18 @@ class Call(_Concluded):
 
     @property
     def lacks_offer(self) -> bool:
-        """Switchboard must find an agent: telephony's own offer lapsed, or the queue leaves the first one to us."""
-        ours = self.attempts > 0 or self.limits.routing == "switchboard"
-        return ours and self.status is Status.WAITING and self.offer is None
+        """Whether Switchboard must find an agent: an offer was missed, or the queue has `routing: switchboard`."""
+        switchboard_offers = self.attempts > 0 or self.limits.routing == "switchboard"
+        return switchboard_offers and self.status is Status.WAITING and self.offer is None
 
     @property
     def waiting_since(self) -> datetime | None:
-        """Since the call began, or since its last transfer; None while nobody waits."""
+        """The beginning of the call or its last transfer; None if the caller does not wait."""
         return (self.transferred_at or self.initiated_at) if self.status is Status.WAITING else None
 
     @property
     def talking_since(self) -> datetime | None:
-        """Since when the agent who has the call talks, or the last one did."""
+        """The time at which the call's latest agent began to talk."""
         return self.answered_again_at or self.answered_at
 
     @property
@@ -140,7 +145,7 @@ class Call(_Concluded):
 
     @property
     def hold_due_at(self) -> datetime | None:
-        """When an open hold becomes too long. A hold reported with its duration is over: the figure judges it."""
+        """The deadline of an open hold; None for a hold that was reported with its duration, as it is over."""
         if self.held_at is None or self.hold_reported_seconds > 0:
             return None
         return self.held_at + duration(self.limits.hold_seconds)
@@ -169,8 +174,10 @@ def begin(event: Event, fact: Initiated) -> Call:
 
 
 def with_missed_offer(call: Call, event: Event) -> Call:
-    """The call as telephony's event finds it: an offer that nobody took in time was missed, whether or not a timer saw
-    that live. What the system concludes, it concludes in the order in which it falls due.
+    """Return the call with its open offer missed if the offer's deadline was before telephony's event.
+
+    A timer may not have recorded the miss. The system's own events change nothing here: they are recorded in the order
+    of their deadlines.
     """
     offer, due_at = call.offer, call.offer_due_at
     if offer is None or due_at is None or event.at <= due_at or event.is_system or call.history:
@@ -179,7 +186,7 @@ def with_missed_offer(call: Call, event: Event) -> Call:
 
 
 def evolve(call: Call, event: Event) -> Call:
-    """The call after a legal event; legality is `legality.judge`'s, not asked again here."""
+    """Return the call after a legal event. The caller has checked the event with `legality.judge`."""
     call = with_missed_offer(call, event)
     changes = _changes(call, event)
     last_at = event.at if event.at > call.last_at else call.last_at
@@ -216,7 +223,7 @@ def _changes(call: Call, event: Event) -> dict[str, Any]:
         case HoldExceeded():
             return {"hold_exceeded_at": event.at}
         case Initiated():
-            raise AssertionError("a call begins once; judge() refuses a second beginning")
+            raise AssertionError("judge() refuses a second call_initiated")
 
 
 def _offered(call: Call, agent_id: str, at: datetime) -> dict[str, Any]:
@@ -236,7 +243,7 @@ def _missed_by_others(call: Call, agent_id: str) -> tuple[Missed, ...]:
 
 def _missed(call: Call, agent_id: str, at: datetime) -> dict[str, Any]:
     if call.offer is None or call.offer.agent_id != agent_id:
-        return {}  # telephony confirms a miss that is on the record already
+        return {}  # telephony confirms a recorded miss
     return {
         "offer": None,
         "missed": (*call.missed, Missed(agent_id, at, call.offer.offered_at)),
@@ -255,7 +262,7 @@ def _answered(call: Call, fact: Answered, at: datetime) -> dict[str, Any]:
     }
     if call.answered_at is None:
         return changes | {"answered_at": at, "wait_seconds": fact.wait_seconds}
-    return changes | {"answered_again_at": at}  # after a transfer the caller's wait is already known
+    return changes | {"answered_again_at": at}  # the wait before the first answer is known
 
 
 def _transferred(call: Call, fact: Transferred, at: datetime) -> dict[str, Any]:
@@ -286,9 +293,9 @@ def _ended(call: Call, fact: Ended, at: datetime) -> dict[str, Any]:
 
 
 def _hold_closed(call: Call, at: datetime, *, resumed: bool) -> dict[str, Any]:
-    """A hold counts as long as it was reported, or as long as it was seen to last where that is longer.
+    """Close an open hold. It counts with its reported or its observed length, whichever is longer.
 
-    Without a resume, a hold that was reported with its duration counts as reported: it was over when it was reported.
+    A hold that was reported with its duration, and that no `call_resumed` ends, counts as reported.
     """
     if call.held_at is None:
         return {}

@@ -32,7 +32,7 @@ class Timer(NamedTuple):
 
 @cached_rule
 def flags(call: Call) -> tuple[Flag, ...]:
-    """What went wrong with a call, from its figures: they hold whether or not a timer saw it live."""
+    """Return the call's flags. They follow from its figures, even if no timer recorded an event."""
     limits, answered = call.limits, call.answered_at
     waited = max(call.wait_seconds or 0, (answered - call.initiated_at).total_seconds() if answered else 0)
     short = answered is not None and (call.duration_seconds or 0) < limits.short_call_seconds
@@ -55,7 +55,7 @@ _NONE: Mapping[TimerKind, datetime] = {}
 
 
 def required_timers(call: Call | None) -> Mapping[TimerKind, datetime]:
-    """When each promise that is still open falls due: a function of the state, so that a late event can only correct
+    """Return the due time of each timer that the call needs now. They follow from the state, so a late event corrects
     them.
     """
     return timers(call) if call else _NONE
@@ -65,33 +65,33 @@ def required_timers(call: Call | None) -> Mapping[TimerKind, datetime]:
 def timers(call: Call) -> Mapping[TimerKind, datetime]:
     if call.history:
         return _NONE
-    owed: dict[TimerKind, datetime] = {}
+    due: dict[TimerKind, datetime] = {}
     status = call.status
     if status is Status.WAITING:
         if call.answered_at is None and call.sla_breached_at is None:
-            owed[TimerKind.SLA_WAIT] = call.sla_due_at
+            due[TimerKind.SLA_WAIT] = call.sla_due_at
         if offer_due_at := call.offer_due_at:
-            owed[TimerKind.ANSWER] = offer_due_at
+            due[TimerKind.ANSWER] = offer_due_at
     elif status is Status.ON_HOLD:
         if call.hold_exceeded_at is None and (hold_due_at := call.hold_due_at):
-            owed[TimerKind.HOLD] = hold_due_at
+            due[TimerKind.HOLD] = hold_due_at
     elif call.ended_at and call.agent_id and call.limits.wrap_up_seconds:
-        owed[TimerKind.WRAP_UP] = call.ended_at + duration(call.limits.wrap_up_seconds)
-    return owed
+        due[TimerKind.WRAP_UP] = call.ended_at + duration(call.limits.wrap_up_seconds)
+    return due
 
 
 def next_deadline(call: Call) -> Timer | None:
-    """The promise that falls due next; wrapping up is the agent's, not the caller's."""
+    """Return the caller's next deadline. The end of a wrap-up is not one."""
     first: TimerKind | None = None
-    owed = timers(call)
-    for kind, due_at in owed.items():
-        if kind is not TimerKind.WRAP_UP and (first is None or due_at < owed[first]):
+    due = timers(call)
+    for kind, due_at in due.items():
+        if kind is not TimerKind.WRAP_UP and (first is None or due_at < due[first]):
             first = kind
-    return Timer(first, owed[first]) if first else None
+    return Timer(first, due[first]) if first else None
 
 
 def conclusion(call: Call, kind: TimerKind) -> SlaBreached | AnswerTimedOut | HoldExceeded | None:
-    """What the system records when a timer of this kind comes due on this call; None where it is owed no more."""
+    """Return the event that the system records when a timer is due; None if the call no longer needs it."""
     match kind:
         case TimerKind.SLA_WAIT:
             return SlaBreached()

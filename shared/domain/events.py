@@ -1,4 +1,4 @@
-"""What can happen to a call, one frozen class a fact: eight that telephony reports, then the system's own."""
+"""The facts in the life of a call, one class each: first the eight that telephony reports, then the system's own."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -9,11 +9,11 @@ from shared.domain.fast import fast_frozen
 
 
 class Source(StrEnum):
-    """Who says so. History is recorded and never acted on."""
+    """The origin of an event. Imported events are recorded. They start no timers and move no agents."""
 
     TELEPHONY = "telephony"
     SYSTEM = "system"
-    IMPORT = "history"
+    IMPORT = "history"  # the name in requests, responses and stored rows
 
 
 class EndReason(StrEnum):
@@ -22,15 +22,15 @@ class EndReason(StrEnum):
     FAILED = "failed"
 
 
-@lru_cache(256)  # a handful, of the queues
+@lru_cache(256)  # few values: the limits of the queues
 def duration(seconds: float) -> timedelta:
     return timedelta(seconds=seconds)
 
 
 @fast_frozen
 class Limits:
-    """The promises of a queue, in seconds, and who keeps them. A call keeps those that held when it began; who makes
-    the first offer is said anew by a queue that it is transferred to.
+    """The limits of a queue, in seconds. A call keeps the limits that applied when it began, but a transfer to another
+    queue sets `routing` by that queue.
     """
 
     sla_seconds: float = 30
@@ -38,7 +38,7 @@ class Limits:
     hold_seconds: float = 60
     short_call_seconds: float = 10
     wrap_up_seconds: float = 0
-    routing: Literal["telephony", "switchboard"] = "telephony"  # who makes the first offer
+    routing: Literal["telephony", "switchboard"] = "telephony"  # the system that makes the first offer
 
 
 @fast_frozen
@@ -63,7 +63,7 @@ class NoAnswer:
 
 @fast_frozen
 class Answered:
-    """`wait_seconds` is the sender's figure; `agent_id` is given where it differs from the agent last offered."""
+    """`wait_seconds` is the sender's figure. `agent_id` is set if another agent than the one offered answered."""
 
     wait_seconds: float
     agent_id: str | None = None
@@ -71,7 +71,7 @@ class Answered:
 
 @fast_frozen
 class Held:
-    """A hold that begins (0 seconds) or is reported with its whole duration at once."""
+    """A hold that begins (0 seconds), or one reported with its whole duration."""
 
     hold_seconds: float
 
@@ -83,8 +83,8 @@ class Resumed:
 
 @fast_frozen
 class Transferred:
-    """The call goes back to waiting: in another queue, offered to another agent, or both. `routing` is who makes the
-    first offer in that queue; without it, who made it before.
+    """The call waits again: in another queue, offered to another agent, or both. `routing` is the new queue's setting;
+    None keeps the setting of the call.
     """
 
     queue_id: str | None = None
@@ -105,7 +105,7 @@ class SlaBreached:
 
 @fast_frozen
 class AnswerTimedOut:
-    """Redirection on no answer (RONA): the offer with this attempt number lapsed."""
+    """Redirection on no answer (RONA): the offer with this attempt number was not answered in time."""
 
     agent_id: str
     attempt: int
@@ -113,14 +113,14 @@ class AnswerTimedOut:
 
 @fast_frozen
 class Offered:
-    """Switchboard itself makes the first offer, to an agent whom it has claimed."""
+    """Switchboard makes the first offer, to an agent that it has claimed."""
 
     agent_id: str
 
 
 @fast_frozen
 class Rerouted:
-    """Switchboard offers the call again, after an offer that came to nothing."""
+    """Switchboard offers the call again after a missed offer."""
 
     agent_id: str
 
@@ -146,7 +146,7 @@ Fact = (
     | HoldExceeded
 )
 
-# The name each fact travels under.
+# The name of each fact in requests, responses and stored rows.
 NAMES: dict[type[Fact], str] = {
     Initiated: "call_initiated",
     Routed: "call_routed",
@@ -162,7 +162,7 @@ NAMES: dict[type[Fact], str] = {
     Rerouted: "call_rerouted",
     HoldExceeded: "hold_exceeded",
 }
-# The order that settles a tie between facts of one instant: what ends a thing comes before what begins the next.
+# The order of facts of one instant: a fact that ends something precedes a fact that begins something.
 _TIES: tuple[type[Fact], ...] = (
     *(Initiated, Resumed, NoAnswer, Transferred, Routed, Answered, Held, Ended),
     *(SlaBreached, AnswerTimedOut, Offered, Rerouted, HoldExceeded),
@@ -172,7 +172,7 @@ _RANKS: dict[type[Fact], int] = {fact: rank for rank, fact in enumerate(_TIES)}
 
 @fast_frozen
 class Event:
-    """A fact with its place in time. `at` is the sender's `occurredAt` where `dated`, else the time of receipt."""
+    """A fact with its time. `at` is the sender's `occurredAt` if `dated` is set, and otherwise the time of receipt."""
 
     id: str
     call_id: str
@@ -185,24 +185,24 @@ class Event:
     metadata: dict[str, Any] | None = None
 
     def moved_to(self, at: datetime) -> "Event":
-        """The same at another place in time."""
-        return self._but(self.fact, at)
+        """Return the event at another time."""
+        return self._copy(self.fact, at)
 
     def with_limits(self, limits: Limits) -> "Event":
-        """The same; where it begins a call, with the promises of the call's queue; where it moves one to a queue, with
-        who makes the first offer there.
+        """Return the event with its queue's limits if it begins a call, and with its queue's `routing` if it transfers
+        one.
         """
         fact = self.fact
         if isinstance(fact, Transferred):
-            return self._but(Transferred(fact.queue_id, fact.agent_id, limits.routing), self.at)
+            return self._copy(Transferred(fact.queue_id, fact.agent_id, limits.routing), self.at)
         if not isinstance(fact, Initiated):
             return self
-        return self._but(Initiated(fact.type, fact.queue_id, fact.language, limits, fact.priority), self.at)
+        return self._copy(Initiated(fact.type, fact.queue_id, fact.language, limits, fact.priority), self.at)
 
-    def _but(self, fact: Fact, at: datetime) -> "Event":
-        """As `dataclasses.replace`, at a fifth of its price."""
-        told = self.received_at, self.dated, self.source, self.sequence, self.metadata
-        return Event(self.id, self.call_id, fact, at, *told)
+    def _copy(self, fact: Fact, at: datetime) -> "Event":
+        """Do the same as `dataclasses.replace`, five times as fast."""
+        unchanged = self.received_at, self.dated, self.source, self.sequence, self.metadata
+        return Event(self.id, self.call_id, fact, at, *unchanged)
 
     @property
     def name(self) -> str:
@@ -214,11 +214,11 @@ class Event:
 
     @property
     def order(self) -> tuple[bool, datetime, bool, int, int, str]:
-        """Total order of a call's events: the beginning first whatever a skewed clock says, then by time.
+        """Return the key of the total order of a call's events. It does not depend on the order of arrival.
 
-        In one instant what telephony saw precedes what the system concluded; then the sender's sequence decides,
-        then what ends a thing before what begins one, then the id, so that no order of arrival can matter. Without a
-        sequence the fold takes what is legal first.
+        `call_initiated` is first, even if a clock is wrong. Then the time decides. Within one instant, telephony's
+        events precede the system's conclusions. Then the sender's sequence decides, then the kind of fact, then the id.
+        If there is no sequence, the fold takes legal events first.
         """
         kind = type(self.fact)
         return (kind is not Initiated, self.at, self.is_system, self.sequence or 0, _RANKS[kind], self.id)

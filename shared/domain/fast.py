@@ -1,4 +1,4 @@
-"""Two decorators that make domain objects cheap: recording one event creates dozens of them."""
+"""Decorators that make domain objects cheap. Recording one event creates dozens of them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ def fast_frozen(cls: type[T]) -> type[T]:
 def cached_rule(rule: Callable[[C], T]) -> Callable[[C], T]:
     """Compute a rule once per object, and keep its result in the object's field of the same name.
 
-    The record, the feed and the response each ask for it.
+    The stored row, the feed and the response each need it.
     """
     name = rule.__name__
 

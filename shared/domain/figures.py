@@ -1,7 +1,7 @@
-"""The figures of a call centre: what is counted of its calls, and the formulas over the counts. Pure.
+"""The figures of a call centre: counts of calls, and formulas over the counts.
 
-A call counts where it began: in the interval of its start, for the queue, language and agent that it has now. Waits and
-times are whole milliseconds, so that any order of adding gives the same sum. A formula whose denominator is 0 is None.
+A call counts in the interval of its start, for the queue, language and agent that it has now. Waits and times are whole
+milliseconds, so that sums do not depend on the order. A formula whose denominator is 0 returns None.
 """
 
 from dataclasses import fields
@@ -12,24 +12,24 @@ from shared.domain.fast import fast_frozen
 
 @fast_frozen
 class Tally:
-    """What is counted of some calls. Every field adds up, but for the longest wait. `_ms` are milliseconds."""
+    """The counts of some calls. All fields add up, except the longest wait. `_ms` are milliseconds."""
 
     offered: int = 0  # reached a queue
     answered: int = 0
-    answered_in_time: int = 0  # within the queue's promise, and so not flagged sla_breached
-    abandoned: int = 0  # gave up before anybody answered
-    short_abandons: int = 0  # of them within the queue's promise
-    failed: int = 0  # ended unanswered by a fault
+    answered_in_time: int = 0  # within the queue's limit, so not flagged sla_breached
+    abandoned: int = 0  # the caller left before an answer
+    short_abandons: int = 0  # of these, within the queue's limit
+    failed: int = 0  # ended unanswered by a failure
     sla_breached: int = 0
-    waited: int = 0  # whose wait is known: all but those who still wait
+    waited: int = 0  # calls whose wait is over
     wait_ms: int = 0
     answered_wait_ms: int = 0
     longest_wait_ms: int = 0
-    handled: int = 0  # answered and over
+    handled: int = 0  # answered and ended
     talk_ms: int = 0
     hold_ms: int = 0
-    misses: int = 0  # redirections on no answer
-    missed: int = 0  # calls with one at least
+    misses: int = 0  # missed offers (redirections on no answer)
+    missed: int = 0  # calls with at least one missed offer
     transfers: int = 0
     transferred: int = 0
     holds: int = 0
@@ -81,12 +81,12 @@ def abandon_rate(tally: Tally) -> float | None:
 
 
 def asa_seconds(tally: Tally) -> float | None:
-    """Average speed of answer: the mean wait of those who were answered. Gans, Koole and Mandelbaum (2003)."""
+    """Average speed of answer: the mean wait of answered calls. Gans, Koole and Mandelbaum (2003)."""
     return _mean_seconds(tally.answered_wait_ms, tally.answered)
 
 
 def mean_wait_seconds(tally: Tally) -> float | None:
-    """The mean wait of all, those who gave up included: E[W] where ASA is E[W | served]. The same authors."""
+    """The mean wait of all calls, abandoned ones included: E[W], while ASA is E[W | served]. The same authors."""
     return _mean_seconds(tally.wait_ms, tally.waited)
 
 
@@ -100,10 +100,10 @@ def hold_seconds(tally: Tally) -> float | None:
 
 @fast_frozen
 class AgentTime:
-    """What some agents did with their time while they were signed in, in milliseconds."""
+    """The time of some agents while they were signed in, by status, in milliseconds."""
 
     ringing_ms: int = 0
-    on_call_ms: int = 0  # talking, and waiting for a caller who is on hold
+    on_call_ms: int = 0  # talk and hold
     wrap_up_ms: int = 0
     available_ms: int = 0
     away_ms: int = 0
@@ -137,6 +137,6 @@ def occupancy(time: AgentTime) -> float | None:
 
 def occupancy_without_away(time: AgentTime) -> float | None:
     """(Talk + hold + wrap-up + ringing) / (time signed in - time away). The formula of the same entry for reports of
-    CMS, over TI_STAFFTIME - TI_AUXTIME, as AUX is what Switchboard calls away.
+    CMS, over TI_STAFFTIME - TI_AUXTIME. AUX is `away` in Switchboard.
     """
     return _share(time.occupied_ms, time.staffed_ms - time.away_ms)

@@ -1,4 +1,4 @@
-"""The fold that makes a call of the set of its events."""
+"""The fold: computes a call from the set of its events."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from shared.domain.call import Call, begin, evolve
 from shared.domain.events import Ended, Event, Initiated
 from shared.domain.legality import Verdict, judge
 
-TICK = timedelta(microseconds=1)
-MAX_TIED_EVENTS = 5  # events of one instant whose order is searched for: each more takes so many times as long
+TICK = timedelta(microseconds=1)  # the smallest distance of two times
+MAX_TIED_EVENTS = 5  # of one instant, whose order is searched: the time grows with the factorial of the number
 
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """A call, what each event turned out to be, and undated events that found a later place than their receipt."""
+    """A call, the verdict on each event by its id, and the undated events that moved to a time after their receipt."""
 
     call: Call | None
     verdicts: dict[str, Verdict]
@@ -23,11 +23,10 @@ class Folded:
 
 
 def fold(events: Iterable[Event]) -> Folded:
-    """Make the call of a set of events, given in any order.
+    """Compute the call of a set of events, given in any order. The same events always give the same call.
 
-    A dated event stands at its own time. An undated one that came too early takes the first place after its receipt
-    where it is legal: behind the event that it was waiting for. Once all have their places, they keep them: the same
-    events fold to the same call again.
+    A dated event has its own time. An undated event that is not legal yet moves to the first time after its receipt at
+    which it is legal, directly after the event that it waits for.
     """
     placed = {event.id: event for event in events}
     moved: dict[str, Event] = {}
@@ -40,13 +39,13 @@ def fold(events: Iterable[Event]) -> Folded:
 
 
 def _fold_in_place(events: Iterable[Event]) -> Folded:
-    """One pass. Every move is to a later place behind an event that is there, so that passes come to an end."""
+    """Do one pass. Each move is to a later time after an existing event, so the number of passes is finite."""
     call: Call | None = None
     verdicts: dict[str, Verdict] = {}
     moved: dict[str, Event] = {}
     waiting: list[Event] = []
     for tied in _by_instant(events):
-        pending = (_possible(tied, call) if 1 < len(tied) <= MAX_TIED_EVENTS else None) or tied
+        pending = (_legal_order(tied, call) if 1 < len(tied) <= MAX_TIED_EVENTS else None) or tied
         while pending:
             event = _next_of(pending, call)
             pending.remove(event)
@@ -58,7 +57,7 @@ def _fold_in_place(events: Iterable[Event]) -> Folded:
             call = append(call, event)
             while released := next((e for e in waiting if judge(call, e) is Verdict.LEGAL), None):
                 waiting.remove(released)
-                call, moved[released.id] = _behind(call, released)
+                call, moved[released.id] = _place_after(call, released)
                 verdicts[released.id] = Verdict.LEGAL
     return Folded(call, verdicts, moved)
 
@@ -68,16 +67,18 @@ def _by_instant(events: Iterable[Event]) -> Iterator[list[Event]]:
     return (list(tied) for _, tied in groupby(ordered, key=lambda event: event.order[:3]))
 
 
-def _possible(tied: Sequence[Event], call: Call | None) -> list[Event] | None:
-    """A clock that knows seconds only sees the end of one ring and the next at once, or a hold and a transfer. Where no
-    sequence tells which came first: the first order in which all of them are legal, if there is one.
+def _legal_order(tied: Sequence[Event], call: Call | None) -> list[Event] | None:
+    """Return the first order of events of one instant in which all are legal; None if there is none.
+
+    A clock with whole seconds reports the end of one ring and the next ring at the same time. The events may have no
+    sequence.
     """
     if not tied:
         return []
     for event in tied:
         if judge(call, event) is Verdict.LEGAL:
             others = [other for other in tied if other is not event]
-            if (rest := _possible(others, append(call, event))) is not None:
+            if (rest := _legal_order(others, append(call, event))) is not None:
                 return [event, *rest]
         if event.sequence is not None:
             break
@@ -85,7 +86,7 @@ def _possible(tied: Sequence[Event], call: Call | None) -> list[Event] | None:
 
 
 def _next_of(pending: Sequence[Event], call: Call | None) -> Event:
-    """Where no order makes all legal, what is legal comes first; but nothing comes after the end."""
+    """Return the next event if no order makes all legal: a legal one first, but none after an end."""
     if len(pending) > 1:
         for event in pending:
             if isinstance(event.fact, Ended):
@@ -98,20 +99,20 @@ def _next_of(pending: Sequence[Event], call: Call | None) -> Event:
 
 
 def in_order(events: Iterable[Event]) -> list[Event]:
-    """In the order in which they make the call."""
+    """Return the events in the order in which the fold applies them."""
     known = {event.id: event for event in events}
     return [known[event_id] for event_id in _fold_in_place(known.values()).verdicts]
 
 
-def _behind(call: Call, event: Event) -> tuple[Call, Event]:
+def _place_after(call: Call, event: Event) -> tuple[Call, Event]:
     placed = event.moved_to(max(event.at, call.last_at + TICK))
     return evolve(call, placed), placed
 
 
 def append(call: Call | None, event: Event) -> Call:
-    """The call after a legal event that comes next."""
+    """Return the call after a legal event that follows all others."""
     if call is not None:
         return evolve(call, event)
     if not isinstance(event.fact, Initiated):
-        raise AssertionError("judge() lets a call begin with nothing but its initiation")
+        raise AssertionError("judge() lets a call begin only with call_initiated")
     return begin(event, event.fact)

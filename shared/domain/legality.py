@@ -1,4 +1,4 @@
-"""Whether an event is legal, early, illegal or void at its place in a call."""
+"""Whether an event is legal, deferred, illegal or void at its place in a call."""
 
 from enum import StrEnum
 
@@ -25,16 +25,16 @@ IN_CONVERSATION = (Status.ACTIVE, Status.ON_HOLD)
 
 
 class Verdict(StrEnum):
-    """What an event is at its place in time."""
+    """The verdict on an event at its time."""
 
     LEGAL = "legal"
     DEFERRED = "deferred"  # its predecessor is missing and may still arrive
-    ILLEGAL = "illegal"  # nothing that may come can make it legal
-    VOID = "void"  # a conclusion of the system that the facts disprove
+    ILLEGAL = "illegal"  # no later event can make it legal
+    VOID = "void"  # a conclusion of the system that facts disprove
 
 
 def judge(call: Call | None, event: Event) -> Verdict:
-    """The verdict on `event`, coming next after all that `call` has seen."""
+    """Return the verdict on an event that follows all events of the call so far."""
     if call is None:
         if isinstance(event.fact, Initiated):
             return Verdict.LEGAL
@@ -72,7 +72,7 @@ def _legal_or_deferred(legal: bool) -> Verdict:
 
 
 def _step_back(event: Event) -> Verdict:
-    """A route or an answer in the middle of a conversation: a dated one may be waiting for a transfer to come in."""
+    """Judge a route or an answer during a conversation. If it is dated, the transfer before it may still arrive."""
     return Verdict.DEFERRED if event.dated else Verdict.ILLEGAL
 
 

@@ -1,4 +1,4 @@
-"""How a waiting call finds an agent: who looks for one, in which queues, in which order, and by what measure."""
+"""How a waiting call finds an agent: which calls search, in which queues, and how agents are ranked."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ SHIFT_STEP = timedelta(minutes=10)
 
 
 class Strategy(StrEnum):
-    """Who is first among the agents who may take a call; the longest idle where it leaves a tie."""
+    """The order of the agents who can take a call. The longest idle agent precedes in a tie."""
 
     LONGEST_IDLE = "longest_idle"
     LEAST_OCCUPIED = "least_occupied"
@@ -19,7 +19,7 @@ class Strategy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """A queue's settings as they are now: unlike its promises, a change of them is meant for the calls that wait."""
+    """The current settings of a queue. Unlike its limits, they also apply to calls that already wait."""
 
     strategy: Strategy = Strategy.LONGEST_IDLE
     overflow_seconds: float | None = None
@@ -28,7 +28,7 @@ class Routing:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Look among the agents of this queue, but for these."""
+    """A search among the agents of a queue, without the agents in `but_for`."""
 
     queue_id: str
     but_for: tuple[str, ...] = ()
@@ -36,7 +36,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An agent who is free for a queue. `level` is the skill for it, `occupied_seconds` are those of this shift."""
+    """An available agent. `level` is the skill for the queue; `occupied_seconds` count since `signed_in_since`."""
 
     agent_id: str
     level: int
@@ -46,10 +46,10 @@ class Candidate:
 
 
 def rank(strategy: Strategy, candidate: Candidate, at: datetime) -> tuple[float, datetime, str]:
-    """Whoever ranks lowest is asked first. The claim must find the same agent without looking at all of them.
+    """Return the sort key of a candidate: the lowest is offered the call. The SQL that claims an agent must agree.
 
-    Occupancy is the share of the shift spent with calls ringing, talked, held or wrapped up. The shift counts from full
-    ten minutes: two agents who began in one such step keep their order while time goes on, so that it can be stored.
+    Occupancy is the share of the shift with calls that ring, are talked, held or wrapped up. A shift begins at a full
+    ten minutes. Then two agents who began in the same step keep their order as time passes, and it can be stored.
     """
     match strategy:
         case Strategy.LONGEST_IDLE:
@@ -66,14 +66,14 @@ def _step_of(moment: datetime) -> datetime:
 
 
 class Sought(StrEnum):
-    """Whose agents a call waits for."""
+    """The queues whose agents a call can be offered to."""
 
-    OWN = "own"  # its queue's: somebody has spoken with the caller already
-    ANY = "any"  # the overflow queue's as well, once it has waited so long
+    OWN = "own"  # its own queue: an agent has talked to the caller
+    ANY = "any"  # also the overflow queue, after its waiting time
 
 
 def sought(call: Call) -> Sought | None:
-    """None where no agent must be found."""
+    """Return the queues to search; None if the call needs no agent from Switchboard."""
     if not call.lacks_offer or call.history:
         return None
     return Sought.ANY if call.answered_at is None else Sought.OWN
@@ -84,7 +84,7 @@ def seeks_agent(call: Call) -> bool:
 
 
 def searches(call: Call, routing: Routing, at: datetime) -> tuple[Search, ...]:
-    """Where to look, best first: own queue before overflow, and whoever was not tried yet before who comes back."""
+    """Return the searches in their order: agents not tried yet first, and the own queue before the overflow queue."""
     queues = [call.queue_id]
     if routing.overflow_queue_id and _overflows(call, routing.overflow_seconds or 0, at):
         queues.append(routing.overflow_queue_id)
@@ -93,5 +93,5 @@ def searches(call: Call, routing: Routing, at: datetime) -> tuple[Search, ...]:
 
 
 def _overflows(call: Call, overflow_seconds: float, at: datetime) -> bool:
-    """A call that somebody has spoken with waits for its new queue's own agents."""
+    """Whether the call can be offered to the overflow queue. An answered call cannot."""
     return call.answered_at is None and at >= call.initiated_at + timedelta(seconds=overflow_seconds)
