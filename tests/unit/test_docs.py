@@ -36,11 +36,6 @@ def test_each_guarantee_names_a_test() -> None:
     assert [number for number, tests in rows if "`tests/" not in tests] == []
 
 
-def test_files_that_guarantees_name_exist() -> None:
-    named = set(re.findall(r"`((?:tests|dashboard)/[\w./-]+)(?:::\w+)?`", GUARANTEES))
-    assert [name for name in sorted(named) if not (REPOSITORY / name).is_file()] == []
-
-
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(REPOSITORY).as_posix())
 def test_links_lead_somewhere(document: Path) -> None:
     targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text())
@@ -73,8 +68,9 @@ def test_every_event_and_field_is_in_the_reference() -> None:
         assert [field for field in sorted(own) if f"`{field}`" not in rows[name]] == []
 
 
-def test_files_that_contributors_are_sent_to_exist() -> None:
-    page = (REPOSITORY / "CONTRIBUTING.md").read_text()
-    named = re.findall(r"`((?:shared|functions|infra|dashboard|docs|tests)/[\w./-]+)`", page)
-    assert len(named) > 15
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(REPOSITORY).as_posix())
+def test_files_that_documents_name_exist(document: Path) -> None:
+    named = re.findall(
+        r"`((?:shared|functions|infra|dashboard|docs|tests|examples|bench)/[\w./-]+)(?:::\w+)?`", document.read_text()
+    )
     assert [name for name in named if not (REPOSITORY / name).exists()] == []
