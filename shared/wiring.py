@@ -155,10 +155,10 @@ def vitals() -> Vitals:
 
 @cache
 def ingest_services() -> IngestServices:
-    from shared.adapters.telemetry.recording_log import note_results
+    from shared.adapters.telemetry.recording_log import log_results
     from shared.usecases.recording.submit_events import IngestServices
 
-    return IngestServices(transactions(), agents(), new_ids, _grace(), note_results, lambda_handler.log_failure)
+    return IngestServices(transactions(), agents(), new_ids, _grace(), log_results, lambda_handler.log_failure)
 
 
 @cache

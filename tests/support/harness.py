@@ -21,7 +21,8 @@ from shared.usecases.recording.outcomes import Result
 from shared.usecases.recording.submit_events import IngestServices, submit
 from shared.usecases.sweep.after_commit import offer_waiting_calls, publish
 from shared.usecases.sweep.archive_calls import archive_calls
-from shared.usecases.sweep.fire_due_timers import fire_due_timers, record_offers
+from shared.usecases.sweep.fire_due_timers import fire_due_timers
+from shared.usecases.sweep.record_offers import record_offers
 from shared.usecases.sweep.run_sweep import run_sweep
 from shared.usecases.sweep.services import SweepServices
 from shared.usecases.sweep.update_agent_time import EVENTS_PER_BATCH, update_agent_time
@@ -52,7 +53,7 @@ class PublishedNotices:
         return set()
 
     def events(self) -> list[tuple[str, str]]:
-        return [(change.call.id, change.row.event.name) for news in self.news for change in news.changes]
+        return [(change.call.id, change.row.event.name) for news in self.news for change in news.calls]
 
 
 class Harness:

@@ -64,10 +64,10 @@ class MemoryTransactions:
         for row in rows:
             self.events.setdefault(row.event.call_id, []).append(replace(row))
 
-    def write(self, changes: CallUpdates, now: datetime) -> None:
-        for record in changes.records:
+    def write(self, updates: CallUpdates, now: datetime) -> None:
+        for record in updates.records:
             self.records[record.id] = replace(record, exists=True)
-        for changed in changes.restated:
+        for changed in updates.changed_events:
             row = next(row for row in self.events[changed.event.call_id] if row.event.id == changed.event.id)
             for name in RESTATED:
                 setattr(row, name, getattr(changed, name))

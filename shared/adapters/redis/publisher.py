@@ -1,4 +1,4 @@
-"""Publishes what was recorded. The sender's answer never depends on it: whatever fails here is told again later."""
+"""Publishes notices on Redis. Logs failures: the sweep publishes again what no relay received."""
 
 import logging
 import time
@@ -19,15 +19,16 @@ from shared.usecases.recording.notices import TransactionNotices
 
 _log = logging.getLogger(__name__)
 _make_message = compile_json(Published)
-TIMEOUT_SECONDS = 0.25  # an answer may be this much later when Redis hangs, never more
+TIMEOUT_SECONDS = 0.25  # the longest delay of a response when Redis hangs
 
-# One command for a whole batch: commands and arguments are dear to the client, not to the server. First what others
-# listen to, a line a message, then pairs of a channel and what our relay hears on it; answers how many heard each.
+# One command for all notices, because each command and argument costs the client more than the server.
+# ARGV: the channel for other listeners, their messages (one a line), then pairs of a relay's channel and its message.
+# Returns the number of listeners of each pair.
 _PUBLISH = """
 for message in string.gmatch(ARGV[2], '[^\\n]+') do redis.call('publish', ARGV[1], message) end
-local heard = {}
-for i = 3, #ARGV, 2 do heard[#heard + 1] = redis.call('publish', ARGV[i], ARGV[i + 1]) end
-return heard
+local listeners = {}
+for i = 3, #ARGV, 2 do listeners[#listeners + 1] = redis.call('publish', ARGV[i], ARGV[i + 1]) end
+return listeners
 """
 
 
@@ -43,10 +44,10 @@ class RedisPublisher:
     def publish(self, notices: Sequence[TransactionNotices]) -> None:
         """Send one command. Its answer is read before the next command, or by `shards_without_relay`."""
         self._read_answer()
-        messages = [message for news in notices for message in self._messages(news)]
+        messages = [message for transaction in notices for message in self._messages(transaction)]
         if not messages:
             return
-        statuses = b"\n".join([change.status for news in notices for change in news.changes])
+        statuses = b"\n".join([notice.status_json for transaction in notices for notice in transaction.calls])
         arguments = (part for shard, message in messages for part in (relay_channel(shard), message))
         try:
             self._connection.send("EVAL", _PUBLISH, 0, STATUS_UPDATES, statuses, *arguments)
@@ -76,42 +77,48 @@ class RedisPublisher:
         self._connection.close()
 
     def ping_milliseconds(self) -> float | None:
-        """None where Redis does not answer."""
+        """None if Redis does not answer."""
         self._read_answer()
-        begun = time.perf_counter()
+        started = time.perf_counter()
         try:
             self._connection.send("PING")
             self._connection.answer()
         except redis.RedisError:
             return None
-        return (time.perf_counter() - begun) * 1000
+        return (time.perf_counter() - started) * 1000
 
-    def _messages(self, news: TransactionNotices) -> Iterator[tuple[int, bytes]]:
-        """As `contracts.feed.Published`, one for each relay that has a share, which is what it owes. What is told again
-        stays the share that it was: there may be more shards by now, or fewer.
+    def _messages(self, notices: TransactionNotices) -> Iterator[tuple[int, bytes]]:
+        """A `contracts.feed.Published` for each relay that has a share of the transaction, and the relay's shard.
+
+        An outbox row that is published again keeps its share: the number of shards may have changed.
         """
-        queues = {change.call.id: change.call.queue_id for change in news.changes}
-        if news.shard is None:
-            shares = split_by_shard(queues, news.moves or [(agent.id, None) for agent in news.agents], self._shards)
+        queues = {notice.call.id: notice.call.queue_id for notice in notices.calls}
+        if notices.shard is None:
+            agents_with_calls = notices.moves or [(agent.id, None) for agent in notices.agents]
+            shares = split_by_shard(queues, agents_with_calls, self._shards)
         else:
-            shares = {news.shard: Share(list(queues), [agent.id for agent in news.agents])}
+            shares = {notices.shard: Share(list(queues), [agent.id for agent in notices.agents])}
         for shard, share in shares.items():
-            calls, agents = set(share.calls), set(share.agents)
-            changes = b",".join([change.change for change in news.changes if change.call.id in calls])
+            call_ids, agent_ids = set(share.calls), set(share.agents)
+            changes = b",".join([notice.change_json for notice in notices.calls if notice.call.id in call_ids])
             message = _make_message(
-                transaction=news.transaction,
+                transaction=notices.transaction,
                 shard=shard,
                 changes=orjson.Fragment(b"[%b]" % changes),
-                agents=[agent_json(agent) for agent in news.agents if agent.id in agents],
-                traceparent=news.traceparent,
-                traces=news.traces,
-                left={one: queues for one, queues in news.left.items() if one in agents or news.shard is not None},
+                agents=[agent_json(agent) for agent in notices.agents if agent.id in agent_ids],
+                traceparent=notices.traceparent,
+                traces=notices.traces,
+                left={
+                    subject_id: queue_ids
+                    for subject_id, queue_ids in notices.left_queues.items()
+                    if subject_id in agent_ids or notices.shard is not None
+                },
             )
             yield shard % self._shards, orjson.dumps(message)
 
 
 class _PipelinedConnection:
-    """A connection to Redis whose answers are heard when there is time, one for each command."""
+    """A connection to Redis. The answer to a command is read later, before the next command."""
 
     def __init__(self, url: str) -> None:
         options = {"socket_timeout": TIMEOUT_SECONDS, "socket_connect_timeout": TIMEOUT_SECONDS}
@@ -127,7 +134,7 @@ class _PipelinedConnection:
             self._connection.send_command(*command)
 
     def answer(self) -> Any:  # noqa: ANN401 - as Redis has it
-        """Redis may have closed the connection while the function slept, which is found out as late as here."""
+        """Redis may have closed the connection while the function was frozen: then the command is sent again."""
         try:
             return self._connection.read_response()
         except redis.ConnectionError:

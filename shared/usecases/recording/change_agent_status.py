@@ -1,4 +1,4 @@
-"""Agents say what they do: available, away, offline. What a call does to them is the recorder's."""
+"""Records what agents report of themselves: available, away, offline."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,13 @@ from shared.usecases.recording.ports import AgentRecord
 
 @dataclass(frozen=True, slots=True)
 class StatusChange:
-    """What an agent, or telephony for one, reports."""
+    """A report by an agent, or by the telephony system for an agent.
+
+    at: when the status began.
+    dated: whether the sender gave that time.
+    fingerprint: of the body as sent.
+    sequence: orders reports of one instant.
+    """
 
     event_id: str
     agent_id: str
@@ -29,13 +35,13 @@ class StatusChange:
 
     @property
     def source(self) -> str:
-        """The report's name. In one instant reports follow each other by it: by their sequence where they have one."""
+        """Orders the reports of one instant: by sequence if they have one, else by event id."""
         return self.event_id if self.sequence is None else f"{self.sequence:016}.{self.event_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What the sender is told. `declined` is the call that the agent, whose phone rings, will not take."""
+    """The outcome for the sender. `declined` is the ringing call that the agent declines with this report."""
 
     event_id: str
     outcome: Literal["applied", "replayed", "deferred"]
@@ -44,22 +50,25 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class AgentChange:
-    """What the registry made of a change, and the agent as it stands now; `left` are queues of the agent's no more."""
+    """The outcome of a change, and the agent after it.
+
+    left_queues: the queues from which the change removed the agent.
+    """
 
     outcome: Literal["applied", "replayed", "key_reused", "unknown", "deferred", "outdated"]
     agent: AgentRecord | None = None
     transaction: int | None = None
     traceparent: str | None = None
-    left: Sequence[str] = ()
+    left_queues: Sequence[str] = ()
 
 
 class AgentRegistry(Protocol):
     def change(self, change: StatusChange) -> AgentChange:
-        """Record the change and apply it in one transaction; while a call has the agent, apply it when that is over."""
+        """Record and apply the change in one transaction. If a call has the agent, it applies when the call ends."""
         ...
 
     def put_agent(self, agent_id: str, setup: AgentSetup, now: datetime) -> AgentChange:
-        """Create an agent, or change the name and skills of one. A status belongs to the agent once there is one."""
+        """Create an agent, or change everything but its status."""
         ...
 
 
@@ -69,25 +78,25 @@ def set_up_agent(
     """Create or change an agent. Returns the agent, and the notices of the transaction."""
     changed = registry.put_agent(agent_id, setup, now)
     agent = changed.agent
-    assert agent, "who was put is on record"
-    left = {agent_id: changed.left} if changed.left else {}
-    news = TransactionNotices((), [agent], changed.transaction, changed.traceparent, left=left)
+    assert agent, "the agent exists after it was set up"
+    left_queues = {agent_id: changed.left_queues} if changed.left_queues else {}
+    notices = TransactionNotices((), [agent], changed.transaction, changed.traceparent, left_queues=left_queues)
     shown = {name: getattr(agent, name) for name in AgentView.model_fields}
     if agent.status is AgentStatus.AVAILABLE:
         shown["call_id"] = None
-    return AgentView.model_construct(**shown), news
+    return AgentView.model_construct(**shown), notices
 
 
 def change_status(registry: AgentRegistry, change: StatusChange) -> tuple[Changed | Problem, TransactionNotices]:
     """Record the agent's report. Returns its outcome, and the notices of the transaction."""
-    found = registry.change(change)
-    agents = [found.agent] if found.outcome == "applied" and found.agent else []
-    return _answer(found, change), TransactionNotices((), agents, found.transaction, found.traceparent)
+    changed = registry.change(change)
+    agents = [changed.agent] if changed.outcome == "applied" and changed.agent else []
+    return _answer(changed, change), TransactionNotices((), agents, changed.transaction, changed.traceparent)
 
 
-def _answer(found: AgentChange, change: StatusChange) -> Changed | Problem:
+def _answer(changed: AgentChange, change: StatusChange) -> Changed | Problem:
     event_id, agent_id = change.event_id, change.agent_id
-    match found.outcome:
+    match changed.outcome:
         case "applied" | "outdated":  # outdated: recorded, and a newer report is in effect
             return Changed(event_id, "applied")
         case "replayed":
@@ -98,6 +107,6 @@ def _answer(found: AgentChange, change: StatusChange) -> Changed | Problem:
         case "unknown":
             return problem(400, f"There is no agent {agent_id}.", ("agentId", "is not an agent known here"))
         case "deferred":
-            agent = found.agent
+            agent = changed.agent
             rings = agent and agent.status is AgentStatus.OFFERED and change.status != AgentStatus.AVAILABLE
             return Changed(event_id, "deferred", agent.call_id if agent and rings else None)

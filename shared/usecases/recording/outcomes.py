@@ -1,4 +1,4 @@
-"""What a sender is told of each event: an HTTP status, and the answer or the problem."""
+"""The result of each event for its sender: an HTTP status, and the answer or the problem."""
 
 from typing import Any
 
@@ -27,8 +27,8 @@ class Result:
     body: dict[str, Any] | Problem
 
 
-def refused(found: Problem) -> Result:
-    return Result(found.status, found)
+def refused(problem: Problem) -> Result:
+    return Result(problem.status, problem)
 
 
 def failed() -> Result:
@@ -55,7 +55,7 @@ def result_of(outcome: Outcome, call_view: bytes | None) -> Result:
 
 
 def item_of(result: Result) -> dict[str, Any]:
-    """A result among others, which has its HTTP status inside."""
+    """A result of a batch, with its HTTP status."""
     if isinstance(result.body, Problem):
         return {"status": result.status, "problem": result.body.model_dump()}
     return {"status": result.status, **result.body}

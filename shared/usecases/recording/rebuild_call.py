@@ -1,4 +1,4 @@
-"""Fold calls anew from their events, and say where what is on record differs. Pure, but for the repair."""
+"""Compares recorded calls with the fold of their events, and repairs them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -12,12 +12,15 @@ from shared.usecases.errors import ConflictError
 from shared.usecases.recording.ports import CallRecord, CallUpdates, EventRow, EventState, OutboxEntry, Transactions
 
 _FOLDED = {Verdict.LEGAL: EventState.APPLIED, Verdict.VOID: EventState.VOID}
-UNTOLD = frozenset({"version"})  # counts what was told, which no fold of events knows
+NOT_FOLDED = frozenset({"version"})  # counts published changes, not events
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A field of a call, or an event's state, as it is on record and as its log has it."""
+    """A difference between the record and the fold.
+
+    what: a field of the call, or `event` and an id for the state of an event.
+    """
 
     call_id: str
     what: str
@@ -26,44 +29,44 @@ class Difference:
 
 
 def differences(record: CallRecord, log: Sequence[EventRow]) -> list[Difference]:
-    """None where the log no longer has how the call began: its month was forgotten, and what is left says less."""
+    """Empty if the log no longer has the call's first event, because its month was deleted."""
     if record.call and not any(isinstance(row.event.fact, Initiated) for row in log):
         return []
-    living = [row for row in log if row.state is not EventState.DEAD]
-    folded = fold([row.event for row in living])
-    found = _of_calls(record.id, record.call, folded.call)
-    for row in living:
+    rows = [row for row in log if row.state is not EventState.DEAD]
+    folded = fold([row.event for row in rows])
+    found = _differences_of_calls(record.id, record.call, folded.call)
+    for row in rows:
         state = _state(folded.verdicts[row.event.id])
         if state is not row.state:
             found.append(Difference(record.id, f"event {row.event.id}", row.state.value, state.value))
-    remembered = CallRecord(record.id)
-    remembered.remember(living)
+    summary = CallRecord(record.id)
+    summary.summarize(rows)
     for what in ("deferred", "void_until"):
-        ours, theirs = getattr(record, what), getattr(remembered, what)
+        ours, theirs = getattr(record, what), getattr(summary, what)
         if ours != theirs:
             found.append(Difference(record.id, what, ours, theirs))
     return found
 
 
-def _of_calls(call_id: str, recorded: Call | None, folded: Call | None) -> list[Difference]:
+def _differences_of_calls(call_id: str, recorded: Call | None, folded: Call | None) -> list[Difference]:
     if recorded is None or folded is None:
         return [] if recorded is folded else [Difference(call_id, "call", bool(recorded), bool(folded))]
-    names = (field.name for field in fields(Call) if field.name not in UNTOLD)
-    # A call that somebody wrote by hand may lack what every other has.
+    names = (field.name for field in fields(Call) if field.name not in NOT_FOLDED)
+    # A call that was written by hand may lack fields.
     pairs = ((name, getattr(recorded, name, None), getattr(folded, name)) for name in names)
     return [Difference(call_id, name, ours, theirs) for name, ours, theirs in pairs if ours != theirs]
 
 
 def repair(transactions: Transactions, call_id: str, now: datetime) -> bool:
-    """Write what the log says over what is on record, under the call's lock; whether it differed still.
+    """Replace the record by the fold, if they still differ under the call's lock. Returns whether they differed.
 
-    Its version moves on, so that whoever holds the wrong picture takes the right one.
+    The version increases, so that clients replace their copy.
     """
     while True:
         try:
             return _attempt(transactions, call_id, now)
         except ConflictError:
-            continue  # somebody is at this call: judge anew by what it left
+            continue  # another transaction changed the call: begin again with its result
 
 
 def _attempt(transactions: Transactions, call_id: str, now: datetime) -> bool:
@@ -72,15 +75,15 @@ def _attempt(transactions: Transactions, call_id: str, now: datetime) -> bool:
         log = unit_of_work.logs([call_id]).get(call_id, [])
         if not differences(record, log):
             return False
-        living = [row for row in log if row.state is not EventState.DEAD]
-        folded = fold([row.event for row in living])
+        rows = [row for row in log if row.state is not EventState.DEAD]
+        folded = fold([row.event for row in rows])
         version = (record.call.version if record.call else 0) + 1
         record.call = folded.call and replace(folded.call, version=version)
-        changed = [row for row in living if row.state is not _state(folded.verdicts[row.event.id])]
+        changed = [row for row in rows if row.state is not _state(folded.verdicts[row.event.id])]
         for row in changed:
             row.state = _state(folded.verdicts[row.event.id])
-        record.remember(living)
-        unit_of_work.write(CallUpdates(records=[record], restated=changed), now)
+        record.summarize(rows)
+        unit_of_work.write(CallUpdates(records=[record], changed_events=changed), now)
         unit_of_work.commit(OutboxEntry(), now, meanwhile=lambda: None)
         return True
 

@@ -1,4 +1,4 @@
-"""Record events: the one way by which anything gets onto a call's record, whoever says it."""
+"""Records the events that senders report."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -15,16 +15,20 @@ from shared.usecases.recording.ports import CallRecord, KnownEvent, LoadedCalls,
 from shared.usecases.recording.transaction_writer import TransactionWriter, load_logs
 
 MAX_ATTEMPTS = 8
-PART = 125  # events: half as many or twice as many take as long
-# Another call's event with the same id is known from so long before this one happened on, or before history comes in;
-# one of the same call, for ever.
-REMEMBERED = timedelta(days=31)
+EVENTS_PER_PART = 125  # half or twice as many take as long
+# An event of another call with the same id is found if it was received within this time before the event; before now
+# for imported events. An event of the same call is always found.
+EVENT_ID_LOOKBACK = timedelta(days=31)
 
 
 @fast_frozen
 class Submission:
-    """An event as sent. `named` says that the id is the sender's, `known` that it was not made here: a second event
-    with a known id is a replay. `key` is its request's, where its id is made of that and its words are the request's.
+    """An event as sent.
+
+    fingerprint: of its body, or of the whole request if `key` is given.
+    named: whether the sender chose the id.
+    known: whether the id stays the same when the event is sent again. Then a second event with this id is a replay.
+    key: the request's Idempotency-Key, if the id is derived from it.
     """
 
     event: Event
@@ -42,7 +46,7 @@ class Applied:
 
 @fast_frozen
 class Deferred:
-    """Kept until the event that it follows comes."""
+    """Recorded, and applied as soon as its predecessor arrives."""
 
     event_id: str
     call_id: str
@@ -66,7 +70,7 @@ class KeyReused:
 
 @fast_frozen
 class Illegal:
-    """`status` is the call's at the event's place in time."""
+    """`status` is the call's status at the time of the event."""
 
     event: Event
     status: str
@@ -74,7 +78,7 @@ class Illegal:
 
 R = TypeVar("R")
 Outcome = Applied | Deferred | Replayed | UnknownQueue | KeyReused | Illegal
-# What the sender is told of an event, and of its call as the transaction left it.
+# Makes the result of an outcome and of the encoded view of the call after the transaction.
 Present = Callable[[Outcome, bytes | None], R]
 
 
@@ -83,19 +87,20 @@ def record_events(
     submissions: Sequence[Submission],
     now: datetime,
     grace: timedelta,
-    word: Present[R],
+    present: Present[R],
     traces: Mapping[str, str] | None = None,
 ) -> tuple[list[R], TransactionNotices]:
     """Record each event or refuse it, all in one transaction. Returns the results in the order sent, and the notices of
     the transaction, which the caller publishes.
 
-    `word` makes the result of an outcome and of the call after the transaction. `traces` holds the traceparent of each
-    event that was sent with its own, by event id. Raises `UnavailableError` if nothing was recorded and the sender must
-    try again.
+    `present` makes the result of an outcome and of the encoded view of the call after the transaction. `traces` holds
+    the traceparent of each event that was sent with its own, by event id.
+
+    Raises `UnavailableError` if nothing was recorded and the sender must try again.
     """
     for _ in range(MAX_ATTEMPTS):
         try:
-            return _attempt(transactions, submissions, now, grace, word, traces)
+            return _attempt(transactions, submissions, now, grace, present, traces)
         except ConflictError:
             continue  # another transaction changed the same calls: begin again with its result
     raise UnavailableError("Too many writers at the same calls.")
@@ -106,7 +111,7 @@ def _attempt(
     submissions: Sequence[Submission],
     now: datetime,
     grace: timedelta,
-    word: Present[R],
+    present: Present[R],
     traces: Mapping[str, str] | None,
 ) -> tuple[list[R], TransactionNotices]:
     with transactions.begin() as unit_of_work:
@@ -115,21 +120,24 @@ def _attempt(
         load_logs(
             unit_of_work, [change for s in submissions if (change := changes[s.event.call_id]).needs_log(s.event)]
         )
-        writing = TransactionWriter(unit_of_work, now, grace, traces)
+        writer = TransactionWriter(unit_of_work, now, grace, traces)
         outcomes: list[Outcome] = []
-        for part, done in _parts(submissions):
+        for part, finished_calls in _parts(submissions):
             outcomes += [recorder.take(unit_of_work, submission) for submission in part]
-            writing.send(changes[call_id] for call_id in done)
-        told: list[R] = []
-        calls = (changes[submission.event.call_id].call_view for submission in submissions)
-        return told, writing.commit(meanwhile=lambda: told.extend(map(word, outcomes, calls)))
+            writer.send(changes[call_id] for call_id in finished_calls)
+        results: list[R] = []
+        call_views = (changes[submission.event.call_id].call_view for submission in submissions)
+        notices = writer.commit(meanwhile=lambda: results.extend(map(present, outcomes, call_views)))
+    return results, notices
 
 
 def _parts(submissions: Sequence[Submission]) -> Iterator[tuple[Sequence[Submission], Sequence[str]]]:
-    """A large batch in parts, each with the calls of which no later one tells: Postgres need not wait for the last."""
+    """Split a large batch, so that Postgres writes one part while Python judges the next. With each part, the calls
+    that no later part names.
+    """
     last = {submission.event.call_id: index for index, submission in enumerate(submissions)}
-    for begin in range(0, len(submissions), PART):
-        part = submissions[begin : begin + PART]
+    for begin in range(0, len(submissions), EVENTS_PER_PART):
+        part = submissions[begin : begin + EVENTS_PER_PART]
         yield part, [s.event.call_id for index, s in enumerate(part, begin) if last[s.event.call_id] == index]
 
 
@@ -140,12 +148,12 @@ def _load(unit_of_work: UnitOfWork, submissions: Sequence[Submission], now: date
         [s.event.id for s in submissions if s.known],
         [queue_id for queue_id in queues if queue_id],
         events=len(submissions),
-        since=min([now, *(s.event.at for s in submissions if s.event.source is not Source.IMPORT)]) - REMEMBERED,
+        since=min([now, *(s.event.at for s in submissions if s.event.source is not Source.IMPORT)]) - EVENT_ID_LOOKBACK,
     )
 
 
 class _Recorder:
-    """One attempt at a batch: what was loaded, and what the events before this one have made of it."""
+    """One attempt to record a batch: the loaded calls, changed by each event in turn."""
 
     def __init__(self, loaded: LoadedCalls, submissions: Sequence[Submission]) -> None:
         self._known = dict(loaded.known)
@@ -161,7 +169,7 @@ class _Recorder:
             limits = self._limits.get(queue_id)
             if limits is None:
                 return UnknownQueue(queue_id)
-            event = event.with_limits(limits)  # a call keeps what its queue said when the call came to it
+            event = event.with_limits(limits)  # a call keeps the limits that its queue has now
         if change.needs_log(event):
             load_logs(unit_of_work, [change])
         verdict = change.admit(event, submission.fingerprint)
@@ -174,12 +182,12 @@ class _Recorder:
         return Applied(event.id, event.call_id)
 
     def _is_other(self, submission: Submission) -> bool:
-        """Whether its id was used for something else. Of a request with a key, one such event is enough for all."""
+        """Whether the id was used for another event. One such event rejects all events of a request with a key."""
         known = self._known.get(submission.event.id) if submission.known else None
         return known is not None and known != KnownEvent(submission.event.call_id, submission.fingerprint)
 
     def _replay(self, submission: Submission, record: CallRecord) -> Replayed | KeyReused | None:
-        """By its id; without a sender's own only an exact copy of the call's latest event counts, never the type."""
+        """Find a replay by its id. Without a sender's id, an exact copy of the call's latest event is a replay."""
         event = submission.event
         if self._is_other(submission) or (submission.key and self._is_reused):
             return KeyReused(event.id)
@@ -195,10 +203,10 @@ def _queue_of(event: Event) -> str | None:
 
 
 def status_at(change: CallChange, event: Event) -> str:
-    """The call's status at the event's place in time. An event that is not the last needs the log."""
+    """The call's status at the time of the event. If the event is not the last, the log must have been read."""
     if change.call is None:
         return "unknown"
     if event.at > change.call.last_at:
         return change.call.status.value
-    call = fold(row.event for row in change.living_rows() if row.event.order < event.order).call
+    call = fold(row.event for row in change.rows_not_dead() if row.event.order < event.order).call
     return call.status.value if call else "not begun"

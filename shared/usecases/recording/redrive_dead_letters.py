@@ -1,4 +1,4 @@
-"""Give dead letters another attempt: events by the rules for any other, announcements by way of the outbox."""
+"""Tries dead letters again: events by the same rules as any event, notices through the outbox."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,18 +16,18 @@ from shared.usecases.recording.record_events import MAX_ATTEMPTS, Applied, Defer
 from shared.usecases.recording.submit_events import IngestServices
 from shared.usecases.recording.transaction_writer import commit, load_logs
 
-A_TRANSACTION = 50  # letters whose calls are locked together
+EVENTS_PER_TRANSACTION = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
     kind: Kind
     id: str
-    call_id: str | None  # none where agents' news were told to nobody
+    call_id: str | None  # None if the notice concerns agents only
 
 
 class DeadLetters(Protocol):
-    """What was given up. Raises `UnavailableError`."""
+    """Dead events and dead outbox rows. Each method raises `UnavailableError`."""
 
     def named(self, ids: Sequence[str]) -> list[Letter]: ...
 
@@ -36,7 +36,7 @@ class DeadLetters(Protocol):
     def count(self, before: datetime) -> int: ...
 
     def requeue(self, ids: Sequence[str], now: datetime) -> set[str]:
-        """Let announcements be told again at once; the ids of those that were given up."""
+        """Publish these notices again now. Returns the ids of those that were dead."""
         ...
 
 
@@ -50,20 +50,20 @@ def redrive(
     results = {letter: _unknown(letter.id) for letter in found}
     events = [letter for letter in found if letter.kind == "event"]
     notices: list[TransactionNotices] = []
-    for start in range(0, len(events), A_TRANSACTION):
-        revived, news = _revive(services, events[start : start + A_TRANSACTION], now)
-        results |= revived
-        notices.append(news)
+    for start in range(0, len(events), EVENTS_PER_TRANSACTION):
+        retried, notice = _retry(services, events[start : start + EVENTS_PER_TRANSACTION], now)
+        results |= retried
+        notices.append(notice)
     call_notices = [letter for letter in found if letter.kind == "announcement"]
     requeued = letters.requeue([letter.id for letter in call_notices], now) if call_notices else set[str]()
     results |= {letter: _requeued(letter) for letter in call_notices if letter.id in requeued}
     missing = dict.fromkeys(wanted.ids or ()).keys() - {letter.id for letter in found}
-    told = [{"id": letter.id, "kind": letter.kind, **item_of(result)} for letter, result in results.items()]
-    told += [{"id": letter_id, "kind": None, **item_of(_unknown(letter_id))} for letter_id in sorted(missing)]
-    return {"results": told, "remaining": letters.count(now)}, notices
+    items = [{"id": letter.id, "kind": letter.kind, **item_of(result)} for letter, result in results.items()]
+    items += [{"id": letter_id, "kind": None, **item_of(_unknown(letter_id))} for letter_id in sorted(missing)]
+    return {"results": items, "remaining": letters.count(now)}, notices
 
 
-def _revive(
+def _retry(
     services: IngestServices, letters: Sequence[Letter], now: datetime
 ) -> tuple[dict[Letter, Result], TransactionNotices]:
     for _ in range(MAX_ATTEMPTS):
@@ -81,10 +81,12 @@ def _attempt(
         records = unit_of_work.load(sorted({letter.call_id for letter in letters if letter.call_id}), (), ()).records
         changes = {call_id: CallChange(record) for call_id, record in records.items()}
         load_logs(unit_of_work, list(changes.values()))
-        rows = {letter: changes[letter.call_id].retry_dead(letter.id, now) for letter in letters if letter.call_id}
+        rows = {
+            letter: changes[letter.call_id].retry_dead_event(letter.id, now) for letter in letters if letter.call_id
+        }
         results = {letter: _result(changes[row.event.call_id], row) for letter, row in rows.items() if row}
-        news = commit(unit_of_work, changes, now, services.grace)
-    return results, news
+        notices = commit(unit_of_work, changes, now, services.grace)
+    return results, notices
 
 
 def _result(change: CallChange, row: EventRow) -> Result:
@@ -92,7 +94,7 @@ def _result(change: CallChange, row: EventRow) -> Result:
 
 
 def _outcome(change: CallChange, row: EventRow) -> Outcome:
-    """What became of it in the end: a letter redriven after it may have been what it was waiting for."""
+    """The outcome after all letters of the transaction: a later one may be the predecessor of this one."""
     if row.state is EventState.APPLIED and change.call:
         return Applied(row.event.id, change.record.id)
     if row.state is EventState.DEFERRED:

@@ -1,10 +1,11 @@
-"""From a sender's words to recorded events and back: REST and SQS both come through here, with the same outcomes."""
+"""Reads, records and answers the events of a request or of a queue delivery, with the same outcomes for both."""
 
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -28,8 +29,11 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 @fast_frozen
 class Queued:
-    """How a queue brought an event: an id that stays the same when it is delivered again, when it was taken in, and
-    the trace that it came in.
+    """How a queue delivered an event.
+
+    id: stays the same when the message is delivered again.
+    sent_at: when the queue received the message.
+    traceparent: the sender's trace.
     """
 
     id: str
@@ -39,8 +43,11 @@ class Queued:
 
 @fast_frozen
 class Arrival:
-    """What stands for what a sender left out. `named` says that the id is the sender's own, `known` that it was not
-    made here.
+    """Values of an event, with defaults for the fields that the sender omitted.
+
+    named: whether the sender chose the id, or the Idempotency-Key from which it is derived.
+    known: whether the id stays the same when the event is sent again.
+    dated: whether the sender or the queue gave the time.
     """
 
     id: str
@@ -53,14 +60,14 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class IngestServices:
-    """All that submitting needs of the world."""
+    """`grace` is the time for which a deferred event waits for its predecessor."""
 
     transactions: Transactions
     agents: AgentRegistry
     new_ids: Callable[[int], Iterator[str]]
     grace: timedelta
-    note: Callable[[Sequence[object], Sequence[Result]], None] = lambda _bodies, _results: None
-    failed: LogFailure = raise_again
+    log_results: Callable[[Sequence[object], Sequence[Result]], None] = lambda _bodies, _results: None
+    log_failure: LogFailure = raise_again
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +88,13 @@ def submit(
     queued: Sequence[Queued] = (),
     may_send: EventCheck = allow_all,
 ) -> Submitted:
-    """Record each event. `key` is the sender's Idempotency-Key for the whole request.
+    """Record each event. The caller publishes the notices.
 
-    `queued` says of each how it came, where a queue brought it. What the sender is not permitted to say is refused.
+    `key` is the sender's Idempotency-Key for the whole request. `queued` has an entry for each event of a queue.
+    Events that `may_send` does not permit are refused.
 
-    Raises `UnavailableError` when the whole must be sent again: nothing was recorded, or what stood before an agent's
-    event.
+    Raises `UnavailableError` if all events must be sent again. None was recorded then, or only those before an agent's
+    event, which the sweep publishes.
     """
     request = _Request(
         services, now, services.new_ids(len(bodies)), history, key, fingerprint(list(bodies)) if key else ""
@@ -94,58 +102,58 @@ def submit(
     for index, body in enumerate(bodies):
         request.take(index, body, queued[index] if queued else None, may_send)
     results = request.results()
-    services.note(bodies, results)
+    services.log_results(bodies, results)
     return Submitted(results, request.notices)
 
 
 @dataclass(slots=True)
 class _Request:
-    """Events that came together. They are recorded together too, as far as no agent's own word stands between them."""
+    """The events of one request. Those between two reports of agents are recorded in one transaction."""
 
     _services: IngestServices
     _now: datetime
     _new_ids: Iterator[str]
     _history: bool
     _key: str | None
-    _words: str  # of the whole, which its key stands for
-    _is_reused: bool = False  # the key, for other words
-    _found: dict[int, Result] = field(default_factory=dict[int, Result])
-    _waiting: dict[int, Submission] = field(default_factory=dict[int, Submission])
+    _fingerprint: str  # of the whole request, if it has a key
+    _is_key_reused: bool = False  # for a different request
+    _results: dict[int, Result] = field(default_factory=dict[int, Result])
+    _pending: dict[int, Submission] = field(default_factory=dict[int, Submission])
     _traces: dict[str, str] = field(default_factory=dict[str, str])
     notices: list[TransactionNotices] = field(default_factory=list[TransactionNotices])
-    _retold: dict[int, Callable[[Problem], Problem]] = field(default_factory=dict[int, Callable[[Problem], Problem]])
+    _translate: dict[int, Callable[[Problem], Problem]] = field(default_factory=dict[int, Callable[[Problem], Problem]])
 
     def take(self, index: int, body: object, queued: Queued | None, may_send: EventCheck) -> None:
-        """Read an event, and keep it to be recorded with the others."""
+        """Read an event. A call's event is recorded later, with the others."""
         own_trace = queued.traceparent if queued else None
         try:
             if is_cloudevent(body):
                 own_trace = traceparent_of(body) or own_trace
-                body, self._retold[index] = opened(body)
+                body, self._translate[index] = opened(body)
             event = parse_event(body, self._now)
             if not may_send(event):
                 raise refuse(403, "This token does not permit this event.")
         except ProblemError as error:
-            self._found[index] = refused(error.problem)
+            self._results[index] = refused(error.problem)
             return
         keyed = self._key if not event.event_id else None
         if keyed:
-            self._retold[index] = _of_the_key
+            self._translate[index] = _problem_of_key
         arrival = self._arrival(index, event, queued)
         if isinstance(event, AgentStatusChanged):
             self._change_agent(index, event, arrival, fingerprint(body), own_trace)
-        elif self._is_reused and keyed:
-            self._found[index] = result_of(KeyReused(arrival.id), None)
+        elif self._is_key_reused and keyed:
+            self._results[index] = result_of(KeyReused(arrival.id), None)
         else:
-            words = self._words if keyed else fingerprint(body)
-            self._waiting[index] = _submission(event, arrival, words, self._history, keyed)
+            digest = self._fingerprint if keyed else fingerprint(body)
+            self._pending[index] = _submission(event, arrival, digest, self._history, keyed)
             if own_trace:
                 self._traces[arrival.id] = own_trace
 
     def results(self) -> list[Result]:
-        """Of all that was taken, in its order, in its sender's terms."""
+        """Record the pending events. Returns the results of all events, in the order sent."""
         self._record()
-        return [_retold(self._found[index], self._retold.get(index)) for index in range(len(self._found))]
+        return [_translated(self._results[index], self._translate.get(index)) for index in range(len(self._results))]
 
     def _arrival(self, index: int, event: CallEvent | AgentStatusChanged, queued: Queued | None) -> Arrival:
         received_at = self._now + timedelta(microseconds=index)  # undated events of a batch keep the order sent
@@ -162,21 +170,24 @@ class _Request:
         )
 
     def _change_agent(
-        self, index: int, event: AgentStatusChanged, arrival: Arrival, words: str, own_trace: str | None
+        self, index: int, event: AgentStatusChanged, arrival: Arrival, digest: str, own_trace: str | None
     ) -> None:
-        """After the calls told of before: they have this agent or let the agent go, whomever they name."""
+        """Record the events sent before first, because their calls may take or release the agent."""
         self._record()
-        self._found[index] = failed()
-        with continue_after_failure(self._services.failed), tracing.under(own_trace or tracing.current()):
-            self._found[index] = self._changed(event, _status_change(event, arrival, words))
+        self._results[index] = failed()
+        with continue_after_failure(self._services.log_failure), tracing.under(own_trace or tracing.current()):
+            self._results[index] = self._status_result(event, _status_change(event, arrival, digest))
 
     def _record(self) -> None:
-        if not self._waiting:
+        if not self._pending:
             return
-        told = self._recorded(list(self._waiting.values()))
-        self._found |= zip(self._waiting, told, strict=True)
-        self._is_reused |= any(said.key and self._found[index].status == 422 for index, said in self._waiting.items())
-        self._waiting, self._traces = {}, {}
+        results = self._recorded(list(self._pending.values()))
+        self._is_key_reused |= any(
+            submission.key and result.status == HTTPStatus.UNPROCESSABLE_ENTITY
+            for submission, result in zip(self._pending.values(), results, strict=True)
+        )
+        self._results |= zip(self._pending, results, strict=True)
+        self._pending, self._traces = {}, {}
 
     def _recorded(self, submissions: Sequence[Submission]) -> list[Result]:
         """If an event fails unexpectedly, the rest of its batch is recorded."""
@@ -188,21 +199,21 @@ class _Request:
             return [self._recorded_alone(submission) for submission in submissions]
 
     def _recorded_alone(self, submission: Submission) -> Result:
-        with continue_after_failure(self._services.failed, submission.event.call_id):
+        with continue_after_failure(self._services.log_failure, submission.event.call_id):
             return self._record_events([submission])[0]
         return failed()
 
     def _record_events(self, submissions: Sequence[Submission]) -> list[Result]:
         services = self._services
-        results, news = record_events(
+        results, notices = record_events(
             services.transactions, submissions, self._now, services.grace, result_of, self._traces
         )
-        self.notices.append(news)
+        self.notices.append(notices)
         return results
 
-    def _changed(self, event: AgentStatusChanged, change: StatusChange) -> Result:
-        outcome, news = change_status(self._services.agents, change)
-        self.notices.append(news)
+    def _status_result(self, event: AgentStatusChanged, change: StatusChange) -> Result:
+        outcome, notices = change_status(self._services.agents, change)
+        self.notices.append(notices)
         if isinstance(outcome, Problem):
             return refused(outcome)
         if outcome.declined:
@@ -211,47 +222,47 @@ class _Request:
         return Result({"applied": 201, "deferred": 202, "replayed": 200}[outcome.outcome], answer)
 
     def _decline(self, call_id: str, change: StatusChange) -> None:
-        """The call is offered to the next agent now. After a kill before this line, the offer's timer does that."""
+        """End the offer now. After a kill before this line, its timer ends it."""
         fact, at = NoAnswer(change.agent_id), change.received_at
         declined = Event(next(self._services.new_ids(1)), call_id, fact, at, at, source=Source.TELEPHONY)
-        _, news = record_events(
+        _, notices = record_events(
             self._services.transactions,
             [Submission(declined, change.fingerprint)],
             at,
             self._services.grace,
             result_of,
         )
-        self.notices.append(news)
+        self.notices.append(notices)
 
 
-def _retold(result: Result, retell: Callable[[Problem], Problem] | None) -> Result:
-    """Who sent an envelope is told of it, not of what was in it."""
-    if retell is None or not isinstance(result.body, Problem):
+def _translated(result: Result, translate: Callable[[Problem], Problem] | None) -> Result:
+    """The problem in terms of what was sent: of a CloudEvent, or of an Idempotency-Key."""
+    if translate is None or not isinstance(result.body, Problem):
         return result
-    return Result(result.status, retell(result.body))
+    return Result(result.status, translate(result.body))
 
 
-def _of_the_key(found: Problem) -> Problem:
-    """Who gave the request a key, and this event no id, is told of the key."""
-    told = {"eventId": "Idempotency-Key"}
-    errors = [error.model_copy(update={"field": told.get(error.field, error.field)}) for error in found.errors]
-    return found.model_copy(update={"errors": errors})
+def _problem_of_key(problem: Problem) -> Problem:
+    """Name the Idempotency-Key instead of the event id that was derived from it."""
+    names = {"eventId": "Idempotency-Key"}
+    errors = [error.model_copy(update={"field": names.get(error.field, error.field)}) for error in problem.errors]
+    return problem.model_copy(update={"errors": errors})
 
 
 def fingerprint(body: object) -> str:
-    """The same for the same words, whatever their order; the event's id is not part of what it says."""
-    said = body
+    """A hash of the JSON without the event id. The order of fields makes no difference."""
+    content = body
     if isinstance(body, dict) and "eventId" in body:
-        said: object = body.copy()  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType] - JSON
-        del said["eventId"]
+        content: object = body.copy()  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType] - JSON
+        del content["eventId"]
     try:
-        words = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
-    except orjson.JSONEncodeError:  # a number beyond 64 bits, in a field that nobody reads
-        words = _CANONICAL.encode(said).encode()
-    return hashlib.blake2b(words, digest_size=16).hexdigest()
+        canonical = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:  # a number beyond 64 bits, in an unknown field
+        canonical = _CANONICAL.encode(content).encode()
+    return hashlib.blake2b(canonical, digest_size=16).hexdigest()
 
 
-def _submission(event: CallEvent, arrival: Arrival, words: str, history: bool, key: str | None) -> Submission:
+def _submission(event: CallEvent, arrival: Arrival, digest: str, history: bool, key: str | None) -> Submission:
     return Submission(
         Event(
             id=arrival.id,
@@ -264,14 +275,14 @@ def _submission(event: CallEvent, arrival: Arrival, words: str, history: bool, k
             sequence=event.sequence,
             metadata=event.metadata,
         ),
-        words,
+        digest,
         named=arrival.named,
         known=arrival.known,
         key=key,
     )
 
 
-def _status_change(event: AgentStatusChanged, arrival: Arrival, words: str) -> StatusChange:
+def _status_change(event: AgentStatusChanged, arrival: Arrival, digest: str) -> StatusChange:
     return StatusChange(
         event_id=arrival.id,
         agent_id=event.agent_id,
@@ -279,7 +290,7 @@ def _status_change(event: AgentStatusChanged, arrival: Arrival, words: str) -> S
         reason=event.reason,
         at=arrival.at,
         received_at=arrival.received_at,
-        fingerprint=words,
+        fingerprint=digest,
         dated=arrival.dated,
         sequence=event.sequence,
     )

@@ -1,4 +1,4 @@
-"""Record what a queue delivers: all messages of a delivery in one transaction, each with an outcome of its own."""
+"""Records the messages of a queue: one transaction for a delivery, one outcome for each message."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +12,11 @@ from shared.usecases.recording.submit_events import IngestServices, Queued, subm
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One event or a batch of them, as sent. It may be delivered again, and overtaken: so what is undated in it
-    happened when the queue took it in, and what has no id bears the message's. `traceparent` is its sender's.
+    """One event or a batch of events. The queue may deliver it twice or out of order.
+
+    id: the id of its events that have none.
+    sent_at: the time of its events that have none.
+    traceparent: the sender's trace.
     """
 
     id: str
@@ -40,12 +43,12 @@ def submit_messages(services: IngestServices, messages: Sequence[Message], now: 
     queued: list[Queued] = []
     for message in messages:
         try:
-            found = items(parse_json(message.body.encode()))
+            events = items(parse_json(message.body.encode()))
         except ProblemError as error:
             refused[message.id] = [error.problem]
             continue
-        bodies += [(message, body) for body in found]
-        queued += _queued(message, len(found), now)
+        bodies += [(message, body) for body in events]
+        queued += _queued(message, len(events), now)
     submitted = submit(services, [body for _, body in bodies], now, queued=queued)
     for (message, _), result in zip(bodies, submitted.results, strict=True):
         if isinstance(result.body, Problem):

@@ -1,6 +1,6 @@
-"""What one transaction writes, and what it tells."""
+"""Writes the changes of one transaction, and makes its notices."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from shared.usecases import tracing
@@ -10,61 +10,63 @@ from shared.usecases.recording.ports import CallUpdates, EventRow, OutboxCall, O
 
 
 class TransactionWriter:
-    """Postgres is at what was sent while the next is worked out. While it commits, what the floor must be told is put
-    into words.
+    """Sends the changes of some calls at a time, so that Postgres works while Python judges the next events.
+
+    `grace` is the time for which a deferred event waits. `traces` holds the traceparents of events that were sent with
+    their own, by event id.
     """
 
     def __init__(
         self, unit_of_work: UnitOfWork, now: datetime, grace: timedelta, traces: Mapping[str, str] | None = None
     ) -> None:
         self._unit_of_work, self._now, self._grace = unit_of_work, now, grace
-        self._told: list[tuple[CallChange, Sequence[EventRow]]] = []
-        self._telling = OutboxEntry(traces=traces or {})
+        self._published: list[tuple[CallChange, Sequence[EventRow]]] = []
+        self._entry = OutboxEntry(traces=traces or {})
         self._transaction: int | None = None
-        self._has_sent = False
+        self._has_written = False
 
     def send(self, changes: Iterable[CallChange], updates: CallUpdates | None = None) -> None:
-        """What these have become, beside the changes given. A draft is sent once, when it is done."""
+        """Write these calls, and `updates` besides. Each call is sent once, after its last event."""
         changes, updates = list(changes), updates or CallUpdates()
         self._record_events([row for change in changes for row in change.recorded])
         for change in changes:
             change.add_updates(updates, self._now, self._grace)
-            if (call := change.call) and (rows := change.told()):
-                self._told.append((change, rows))
-                self._telling.told[call.id] = OutboxCall(call.queue_id, change.left())
+            if (call := change.call) and (rows := change.published_rows()):
+                self._published.append((change, rows))
+                self._entry.calls[call.id] = OutboxCall(call.queue_id, change.departure())
         if updates.records or updates.disarmed:
             self._unit_of_work.write(updates, self._now)
-            self._has_sent = True
+            self._has_written = True
 
     def _record_events(self, rows: Sequence[EventRow]) -> None:
-        drawn = self._unit_of_work.reserve_positions(len(rows))
-        self._transaction = drawn.transaction
-        for row, position in zip(rows, drawn.positions, strict=True):
+        reserved = self._unit_of_work.reserve_positions(len(rows))
+        self._transaction = reserved.transaction
+        for row, position in zip(rows, reserved.positions, strict=True):
             row.position = position
         if rows:
             self._unit_of_work.record(rows)
 
     def commit(self, meanwhile: Callable[[], None] = lambda: None) -> TransactionNotices:
-        """All that was sent, with more to do while Postgres is at it. Raises `ConflictError`."""
-        if not self._has_sent:
+        """Commit, and return the notices. Makes them and calls `meanwhile` while Postgres commits.
+
+        Raises `ConflictError`.
+        """
+        if not self._has_written:
             meanwhile()
             return TransactionNotices()
-        self._telling.traceparent = tracing.current()
-        news: list[CallNotice] = []
+        self._entry.traceparent = tracing.current()
+        notices: list[CallNotice] = []
 
-        def put_into_words() -> None:
-            news.extend(self._announcements())
+        def work_during_commit() -> None:
+            for change, rows in self._published:
+                if (call := change.call) and (call_view := change.call_view):
+                    notices.extend(call_notices(rows, call, call_view, self._entry.calls[call.id].departure))
             meanwhile()
 
-        agents, moves = self._unit_of_work.commit(self._telling, self._now, put_into_words)
+        agents, moves = self._unit_of_work.commit(self._entry, self._now, work_during_commit)
         return TransactionNotices(
-            news, agents, self._transaction, self._telling.traceparent, self._telling.traces, moves=moves
+            notices, agents, self._transaction, self._entry.traceparent, self._entry.traces, moves=moves
         )
-
-    def _announcements(self) -> Iterator[CallNotice]:
-        for change, rows in self._told:
-            if (call := change.call) and (call_view := change.call_view):
-                yield from call_notices(rows, call, call_view, self._telling.told[call.id].left)
 
 
 def commit(
@@ -74,13 +76,14 @@ def commit(
     grace: timedelta,
     updates: CallUpdates | None = None,
 ) -> TransactionNotices:
-    """Write all at once. Raises `ConflictError`."""
-    writing = TransactionWriter(unit_of_work, now, grace)
-    writing.send(changes.values(), updates)
-    return writing.commit()
+    """Write and commit all at once. Raises `ConflictError`."""
+    writer = TransactionWriter(unit_of_work, now, grace)
+    writer.send(changes.values(), updates)
+    return writer.commit()
 
 
 def load_logs(unit_of_work: UnitOfWork, changes: Sequence[CallChange]) -> None:
+    """Read the logs of these calls, except those that were read before."""
     if not changes:
         return
     logs = unit_of_work.logs({change.record.id for change in changes})

@@ -12,7 +12,7 @@ from shared.domain.agent import AgentStatus
 from shared.domain.routing import seeks_agent
 from shared.usecases.errors import UnavailableError, continue_after_failure
 from shared.usecases.recording.notices import TransactionNotices
-from shared.usecases.sweep.fire_due_timers import record_offers
+from shared.usecases.sweep.record_offers import record_offers
 from shared.usecases.sweep.services import SweepServices
 
 MAX_OFFERS = 50  # calls that a sender waits for; the sweep offers the others
@@ -31,12 +31,10 @@ def offer_waiting_calls(services: SweepServices, notices: Sequence[TransactionNo
 
     The sweep offers the calls that another transaction has locked now.
     """
-    free = {
-        agent.id: agent.queues for news in notices for agent in news.agents if agent.status is AgentStatus.AVAILABLE
-    }
-    waiting = {
-        change.call.id: change.call.queue_id for news in notices for change in news.changes if seeks_agent(change.call)
-    }
+    agents = [agent for transaction in notices for agent in transaction.agents]
+    calls = [notice.call for transaction in notices for notice in transaction.calls]
+    free = {agent.id: agent.queues for agent in agents if agent.status is AgentStatus.AVAILABLE}
+    waiting = {call.id: call.queue_id for call in calls if seeks_agent(call)}
     queue_ids = {*waiting.values(), *(queue_id for queues in free.values() for queue_id in queues)}
     if not queue_ids:
         return
@@ -49,8 +47,9 @@ def offer_waiting_calls(services: SweepServices, notices: Sequence[TransactionNo
 
 def wake_idle_workers(services: SweepServices, now: datetime) -> None:
     """Start the relays that do not listen, and the sweep if none is alive."""
-    wake_idle_relays(services, now)
-    services.workers.wake_sweep(now)
+    with continue_after_failure(services.log_failure):
+        wake_idle_relays(services, now)
+        services.workers.wake_sweep(now)
 
 
 def wake_idle_relays(services: SweepServices, now: datetime) -> None:

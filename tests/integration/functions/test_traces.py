@@ -96,7 +96,7 @@ def test_each_transaction_of_the_sweep_begins_a_trace(harness: Harness) -> None:
     for _ in range(2):
         harness.clock.sleep(25)
         assert harness.fire_due_timers() == 1
-    first, *others = [trace_id(news.traceparent or "") for news in harness.published.news if news.changes]
+    first, *others = [trace_id(news.traceparent or "") for news in harness.published.news if news.calls]
     assert first == GIVEN_ID
     assert len({first, *others}) == 4
 

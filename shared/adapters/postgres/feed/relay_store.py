@@ -53,7 +53,7 @@ class PostgresRelayStore:
             return []
         parameters = outbox.content_parameters(rows)
         contents = [await self._other_connection.rows(query, parameters) for query in outbox.CONTENTS]
-        return [outbox.published(news) for news in outbox.news(rows, *contents)]
+        return [outbox.published(notices) for notices in outbox.notices_of(rows, *contents)]
 
     async def ack(self, outbox_ids: Collection[OutboxId]) -> bool:
         txids, shards = [txid for txid, _ in outbox_ids], [shard for _, shard in outbox_ids]

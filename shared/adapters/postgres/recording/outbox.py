@@ -21,7 +21,7 @@ Row = Mapping[str, Any]
 
 REPUBLISH_AFTER = timedelta(seconds=3)  # a row that the relay has not acknowledged by then is published again
 
-TELL = """
+INSERT_ROW = """
 insert into outbox (shard, calls, agents, moved, next_attempt_at, traceparent, traces)
 values (%s, %s, %s, %s, %s, %s, %s)
 """
@@ -37,16 +37,18 @@ AGENTS = "select * from agents where id = any(%(agents)s)"
 CONTENTS: tuple[LiteralString, ...] = (EVENTS, CALLS, AGENTS)
 
 
-def tell(
+def insert_rows(
     outbox_entry: OutboxEntry, moves: Iterable[tuple[str, str]], now: datetime, shards: int
 ) -> Iterator[tuple[LiteralString, Any]]:
     """The statements that write the rows of a transaction. They name all agents that it may have changed."""
-    queues = {call_id: notice.queue_id for call_id, notice in outbox_entry.told.items()}
+    queues = {call_id: call.queue_id for call_id, call in outbox_entry.calls.items()}
     traces = outbox_entry.traceparent, Jsonb(outbox_entry.traces) if outbox_entry.traces else None
     for shard, share in split_by_shard(queues, moves, shards).items():
-        moved = {call_id: left for call_id in share.calls if any(left := outbox_entry.told[call_id].left)}
+        moved = {
+            call_id: departure for call_id in share.calls if any(departure := outbox_entry.calls[call_id].departure)
+        }
         calls, agents = array_text(share.calls), array_text(share.agents)
-        yield TELL, [shard, calls, agents, Jsonb(moved) if moved else None, now + REPUBLISH_AFTER, *traces]
+        yield INSERT_ROW, [shard, calls, agents, Jsonb(moved) if moved else None, now + REPUBLISH_AFTER, *traces]
 
 
 def content_parameters(rows: Sequence[Row]) -> dict[str, Any]:
@@ -58,7 +60,7 @@ def content_parameters(rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def news(
+def notices_of(
     rows: Sequence[Row], events: Iterable[Row], calls: Iterable[Row], agents: Iterable[Row]
 ) -> list[TransactionNotices]:
     """The message of each row."""
@@ -73,30 +75,34 @@ def news(
                 notice
                 for call_id in row["calls"]
                 if call_id in calls_by_id
-                for notice in _announcements(events_of[row["txid"], call_id], calls_by_id[call_id], row)
+                for notice in _call_notices(events_of[row["txid"], call_id], calls_by_id[call_id], row)
             ],
             [agents_by_id[agent_id] for agent_id in row["agents"] if agent_id in agents_by_id],
             row["txid"],
             row["traceparent"],
             row["traces"] or {},
-            _left(row, events_of),
+            _left_queues(row, events_of),
             row["shard"],
         )
         for row in rows
     ]
 
 
-def _announcements(events: Sequence[Row], call: Call, row: Row) -> Iterator[CallNotice]:
-    left = Departure(*_moved(row).get(call.id, ()))
-    return call_notices([row_mapping.event_from_row(event) for event in events], call, encode_call(call), left)
+def _call_notices(events: Sequence[Row], call: Call, row: Row) -> Iterator[CallNotice]:
+    departure = Departure(*_moved(row).get(call.id, ()))
+    return call_notices([row_mapping.event_from_row(event) for event in events], call, encode_call(call), departure)
 
 
-def _left(row: Row, events_of: Mapping[tuple[int, str], Sequence[Row]]) -> Mapping[str, Sequence[str]]:
+def _left_queues(row: Row, events_of: Mapping[tuple[int, str], Sequence[Row]]) -> Mapping[str, Sequence[str]]:
     """Queues that calls left, if all events of the call belong to a later row or are dead: no event names the queue."""
     if not row["calls"]:
         return _moved(row)
-    lefts = {call_id: Departure(*left) for call_id, left in _moved(row).items() if not events_of[row["txid"], call_id]}
-    return {call_id: [left.queue_id] for call_id, left in lefts.items() if left.queue_id}
+    departures = {
+        call_id: Departure(*departure)
+        for call_id, departure in _moved(row).items()
+        if not events_of[row["txid"], call_id]
+    }
+    return {call_id: [departure.queue_id] for call_id, departure in departures.items() if departure.queue_id}
 
 
 def _moved(row: Row) -> Mapping[str, Sequence[Any]]:
@@ -104,23 +110,23 @@ def _moved(row: Row) -> Mapping[str, Sequence[Any]]:
     return row["moved"] or {}
 
 
-def published(news: TransactionNotices) -> Published:
+def published(notices: TransactionNotices) -> Published:
     """The message as the relay publishes it."""
     return Published.model_construct(
-        transaction=news.transaction,
-        shard=news.shard,
+        transaction=notices.transaction,
+        shard=notices.shard,
         changes=[
             Change.model_construct(
                 event=row_mapping.event_view(notice.row),
                 call=CallView.of(notice.call),
-                previous_queue_id=notice.left.queue_id,
-                previous_agent_id=notice.left.agent_id,
-                was_flagged=notice.left.flagged,
+                previous_queue_id=notice.departure.queue_id,
+                previous_agent_id=notice.departure.agent_id,
+                was_flagged=notice.departure.flagged,
             )
-            for notice in news.changes
+            for notice in notices.calls
         ],
-        agents=[row_mapping.agent_view(agent) for agent in news.agents],
-        traceparent=news.traceparent,
-        traces=news.traces,
-        left=news.left,
+        agents=[row_mapping.agent_view(agent) for agent in notices.agents],
+        traceparent=notices.traceparent,
+        traces=notices.traces,
+        left=notices.left_queues,
     )

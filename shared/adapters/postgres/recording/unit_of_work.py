@@ -99,9 +99,9 @@ class PostgresUnitOfWork:
     def __init__(self, connection: TimeoutConnection, shards: int) -> None:
         self._connection, self._shards = connection, shards
         self._agents: dict[str, AgentRecord] = {}
-        self._settled: list[Effect] = []
+        self._applied_effects: list[Effect] = []
         self._effects: list[Effect] = []
-        self._met: list[Effect] = []
+        self._agents_to_register: list[Effect] = []
         self._drawn = LogPositions(0, ())
         self._open = ExitStack()
         self._pipeline: psycopg.Pipeline | None = None
@@ -229,7 +229,7 @@ class PostgresUnitOfWork:
 
     def apply_effects(self, effects: Sequence[Effect]) -> None:
         queries = _effects(effects)
-        self._settled += effects
+        self._applied_effects += effects
         if queries:
             self._note_agents(self._run(queries))
 
@@ -256,16 +256,18 @@ class PostgresUnitOfWork:
         columns = column_values(row_mapping.EVENT_COLUMNS, map(row_mapping.event_values, rows))
         self._run([(statements.INSERT_EVENTS, columns)], wait=False)
 
-    def write(self, changes: CallUpdates, now: datetime) -> None:
-        self._effects += changes.effects
-        self._met += changes.met
-        self._run(_written(changes, now), wait=False)
+    def write(self, updates: CallUpdates, now: datetime) -> None:
+        self._effects += updates.effects
+        self._agents_to_register += updates.agents_to_register
+        self._run(_written(updates, now), wait=False)
 
     def commit(self, outbox_entry: OutboxEntry, now: datetime, meanwhile: Callable[[], None]) -> MovedAgents:
-        effects = *self._settled, *self._met, *self._effects
+        effects = *self._applied_effects, *self._agents_to_register, *self._effects
         moves = list(dict.fromkeys((effect.agent_id, effect.call_id) for effect in effects))
-        rows = list(outbox.tell(outbox_entry, moves, now, self._shards))
-        results = self._run([*rows, *_met(self._met), *_effects(self._effects)], commit=True, meanwhile=meanwhile)
+        rows = list(outbox.insert_rows(outbox_entry, moves, now, self._shards))
+        results = self._run(
+            [*rows, *_register(self._agents_to_register), *_effects(self._effects)], commit=True, meanwhile=meanwhile
+        )
         self._note_agents(results[len(rows) :])
         return MovedAgents(list(self._agents.values()), moves)
 
@@ -289,39 +291,39 @@ def _drawn(rows: Sequence[TupleRow]) -> LogPositions:
     return LogPositions(transaction, places[0] if len(places) == 1 else [*chain(*places)])
 
 
-def _written(changes: CallUpdates, now: datetime) -> Iterator[Query]:
+def _written(updates: CallUpdates, now: datetime) -> Iterator[Query]:
     """Built one by one while they are sent. The slowest for Postgres come first."""
-    yield from _calls(changes, now)
-    if changes.restated:
+    yield from _calls(updates, now)
+    if updates.changed_events:
         yield (
             statements.RESTATE_EVENTS,
-            column_values(row_mapping.RESTATED_COLUMNS, map(row_mapping.restated_values, changes.restated)),
+            column_values(row_mapping.RESTATED_COLUMNS, map(row_mapping.restated_values, updates.changed_events)),
         )
-    yield from _timers(changes)
+    yield from _timers(updates)
 
 
-def _calls(changes: CallUpdates, now: datetime) -> Iterator[Query]:
-    fresh = [row_mapping.call_values(record, now) for record in changes.records if not record.exists]
-    known = [row_mapping.call_values(record, now) for record in changes.records if record.exists]
+def _calls(updates: CallUpdates, now: datetime) -> Iterator[Query]:
+    fresh = [row_mapping.call_values(record, now) for record in updates.records if not record.exists]
+    known = [row_mapping.call_values(record, now) for record in updates.records if record.exists]
     if fresh:
         yield statements.INSERT_CALLS, [now, *column_values(row_mapping.CALL_COLUMNS, fresh)]
     if known:
         yield statements.UPDATE_CALLS, column_values(row_mapping.CALL_COLUMNS, known)
 
 
-def _timers(changes: CallUpdates) -> Iterator[Query]:
-    if changes.disarmed:
-        yield statements.DISARM_TIMERS, column_values(statements.TIMER, changes.disarmed)
-    if changes.armed:
+def _timers(updates: CallUpdates) -> Iterator[Query]:
+    if updates.disarmed:
+        yield statements.DISARM_TIMERS, column_values(statements.TIMER, updates.disarmed)
+    if updates.armed:
         yield (
             statements.ARM_TIMERS,
-            column_values(statements.ARMED_TIMER, ((*timer, due_at) for timer, due_at in changes.armed.items())),
+            column_values(statements.ARMED_TIMER, ((*timer, due_at) for timer, due_at in updates.armed.items())),
         )
 
 
-def _met(met: Sequence[Effect]) -> Iterator[Query]:
-    if met:
-        first = {e.agent_id: e for e in sorted(met, key=lambda effect: effect.since, reverse=True)}
+def _register(agents: Sequence[Effect]) -> Iterator[Query]:
+    if agents:
+        first = {e.agent_id: e for e in sorted(agents, key=lambda effect: effect.since, reverse=True)}
         found = [(e.agent_id, e.call_id, e.status, e.since) for e in first.values()]
         yield agent_effects.REGISTER_UNKNOWN_AGENTS, column_values(agent_effects.ENGAGED, found)
 

@@ -80,7 +80,7 @@ class PostgresHousekeeping:
             cursor.execute(_SQL["count_attempts"], [MAX_ATTEMPTS, now, txids, shards, times])
             parameters = outbox.content_parameters(overdue)
             contents = [cursor.execute(query, parameters).fetchall() for query in outbox.CONTENTS]
-        return outbox.news(overdue, *contents)
+        return outbox.notices_of(overdue, *contents)
 
 
 def _backoff(attempts: int) -> timedelta:

@@ -185,7 +185,7 @@ def test_a_split_batch_ends_as_its_events_one_by_one(
 
     one_by_one = [harness.send(event)[0].status for event in events(alone)]
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(record_events, "PART", data.draw(st.integers(1, len(arrivals)), label="part"))
+        patched.setattr(record_events, "EVENTS_PER_PART", data.draw(st.integers(1, len(arrivals)), label="part"))
         in_parts = [result.status for result in harness.send(*events(together))]
     assert in_parts == one_by_one
     for left, right in zip(alone, together, strict=True):

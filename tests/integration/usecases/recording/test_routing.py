@@ -10,7 +10,7 @@ import pytest
 from shared.adapters.postgres.connection import Database
 from shared.adapters.postgres.recording.unit_of_work import PostgresTransactions
 from shared.contracts.problems import ProblemError
-from shared.usecases.sweep.fire_due_timers import record_offers
+from shared.usecases.sweep.record_offers import record_offers
 from shared.usecases.sweep.services import SweepServices
 from tests.support.harness import GRACE, Harness, PublishedNotices
 from tests.support.routing import QUEUE, arrive, end, misses, offered, ring, set_up

@@ -7,9 +7,9 @@ import pytest
 from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
 from shared.usecases.errors import UnavailableError
 from shared.usecases.sweep import run_sweep as run_sweep_module
-from shared.usecases.sweep.fire_due_timers import Swept
 from shared.usecases.sweep.run_sweep import Tally, run_sweep
 from shared.usecases.sweep.services import SweepServices
+from shared.usecases.sweep.sweep_transaction import SweepResult
 from tests.support.harness import Harness, sweep_for
 
 INITIATED = {"event": "call_initiated", "callId": "call-1", "type": "voice", "queueId": "medical_spanish"}
@@ -56,7 +56,7 @@ def test_a_resent_transfer_reaches_the_queue_it_left(harness: Harness) -> None:
     harness.published.news.clear()
     sweep_for(harness, 5, [])
     left_queues = {
-        change.row.event.name: change.left.queue_id for news in harness.published.news for change in news.changes
+        change.row.event.name: change.left.queue_id for news in harness.published.news for change in news.calls
     }
     assert left_queues["call_transferred"] == "medical_spanish"
 
@@ -97,9 +97,9 @@ def test_an_expired_connection_is_deleted_after_a_minute(harness: Harness) -> No
 def test_a_load_that_never_ends_keeps_no_sweep_beyond_its_minute(harness: Harness, monkeypatch) -> None:
     """At every look there is one more timer: the sweep still says that it is alive, tells again, and ends in time."""
 
-    def one_more(_sweeper: SweepServices, _now: datetime) -> Swept:
+    def one_more(_sweeper: SweepServices, _now: datetime) -> SweepResult:
         harness.clock.sleep(0.2)
-        return Swept(1)
+        return SweepResult(1)
 
     monkeypatch.setattr(run_sweep_module, "fire_due_timers", one_more)
     harness.send(INITIATED)

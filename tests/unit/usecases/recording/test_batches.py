@@ -159,7 +159,7 @@ def test_every_size_of_batch_of_events_at_two_instants(size: int) -> None:
 
 def test_a_split_batch_leaves_the_same_records(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = assert_alike(TWO_INSTANTS)
-    monkeypatch.setattr(recording, "PART", 2)
+    monkeypatch.setattr(recording, "EVENTS_PER_PART", 2)
     assert assert_alike(TWO_INSTANTS) == expected
 
 
