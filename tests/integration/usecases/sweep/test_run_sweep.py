@@ -56,7 +56,7 @@ def test_a_resent_transfer_reaches_the_queue_it_left(harness: Harness) -> None:
     harness.published.news.clear()
     sweep_for(harness, 5, [])
     left_queues = {
-        change.row.event.name: change.left.queue_id for news in harness.published.news for change in news.calls
+        change.row.event.name: change.departure.queue_id for news in harness.published.news for change in news.calls
     }
     assert left_queues["call_transferred"] == "medical_spanish"
 
