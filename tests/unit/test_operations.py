@@ -47,3 +47,11 @@ def test_each_deployed_alarm_uses_a_written_figure(alarm: dict[str, Any]) -> Non
     metric = Metric(alarm["MetricName"])
     assert f"Metric.{metric.name}" in CODE, "no function writes it"
     assert SERVED[metric.value] == "all" or dimension["Value"] in SERVED[metric.value].split(", ")
+
+
+def test_log_messages_that_the_page_names_are_written() -> None:
+    table = PAGE.split("| last line for the call |")[1].split("\n\n")[0]
+    messages = re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
+    assert len(messages) > 3
+    parts = [part.strip() for message in messages for part in message.split("…")]
+    assert [part for part in parts if not re.search(rf"_?log\.\w+\(\s*\"[^\"]*{re.escape(part)}", CODE)] == []

@@ -32,14 +32,11 @@ NOT_YET: tuple[str, ...] = (
     ".checkov.yaml",
     "bench/",
     "dashboard/",
-    "docs/",
     "functions/",
     "infra/",
     "shared/",
     "template.yaml",
     "tests/",
-    "CONTRIBUTING.md",
-    "README.md",
 )
 
 
