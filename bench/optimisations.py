@@ -32,6 +32,7 @@ from shared.contracts.views import CallView
 from shared.domain.call import Call
 from shared.domain.events import Limits
 from shared.settings import AwsKeys
+from shared.usecases.feed.timeout import Timeout
 
 FRAME = b"x" * 1300  # the length of a frame with one event
 CALLS = 1000
@@ -47,6 +48,7 @@ Run = Callable[[], object]
 
 def measure(servers: Servers) -> Iterator[Figure]:
     yield _figure("post by the relay's HTTP client", "aiohttp", *_http_client())
+    yield _figure("time limit of a post", "a timer of the event loop", *_timeout())
     yield _figure("signature of a request", "botocore", *_signing())
     yield _figure("message on a Redis connection", "redis-py's client", *_redis_connection(servers))
     yield _figure("statement with its own cursor", "a new cursor", *_cursors(servers))
@@ -121,6 +123,25 @@ def _signing() -> list[float]:
     return _compare_calls(lambda: signer.headers("POST", URL, FRAME), library)
 
 
+def _timeout() -> list[float]:
+    async def reused() -> None:
+        timeout = Timeout(5, lambda: None)
+        for _ in range(CALLS):
+            timeout.start()
+            await asyncio.sleep(0)
+            timeout.stop()
+        timeout.close()
+
+    async def timers() -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(CALLS):
+            timer = loop.call_later(5, lambda: None)
+            await asyncio.sleep(0)
+            timer.cancel()
+
+    return _compare(CALLS, lambda: asyncio.run(reused()), lambda: asyncio.run(timers()))
+
+
 def _redis_connection(servers: Servers) -> list[float]:
     """One message to Redis: a bare connection of redis-py and its client. The overlap with Postgres comes on top."""
     with (
@@ -176,12 +197,13 @@ def _memory(servers: Servers) -> list[float]:
 
 def _event_seconds(servers: Servers, *, tuned: bool) -> float:
     """In a process of its own."""
+    database_url = servers.new_database()
     context = multiprocessing.get_context("fork")
     results = context.SimpleQueue()
 
     def post_all() -> None:
         token = tokens.mint(KEY, role="admin")
-        servers.act_as_function(servers.new_database())
+        servers.act_as_function(database_url)
         for batch in batches(lifecycles(40, "warm"), 20):
             post_events(token, batch)
         gc.set_threshold(700, 10, 10)

@@ -164,7 +164,7 @@ def _cursor(parameters: dict[str, str], place: tuple[str, str]) -> str:
 
     query = parse_query(CallsQuery, parameters)
     listed = ["calls", query.model_dump(mode="json", exclude={"limit", "cursor", "fields", "format"})]
-    return wiring.cursors().seal(listed, *place)
+    return wiring.cursors().encode(listed, *place)
 
 
 def _p99s(*several: Iterator[Callable[[], object]], rounds: int = ROUNDS) -> list[float]:

@@ -11,6 +11,8 @@ from urllib.parse import SplitResult
 
 from httptools import HttpParserError, HttpResponseParser
 
+from shared.usecases.feed.timeout import Timeout
+
 CONNECT_TIMEOUT_SECONDS, RESPONSE_TIMEOUT_SECONDS = 2.0, 5.0
 
 
@@ -18,6 +20,7 @@ class KeepAliveConnection(asyncio.Protocol):
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._parser = HttpResponseParser(self)
+        self._timeout = Timeout(RESPONSE_TIMEOUT_SECONDS, self.close)
         self._response: asyncio.Future[int] | None = None
         self.is_free = False
         self.freed_at = 0.0
@@ -26,12 +29,9 @@ class KeepAliveConnection(asyncio.Protocol):
         """The status of the response. Raises `OSError`; the connection is then closed."""
         self.is_free = False
         self._response = self._loop.create_future()
-        timer = self._loop.call_later(RESPONSE_TIMEOUT_SECONDS, self.close)
-        try:
-            self._transport.write(data)
-            return await self._response
-        finally:
-            timer.cancel()
+        self._timeout.start()
+        self._transport.write(data)
+        return await self._response
 
     def close(self) -> None:
         self.is_free = False
@@ -50,11 +50,13 @@ class KeepAliveConnection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """Called by the parser."""
         if self._response and not self._response.done():
+            self._timeout.stop()
             self._response.set_result(self._parser.get_status_code())
             self.is_free, self.freed_at = self._parser.should_keep_alive(), self._loop.time()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_free = False
+        self._timeout.close()
         if self._response and not self._response.done():
             self._response.set_exception(exc or ConnectionResetError("closed without a response"))
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from shared.contracts.feed import OutboxId, Reset
 from shared.usecases.feed.frames import FrameBatch
 from shared.usecases.feed.ports import Gateway, PostResult
+from shared.usecases.feed.timeout import Timeout
 
 MAX_CONCURRENT_POSTS = 64
 SLOW_POST_SECONDS = 0.25  # another worker starts beside a post that takes longer
@@ -155,18 +156,18 @@ class Sender:
             is_replaced = True
             self._start_worker()
 
-        call_later = asyncio.get_running_loop().call_later
+        timeout = Timeout(SLOW_POST_SECONDS, replace)
         while not is_replaced:
             ready = await self._ready.get()
             if isinstance(ready, asyncio.Future):
                 if not ready.done():
                     ready.set_result(None)
                 continue
-            timer = call_later(SLOW_POST_SECONDS, replace)
+            timeout.start()
             try:
                 await self._send_pending(ready)
             finally:
-                timer.cancel()
+                timeout.stop()
 
     async def _send_pending(self, buffer: ConnectionBuffer) -> None:
         batch, reset_topics, deliveries = buffer.pending, buffer.reset_topics, buffer.deliveries

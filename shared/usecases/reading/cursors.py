@@ -1,4 +1,4 @@
-"""Where a page ended, as an opaque text that nobody can make or change but us."""
+"""The end of a page as an opaque, signed text."""
 
 import base64
 import binascii
@@ -11,38 +11,38 @@ import orjson
 
 from shared.contracts.problems import ProblemError, refuse
 
-_SEAL_BYTES = 12
+_SIGNATURE_BYTES = 12
 
 
 class Cursors:
-    """Seals the end of a page together with the list that it belongs to: it opens for that list only.
+    """Signs the end of a page together with its list, so that a cursor is valid for this list only.
 
-    The first key seals, any opens: a walk goes on while keys are changed.
+    The first key signs and every key verifies, so that cursors stay valid while keys are changed.
     """
 
     def __init__(self, keys: Iterable[str]) -> None:
         self._keys = [hashlib.sha256(b"cursor " + key.encode()).digest() for key in keys]
 
-    def seal(self, listed: object, *place: str | int) -> str:
+    def encode(self, list_key: object, *place: str | int) -> str:
         body = orjson.dumps(place)
-        return base64.urlsafe_b64encode(_seal(self._keys[0], listed, body) + body).decode().rstrip("=")
+        return base64.urlsafe_b64encode(_sign(self._keys[0], list_key, body) + body).decode().rstrip("=")
 
-    def open(self, listed: object, cursor: str) -> list[Any]:
-        """Raises `ProblemError` (400) for a cursor that was not given out here, for this list."""
+    def decode(self, list_key: object, cursor: str) -> list[Any]:
+        """Raises `ProblemError` (400) for a cursor of another list or deployment."""
         try:
-            sealed = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+            content = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         except (ValueError, binascii.Error):
-            raise _refused() from None
-        seal, body = sealed[:_SEAL_BYTES], sealed[_SEAL_BYTES:]
-        if not any(hmac.compare_digest(seal, _seal(key, listed, body)) for key in self._keys):
-            raise _refused()
+            raise _invalid() from None
+        signature, body = content[:_SIGNATURE_BYTES], content[_SIGNATURE_BYTES:]
+        if not any(hmac.compare_digest(signature, _sign(key, list_key, body)) for key in self._keys):
+            raise _invalid()
         return orjson.loads(body)
 
 
-def _seal(key: bytes, listed: object, body: bytes) -> bytes:
-    sealed = orjson.dumps(listed, option=orjson.OPT_SORT_KEYS) + b"\n" + body
-    return hmac.digest(key, sealed, "sha256")[:_SEAL_BYTES]
+def _sign(key: bytes, list_key: object, body: bytes) -> bytes:
+    content = orjson.dumps(list_key, option=orjson.OPT_SORT_KEYS) + b"\n" + body
+    return hmac.digest(key, content, "sha256")[:_SIGNATURE_BYTES]
 
 
-def _refused() -> ProblemError:
-    return refuse(400, "Not valid: cursor", ("cursor", "is not one that was given out here for this list"))
+def _invalid() -> ProblemError:
+    return refuse(400, "Not valid: cursor", ("cursor", "is not a cursor of this list"))

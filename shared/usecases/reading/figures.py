@@ -1,4 +1,4 @@
-"""The figures of a range, by bucket and group, each with the address of the calls that it counts."""
+"""The figures of a range, by bucket and group, each with a link to the calls that it counts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,14 +20,23 @@ from shared.domain.fast import fast_frozen
 from shared.domain.figures import AgentTime, Tally
 from shared.usecases.access import Principal
 
-LONGEST_RANGE = timedelta(days=400)
+MAX_RANGE = timedelta(days=400)
 _make_metrics = compile_json(Metrics)
-MAX_ROWS = 2000  # some 4 MB: a function may answer 6
+MAX_ROWS = 2000  # about 4 MB; a function's response may have 6 MB
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """Which calls to count and how to part them. `queues` None means all."""
+class FigureQuery:
+    """Which calls to count, and how to group them.
+
+    start, end: the range.
+    bucket: the length of a bucket, or None for one bucket.
+    zone: the time zone of days.
+    group_by: the keys of the groups.
+    queues: ids of permitted and requested queues. None means all.
+    now: the current time.
+    agents, languages, types: only calls with one of these. Empty means all.
+    """
 
     start: datetime
     end: datetime
@@ -42,19 +51,25 @@ class Span:
 
     @property
     def by_agent(self) -> bool:
-        """Whether it matters whose a call is."""
+        """Whether the result depends on the calls' agents."""
         return bool(self.agents) or "agent" in self.group_by
 
     @property
     def of_all_calls(self) -> bool:
-        """Whether agents' time can be set beside the calls: time without a call belongs to no queue and no language."""
-        narrowed = self.queues is not None or self.languages or self.types
-        return not narrowed and set(self.group_by) <= {"agent"}
+        """Whether agents' time can be added. Time without a call belongs to no queue, language or type."""
+        is_filtered = self.queues is not None or self.languages or self.types
+        return not is_filtered and set(self.group_by) <= {"agent"}
 
 
 @fast_frozen
-class Group:
-    """One row: its bucket, its keys by name, what was counted, and agents' time; None where that is not known."""
+class FigureRow:
+    """The figures of one group in one bucket.
+
+    start, end: the bucket.
+    keys: the values of the group's keys.
+    tally: the counts of calls.
+    time: the agents' time. None if it is unknown.
+    """
 
     start: datetime
     end: datetime
@@ -64,8 +79,8 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Time:
-    """What agents did in one bucket, or one of them where it is grouped by agent."""
+class AgentTimeRow:
+    """The time of all agents in one bucket, or of one agent if the query groups by agent."""
 
     start: datetime
     end: datetime
@@ -74,110 +89,110 @@ class Time:
 
 
 class Figures(Protocol):
-    """Raises `UnavailableError`; `ProblemError` (400) where nobody knows the zone."""
+    """Raises `UnavailableError`, and `ProblemError` (400) for an unknown time zone."""
 
     def day_begin(self, now: datetime, zone: str) -> datetime: ...
 
-    def groups(self, span: Span, limit: int) -> list[Group]:
-        """Ordered by bucket and keys. A group nobody called is left out; without any group there is one of zeros."""
+    def groups(self, query: FigureQuery, limit: int) -> list[FigureRow]:
+        """Ordered by bucket and keys, without empty groups. Without bucket and groups, always one row."""
         ...
 
-    def times(self, span: Span, limit: int) -> list[Time]:
-        """Where anybody was signed in, as far as that has passed."""
+    def times(self, query: FigureQuery, limit: int) -> list[AgentTimeRow]:
+        """Only buckets with agents who were signed in, up to now."""
         ...
 
-    def gauges(self, span: Span, now: datetime) -> Gauges: ...
+    def gauges(self, query: FigureQuery, now: datetime) -> Gauges: ...
 
 
 def show_metrics(figures: Figures, principal: Principal, parameters: dict[str, Any], now: datetime) -> Json:
-    """As `contracts.metrics.Metrics`. Raises `ProblemError` (400) that names a parameter which is not valid."""
-    query = parse_query(MetricsQuery, parameters)
-    span = _span(figures, principal, query, now)
-    groups = figures.groups(span, MAX_ROWS + 1)
-    if span.of_all_calls:
-        groups = _beside(span, groups, figures.times(span, MAX_ROWS + 1))
+    """A `contracts.figures.Metrics`. Raises `ProblemError` (400) that names the invalid parameter."""
+    request = parse_query(MetricsQuery, parameters)
+    query = _figure_query(figures, principal, request, now)
+    groups = figures.groups(query, MAX_ROWS + 1)
+    if query.of_all_calls:
+        groups = _with_times(query, groups, figures.times(query, MAX_ROWS + 1))
     if len(groups) > MAX_ROWS:
-        detail = f"These are more than {MAX_ROWS} rows: ask for a shorter range, longer buckets or fewer groups."
-        raise refuse(400, detail, ("bucket" if span.bucket else "groupBy", f"would give more than {MAX_ROWS} rows"))
-    narrowed = _narrowed(query)
+        detail = f"The result has more than {MAX_ROWS} rows. Request a shorter range, longer buckets or fewer groups."
+        raise refuse(400, detail, ("bucket" if query.bucket else "groupBy", f"gives more than {MAX_ROWS} rows"))
+    filters = _filters(request)
     return _make_metrics(
-        start=span.start,
-        end=span.end,
-        bucket=span.bucket,
-        zone=span.zone,
-        group_by=span.group_by,
-        data=[_row(narrowed, group) for group in groups],
-        now=figures.gauges(span, now).model_dump(mode="json"),
+        start=query.start,
+        end=query.end,
+        bucket=query.bucket,
+        zone=query.zone,
+        group_by=query.group_by,
+        data=[_row(filters, group) for group in groups],
+        now=figures.gauges(query, now).model_dump(mode="json"),
         formulas=FORMULAS,
-        notes=_notes(span, groups),
+        notes=_notes(query, groups),
     )
 
 
-def _beside(span: Span, groups: Sequence[Group], times: Sequence[Time]) -> list[Group]:
-    """Calls and agents' time of one bucket in one row: in one of its own where somebody was there and nobody called."""
-    found = {(group.start, group.keys.get("agent")): group for group in groups}
+def _with_times(query: FigureQuery, groups: Sequence[FigureRow], times: Sequence[AgentTimeRow]) -> list[FigureRow]:
+    """Add the agents' time to the rows. A bucket without calls gets a row of its own."""
+    rows = {(group.start, group.keys.get("agent")): group for group in groups}
     for each in times:
         if each.time.staffed_ms:
-            keys = {"agent": each.agent_id} if span.group_by else {}
-            group = found.get((each.start, each.agent_id)) or Group(each.start, each.end, keys, Tally())
-            found[each.start, each.agent_id] = Group(group.start, group.end, group.keys, group.tally, each.time)
-    return [found[key] for key in sorted(found, key=lambda key: (key[0], key[1] is None, key[1] or ""))]
+            keys = {"agent": each.agent_id} if query.group_by else {}
+            group = rows.get((each.start, each.agent_id)) or FigureRow(each.start, each.end, keys, Tally())
+            rows[each.start, each.agent_id] = FigureRow(group.start, group.end, group.keys, group.tally, each.time)
+    return [rows[key] for key in sorted(rows, key=lambda key: (key[0], key[1] is None, key[1] or ""))]
 
 
-_OF_NO_QUEUE = (
-    "occupancy and handleTime.acw are null: an agent's time is no queue's, no language's and no type's. Ask without "
-    "them, or by agent, with a token that sees all queues."
+_NOTE_FILTERED = (
+    "occupancy and handleTime.acw are null, because an agent's time belongs to no queue, language or type. Request "
+    "them without these filters and groups, or by agent, with a token for all queues."
 )
-_NOBODY_THERE = (
-    "occupancy and handleTime.acw are null where no agent was signed in, or nothing is known of it: calls recorded as "
-    "history move no agents."
+_NOTE_NO_AGENTS = (
+    "occupancy and handleTime.acw are null where no agent was signed in or the agents' states are unknown. Imported "
+    "calls do not change agents."
 )
 
 
-def _notes(span: Span, groups: Sequence[Group]) -> list[str]:
-    if not span.of_all_calls:
-        return [_OF_NO_QUEUE]
-    return [] if all(group.time for group in groups) else [_NOBODY_THERE]
+def _notes(query: FigureQuery, groups: Sequence[FigureRow]) -> list[str]:
+    if not query.of_all_calls:
+        return [_NOTE_FILTERED]
+    return [] if all(group.time for group in groups) else [_NOTE_NO_AGENTS]
 
 
-def _span(figures: Figures, principal: Principal, query: MetricsQuery, now: datetime) -> Span:
-    for name, moment in (("from", query.since), ("to", query.until)):
-        if moment and moment.year in (MINYEAR, MAXYEAR):  # there is no day before or behind it to count in
+def _figure_query(figures: Figures, principal: Principal, request: MetricsQuery, now: datetime) -> FigureQuery:
+    for name, moment in (("from", request.since), ("to", request.until)):
+        if moment and moment.year in (MINYEAR, MAXYEAR):  # there is no complete day before or after it
             raise refuse(400, f"Not valid: {name}", (name, "is out of range"))
-    end = _sayable(query.until or now)
-    day_began = figures.day_begin(min(end, now), query.zone)
-    start = _sayable(query.since or day_began)
-    if not timedelta(0) <= end - start <= LONGEST_RANGE:
-        days = f"is more than {LONGEST_RANGE.days} days"
-        if query.until:
+    end = _to_milliseconds(request.until or now)
+    day_began = figures.day_begin(min(end, now), request.zone)
+    start = _to_milliseconds(request.since or day_began)
+    if not timedelta(0) <= end - start <= MAX_RANGE:
+        days = f"is more than {MAX_RANGE.days} days"
+        if request.until:
             problem = "is before `from`" if end < start else f"{days} after `from`"
             raise refuse(400, "Not valid: to", ("to", problem))
         problem = "is in the future" if end < start else f"{days} ago"
         raise refuse(400, "Not valid: from", ("from", problem))
-    return Span(
+    return FigureQuery(
         start=start,
         end=end,
-        bucket=query.bucket,
-        zone=query.zone,
-        group_by=tuple(dict.fromkeys(query.group_by)),
-        queues=principal.visible_queues(query.queue_id),
+        bucket=request.bucket,
+        zone=request.zone,
+        group_by=tuple(dict.fromkeys(request.group_by)),
+        queues=principal.visible_queues(request.queue_id),
         now=now,
-        agents=query.agent_id,
-        languages=query.language,
-        types=query.type,
+        agents=request.agent_id,
+        languages=request.language,
+        types=request.type,
     )
 
 
-def _sayable(moment: datetime) -> datetime:
-    """As our times are put into words, in milliseconds: a link must ask for the very calls that were counted."""
+def _to_milliseconds(moment: datetime) -> datetime:
+    """Responses contain milliseconds, and a link must select exactly the calls that were counted."""
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-def _row(narrowed: Mapping[str, str], group: Group) -> Json:
-    return row_json(group.start, group.end, group.keys, group.tally, group.time, _links(narrowed, group))
+def _row(filters: Mapping[str, str], group: FigureRow) -> Json:
+    return row_json(group.start, group.end, group.keys, group.tally, group.time, _links(filters, group))
 
 
-# How the list of calls is asked for those that a figure counts; what is not named here counts all of the group.
+# The parameters that select the calls of a figure. Other figures count all calls of the group.
 _SELECTS: dict[str, dict[str, str]] = {
     "offered": {},
     "answered": {"answered": "true"},
@@ -195,38 +210,43 @@ _SELECTS: dict[str, dict[str, str]] = {
     "holdExceeded": {"flag": "hold_exceeded"},
     "shortCalls": {"flag": "short_call"},
 }
-# Put into words once, but for the addresses that they begin with: a day by agent has a thousand rows of these.
-_HERE, _MISSED_HERE = "<calls>", "<missed>"
+# Serialised once with placeholders: a day by agent has a thousand rows of links.
+_CALLS_URL, _MISSED_URL = "<calls>", "<missed>"
 _LINKS = orjson.dumps(
     {
-        figure: _HERE + "".join(f"&{name}={value}" for name, value in select.items())
+        figure: _CALLS_URL + "".join(f"&{name}={value}" for name, value in select.items())
         for figure, select in _SELECTS.items()
     }
-    | dict.fromkeys(("rona", "missed"), _MISSED_HERE)
+    | dict.fromkeys(("rona", "missed"), _MISSED_URL)
 ).decode()
 
 
 _PARAMETERS = {"queue": "queueId", "agent": "agentId", "language": "language", "type": "type"}
 
 
-def _narrowed(query: MetricsQuery) -> dict[str, str]:
-    asked = {"queueId": query.queue_id, "agentId": query.agent_id, "language": query.language, "type": query.type}
-    return {name: ",".join(values) for name, values in asked.items() if values}
+def _filters(request: MetricsQuery) -> dict[str, str]:
+    filters = {
+        "queueId": request.queue_id,
+        "agentId": request.agent_id,
+        "language": request.language,
+        "type": request.type,
+    }
+    return {name: ",".join(values) for name, values in filters.items() if values}
 
 
-def _links(narrowed: Mapping[str, str], group: Group) -> orjson.Fragment:
-    """By figure. An address has no mark that JSON would have to escape.
+def _links(filters: Mapping[str, str], group: FigureRow) -> orjson.Fragment:
+    """By figure. The URLs contain no characters that JSON escapes.
 
-    A miss is of who missed it, whoever had the call in the end.
+    A missed offer counts for the agent who missed it, even if another agent answered the call.
     """
-    asked = {**narrowed, **{_PARAMETERS[name]: value or NOBODY for name, value in group.keys.items()}}
-    agent = _quoted(asked.pop("agentId", ""))
-    here = _range(group.start, group.end) + "".join([f"&{name}={_quoted(value)}" for name, value in asked.items()])
+    parameters = {**filters, **{_PARAMETERS[name]: value or NOBODY for name, value in group.keys.items()}}
+    agent = _quoted(parameters.pop("agentId", ""))
+    url = _range(group.start, group.end) + "".join([f"&{name}={_quoted(value)}" for name, value in parameters.items()])
     of_agent, missed = (f"&agentId={agent}", f"&missedBy={agent}") if agent else ("", "&missed=true")
-    return orjson.Fragment(_LINKS.replace(_HERE, here + of_agent).replace(_MISSED_HERE, here + missed))
+    return orjson.Fragment(_LINKS.replace(_CALLS_URL, url + of_agent).replace(_MISSED_URL, url + missed))
 
 
-@lru_cache(512)  # a thousand agents' rows have the same times, and the same agents the next time
+@lru_cache(512)  # many rows have the same bucket
 def _range(start: datetime, end: datetime) -> str:
     return f"/api/calls?from={rfc3339(start)}&to={rfc3339(end)}"
 
@@ -237,7 +257,7 @@ def _quoted(value: str) -> str:
 
 
 def _formula(name: str, rule: Any) -> Json:  # noqa: ANN401 - one of the domain's functions
-    """As the domain's own docstring tells it: the formula, then the source."""
+    """From the docstring of the rule: the formula, then the source."""
     formula, _, source = " ".join(str(rule.__doc__).split()).rstrip(".").partition(". ")
     return {"name": name, "formula": formula, "source": source.replace("*", "")}
 

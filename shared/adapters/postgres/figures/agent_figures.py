@@ -9,7 +9,7 @@ from typing import Any, LiteralString
 from shared.adapters.postgres.figures import agent_time_sums, buckets
 from shared.adapters.postgres.figures.rollups import Cover
 from shared.domain.figures import AgentTime
-from shared.usecases.reading.figures import Span, Time
+from shared.usecases.reading.figures import AgentTimeRow, FigureQuery
 
 LATELY = timedelta(hours=1)  # the edge before the present is at most one row of the hourly sums
 FAR = timedelta(days=2)  # no interval ends later, because a wrap-up is shorter. The bound gives the planner a range
@@ -42,14 +42,14 @@ where s.ended is null and s.status <> 'offline' and s.began < %(until)s
 """
 
 
-def statement(span: Span) -> LiteralString:
-    """The statement for rows by bucket, and by agent if the span groups by agent."""
-    key: LiteralString = "agent_id" if "agent" in span.group_by else "null::text"
+def statement(query: FigureQuery) -> LiteralString:
+    """The statement for rows by bucket, and by agent if the query groups by agent."""
+    key: LiteralString = "agent_id" if "agent" in query.group_by else "null::text"
     totals: LiteralString = ", ".join([f"sum({name})::bigint as {name}" for name in agent_time_sums.NAMES])
     return f"""
-        select result.*, {buckets.ending(span, "result.start")} as ends from (
+        select result.*, {buckets.ending(query, "result.start")} as ends from (
             select start, agent_id, {totals} from (
-                select {buckets.begin(span, "rolled.start")} as start, {key} as agent_id,
+                select {buckets.begin(query, "rolled.start")} as start, {key} as agent_id,
                     {", ".join(agent_time_sums.NAMES)} from ({_ROLLED}) rolled
                 union all
                 select bucket, {key}, {agent_time_sums.SUMS} from (
@@ -58,7 +58,7 @@ def statement(span: Span) -> LiteralString:
                     from (
                         select agent_id, status, date_trunc('milliseconds', began) as began,
                             date_trunc('milliseconds', ended) as ended from ({_INTERVALS}) whole
-                    ) s, lateral ({buckets.touched(span, "s.began", "s.ended")}) touched
+                    ) s, lateral ({buckets.touched(query, "s.began", "s.ended")}) touched
                     where s.began < s.ended
                 ) piece group by 1, 2
             ) part group by 1, 2
@@ -66,17 +66,17 @@ def statement(span: Span) -> LiteralString:
     """
 
 
-def parameters(span: Span, cover: Cover, limit: int) -> dict[str, Any]:
+def parameters(query: FigureQuery, cover: Cover, limit: int) -> dict[str, Any]:
     """The edge that ends at the present begins at `late`, unless it is too long."""
-    until = min(span.end, span.now)
-    late = next((beginning for beginning, ending in cover.edges if ending == until > span.now - LATELY), until)
+    until = min(query.end, query.now)
+    late = next((beginning for beginning, ending in cover.edges if ending == until > query.now - LATELY), until)
     late = max(late, until - LATELY)
     edges = [(beginning, min(ending, late)) for beginning, ending in cover.edges if beginning < late]
-    return buckets.parameters(span) | {
-        "agents": list(span.agents) or None,
+    return buckets.parameters(query) | {
+        "agents": list(query.agents) or None,
         "until": until,
         "late": late,
-        "last": span.now + FAR,
+        "last": query.now + FAR,
         "limit": limit,
         "grains": [grain for grain, _, _ in cover.rolled],
         "rolled_from": [beginning for _, beginning, _ in cover.rolled],
@@ -86,10 +86,10 @@ def parameters(span: Span, cover: Cover, limit: int) -> dict[str, Any]:
     }
 
 
-def time(span: Span, row: dict[str, Any]) -> Time:
-    return Time(
-        max(span.start, row["start"]),
-        min(span.end, row["ends"]),
+def time(query: FigureQuery, row: dict[str, Any]) -> AgentTimeRow:
+    return AgentTimeRow(
+        max(query.start, row["start"]),
+        min(query.end, row["ends"]),
         row["agent_id"],
         AgentTime(*map(row.__getitem__, agent_time_sums.NAMES)),
     )

@@ -5,31 +5,31 @@ shorter.
 from collections.abc import Mapping
 from typing import Any, LiteralString
 
-from shared.usecases.reading.figures import Span
+from shared.usecases.reading.figures import FigureQuery
 
 _WIDTHS: Mapping[str, LiteralString] = {
     "5m": "5 minutes", "15m": "15 minutes", "30m": "30 minutes", "1h": "1 hour", "1d": "1 day",
 }  # fmt: skip
 
 
-def begin(span: Span, moment: LiteralString) -> LiteralString:
+def begin(query: FigureQuery, moment: LiteralString) -> LiteralString:
     """The beginning of the bucket that contains a moment."""
-    if span.bucket is None:
+    if query.bucket is None:
         return "%(start)s::timestamptz"
-    if span.bucket == "1d":
-        return day(span.zone, moment)
+    if query.bucket == "1d":
+        return day(query.zone, moment)
     return f"date_bin(%(width)s::interval, {moment}, {_midnight(moment)})"
 
 
-def ending(span: Span, start: LiteralString) -> LiteralString:
+def ending(query: FigureQuery, start: LiteralString) -> LiteralString:
     """The end of the bucket that begins at `start`, or of the range if that is earlier.
 
     An hour lasts an hour even when clocks are set back.
     """
-    if span.bucket is None:
+    if query.bucket is None:
         return "%(end)s::timestamptz"
-    following = _following(span.zone, _midnight(start))
-    if span.bucket == "1d":
+    following = _following(query.zone, _midnight(start))
+    if query.bucket == "1d":
         return f"least({following}, %(end)s)"
     return f"least({start} + %(width)s::interval, {following}, %(end)s)"
 
@@ -55,17 +55,17 @@ def _following(zone: str, moment: LiteralString) -> LiteralString:
     return day(zone, f"({moment} + interval '30 hours')")
 
 
-def touched(span: Span, since: LiteralString, until: LiteralString) -> LiteralString:
+def touched(query: FigureQuery, since: LiteralString, until: LiteralString) -> LiteralString:
     """For a lateral join: the buckets that overlap a range, each with the beginning of the `following` one."""
-    if span.bucket is None:
+    if query.bucket is None:
         return "select %(start)s::timestamptz as bucket, %(end)s::timestamptz as following"
     days: LiteralString = f"""select day, following from generate_series(
             date_trunc('day', {since}, %(zone)s), {until} + interval '1 day', interval '1 day', %(zone)s
         ) moment, lateral (
-            select {day(span.zone, "moment")} as day, {_following(span.zone, "moment")} as following
+            select {day(query.zone, "moment")} as day, {_following(query.zone, "moment")} as following
         ) days
         where day < {until}"""
-    if span.bucket == "1d":
+    if query.bucket == "1d":
         return f"select day as bucket, following from ({days}) days"
     return f"""select bucket, least(bucket + %(width)s::interval, following) as following
         from ({days}) days, generate_series(
@@ -73,13 +73,13 @@ def touched(span: Span, since: LiteralString, until: LiteralString) -> LiteralSt
         ) bucket where bucket < least({until}, following)"""
 
 
-def parameters(span: Span) -> dict[str, Any]:
+def parameters(query: FigureQuery) -> dict[str, Any]:
     return {
-        "start": span.start,
-        "end": span.end,
-        "bucket": span.bucket,
-        "width": _WIDTHS.get(span.bucket or ""),
-        "zone": zone(span.zone),
+        "start": query.start,
+        "end": query.end,
+        "bucket": query.bucket,
+        "width": _WIDTHS.get(query.bucket or ""),
+        "zone": zone(query.zone),
     }
 
 

@@ -19,7 +19,7 @@ from shared.contracts.figures import Gauges
 from shared.contracts.problems import refuse
 from shared.domain.agent import AgentStatus
 from shared.domain.figures import COUNTED, Tally
-from shared.usecases.reading.figures import Group, Span, Time
+from shared.usecases.reading.figures import AgentTimeRow, FigureQuery, FigureRow
 
 _KEYS: Mapping[str, LiteralString] = {
     "queue": "queue_id", "agent": "agent_id", "language": "language", "type": "type",
@@ -69,47 +69,47 @@ class PostgresFigures:
         begin: LiteralString = "select " + buckets.day(zone, "%(now)s::timestamptz") + " as begin"
         return self._rows(begin, {"now": now, "zone": buckets.zone(zone)})[0]["begin"]
 
-    def groups(self, span: Span, limit: int) -> list[Group]:
-        if not span.bucket and not span.group_by:
+    def groups(self, query: FigureQuery, limit: int) -> list[FigureRow]:
+        if not query.bucket and not query.group_by:
             limit = 1
-        cover = self._cover(span)
-        rows = self._rows(_statement(span, cover), _parameters(span) | cover | {"limit": limit})
-        if not rows and not span.bucket and not span.group_by:
-            return [Group(span.start, span.end, {}, Tally())]
-        groups = [_group(span, row) for row in rows]
-        return self._missed_once(span, groups) if len(span.agents) > 1 and "agent" not in span.group_by else groups
+        cover = self._cover(query)
+        rows = self._rows(_statement(query, cover), _parameters(query) | cover | {"limit": limit})
+        if not rows and not query.bucket and not query.group_by:
+            return [FigureRow(query.start, query.end, {}, Tally())]
+        groups = [_group(query, row) for row in rows]
+        return self._missed_once(query, groups) if len(query.agents) > 1 and "agent" not in query.group_by else groups
 
-    def _missed_once(self, span: Span, groups: list[Group]) -> list[Group]:
+    def _missed_once(self, query: FigureQuery, groups: list[FigureRow]) -> list[FigureRow]:
         """Count a call that several of these agents missed once. Their sums contain it several times."""
-        rows = self._rows(_missed_by_any(span), _parameters(span))
-        counted = {(_bucket(span, row), *(row[_KEYS[name]] for name in span.group_by)): row["missed"] for row in rows}
+        rows = self._rows(_missed_by_any(query), _parameters(query))
+        counted = {(_bucket(query, row), *(row[_KEYS[name]] for name in query.group_by)): row["missed"] for row in rows}
         missed = (counted.get((group.start, *group.keys.values()), 0) for group in groups)
         return [replace(g, tally=replace(g.tally, missed=n)) for g, n in zip(groups, missed, strict=True)]
 
-    def times(self, span: Span, limit: int) -> list[Time]:
+    def times(self, query: FigureQuery, limit: int) -> list[AgentTimeRow]:
         """Agent time up to the present: the sums of a range that has not passed are incomplete."""
-        passed = replace(span, end=max(min(span.end, span.now), span.start))
-        asked = agent_figures.parameters(span, self._covered(passed), limit)
-        return [agent_figures.time(span, row) for row in self._rows(agent_figures.statement(span), asked)]
+        passed = replace(query, end=max(min(query.end, query.now), query.start))
+        asked = agent_figures.parameters(query, self._covered(passed), limit)
+        return [agent_figures.time(query, row) for row in self._rows(agent_figures.statement(query), asked)]
 
-    def _covered(self, span: Span) -> rollups.Cover:
+    def _covered(self, query: FigureQuery) -> rollups.Cover:
         grains = rollups.grains(
-            span.bucket,
-            by_agent=span.by_agent,
-            utc=span.zone == "UTC",
-            minutes=self._days_begin(span),
+            query.bucket,
+            by_agent=query.by_agent,
+            utc=query.zone == "UTC",
+            minutes=self._days_begin(query),
         )
-        return rollups.cover(span.start, span.end, grains if self._rolled else [])
+        return rollups.cover(query.start, query.end, grains if self._rolled else [])
 
-    def _days_begin(self, span: Span) -> int:
-        """Days of the span begin at a multiple of this many minutes after a full hour."""
-        if span.zone == "UTC":
+    def _days_begin(self, query: FigureQuery) -> int:
+        """Days of the range begin at a multiple of this many minutes after a full hour."""
+        if query.zone == "UTC":
             return 60
-        return gcd(60, *(row["past_the_hour"] for row in self._rows(_MINUTES, buckets.parameters(span))))
+        return gcd(60, *(row["past_the_hour"] for row in self._rows(_MINUTES, buckets.parameters(query))))
 
-    def _cover(self, span: Span) -> dict[str, Any]:
-        found = self._covered(span)
-        fewer = rollups.FEWER if span.of_all_calls else {}
+    def _cover(self, query: FigureQuery) -> dict[str, Any]:
+        found = self._covered(query)
+        fewer = rollups.FEWER if query.of_all_calls else {}
         return {
             "grains": [fewer.get(grain, grain) for grain, _, _ in found.rolled],
             "rolled_from": [beginning for _, beginning, _ in found.rolled],
@@ -118,8 +118,8 @@ class PostgresFigures:
             "edge_to": [ending for _, ending in found.edges],
         }
 
-    def gauges(self, span: Span, now: datetime) -> Gauges:
-        parameters = _parameters(span) | {"now": now}
+    def gauges(self, query: FigureQuery, now: datetime) -> Gauges:
+        parameters = _parameters(query) | {"now": now}
         counted = dict.fromkeys(AgentStatus, 0)
         counted |= {row["status"]: row["count"] for row in self._rows(_AGENTS, parameters)}
         return Gauges.trusted(agents=counted, **self._rows(_GAUGES + _NOW_OF_AGENT, parameters)[0])
@@ -133,17 +133,17 @@ class PostgresFigures:
             raise refuse(400, "Not valid: zone", ("zone", "is not a time zone known here")) from None
 
 
-def _statement(span: Span, cover: Mapping[str, Any]) -> LiteralString:
-    keys: list[LiteralString] = [_KEYS[name] for name in span.group_by]
-    begin: LiteralString = buckets.begin(span, "call.start")
+def _statement(query: FigureQuery, cover: Mapping[str, Any]) -> LiteralString:
+    keys: list[LiteralString] = [_KEYS[name] for name in query.group_by]
+    begin: LiteralString = buckets.begin(query, "call.start")
     grouped: LiteralString = ", ".join(["1", *keys])
     selected: LiteralString = ", ".join([begin + " as start", *keys, SUMS])
     parts: LiteralString = (
-        "select " + selected + " from (" + _counted(cover, by_agent=span.by_agent) + ") call where true" + _OF_AGENT
+        "select " + selected + " from (" + _counted(cover, by_agent=query.by_agent) + ") call where true" + _OF_AGENT
     )
-    parts += (" group by " + grouped) if span.bucket or keys else " having count(*) > 0"
+    parts += (" group by " + grouped) if query.bucket or keys else " having count(*) > 0"
     ordered: LiteralString = ", ".join(["part.start", *("part." + key + ' collate "C" nulls last' for key in keys)])
-    ends: LiteralString = buckets.ending(span, "part.start") + " as ends"
+    ends: LiteralString = buckets.ending(query, "part.start") + " as ends"
     return "select part.*, " + ends + " from (" + parts + ") part order by " + ordered + " limit %(limit)s"
 
 
@@ -186,9 +186,9 @@ def _at_edges(*, by_agent: bool) -> LiteralString:
     )
 
 
-def _missed_by_any(span: Span) -> LiteralString:
-    keys: list[LiteralString] = [_KEYS[name] for name in span.group_by]
-    selected: LiteralString = ", ".join([buckets.begin(span, "call.start") + " as start", *keys, "count(*) as missed"])
+def _missed_by_any(query: FigureQuery) -> LiteralString:
+    keys: list[LiteralString] = [_KEYS[name] for name in query.group_by]
+    selected: LiteralString = ", ".join([buckets.begin(query, "call.start") + " as start", *keys, "count(*) as missed"])
     return (
         "select " + selected + """ from (select *, initiated_at as start from calls) call
         where call.missed_by && %(agents)s and call.misses > 0
@@ -198,19 +198,19 @@ def _missed_by_any(span: Span) -> LiteralString:
     )  # fmt: skip
 
 
-def _parameters(span: Span) -> dict[str, Any]:
-    return buckets.parameters(span) | {
-        "queues": None if span.queues is None else list(span.queues),
-        "agents": list(span.agents) or None,
-        "languages": list(span.languages) or None,
-        "types": list(span.types) or None,
+def _parameters(query: FigureQuery) -> dict[str, Any]:
+    return buckets.parameters(query) | {
+        "queues": None if query.queues is None else list(query.queues),
+        "agents": list(query.agents) or None,
+        "languages": list(query.languages) or None,
+        "types": list(query.types) or None,
     }
 
 
-def _bucket(span: Span, row: dict[str, Any]) -> datetime:
-    return max(span.start, row["start"])
+def _bucket(query: FigureQuery, row: dict[str, Any]) -> datetime:
+    return max(query.start, row["start"])
 
 
-def _group(span: Span, row: dict[str, Any]) -> Group:
-    keys = {name: row[_KEYS[name]] for name in span.group_by}
-    return Group(_bucket(span, row), min(span.end, row["ends"]), keys, Tally(*map(row.__getitem__, COUNTED)))
+def _group(query: FigureQuery, row: dict[str, Any]) -> FigureRow:
+    keys = {name: row[_KEYS[name]] for name in query.group_by}
+    return FigureRow(_bucket(query, row), min(query.end, row["ends"]), keys, Tally(*map(row.__getitem__, COUNTED)))

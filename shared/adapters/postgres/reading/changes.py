@@ -11,7 +11,7 @@ from shared.adapters.postgres.connection import Database, available
 from shared.adapters.postgres.queries import load_queries
 from shared.adapters.postgres.reading import agents_seen
 from shared.contracts.views import CallView, Departure
-from shared.usecases.reading.poll_changes import Found
+from shared.usecases.reading.poll_changes import ChangeSet
 
 _SQL = load_queries(
     __file__,
@@ -26,7 +26,7 @@ class PostgresChanges:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def since(self, position: int, queues: Collection[str] | None, limit: int) -> Found:
+    def since(self, position: int, queues: Collection[str] | None, limit: int) -> ChangeSet:
         """Reads the position first: changes that commit meanwhile are read twice rather than not at all."""
         parameters = {**agents_seen.by(queues), "since": position, "limit": limit + 1}
         connection = self._database.connection()
@@ -38,7 +38,7 @@ class PostgresChanges:
         current = positions.fetchone()
         assert current, "a select without a table has one row"
         calls, left, agents = (cursor.fetchall() for cursor in others)
-        return Found(
+        return ChangeSet(
             current["position"],
             [CallView.of(row_mapping.call_from_row(row)) for row in calls],
             [Departure.trusted(id=row["id"], version=row["version"]) for row in left],

@@ -171,7 +171,7 @@ def test_an_export_is_read_page_by_page_and_joined(api: Api) -> None:
 
 
 def test_a_page_is_no_longer_than_a_function_may_answer(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.usecases.reading.reads.LARGEST_PAGE_BYTES", 1500)
+    monkeypatch.setattr("shared.usecases.reading.reads.MAX_PAGE_BYTES", 1500)
     tell(api, range(12))
     assert len(ids(walk(api, limit="500"))) == 12
     assert len(api.call("GET", "/api/calls", query={"limit": "500"})[1]["data"]) < 12

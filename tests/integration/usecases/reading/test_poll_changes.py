@@ -180,7 +180,7 @@ def test_a_call_that_may_yet_be_transferred_has_not_left(harness: Harness) -> No
 
 
 def test_too_much_and_foreign_positions_are_answered_by_reset(harness: Harness, monkeypatch) -> None:
-    monkeypatch.setattr(poll_changes, "MOST", 3)
+    monkeypatch.setattr(poll_changes, "MAX_CALLS", 3)
     poller = Poller(harness, ALL_QUEUES)
     for number in range(4):
         harness.one("call_initiated", f"call-{number}", type="voice", queueId=QUEUES[0])
