@@ -1,11 +1,11 @@
 /**
- * Where in the page one is: `#/agents?language=es`. In the fragment, so that a static bucket needs no rules for it, and
- * so that no call's id and no name that somebody searched for reaches a server's log.
+ * The address of a view: `#/agents?language=es`. It is in the fragment, so that a static bucket needs no rules for it,
+ * and so that no server logs call ids or search texts.
  */
 
 import { computed, signal } from "@preact/signals";
 
-export const VIEWS = ["floor", "agents", "figures", "alerts", "letters", "calls"] as const;
+export const VIEWS = ["floor", "agents", "figures", "alerts", "dead-letters", "calls"] as const;
 export type View = (typeof VIEWS)[number];
 
 export interface Address {
@@ -16,19 +16,19 @@ export interface Address {
 export type Query = Record<string, string | null>;
 
 export function parseAddress(fragment: string): Address {
-  const [, name, query = ""] = /^#\/?([a-z]*)\??(.*)$/.exec(fragment) ?? [];
+  const [, name, query = ""] = /^#\/?([a-z-]*)\??(.*)$/.exec(fragment) ?? [];
   return { view: VIEWS.find((view) => view === name) ?? "floor", query };
 }
 
 export function formatAddress(view: View, query: Query | URLSearchParams = {}): string {
   const given = query instanceof URLSearchParams ? [...query] : Object.entries(query);
-  const told = given.filter((pair): pair is [string, string] => pair[1] !== null && pair[1] !== "");
-  // Commas and colons stay readable: a fragment may carry them.
-  const text = new URLSearchParams(told).toString().replaceAll("%2C", ",").replaceAll("%3A", ":");
+  const parameters = given.filter((pair): pair is [string, string] => pair[1] !== null && pair[1] !== "");
+  // A fragment may contain commas and colons, so they stay readable.
+  const text = new URLSearchParams(parameters).toString().replaceAll("%2C", ",").replaceAll("%3A", ":");
   return `#/${view}${text === "" ? "" : `?${text}`}`;
 }
 
-/** The one place that knows the address: views read it and ask it to change. */
+/** Reads and changes the address. */
 export class Router {
   private readonly address = signal(parseAddress(location.hash));
   readonly view = computed(() => this.address.value.view);
@@ -38,15 +38,15 @@ export class Router {
     return this.query.value.get(name) || null;
   }
 
-  /** Changes parameters of this view; null takes one out. */
-  patch(change: Query, { keepsHistory = true } = {}): void {
+  /** Changes parameters of this view; null removes one. */
+  readonly patch = (change: Query, { keepsHistory = true } = {}): void => {
     const query = new URLSearchParams(this.query.peek());
     for (const [name, value] of Object.entries(change)) {
       if (value === null || value === "") query.delete(name);
       else query.set(name, value);
     }
     this.go(formatAddress(this.view.peek(), query), { keepsHistory });
-  }
+  };
 
   go(address: string, { keepsHistory = true } = {}): void {
     if (keepsHistory) history.pushState(null, "", address);
@@ -54,11 +54,11 @@ export class Router {
     this.read();
   }
 
-  /** Answers a function that stops listening. */
+  /** Returns a function that stops listening. */
   listen(): () => void {
     const read = () => this.read();
     addEventListener("popstate", read);
-    read(); // the address may have changed since it was first read, before anybody listened
+    read(); // the address may have changed before this listener was added
     return () => removeEventListener("popstate", read);
   }
 

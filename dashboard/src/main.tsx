@@ -1,3 +1,5 @@
+import "./styles/tokens.css";
+import "./styles/base.css";
 import { render } from "preact";
 import { ServerClock } from "./clock";
 import { type Config, readConfig } from "./config";
@@ -7,21 +9,9 @@ import { takeTokenFromAddress } from "./session";
 import { texts } from "./texts";
 import { App } from "./view/App";
 import { Notice } from "./view/shell/Notice";
-import "./styles/base.css";
-import "./styles/controls.css";
-import "./styles/parts.css";
-import "./styles/shell.css";
-import "./styles/floor.css";
-import "./styles/call.css";
-import "./styles/agents.css";
-import "./styles/figures.css";
-import "./styles/alerts.css";
-import "./styles/letters.css";
-import "./styles/first-steps.css";
-import "./styles/forced.css";
 
 takeTokenFromAddress();
-// A new address pasted into the same tab brings another token: start over with it.
+// A new address in the same tab contains another token: start over with it.
 addEventListener("hashchange", () => {
   if (takeTokenFromAddress()) location.reload();
 });

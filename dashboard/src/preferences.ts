@@ -1,4 +1,4 @@
-/** What a person has set on this browser: kept here and nowhere else, and followed by the page's other tabs. */
+/** Settings that are stored in this browser and shared by its tabs. */
 
 import { effect, type Signal, signal } from "@preact/signals";
 import type { Thresholds } from "./model/alerts";
@@ -6,31 +6,31 @@ import type { Thresholds } from "./model/alerts";
 export const THEMES = ["auto", "light", "dark"] as const;
 export type Theme = (typeof THEMES)[number];
 
-/** Whose formula the service level is told by. */
+/** The formulas of the service level. */
 export const FORMULAS = ["ofOffered", "ofAnswered", "withoutShortAbandons", "withAbandonsInTime"] as const;
 export type FormulaName = (typeof FORMULAS)[number];
 
 export const preferences = {
-  theme: kept<Theme>("theme", "auto"),
-  /** Single keys as shortcuts disturb whoever speaks to the machine: they can be turned off (WCAG 2.1.4). */
-  shortcuts: kept("shortcuts", true),
-  sound: kept("sound", false),
-  notifications: kept("notifications", false),
-  formula: kept<FormulaName>("formula", "ofOffered"),
+  theme: stored<Theme>("theme", "auto"),
+  /** Single-key shortcuts disturb speech input, so they can be turned off (WCAG 2.1.4). */
+  shortcuts: stored("shortcuts", true),
+  sound: stored("sound", false),
+  notifications: stored("notifications", false),
+  formula: stored<FormulaName>("formula", "ofOffered"),
   /** By queue. */
-  thresholds: kept<Record<string, Thresholds>>("thresholds", {}),
-  /** The alarms that somebody has seen to, by key: when each was raised and when that was said, in ms. */
-  acknowledged: kept<Record<string, { raisedAt: number; at: number }>>("acknowledged", {}),
+  thresholds: stored<Record<string, Thresholds>>("thresholds", {}),
+  /** Acknowledged alerts by key: when the alert was raised and when it was acknowledged, in ms. */
+  acknowledged: stored<Record<string, { raisedAt: number; at: number }>>("acknowledged", {}),
 };
 
-/** The page's colours follow the device, unless somebody chose. */
+/** The colours follow the device, unless the user chose a theme. */
 export function applyTheme(): void {
   effect(() => {
     document.documentElement.dataset.theme = preferences.theme.value;
   });
 }
 
-function kept<T>(name: string, initial: T): Signal<T> {
+function stored<T>(name: string, initial: T): Signal<T> {
   const key = `switchboard.${name}`;
   const value = signal(read(key, initial));
   value.subscribe((next) => write(key, next));
@@ -45,7 +45,7 @@ function read<T>(key: string, initial: T): T {
     const text = localStorage.getItem(key);
     return text === null ? initial : (JSON.parse(text) as T);
   } catch {
-    return initial; // Storage is forbidden, or holds what is not ours: the page works without.
+    return initial; // Storage is forbidden or holds other data. The page works without it.
   }
 }
 
@@ -54,6 +54,6 @@ function write(key: string, value: unknown): void {
     const text = JSON.stringify(value);
     if (localStorage.getItem(key) !== text) localStorage.setItem(key, text);
   } catch {
-    // As above; a full storage costs the setting at the next visit, nothing else.
+    // As above. If the storage is full, the setting is lost at the next visit.
   }
 }

@@ -1,14 +1,14 @@
-/** Something read over REST for a view, again and again; what was read stays, marked as old, when a later read fails. */
+/** A value that a view reads over REST, once or repeatedly. When a later read fails, the value stays. */
 
 import { signal } from "@preact/signals";
-import { ApiError, type Halt } from "./feed/api";
+import { ApiError, type Halt, messageOf } from "./feed/api";
 
-/** `refused`: asking again would be answered the same. */
+/** `refused`: the API would refuse the same request again. */
 export type ResourceState = "loading" | "ready" | "failed" | "refused" | "forbidden";
 
 export interface ResourceOptions<T> {
   read: (signal: AbortSignal) => Promise<T>;
-  /** Null: once, and when asked. */
+  /** The interval between reads. Null means: read once, and on `refresh`. */
   everyMs: number | null;
   onHalt: (halt: Halt) => void;
 }
@@ -19,33 +19,33 @@ export class Resource<T> {
   readonly value = signal<T | null>(null);
   readonly state = signal<ResourceState>("loading");
   readonly errorMessage = signal<string | null>(null);
-  /** By our clock. */
-  readonly readAt = signal<number | null>(null);
-  private stop = new AbortController();
+  /** The time of the last successful read, by the device's clock. */
+  readonly updatedAt = signal<number | null>(null);
+  private abort = new AbortController();
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly options: ResourceOptions<T>) {
-    void this.again();
+    void this.refresh();
   }
 
   close(): void {
-    this.stop.abort();
+    this.abort.abort();
     clearTimeout(this.timer);
   }
 
-  /** Reads now; a read that is under way is given up, because it may tell what was before. */
-  async again(): Promise<void> {
+  /** Reads now. Aborts a read in progress, because its answer may be older than this request. */
+  async refresh(): Promise<void> {
     this.close();
-    this.stop = new AbortController();
-    const { signal: stopped } = this.stop;
+    this.abort = new AbortController();
+    const { signal } = this.abort;
     try {
-      this.value.value = await this.options.read(stopped);
-      this.readAt.value = Date.now();
+      this.value.value = await this.options.read(signal);
+      this.updatedAt.value = Date.now();
       this.state.value = "ready";
       this.errorMessage.value = null;
-      this.plan(this.options.everyMs);
+      this.schedule(this.options.everyMs);
     } catch (error) {
-      if (!stopped.aborted) this.fail(error);
+      if (!signal.aborted) this.fail(error);
     }
   }
 
@@ -55,14 +55,14 @@ export class Resource<T> {
       this.options.onHalt("session_ended");
       return;
     }
-    // A gateway refuses too while the API behind it is put up anew, but not by a problem document.
+    // A gateway also refuses requests while the API restarts, but without a problem document.
     const isRefused = problem !== null && problem.status < 500 && problem.status !== 429;
     this.state.value = !isRefused ? "failed" : problem.status === 403 ? "forbidden" : "refused";
-    this.errorMessage.value = error instanceof Error ? error.message : String(error);
-    this.plan(isRefused ? null : RETRY_MS);
+    this.errorMessage.value = messageOf(error);
+    this.schedule(isRefused ? null : RETRY_MS);
   }
 
-  private plan(afterMs: number | null): void {
-    if (afterMs !== null) this.timer = setTimeout(() => void this.again(), afterMs);
+  private schedule(afterMs: number | null): void {
+    if (afterMs !== null) this.timer = setTimeout(() => void this.refresh(), afterMs);
   }
 }

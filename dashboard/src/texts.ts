@@ -15,6 +15,13 @@ function ordinal(number: number): string {
   return `${count.format(number)}${SUFFIXES[plural.select(number)]}`;
 }
 
+const flags = {
+  sla_breached: "Over wait target",
+  hold_exceeded: "Long hold",
+  short_call: "Short call",
+  rerouted: "Re-routed",
+};
+
 export const texts = {
   product: "Switchboard",
   views: {
@@ -22,14 +29,13 @@ export const texts = {
     agents: "Agents",
     figures: "Reports",
     alerts: "Alerts",
-    letters: "Failed events",
+    "dead-letters": "Failed events",
     calls: "Calls",
   } satisfies Record<View, string>,
   navigation: "Views",
   openAlerts: (open: number) => `${count.format(open)} open`,
-  title: (waiting: number, breached: number) =>
-    `${waiting} waiting${breached > 0 ? `, ${breached} over target` : ""} · Switchboard`,
-  plainTitle: "Switchboard",
+  title: (waiting: number, overTarget: number) =>
+    `${waiting} waiting${overTarget > 0 ? `, ${overTarget} over target` : ""} · Switchboard`,
   viewTitle: (view: string) => `${view} · Switchboard`,
   skip: "Skip to the content",
   theme: "Theme",
@@ -85,12 +91,12 @@ export const texts = {
     shortLongestWait: "Longest",
     inQueue: (queue: string) => `in ${queue}`,
     noneWaiting: "none waiting",
-    breached: "Over target now",
-    shortBreached: "Over target",
-    breachedOf: (total: number) => `of ${count.format(total)} calls`,
+    overTarget: "Over target now",
+    shortOverTarget: "Over target",
+    ofCalls: (total: number) => `of ${count.format(total)} calls`,
   },
 
-  board: {
+  languageCards: {
     label: "Languages: waiting calls and free agents",
     waiting: (waiting: number) => `${count.format(waiting)} waiting`,
     noneWaiting: "none waiting",
@@ -117,7 +123,7 @@ export const texts = {
     sort: "Sort by",
     clear: "Clear filters",
     clearShort: "Clear",
-    breached: "Over target now",
+    overTarget: "Over target now",
     shown: (shown: number, total: number) =>
       shown === total
         ? `${count.format(total)} ${total === 1 ? "call" : "calls"}`
@@ -134,7 +140,7 @@ export const texts = {
   group: {
     total: (total: number) => `${count.format(total)} ${total === 1 ? "call" : "calls"}`,
     waiting: (waiting: number) => `${count.format(waiting)} waiting`,
-    breached: (breached: number) => `${count.format(breached)} over target`,
+    overTarget: (overTarget: number) => `${count.format(overTarget)} over target`,
     longest: (wait: string) => `longest ${wait}`,
   },
 
@@ -157,12 +163,7 @@ export const texts = {
   over: "over",
   holdLimit: "hold limit",
   noDeadline: "No deadline",
-  flags: {
-    sla_breached: "Over wait target",
-    hold_exceeded: "Long hold",
-    short_call: "Short call",
-    rerouted: "Re-routed",
-  } as Record<string, string>,
+  flags: flags as Record<string, string>,
   freeFor: (free: number) => (free === 0 ? "None free" : `${count.format(free)} could take it`),
   freeNames: (names: string) => `Could take it: ${names}`,
   missedBy: (names: string) => `missed by ${names}`,
@@ -218,7 +219,7 @@ export const texts = {
   noMatch: "No call matches these filters",
   noMatchHelp: (hidden: number) =>
     `${count.format(hidden)} ${hidden === 1 ? "call is" : "calls are"} on the floor.`,
-  noPicture: "No response yet.",
+  noResponse: "No response yet.",
   unreachable: "Can't load the floor",
   noConfig: "Configuration missing",
   noConfigHelp: "The page can't read config.json. Deploy the dashboard again.",
@@ -244,9 +245,9 @@ export const texts = {
     failed: "Couldn't load the history",
     gone: "Call not found",
     goneHelp: "It doesn't exist or you don't have access.",
-    course: "Call timeline",
+    timeline: "Call timeline",
     limit: (seconds: number) => `limit ${seconds} s`,
-    states: "Timeline",
+    stateLane: "Timeline",
     offers: "Offers",
     holds: "Holds",
     now: "now",
@@ -257,14 +258,8 @@ export const texts = {
     voidHelp: "Cancelled by a later correction",
     source: { telephony: "Telephony", system: "System", history: "Recorded" },
     facts: {
-      queue: "Queue",
-      language: "Language",
-      agent: "Agent",
       started: "Started",
-      ended: "Ended",
-      waited: "Wait",
       held: "On hold",
-      total: "Total",
       duration: "Talk time",
       reason: "Outcome",
       offeredTo: "Offered to",
@@ -373,7 +368,7 @@ export const texts = {
     ofCalls: (part: number, whole: number) => `${count.format(part)} of ${count.format(whole)}`,
     ofShift: (occupied: string, staffed: string) => `${occupied} on calls of ${staffed} signed in`,
     perCall: "average per call",
-    noTime: (isWhole: boolean) => (isWhole ? "No agent-state data" : "Available for all queues only"),
+    noTime: (isAllQueues: boolean) => (isAllQueues ? "No agent-state data" : "Available for all queues only"),
     byQueue: "By queue",
     byLanguage: "By language",
     languageUnknown: "Unknown",
@@ -410,14 +405,8 @@ export const texts = {
     emptyHelp: "Change the filters, or the calls are older than the retention period.",
     columns: {
       start: "Start",
-      call: "Call",
-      queue: "Queue",
-      language: "Language",
-      agent: "Agent",
-      waited: "Wait",
       talked: "Talk time",
-      end: "Outcome",
-      flags: "Flags",
+      outcome: "Outcome",
     },
     filters: {
       from: "from",
@@ -445,10 +434,8 @@ export const texts = {
     label: "Alerts",
     filters: "Filter the alerts",
     kinds: {
-      sla_breached: "Over wait target",
-      hold_exceeded: "Long hold",
+      ...flags,
       rerouted: "Re-routed: the agent did not pick up",
-      short_call: "Short call",
       queue_waiting: "Too many callers waiting",
       queue_wait: "Longest wait over threshold",
     } satisfies Record<AlertKind, string>,
@@ -460,15 +447,14 @@ export const texts = {
     acknowledge: "Acknowledge",
     acknowledgeAll: (unseen: number) =>
       unseen > 1 ? `Acknowledge all ${count.format(unseen)}` : "Acknowledge all",
-    kept: (most: number) => `Only the last ${count.format(most)} resolved alerts are kept.`,
+    kept: (max: number) => `Only the last ${count.format(max)} resolved alerts are kept.`,
     showAcknowledged: "Show acknowledged",
-    ago: (age: string) => `${age} ago`,
     earlier: "earlier",
     earlierHelp: "Before this page was opened",
-    waitingMost: (measure: number, limit: number | null) =>
-      `peak ${measure} waiting${limit === null ? "" : ` (threshold ${limit})`}`,
-    waitMost: (measure: number, limit: number | null) =>
-      `peak ${measure} s${limit === null ? "" : ` (threshold ${limit} s)`}`,
+    peakWaiting: (measure: number, threshold: number | null) =>
+      `peak ${measure} waiting${threshold === null ? "" : ` (threshold ${threshold})`}`,
+    peakWait: (measure: number, threshold: number | null) =>
+      `peak ${measure} s${threshold === null ? "" : ` (threshold ${threshold} s)`}`,
     none: "No open alerts",
     noneHelp: "Missed targets and queues over their thresholds show up here.",
     allAcknowledged: "All acknowledged",
@@ -489,17 +475,17 @@ export const texts = {
     waitAboveOf: (queue: string) => `${queue}: wait over, in seconds`,
   },
 
-  letters: {
+  deadLetters: {
     label: "Failed events",
     help: "Events that couldn't be applied and updates that couldn't be delivered. Fix the cause, then retry.",
     kinds: { event: "Event", announcement: "Update" } as Record<string, string>,
     attempts: (attempts: number) => `${count.format(attempts)} ${attempts === 1 ? "attempt" : "attempts"}`,
     body: "Original message",
-    redrive: "Retry",
-    redriveAll: "Retry all",
-    redriven: (letters: number) => `${count.format(letters)} retried`,
-    still: (letters: number) => `${count.format(letters)} still failing`,
-    redriveFailed: "Retry failed",
+    retry: "Retry",
+    retryAll: "Retry all",
+    retried: (events: number) => `${count.format(events)} retried`,
+    stillFailing: (events: number) => `${count.format(events)} still failing`,
+    retryFailed: "Retry failed",
     newest: "Newest",
     older: "Older",
     adminOnly: "Only administrators can retry.",

@@ -8,9 +8,9 @@ import { ServerClock } from "../src/clock";
 import type { Queue } from "../src/contracts";
 import { planFirstSteps } from "../src/model/first-steps";
 import { texts } from "../src/texts";
-import { Floor } from "../src/view/floor/Floor";
 import { Command } from "../src/view/shell/Command";
 import { Store } from "../src/view/store";
+import { FloorView } from "../src/view/views";
 import { FakeServer } from "./fake/server";
 import { World } from "./fake/world";
 
@@ -47,7 +47,7 @@ function open(claims: object): void {
   const config = { api: `http://${server.address}`, websocket: `ws://${server.address}` };
   store = new Store(config, `x.${btoa(JSON.stringify(claims))}.y`, new ServerClock(Date.now));
   store.start();
-  render(<Floor store={store} />, root());
+  render(<FloorView store={store} />, root());
 }
 
 describe("a floor without queues", () => {
@@ -60,7 +60,7 @@ describe("a floor without queues", () => {
     const paths = ["queues/support", "agents/agent-1", "events"];
     for (const [index, path] of paths.entries())
       expect(commands[index]).toContain(`'http://${server.address}/api/${path}'`);
-    expect(store.picture.value.connection).toBe("live");
+    expect(store.feedStatus.value.connection).toBe("live");
   });
 
   it("becomes the floor at the first queue, then asks for a call", async () => {

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { formatAddress, parseAddress } from "../src/address";
 import type { Call } from "../src/contracts";
-import { countdownOf, isBreached, stateOf, waitedMs } from "../src/model/call-state";
+import { countdownOf, isOverTarget, stateOf, waitedMs } from "../src/model/call-state";
 import { clockDuration, countdown, roughAge } from "../src/model/durations";
 import {
   type Filters,
@@ -68,7 +68,7 @@ describe("a call's deadline", () => {
     const ringing = world.offer(world.breach(call), "agent-01");
     expect(stateOf(ringing)).toBe("ringing");
     expect(countdownOf(ringing, queue, START + 32_000)).toMatchObject({ kind: "answer", tone: "calm" });
-    expect(isBreached(ringing, queue, START + 32_000)).toBe(true);
+    expect(isOverTarget(ringing, queue, START + 32_000)).toBe(true);
   });
 
   it("is over for a hold that exceeded its limit, and gone once the call is active", () => {
@@ -78,7 +78,7 @@ describe("a call's deadline", () => {
     expect(countdownOf(exceeded, queue, START)).toMatchObject({ tone: "past", dueMs: null });
     const resumed = world.resume(exceeded);
     expect(countdownOf(resumed, queue, START)).toBeNull();
-    expect(isBreached(resumed, queue, START)).toBe(false);
+    expect(isOverTarget(resumed, queue, START)).toBe(false);
   });
 
   it("does not count a transferred call's whole life as its wait", () => {
@@ -87,7 +87,7 @@ describe("a call's deadline", () => {
     const call = world.initiate("medical_spanish");
     const transferred: Call = { ...call, waitingSince, waitSeconds: 4, deadline: null };
     expect(waitedMs(transferred, START + 600_000)).toBe(10_000);
-    expect(isBreached(transferred, queue, START + 600_000)).toBe(false);
+    expect(isOverTarget(transferred, queue, START + 600_000)).toBe(false);
   });
 });
 
@@ -204,7 +204,7 @@ describe("figures", () => {
       active: 0,
       onHold: 1,
       overHold: 0,
-      breached: 2,
+      overTarget: 2,
       longestWaitMs: 40_000,
       longestWaitQueue: "Medical Spanish",
     });

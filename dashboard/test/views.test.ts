@@ -4,7 +4,7 @@ import { describe, expect, it, vi } from "vitest";
 import type { Agent, AgentStatus, Alert, Call, Event } from "../src/contracts";
 import { Api, ApiError } from "../src/feed/api";
 import { countByStatus, matchingAgents, parseAgentFilters, sortAgents } from "../src/model/agent-list";
-import { Alarms, MAX_RESOLVED } from "../src/model/alerts";
+import { AlertLog, MAX_RESOLVED } from "../src/model/alerts";
 import { entriesOf } from "../src/model/groups";
 import { MissedOffers } from "../src/model/missed-offers";
 import { flagsOf, holdsOf, offersOf, stateSpansOf } from "../src/model/timeline";
@@ -37,28 +37,28 @@ function alertOn(call: Call, change: Partial<Alert> = {}): Alert {
   return { id: "e-1", callId, queueId, flag: "sla_breached", raisedAt, withdrawn: false, ...change };
 }
 
-describe("alarms", () => {
+describe("alerts", () => {
   it("are new once, however often they are told, and go when they are withdrawn", () => {
     const { world } = floor();
     const alert = alertOn(world.initiate("medical_spanish"));
-    const alarms = new Alarms();
-    expect(alarms.receive([alert])).toHaveLength(1);
-    expect(alarms.receive([alert, alert])).toEqual([]);
-    alarms.receive([{ ...alert, withdrawn: true }]);
-    expect(alarms.all).toEqual([]);
+    const alertLog = new AlertLog();
+    expect(alertLog.receive([alert])).toHaveLength(1);
+    expect(alertLog.receive([alert, alert])).toEqual([]);
+    alertLog.receive([{ ...alert, withdrawn: true }]);
+    expect(alertLog.all).toEqual([]);
   });
 
   it("are over once their cause is", () => {
     const { world, queues, live, later } = floor();
     const call = world.initiate("medical_spanish");
     later(31);
-    const alarms = new Alarms();
-    alarms.receive([alertOn(world.breach(call))]);
-    alarms.look(live(), queues, at(32));
-    expect(alarms.all.map(({ isOpen }) => isOpen)).toEqual([true]);
+    const alertLog = new AlertLog();
+    alertLog.receive([alertOn(world.breach(call))]);
+    alertLog.check(live(), queues, at(32));
+    expect(alertLog.all.map(({ isOpen }) => isOpen)).toEqual([true]);
     world.answer(world.offer(call, "agent-01"));
-    alarms.look(live(), queues, at(40));
-    expect(alarms.all.map(({ isOpen }) => isOpen)).toEqual([false]);
+    alertLog.check(live(), queues, at(40));
+    expect(alertLog.all.map(({ isOpen }) => isOpen)).toEqual([false]);
   });
 
   it("that are open are all kept, and told once; of those that are over the newest", () => {
@@ -66,15 +66,15 @@ describe("alarms", () => {
     const calls = Array.from({ length: MAX_RESOLVED + 100 }, () => world.initiate("medical_spanish"));
     later(31);
     const alerts = calls.map((call) => alertOn(world.breach(call)));
-    const alarms = new Alarms();
-    alarms.receive(alerts);
-    alarms.look(live(), queues, at(32));
-    expect(alarms.all).toHaveLength(calls.length);
-    expect(alarms.receive(alerts)).toEqual([]);
+    const alertLog = new AlertLog();
+    alertLog.receive(alerts);
+    alertLog.check(live(), queues, at(32));
+    expect(alertLog.all).toHaveLength(calls.length);
+    expect(alertLog.receive(alerts)).toEqual([]);
     for (const call of calls) world.end(call, "abandoned");
-    alarms.look(live(), queues, at(33));
-    expect(alarms.all).toHaveLength(MAX_RESOLVED);
-    expect(alarms.all.map(({ callId }) => callId)).not.toContain(calls[0]?.id);
+    alertLog.check(live(), queues, at(33));
+    expect(alertLog.all).toHaveLength(MAX_RESOLVED);
+    expect(alertLog.all.map(({ callId }) => callId)).not.toContain(calls[0]?.id);
   });
 
   it("from before the page was opened follow from the calls that still carry them", () => {
@@ -82,9 +82,9 @@ describe("alarms", () => {
     const call = world.initiate("medical_spanish");
     later(31);
     world.breach(call);
-    const alarms = new Alarms();
-    alarms.look(live(), queues, at(100));
-    expect(alarms.all).toMatchObject([
+    const alertLog = new AlertLog();
+    alertLog.check(live(), queues, at(100));
+    expect(alertLog.all).toMatchObject([
       { callId: call.id, kind: "sla_breached", raisedAt: at(30), isDated: true, isOpen: true },
     ]);
   });
@@ -94,24 +94,26 @@ describe("alarms", () => {
     const call = world.exceedHold(
       world.hold(world.answer(world.offer(world.initiate("legal_spanish"), "agent-01"))),
     );
-    const alarms = new Alarms();
-    alarms.look(live(), queues, at(600));
-    expect(alarms.all).toMatchObject([{ kind: "hold_exceeded", isDated: false, isOpen: true }]);
-    alarms.receive([alertOn(call, { flag: "hold_exceeded" })]);
-    expect(alarms.all).toMatchObject([{ kind: "hold_exceeded", raisedAt: at(30), isDated: true }]);
+    const alertLog = new AlertLog();
+    alertLog.check(live(), queues, at(600));
+    expect(alertLog.all).toMatchObject([{ kind: "hold_exceeded", isDated: false, isOpen: true }]);
+    alertLog.receive([alertOn(call, { flag: "hold_exceeded" })]);
+    expect(alertLog.all).toMatchObject([{ kind: "hold_exceeded", raisedAt: at(30), isDated: true }]);
   });
 
   it("tell a queue beyond its threshold once an episode, with the most that it came to", () => {
     const { world } = floor();
-    const alarms = new Alarms();
+    const alertLog = new AlertLog();
     const watch = (seconds: number) =>
-      alarms.watch(world.live, () => ({ waiting: 1, waitSeconds: null }), at(seconds), ["medical_spanish"]);
+      alertLog.checkThresholds(world.live, () => ({ waiting: 1, waitSeconds: null }), at(seconds), [
+        "medical_spanish",
+      ]);
     const calls = [1, 2, 3].map(() => world.initiate("medical_spanish"));
     expect(watch(1)).toHaveLength(1);
     expect(watch(2)).toEqual([]);
     for (const call of calls) world.end(call, "abandoned");
     watch(3);
-    expect(alarms.all).toMatchObject([{ kind: "queue_waiting", measure: 3, isOpen: false }]);
+    expect(alertLog.all).toMatchObject([{ kind: "queue_waiting", measure: 3, isOpen: false }]);
     for (const _ of calls) world.initiate("medical_spanish");
     expect(watch(4)).toHaveLength(1);
   });
@@ -147,7 +149,7 @@ describe("groups", () => {
       spanish.id,
       legal.id,
     ]);
-    expect(entries[2]?.group).toMatchObject({ total: 2, waiting: 1, breached: 1, longestWaitMs: 31_000 });
+    expect(entries[2]?.group).toMatchObject({ total: 2, waiting: 1, overTarget: 1, longestWaitMs: 31_000 });
   });
 });
 
@@ -287,14 +289,14 @@ describe("who was rung in vain", () => {
   });
 });
 
-describe("a reading", () => {
+describe("a resource", () => {
   const stateAfter = async (error: unknown) => {
     const halts: string[] = [];
     const read = () => Promise.reject(error);
-    const reading = new Resource({ read, everyMs: 1_000, onHalt: (halt) => halts.push(halt) });
-    await reading.again();
-    reading.close();
-    return halts[0] ?? reading.state.value;
+    const resource = new Resource({ read, everyMs: 1_000, onHalt: (halt) => halts.push(halt) });
+    await resource.refresh();
+    resource.close();
+    return halts[0] ?? resource.state.value;
   };
 
   it.each([

@@ -13,7 +13,7 @@ from tests.support.pages import DESK, PHONE, call_that_was_short, failings, live
 
 NewPage = Callable[[], Page]
 Scheme = Literal["light", "dark"]
-VIEWS = ("floor", "floor?group=language", "agents", "figures", "alerts", "letters", "calls?flag=short_call")
+VIEWS = ("floor", "floor?group=language", "agents", "figures", "alerts", "dead-letters", "calls?flag=short_call")
 
 
 LETTERS = {
@@ -50,17 +50,17 @@ def test_forced_colours_keep_the_focus_and_states_visible(page: Page, cloud: Clo
     page.get_by_test_id("call-list").press("Home")
     expect(page.locator("[data-cursor=true]")).to_have_css("outline-style", "solid")
     show(page, "agents")
-    expect(page.locator(".agent-mark[data-status=away]").first).to_have_css("forced-color-adjust", "none")
+    expect(page.locator("[data-testid=agent-mark][data-status=away]").first).to_have_css("forced-color-adjust", "none")
     cloud.end_calls(call_id)
 
 
 # What can have the focus and is in sight, each with a number by which it is known again; and which of them has it.
 FOCUSABLE = """() => [...document.querySelectorAll("a[href], button, input, select, summary, [tabindex='0']")]
-  .filter((each) => !each.disabled && each.checkVisibility() && !each.matches(".skip"))
+  .filter((each) => !each.disabled && each.checkVisibility() && !each.matches("[data-testid=skip]"))
   .map((each, number) => { each.dataset.stop = String(number); return each.dataset.stop })"""
 FOCUSED = """() => {
   const { activeElement: each } = document
-  const marked = each.matches(".grid") ? each.querySelector("[data-cursor=true]") : each
+  const marked = each.matches("#calls") ? each.querySelector("[data-cursor=true]") : each
   const { outlineStyle, boxShadow } = getComputedStyle(marked ?? each)
   return [each.dataset.stop ?? null, outlineStyle !== "none" || boxShadow !== "none"]
 }"""
@@ -170,7 +170,7 @@ def states(page: Page, cloud: Cloud, queue: str, agent: str) -> Iterator[str]:
     yield "help"
     page.keyboard.press("Escape")
     page.route(re.compile("/api/"), lambda route: route.fulfill(status=500, body="{}"))
-    for address in ("figures", "letters", "calls?flag=rerouted"):
+    for address in ("figures", "dead-letters", "calls?flag=rerouted"):
         show(page, address)
         expect(page.get_by_test_id("failed").first).to_be_visible()
         yield f"{address} failed"

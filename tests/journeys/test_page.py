@@ -29,7 +29,7 @@ def test_the_page_opens_signed_in_and_follows_a_call(page: Page, cloud: Cloud, q
         expect(row).to_have_attribute("data-version", str(version))
 
     row.click()
-    history = page.get_by_test_id("timeline")
+    history = page.get_by_test_id("history")
     for words in ("Call came in", "Answered"):
         expect(history).to_contain_text(words)
     event, fields, _ = last

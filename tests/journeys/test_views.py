@@ -43,7 +43,7 @@ def test_a_figure_opens_the_calls_that_it_counts(page: Page, cloud: Cloud, queue
     offered.click()
     expect(page.get_by_test_id("found-call")).to_have_count(2)
     page.locator(f"[data-call-id={call_ids[0]}] button").click()
-    expect(page.get_by_test_id("timeline")).to_contain_text("Call came in")
+    expect(page.get_by_test_id("history")).to_contain_text("Call came in")
 
 
 def test_an_agent_s_row_shows_the_state_and_short_calls(page: Page, cloud: Cloud, queue: str, agent: str) -> None:
@@ -112,7 +112,7 @@ def test_the_page_works_where_notifications_are_blocked(new_page: NewPage, cloud
     cloud.post("call_initiated", call_id, type="voice", queueId=queue)
     expect(page.locator("[data-testid=alert][data-kind=queue_waiting]")).to_be_visible()
     expect(page.get_by_test_id("notifications")).not_to_be_checked()
-    clock = page.locator(".server-time")
+    clock = page.get_by_test_id("server-time")
     expect(clock).not_to_have_text(clock.inner_text())
     cloud.end_calls(call_id)
 
@@ -125,18 +125,18 @@ def test_no_number_looks_current_while_the_api_fails(page: Page) -> None:
     page.unroute(failing)
     page.get_by_role("button", name="Try now").first.click()
     expect(page.get_by_test_id("figure-offered")).to_be_visible()
-    expect(page.get_by_test_id("read-at")).to_contain_text("ago")
+    expect(page.get_by_test_id("last-updated")).to_contain_text("ago")
     page.route(failing, lambda route: route.fulfill(status=500, body="{}"))
     stale = page.get_by_test_id("stale").first
     expect(stale).to_contain_text("Refresh failed")
     expect(stale).not_to_have_text(stale.inner_text())  # its age goes on
     expect(page.get_by_test_id("figure-offered")).to_be_visible()
-    expect(page.get_by_test_id("read-at")).to_have_count(0)
+    expect(page.get_by_test_id("last-updated")).to_have_count(0)
 
 
 def test_a_refused_token_ends_the_session_until_it_is_renewed(page: Page, cloud: Cloud, queue: str) -> None:
     page.route(re.compile("/api/dead-letters"), lambda route: route.fulfill(status=401, body="{}"))
-    page.get_by_test_id("nav-letters").click()
+    page.get_by_test_id("nav-dead-letters").click()
     expect(page.get_by_test_id("sign-in")).to_have_attribute("data-reason", "session_ended")
     page.unroute(re.compile("/api/dead-letters"))
     page.get_by_label("Token").fill(cloud.token(queue))
@@ -160,7 +160,7 @@ def test_a_call_s_timeline_shows_each_offer_and_its_outcome(page: Page, cloud: C
     # A page that is opened later learns it from the history.
     show(page, "floor")
     page.reload()
-    expect(page.locator(f"[data-call-id={call_id}] .missed")).to_be_visible()
+    expect(page.locator(f"[data-call-id={call_id}] [data-testid=missed-by]")).to_be_visible()
     cloud.post("call_ended", call_id, endReason="completed", duration=30)
 
 
@@ -177,19 +177,19 @@ def test_long_words_fit_on_a_narrow_phone(blank_page: Page, cloud: Cloud, queue:
         re.compile("/api/dead-letters"), lambda route: route.fulfill(body=letters, content_type="application/json")
     )
     page.goto(cloud.dashboard(queue))
-    show(page, "letters")
-    link = page.get_by_test_id("letter").get_by_role("button", name=call_id)
+    show(page, "dead-letters")
+    link = page.get_by_test_id("dead-letter").get_by_role("button", name=call_id)
     expect(link).to_be_visible()
-    card, box = page.get_by_test_id("letter").bounding_box(), link.bounding_box()
+    card, box = page.get_by_test_id("dead-letter").bounding_box(), link.bounding_box()
     assert card and box and box["x"] + box["width"] <= card["x"] + card["width"]
 
-    navigation = page.locator(".nav").bounding_box()
+    navigation = page.get_by_role("navigation").bounding_box()
     assert navigation and (navigation["x"], navigation["width"]) == (0, 360)
 
     show(page, "figures")
     expect(page.get_by_test_id("figure-asa")).to_be_visible()
     cut = "labels => labels.filter(label => label.scrollWidth > label.clientWidth).map(label => label.textContent)"
-    assert page.locator(".tile-label:visible").evaluate_all(cut) == []
+    assert page.locator("[data-testid=tile-label]:visible").evaluate_all(cut) == []
 
 
 def test_a_phone_tells_the_day_of_a_call_of_another_one(blank_page: Page, cloud: Cloud, queue: str) -> None:

@@ -146,9 +146,10 @@ export class Api {
   }
 }
 
-function withQuery(path: string, parameters: Record<string, string | null>): string {
+/** Adds the parameters that have a value. */
+export function withQuery(path: string, parameters: Record<string, string | null | undefined>): string {
   const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(parameters)) if (value !== null) query.set(name, value);
+  for (const [name, value] of Object.entries(parameters)) if (value != null) query.set(name, value);
   const text = query.toString();
   return text === "" ? path : `${path}?${text}`;
 }
@@ -161,4 +162,8 @@ async function readProblem(answer: Response): Promise<Problem | null> {
   } catch {
     return null;
   }
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -4,7 +4,7 @@
  */
 
 import type { ServerFrame, SubscribedFrame, UpdateFrame } from "../contracts";
-import { type Api, ApiError, type Halt } from "./api";
+import { type Api, ApiError, type Halt, messageOf } from "./api";
 import { Backoff } from "./backoff";
 import { type Connection, connectionOf } from "./connection";
 import { Directory } from "./directory";
@@ -284,7 +284,7 @@ export class Feed {
       this.endSession(halt);
       return;
     }
-    this.errorMessage = error instanceof Error ? error.message : String(error);
+    this.errorMessage = messageOf(error);
     this.options.onChange();
   }
 }

@@ -1,4 +1,4 @@
-/** The agents as a list: which are shown, in which order. */
+/** Filters and order of the agent list. */
 
 import type { Agent, AgentStatus } from "../contracts";
 
@@ -28,20 +28,20 @@ export function parseAgentFilters(query: URLSearchParams): AgentFilters {
   };
 }
 
-/** Those who belong to what is asked for, whatever they are doing: what the counts by state are of. */
+/** Agents that match all filters but the state. */
 export function matchingAgents(agents: Iterable<Agent>, filters: AgentFilters): Agent[] {
-  return [...agents].filter((agent) => belongs(agent, filters));
+  return [...agents].filter((agent) => matches(agent, filters));
 }
 
-function belongs(agent: Agent, { queue, language, text }: AgentFilters): boolean {
+function matches(agent: Agent, { queue, language, text }: AgentFilters): boolean {
   if (queue !== null && !agent.queues.includes(queue)) return false;
   if (language !== null && !agent.languages.includes(language)) return false;
   return text === "" || `${agent.id} ${agent.name}`.toLowerCase().includes(text.trim().toLowerCase());
 }
 
-/** By state, then whoever has been in it longest. */
-export function sortAgents(members: readonly Agent[], statuses: readonly AgentStatus[]): Agent[] {
-  const shown = members.filter(({ status }) => statuses.length === 0 || statuses.includes(status));
+/** By state, then by time in the state, the longest first. */
+export function sortAgents(agents: readonly Agent[], statuses: readonly AgentStatus[]): Agent[] {
+  const shown = agents.filter(({ status }) => statuses.length === 0 || statuses.includes(status));
   const rank = (agent: Agent) => AGENT_STATUSES.indexOf(agent.status);
   return shown.sort(
     (a, b) =>
@@ -49,8 +49,8 @@ export function sortAgents(members: readonly Agent[], statuses: readonly AgentSt
   );
 }
 
-export function countByStatus(members: readonly Agent[]): Record<AgentStatus, number> {
+export function countByStatus(agents: readonly Agent[]): Record<AgentStatus, number> {
   const counts = { available: 0, offered: 0, on_call: 0, wrap_up: 0, away: 0, offline: 0 };
-  for (const { status } of members) counts[status]++;
+  for (const { status } of agents) counts[status]++;
   return counts;
 }

@@ -1,46 +1,46 @@
-/** What calls for a person: promises broken on calls, and queues beyond their thresholds. Pure but for what it keeps. */
+/** Alerts: missed targets of calls, and queues over their thresholds. */
 
 import type { Alert, Call, Flag, Queue } from "../contracts";
-import { isBreached, startMs, waitedMs } from "./call-state";
+import { isOverTarget, startMs, waitedMs } from "./call-state";
 
 export type AlertKind = Flag | "queue_waiting" | "queue_wait";
 
-export interface Alarm {
-  /** The same however often it is told. */
+export interface ShownAlert {
+  /** The same for every copy of an alert. */
   key: string;
   kind: AlertKind;
   queueId: string;
-  /** Null where a queue raised it. */
+  /** Null if a queue raised it. */
   callId: string | null;
   raisedAt: number;
-  /** False where a call carries the flag and nobody told since when: it was raised at some time after `raisedAt`. */
+  /** False if the time is unknown: the alert was raised at some time after `raisedAt`. */
   isDated: boolean;
-  /** True as long as what raised it goes on. */
+  /** True while the cause lasts. */
   isOpen: boolean;
-  /** How many wait or, in seconds, how long; null for calls. */
+  /** The highest number of waiting callers, or the longest wait in seconds. Null for calls. */
   measure: number | null;
 }
 
-/** Beyond which a queue itself alarms; null means never. */
+/** Over these values a queue raises an alert. Null means never. */
 export interface Thresholds {
   waiting: number | null;
   waitSeconds: number | null;
 }
 
-/** Of those that are over, how many are kept: a shift's worth. Open ones all are; calls and queues bound them. */
+/** The number of resolved alerts that are kept, enough for a shift. All open alerts are kept. */
 export const MAX_RESOLVED = 500;
 
-export class Alarms {
-  private readonly byKey = new Map<string, Alarm>();
-  private since = new Map<string, number>();
+export class AlertLog {
+  private readonly byKey = new Map<string, ShownAlert>();
+  private readonly overSince = new Map<string, number>();
 
   /** Newest first. */
-  get all(): Alarm[] {
+  get all(): ShownAlert[] {
     return [...this.byKey.values()].sort((a, b) => b.raisedAt - a.raisedAt || (a.key < b.key ? -1 : 1));
   }
 
-  /** Answers those that are new. */
-  receive(alerts: readonly Alert[]): Alarm[] {
+  /** Returns the new ones. */
+  receive(alerts: readonly Alert[]): ShownAlert[] {
     return alerts.flatMap((alert) => {
       const key = `${alert.callId} ${alert.flag}`;
       if (alert.withdrawn) this.byKey.delete(key);
@@ -53,11 +53,12 @@ export class Alarms {
     });
   }
 
-  /** Alarms from before the page was opened, told by the calls that still carry them; and which are over by now. */
-  look(calls: ReadonlyMap<string, Call>, queues: ReadonlyMap<string, Queue>, now: number): void {
-    for (const alarm of this.byKey.values()) {
-      const call = alarm.callId === null ? undefined : calls.get(alarm.callId);
-      if (alarm.callId !== null) alarm.isOpen = call !== undefined && goesOn(alarm.kind, call, queues, now);
+  /** Updates which alerts are open, and adds those of flags that were raised before the page was opened. */
+  check(calls: ReadonlyMap<string, Call>, queues: ReadonlyMap<string, Queue>, now: number): void {
+    for (const alert of this.byKey.values()) {
+      const call = alert.callId === null ? undefined : calls.get(alert.callId);
+      if (alert.callId !== null)
+        alert.isOpen = call !== undefined && isOngoing(alert.kind, call, queues, now);
     }
     for (const call of calls.values()) {
       for (const kind of call.flags)
@@ -66,14 +67,14 @@ export class Alarms {
     this.forget();
   }
 
-  /** Those longest known first. None that is open: the next look would infer it, and take another's place. */
+  /** Removes the oldest resolved alerts. Open ones stay, because the next check would add them again. */
   private forget(): void {
-    const over = [...this.byKey.values()].filter(({ isOpen }) => !isOpen);
-    for (const { key } of over.slice(0, -MAX_RESOLVED)) this.byKey.delete(key);
+    const resolved = [...this.byKey.values()].filter(({ isOpen }) => !isOpen);
+    for (const { key } of resolved.slice(0, -MAX_RESOLVED)) this.byKey.delete(key);
   }
 
   private infer(call: Call, kind: Flag, queues: ReadonlyMap<string, Queue>, now: number): void {
-    if (!goesOn(kind, call, queues, now)) return;
+    if (!isOngoing(kind, call, queues, now)) return;
     const queue = queues.get(call.queueId);
     const isDated = kind === "sla_breached";
     const raisedAt = startMs(call) + (isDated ? (queue?.slaSeconds ?? 30) * 1_000 : 0);
@@ -82,13 +83,13 @@ export class Alarms {
     this.put({ key, kind, queueId, callId, raisedAt, isDated, isOpen: true, measure: null });
   }
 
-  /** Queues beyond their thresholds; answers those that went beyond just now. */
-  watch(
+  /** Compares queues with their thresholds. Returns the new alerts. */
+  checkThresholds(
     calls: Iterable<Call>,
     thresholdsOf: (queueId: string) => Thresholds,
     now: number,
     queueIds: Iterable<string>,
-  ): Alarm[] {
+  ): ShownAlert[] {
     const waits = new Map<string, { waiting: number; longestMs: number }>();
     for (const call of calls) {
       if (call.status !== "waiting") continue;
@@ -99,50 +100,50 @@ export class Alarms {
     }
     return [...queueIds].flatMap((queueId) => {
       const { waiting, longestMs } = waits.get(queueId) ?? { waiting: 0, longestMs: 0 };
-      const limits = thresholdsOf(queueId);
-      const wait = Math.floor(longestMs / 1_000);
+      const thresholds = thresholdsOf(queueId);
+      const waitSeconds = Math.floor(longestMs / 1_000);
       return [
-        ...this.episode("queue_waiting", queueId, waiting, limits.waiting, now),
-        ...this.episode("queue_wait", queueId, wait, limits.waitSeconds, now),
+        ...this.checkThreshold("queue_waiting", queueId, waiting, thresholds.waiting, now),
+        ...this.checkThreshold("queue_wait", queueId, waitSeconds, thresholds.waitSeconds, now),
       ];
     });
   }
 
-  private episode(
+  private checkThreshold(
     kind: AlertKind,
     queueId: string,
     measure: number,
-    limit: number | null,
+    threshold: number | null,
     now: number,
-  ): Alarm[] {
+  ): ShownAlert[] {
     const name = `${kind} ${queueId}`;
-    const began = this.since.get(name);
-    const isBeyond = limit !== null && measure > limit;
-    const known = began === undefined ? undefined : this.byKey.get(`${name} ${began}`);
+    const since = this.overSince.get(name);
+    const isOver = threshold !== null && measure > threshold;
+    const known = since === undefined ? undefined : this.byKey.get(`${name} ${since}`);
     if (known !== undefined) {
-      known.isOpen = isBeyond;
+      known.isOpen = isOver;
       known.measure = Math.max(known.measure ?? 0, measure);
     }
-    if (!isBeyond) this.since.delete(name);
-    if (!isBeyond || began !== undefined) return [];
-    this.since.set(name, now);
+    if (!isOver) this.overSince.delete(name);
+    if (!isOver || since !== undefined) return [];
+    this.overSince.set(name, now);
     const key = `${name} ${now}`;
     return [
       this.put({ key, kind, queueId, callId: null, raisedAt: now, isDated: true, isOpen: true, measure }),
     ];
   }
 
-  private put(alarm: Alarm): Alarm {
-    this.byKey.delete(alarm.key);
-    this.byKey.set(alarm.key, alarm);
-    return alarm;
+  private put(alert: ShownAlert): ShownAlert {
+    this.byKey.delete(alert.key);
+    this.byKey.set(alert.key, alert);
+    return alert;
   }
 }
 
-/** Whether a flag's cause is still there: only then can somebody do something about it. */
-function goesOn(kind: AlertKind, call: Call, queues: ReadonlyMap<string, Queue>, now: number): boolean {
+/** True while the cause of a flag lasts, so that a supervisor can still act. */
+function isOngoing(kind: AlertKind, call: Call, queues: ReadonlyMap<string, Queue>, now: number): boolean {
   if (kind === "sla_breached")
-    return call.status === "waiting" && isBreached(call, queues.get(call.queueId), now);
+    return call.status === "waiting" && isOverTarget(call, queues.get(call.queueId), now);
   if (kind === "hold_exceeded") return call.status === "on_hold";
   return kind === "rerouted" && call.status === "waiting";
 }

@@ -1,4 +1,4 @@
-/** What a row shows of a call at a given moment: its state, its next deadline, how urgent it is. */
+/** A call at a given time: its state, its next deadline, its urgency. */
 
 import type { Call, DeadlineKind, Queue } from "../contracts";
 import type { ShownState } from "../event-effects";
@@ -7,21 +7,21 @@ export type Tone = "calm" | "near" | "past";
 
 export interface Countdown {
   kind: DeadlineKind;
-  /** Null where the limit is known to be exceeded but not since when. */
+  /** Null if the limit is exceeded, but the time is unknown. */
   dueMs: number | null;
-  /** Never more than the limit: the page's clock steps by the second and may be a little behind a new deadline. */
+  /** At most the limit, although the page's clock may be a second behind a new deadline. */
   remainingMs: number;
   tone: Tone;
-  /** How much of the limit is left, 1 to 0. */
+  /** The remaining share of the limit, from 1 to 0. */
   left: number;
 }
 
-/** The limits of a queue that is not known (yet). */
+/** Limits of a queue that is not known yet. */
 const DEFAULT_LIMITS = { slaSeconds: 30, answerSeconds: 15, holdSeconds: 60 };
 type Limits = Pick<Queue, "slaSeconds" | "answerSeconds" | "holdSeconds">;
 
-/** The last third of a limit is near, but no longer than this: a day's hold limit must not be amber for hours. */
-const NEAR_AT_MOST_MS = 30_000;
+/** The last third of a limit counts as near, up to this time, so that a long limit is not amber for hours. */
+const MAX_NEAR_MS = 30_000;
 
 interface Times {
   startMs: number;
@@ -50,12 +50,12 @@ export function stateOf(call: Call): ShownState {
   return call.status === "waiting" && call.offer !== null ? "ringing" : call.status;
 }
 
-/** Waiting for its first answer: a transferred call has had one, and its wait is no longer the caller's first. */
+/** True while a call waits for its first answer. A transferred call has had one. */
 function awaitsAnswer(call: Call): boolean {
   return call.status === "waiting" && call.waitSeconds === null;
 }
 
-/** How long the caller has waited, at first or again after a transfer; once answered, how long the first answer took. */
+/** The present wait, or the time to the first answer. */
 export function waitedMs(call: Call, now: number): number | null {
   const { waitingMs } = timesOf(call);
   if (waitingMs !== null) return Math.max(0, now - waitingMs);
@@ -88,7 +88,7 @@ export function countdownOf(call: Call, queue: Queue | undefined, now: number): 
 function countdownTo(kind: DeadlineKind, dueMs: number, limit: number, now: number): Countdown {
   const remainingMs = Math.min(dueMs - now, limit);
   const left = Math.min(1, Math.max(0, remainingMs / limit));
-  const near = remainingMs <= Math.min(limit / 3, NEAR_AT_MOST_MS);
+  const near = remainingMs <= Math.min(limit / 3, MAX_NEAR_MS);
   return { kind, dueMs, remainingMs, tone: remainingMs <= 0 ? "past" : near ? "near" : "calm", left };
 }
 
@@ -99,8 +99,8 @@ function limitMs(kind: DeadlineKind, limits: Limits): number {
   return Math.max(1, seconds) * 1_000;
 }
 
-/** A promise is being broken at this moment: not one that was broken earlier in the call. */
-export function isBreached(call: Call, queue: Queue | undefined, now: number): boolean {
+/** True while a target or limit is exceeded now, not if it was exceeded earlier in the call. */
+export function isOverTarget(call: Call, queue: Queue | undefined, now: number): boolean {
   if (awaitsAnswer(call)) {
     const limit = (queue ?? DEFAULT_LIMITS).slaSeconds * 1_000;
     if (call.flags.includes("sla_breached") || now - startMs(call) >= limit) return true;
@@ -108,9 +108,9 @@ export function isBreached(call: Call, queue: Queue | undefined, now: number): b
   return countdownOf(call, queue, now)?.tone === "past";
 }
 
-/** Smaller is more urgent: broken promises by age, then the next deadlines, then those who wait, then the rest. */
+/** Smaller is more urgent: calls over target by age, then by next deadline, then waiting calls, then the rest. */
 export function urgencyOf(call: Call, queue: Queue | undefined, now: number): [rank: number, at: number] {
-  if (isBreached(call, queue, now)) return [0, startMs(call)];
+  if (isOverTarget(call, queue, now)) return [0, startMs(call)];
   const dueMs = countdownOf(call, queue, now)?.dueMs ?? null;
   if (dueMs !== null) return [1, dueMs];
   return [call.status === "active" ? 3 : 2, startMs(call)];

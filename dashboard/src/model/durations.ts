@@ -1,13 +1,13 @@
-/** Durations and times of day as the page writes them. */
+/** Formats of durations, ages, times and days. */
 
-/** `0:07`, `12:40`, `1 h 02`, `12 h`, `4 d`: the longer, the less anybody counts what is small, and a tile is narrow. */
+/** `0:07`, `12:40`, `1 h 02`, `12 h`, `4 d`. Longer durations have fewer digits, because tiles are narrow. */
 export function clockDuration(ms: number): string {
   const hours = Math.floor(ms / 3_600_000);
   if (hours < 10) return workDuration(ms);
   return hours < 100 ? `${hours}\u00a0h` : `${Math.floor(hours / 24)}\u00a0d`;
 }
 
-/** The sum of many people's time: a day is no unit of it. Beyond an hour nobody counts seconds. */
+/** A total of working time: `0:07`, `12:40`, `120 h 02`. It is not converted to days. */
 export function workDuration(ms: number): string {
   const total = Math.floor(Math.max(0, ms) / 1_000);
   const [hours, minutes, seconds] = [Math.floor(total / 3_600), Math.floor(total / 60) % 60, total % 60];
@@ -15,13 +15,13 @@ export function workDuration(ms: number): string {
   return hours > 0 ? `${hours}\u00a0h\u00a0${padded(minutes)}` : `${minutes}:${padded(seconds)}`;
 }
 
-/** Time left, rounded up, so that 0:00 is shown no earlier than the deadline itself; time past with a plus. */
+/** The remaining time, rounded up so that 0:00 is the deadline itself. Overdue time has a plus sign. */
 export function countdown(remainingMs: number): string {
   if (remainingMs > 0) return clockDuration(Math.ceil(remainingMs / 1_000) * 1_000);
   return `+${clockDuration(-remainingMs)}`;
 }
 
-/** An age in the largest unit that tells it: `8 s`, `3 min`, `2 h`, `5 d`. */
+/** An age in one unit: `8 s`, `3 min`, `2 h`, `5 d`. */
 export function roughAge(ms: number): string {
   const seconds = Math.floor(ms / 1_000);
   if (seconds < 100) return `${seconds} s`;

@@ -1,8 +1,8 @@
-/** Which calls are shown and in which order. Lives in the address, so that a view can be bookmarked and sent. */
+/** Filters, order and grouping of calls. They are part of the address, so that a view can be bookmarked and shared. */
 
 import type { Agent, Call, Flag, Queue } from "../contracts";
 import type { ShownState } from "../event-effects";
-import { isBreached, startMs, stateOf, urgencyOf } from "./call-state";
+import { isOverTarget, startMs, stateOf, urgencyOf } from "./call-state";
 
 export const LIVE_STATES = ["waiting", "ringing", "active", "on_hold"] as const satisfies ShownState[];
 export const FLAGS = ["sla_breached", "hold_exceeded", "rerouted", "short_call"] as const satisfies Flag[];
@@ -20,6 +20,7 @@ export interface Filters {
   /** Empty means every state. */
   states: readonly LiveState[];
   flag: Flag | null;
+  /** Only calls over a target now. */
   breached: boolean;
   text: string;
   sort: Sort;
@@ -53,7 +54,7 @@ export function parseFilters(query: URLSearchParams): Filters {
   };
 }
 
-/** As parameters of the address; null for what is at its default. */
+/** As parameters of the address. Null stands for a default. */
 export function formatFilters(
   filters: Filters,
 ): Record<keyof Omit<Filters, "states"> | "state", string | null> {
@@ -70,75 +71,82 @@ export function formatFilters(
   };
 }
 
-/** Whether anything is hidden; order and groups hide nothing. */
+/** True if the filters can hide calls. Order and groups hide none. */
 export function hidesCalls(filters: Filters): boolean {
-  const told = Object.values(formatFilters({ ...filters, sort: "urgency", group: null }));
-  return told.some((value) => value !== null);
+  const parameters = Object.values(formatFilters({ ...filters, sort: "urgency", group: null }));
+  return parameters.some((value) => value !== null);
 }
 
-/** What a tile asks for: within the chosen queue, this and nothing else. */
-export function justThis(filters: Filters, asked: Partial<Filters>): Filters {
-  return { ...NO_FILTERS, queue: filters.queue, ...asked };
+/** The given filters within the chosen queue, and no others. */
+export function onlyThese(filters: Filters, wanted: Partial<Filters>): Filters {
+  return { ...NO_FILTERS, queue: filters.queue, ...wanted };
 }
 
-export function isJustThis(filters: Filters, asked: Partial<Filters>): boolean {
-  return JSON.stringify(filters) === JSON.stringify(justThis(filters, asked));
+export function isExactly(filters: Filters, wanted: Partial<Filters>): boolean {
+  return JSON.stringify(filters) === JSON.stringify(onlyThese(filters, wanted));
 }
 
-export interface Names {
+/** Queues and agents by id. */
+export interface Directory {
   queues: ReadonlyMap<string, Queue>;
   agents: ReadonlyMap<string, Agent>;
 }
 
-export function selectCalls(calls: Iterable<Call>, filters: Filters, names: Names, now: number): Call[] {
+export function selectCalls(
+  calls: Iterable<Call>,
+  filters: Filters,
+  directory: Directory,
+  now: number,
+): Call[] {
   const text = filters.text.trim().toLowerCase();
   const shown: Call[] = [];
   for (const call of calls) {
-    if (matches(call, filters, names, now) && (text === "" || speaksOf(text, call, names))) shown.push(call);
+    if (matches(call, filters, directory, now) && (text === "" || containsText(text, call, directory)))
+      shown.push(call);
   }
-  return sortCalls(shown, filters.sort, names, now);
+  return sortCalls(shown, filters.sort, directory, now);
 }
 
-function matches(call: Call, filters: Filters, names: Names, now: number): boolean {
+function matches(call: Call, filters: Filters, directory: Directory, now: number): boolean {
   if (filters.queue !== null && call.queueId !== filters.queue) return false;
   if (filters.agent !== null && agentIdOf(call) !== filters.agent) return false;
-  if (filters.language !== null && languageOf(call, names.queues.get(call.queueId)) !== filters.language)
+  if (filters.language !== null && languageOf(call, directory.queues.get(call.queueId)) !== filters.language)
     return false;
   if (filters.states.length > 0 && !filters.states.some((state) => state === stateOf(call))) return false;
   if (filters.flag !== null && !call.flags.includes(filters.flag)) return false;
-  return !filters.breached || isBreached(call, names.queues.get(call.queueId), now);
+  return !filters.breached || isOverTarget(call, directory.queues.get(call.queueId), now);
 }
 
-function speaksOf(text: string, call: Call, { queues, agents }: Names): boolean {
-  const says = (word: string | null | undefined) => word?.toLowerCase().includes(text) === true;
+function containsText(text: string, call: Call, { queues, agents }: Directory): boolean {
+  const contains = (value: string | null | undefined) => value?.toLowerCase().includes(text) === true;
   const queue = queues.get(call.queueId);
-  if (says(call.id) || says(call.queueId) || says(queue?.name)) return true;
+  if (contains(call.id) || contains(call.queueId) || contains(queue?.name)) return true;
   const agentId = agentIdOf(call);
-  if (agentId !== null && (says(agentId) || says(agents.get(agentId)?.name))) return true;
+  if (agentId !== null && (contains(agentId) || contains(agents.get(agentId)?.name))) return true;
   const language = languageOf(call, queue);
-  return says(language) || says(languageName(language));
+  return contains(language) || contains(languageName(language));
 }
 
-/** Keys are numbers: of thousands of calls, many times a second, a pair for each would be felt. */
-function sortCalls(calls: Call[], sort: Sort, { queues, agents }: Names, now: number): Call[] {
+/** Sort keys are numbers, because pairs would be too slow for thousands of calls several times a second. */
+function sortCalls(calls: Call[], sort: Sort, { queues, agents }: Directory, now: number): Call[] {
   if (sort === "agent") return sortByAgent(calls, agents);
   const keyed = calls.map((call) => ({ call, key: keyOf(call, sort, queues.get(call.queueId), now) }));
   keyed.sort(({ call: a, key: keyA }, { call: b, key: keyB }) => keyA - keyB || (a.id < b.id ? -1 : 1));
   return keyed.map(({ call }) => call);
 }
 
-/** Beyond every moment in milliseconds, so that rank goes before time. */
-const RANK = 1e14;
+/** Greater than every time in milliseconds, so that the rank decides before the time. */
+const RANK_UNIT = 1e14;
 
 function keyOf(call: Call, sort: Sort, queue: Queue | undefined, now: number): number {
   if (sort === "newest") return -startMs(call);
   if (sort === "total") return startMs(call);
-  if (sort === "wait") return (call.status === "waiting" ? 0 : RANK) + startMs(call);
+  if (sort === "wait") return (call.status === "waiting" ? 0 : RANK_UNIT) + startMs(call);
   const [rank, at] = urgencyOf(call, queue, now);
-  return rank * RANK + at;
+  return rank * RANK_UNIT + at;
 }
 
-/** By the agent's name; calls that nobody has come first. */
+/** By the agent's name. Calls without an agent come first. */
 function sortByAgent(calls: Call[], agents: ReadonlyMap<string, Agent>): Call[] {
   const nameOf = (call: Call) => {
     const id = agentIdOf(call);
@@ -156,7 +164,7 @@ export function agentIdOf(call: Call): string | null {
   return call.agentId ?? call.offer?.agentId ?? null;
 }
 
-/** The caller's, where telephony told it, else the one that the queue serves. */
+/** The language that telephony reported, or that of the queue. */
 export function languageOf(call: Call, queue: Queue | undefined): string | null {
   return call.language ?? queue?.language ?? null;
 }
@@ -164,7 +172,7 @@ export function languageOf(call: Call, queue: Queue | undefined): string | null 
 const displayNames = new Intl.DisplayNames(["en"], { type: "language", fallback: "none" });
 const languageNames = new Map<string, string>();
 
-/** `es` and `es-MX` by name; what is no language tag is shown as it was sent. */
+/** The name of a language tag such as `es` or `es-MX`. Other text is returned unchanged. */
 export function languageName(language: string | null): string | null {
   if (language === null) return null;
   let name = languageNames.get(language);
@@ -175,7 +183,7 @@ export function languageName(language: string | null): string | null {
   return name;
 }
 
-/** Ids that telephony makes differ at their end; the whole one stands in the title and in the panel. */
+/** Keeps the end of an id, because ids of one telephony system differ at their ends. */
 export function shortId(id: string): string {
   return id.length <= 17 ? id : `${id.slice(0, 6)}…${id.slice(-9)}`;
 }

@@ -1,4 +1,4 @@
-/** The first steps of a new system: the commands that set it up, as far as the token allows them. */
+/** The commands that set up a new system, as far as the token permits them. */
 
 import type { Queue } from "../contracts";
 import type { Claims } from "../session";

@@ -1,18 +1,18 @@
-/** Who could take a call at this moment, by the rule that Switchboard itself offers by. */
+/** Agents who could take a call now, by the rule by which Switchboard offers calls. */
 
 import type { Agent } from "../contracts";
 
-export type Free = (queueId: string, language: string | null) => readonly Agent[];
+export type FindFree = (queueId: string, language: string | null) => readonly Agent[];
 
-/** Asked for each row of a long list, so each question is answered once. The longest idle comes first. */
-export function findFreeAgents(agents: Iterable<Agent>): Free {
+/** The function caches its answers, because each row of the list calls it. The longest idle agent comes first. */
+export function findFreeAgents(agents: Iterable<Agent>): FindFree {
   const available = [...agents].filter(({ status }) => status === "available");
   available.sort((a, b) => (a.statusSince < b.statusSince ? -1 : 1));
-  const answers = new Map<string, readonly Agent[]>();
+  const cache = new Map<string, readonly Agent[]>();
   return (queueId, language) => {
-    const question = `${queueId} ${language ?? ""}`;
-    const known = answers.get(question) ?? available.filter((agent) => canTake(agent, queueId, language));
-    answers.set(question, known);
+    const key = `${queueId} ${language ?? ""}`;
+    const known = cache.get(key) ?? available.filter((agent) => canTake(agent, queueId, language));
+    cache.set(key, known);
     return known;
   };
 }

@@ -1,22 +1,22 @@
-/** The rows of the list: calls, with a header before each group of them. */
+/** The rows of the call list: calls, with a header before each group. */
 
 import type { Call, Queue } from "../contracts";
-import { isBreached, stateOf, waitedMs } from "./call-state";
+import { isOverTarget, stateOf, waitedMs } from "./call-state";
 import { type Grouping, languageOf } from "./filters";
 
 export interface Group {
   grouping: Grouping;
-  /** A queue's id, a language's tag or a state; empty where there is none. */
+  /** The id of a queue, a language tag or a state. Empty if the call has none. */
   key: string;
   total: number;
   waiting: number;
-  breached: number;
+  overTarget: number;
   longestWaitMs: number | null;
 }
 
 export type Entry = { group: Group; call?: never } | { call: Call; group?: never };
 
-/** Groups stand in the order of their first call, so that the most urgent one leads; calls keep their order. */
+/** Groups have the order of their first calls, so that the most urgent group is first. Calls keep their order. */
 export function entriesOf(
   calls: readonly Call[],
   grouping: Grouping | null,
@@ -30,7 +30,7 @@ export function entriesOf(
     const key = keyOf(call, grouping, queue);
     let entries = groups.get(key);
     if (entries === undefined) {
-      entries = [{ group: { grouping, key, total: 0, waiting: 0, breached: 0, longestWaitMs: null } }];
+      entries = [{ group: { grouping, key, total: 0, waiting: 0, overTarget: 0, longestWaitMs: null } }];
       groups.set(key, entries);
     }
     if (entries[0]?.group !== undefined) count(entries[0].group, call, queue, now);
@@ -46,7 +46,7 @@ function keyOf(call: Call, grouping: Grouping, queue: Queue | undefined): string
 
 function count(group: Group, call: Call, queue: Queue | undefined, now: number): void {
   group.total++;
-  if (isBreached(call, queue, now)) group.breached++;
+  if (isOverTarget(call, queue, now)) group.overTarget++;
   if (call.status !== "waiting") return;
   group.waiting++;
   group.longestWaitMs = Math.max(group.longestWaitMs ?? 0, waitedMs(call, now) ?? 0);

@@ -1,36 +1,31 @@
-/** The floor by language: who waits, for how long, and who could take it. What a wall screen is glanced at for. */
+/** Waiting calls and free agents by language. */
 
 import type { Agent, Call, Queue } from "../contracts";
-import { isBreached, waitedMs } from "./call-state";
-import { languageOf } from "./filters";
+import { isOverTarget, waitedMs } from "./call-state";
+import { type Directory, languageOf } from "./filters";
 
 export interface LanguageSummary {
   language: string | null;
   live: number;
   waiting: number;
-  /** Of those who wait: a hold that is too long needs nobody else. */
-  breached: number;
+  /** Waiting calls over a target. */
+  overTarget: number;
   longestWaitMs: number | null;
   free: number;
-  /** Who speaks the language and is not offline. */
+  /** Agents who speak the language and are signed in. */
   present: number;
 }
 
-interface Names {
-  queues: ReadonlyMap<string, Queue>;
-  agents: ReadonlyMap<string, Agent>;
-}
-
-/** Where somebody waits too long first, then where somebody waits. A language that nobody calls in or speaks is left out. */
+/** Languages with calls over target first, then those with waiting calls. Omits languages without calls and agents. */
 export function summarizeLanguages(
   calls: Iterable<Call>,
-  { queues, agents }: Names,
+  { queues, agents }: Directory,
   now: number,
 ): LanguageSummary[] {
-  const board = new Map<string | null, LanguageSummary>();
+  const summaries = new Map<string | null, LanguageSummary>();
   const at = (language: string | null) => {
-    const entry = board.get(language) ?? emptyEntry(language);
-    board.set(language, entry);
+    const entry = summaries.get(language) ?? emptyEntry(language);
+    summaries.set(language, entry);
     return entry;
   };
   for (const { language } of queues.values()) if (language !== null) at(language);
@@ -38,35 +33,35 @@ export function summarizeLanguages(
     const queue = queues.get(call.queueId);
     count(at(languageOf(call, queue)), call, queue, now);
   }
-  for (const agent of agents.values()) countAgent(board, agent);
-  return [...board.values()].filter(({ live, present }) => live + present > 0).sort(byNeed);
+  for (const agent of agents.values()) countAgent(summaries, agent);
+  return [...summaries.values()].filter(({ live, present }) => live + present > 0).sort(byNeed);
 }
 
 function emptyEntry(language: string | null): LanguageSummary {
-  return { language, live: 0, waiting: 0, breached: 0, longestWaitMs: null, free: 0, present: 0 };
+  return { language, live: 0, waiting: 0, overTarget: 0, longestWaitMs: null, free: 0, present: 0 };
 }
 
 function count(entry: LanguageSummary, call: Call, queue: Queue | undefined, now: number): void {
   entry.live++;
   if (call.status !== "waiting") return;
   entry.waiting++;
-  if (isBreached(call, queue, now)) entry.breached++;
+  if (isOverTarget(call, queue, now)) entry.overTarget++;
   entry.longestWaitMs = Math.max(entry.longestWaitMs ?? 0, waitedMs(call, now) ?? 0);
 }
 
-function countAgent(board: ReadonlyMap<string | null, LanguageSummary>, agent: Agent): void {
+function countAgent(summaries: ReadonlyMap<string | null, LanguageSummary>, agent: Agent): void {
   for (const language of agent.languages) {
-    const entry = board.get(language);
+    const entry = summaries.get(language);
     if (entry === undefined || agent.status === "offline") continue;
     entry.present++;
     if (agent.status === "available") entry.free++;
   }
 }
 
-/** Steady while nothing but seconds pass: cards that swap places by the second cannot be read. */
+/** The order does not depend on wait times, so that cards do not change places every second. */
 function byNeed(a: LanguageSummary, b: LanguageSummary): number {
   return (
-    Number(b.breached > 0) - Number(a.breached > 0) ||
+    Number(b.overTarget > 0) - Number(a.overTarget > 0) ||
     Number(b.waiting > 0) - Number(a.waiting > 0) ||
     ((a.language ?? "~") < (b.language ?? "~") ? -1 : 1)
   );

@@ -1,22 +1,22 @@
-/** Whose phone rang in vain, by call, from the events that the feed tells. */
+/** The agents who missed offers, by call, from the events of the feed and of histories. */
 
 import type { Call, Event } from "../contracts";
 import { MISSES } from "../event-effects";
 
-const NOBODY: readonly string[] = [];
+const NONE: readonly string[] = [];
 
 export class MissedOffers {
   private readonly byCall = new Map<string, Map<string, string | null>>();
-  private readonly asked = new Set<string>();
+  private readonly requested = new Set<string>();
   private reading: Promise<void> = Promise.resolve();
 
-  /** `read` answers a call's history; `onRead` hears that one has told its misses. */
+  /** `read` returns a call's history. `onRead` is called after one was read. */
   constructor(
     private readonly read: (callId: string) => Promise<readonly Event[]>,
     private readonly onRead: () => void,
   ) {}
 
-  /** A later copy of an event may say that a late answer disproved it. */
+  /** A later copy of an event may mark it void. */
   receive(events: readonly Event[]): void {
     for (const event of events) {
       if (event.type === "call_ended") this.forget(event.callId);
@@ -28,41 +28,42 @@ export class MissedOffers {
     }
   }
 
-  /** Each agent once, in the order of their misses. */
+  /** The ids of the agents who missed the call, each once, in order. */
   missedBy({ id: callId, flags }: Call): readonly string[] {
-    if (flags.includes("rerouted")) this.ask(callId);
+    if (flags.includes("rerouted")) this.request(callId);
     const misses = this.byCall.get(callId);
-    if (misses === undefined) return NOBODY;
+    if (misses === undefined) return NONE;
     return [...new Set([...misses.values()].filter((agentId) => agentId !== null))];
   }
 
-  /** A call that was passed on before the page was opened: its history tells by whom. One at a time, each once. */
-  private ask(callId: string): void {
-    if (this.asked.has(callId)) return;
-    this.asked.add(callId);
-    this.reading = this.reading.then(() => this.learn(callId)).catch(() => undefined); // The feed still tells of the next.
+  /** Reads the history of a call that was re-routed before the page was opened. One at a time, each once. */
+  private request(callId: string): void {
+    if (this.requested.has(callId)) return;
+    this.requested.add(callId);
+    // After an error, the feed still reports later misses.
+    this.reading = this.reading.then(() => this.readHistory(callId)).catch(() => undefined);
   }
 
-  private async learn(callId: string): Promise<void> {
-    if (!this.asked.has(callId)) return;
+  private async readHistory(callId: string): Promise<void> {
+    if (!this.requested.has(callId)) return;
     this.receive(await this.read(callId));
     this.onRead();
   }
 
-  /** Lets go of calls that are gone, also where no event told of their end: it may have fallen into a gap of the feed. */
+  /** Forgets calls that are not live. Their end may have been lost in a gap of the feed. */
   keepOnly(live: ReadonlyMap<string, Call>): void {
-    for (const known of [this.byCall, this.asked]) {
+    for (const known of [this.byCall, this.requested]) {
       for (const callId of known.keys()) if (!live.has(callId)) this.forget(callId);
     }
   }
 
-  /** When nothing is being read any more. */
+  /** Resolves when no read is in progress. */
   settled(): Promise<void> {
     return this.reading;
   }
 
   private forget(callId: string): void {
     this.byCall.delete(callId);
-    this.asked.delete(callId);
+    this.requested.delete(callId);
   }
 }

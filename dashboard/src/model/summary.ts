@@ -1,18 +1,18 @@
-/** The figures on the tiles. */
+/** Counts of the live calls. */
 
 import type { Call, Queue } from "../contracts";
-import { countdownOf, isBreached, stateOf, waitedMs } from "./call-state";
+import { countdownOf, isOverTarget, stateOf, waitedMs } from "./call-state";
 
-export interface Figures {
+export interface Summary {
   total: number;
   waiting: number;
   ringing: number;
   active: number;
   onHold: number;
   overHold: number;
-  breached: number;
+  overTarget: number;
   longestWaitMs: number | null;
-  /** The queue in which somebody waits longest. */
+  /** The name of the queue with the longest wait. */
   longestWaitQueue: string | null;
 }
 
@@ -21,39 +21,39 @@ export function summarize(
   queues: ReadonlyMap<string, Queue>,
   queueId: string | null,
   now: number,
-): Figures {
-  const figures: Figures = {
+): Summary {
+  const summary: Summary = {
     total: 0,
     waiting: 0,
     ringing: 0,
     active: 0,
     onHold: 0,
     overHold: 0,
-    breached: 0,
+    overTarget: 0,
     longestWaitMs: null,
     longestWaitQueue: null,
   };
   for (const call of calls) {
-    if (queueId === null || call.queueId === queueId) count(figures, call, queues.get(call.queueId), now);
+    if (queueId === null || call.queueId === queueId) count(summary, call, queues.get(call.queueId), now);
   }
-  return figures;
+  return summary;
 }
 
-function count(figures: Figures, call: Call, queue: Queue | undefined, now: number): void {
-  figures.total++;
-  if (call.status === "active") figures.active++;
+function count(summary: Summary, call: Call, queue: Queue | undefined, now: number): void {
+  summary.total++;
+  if (call.status === "active") summary.active++;
   if (call.status === "on_hold") {
-    figures.onHold++;
-    if (countdownOf(call, queue, now)?.tone === "past") figures.overHold++;
+    summary.onHold++;
+    if (countdownOf(call, queue, now)?.tone === "past") summary.overHold++;
   }
   if (call.status === "waiting") {
-    figures.waiting++;
-    if (stateOf(call) === "ringing") figures.ringing++;
+    summary.waiting++;
+    if (stateOf(call) === "ringing") summary.ringing++;
     const waited = waitedMs(call, now) ?? 0;
-    if (figures.longestWaitMs === null || waited > figures.longestWaitMs) {
-      figures.longestWaitMs = waited;
-      figures.longestWaitQueue = queue?.name ?? call.queueId;
+    if (summary.longestWaitMs === null || waited > summary.longestWaitMs) {
+      summary.longestWaitMs = waited;
+      summary.longestWaitQueue = queue?.name ?? call.queueId;
     }
   }
-  if (isBreached(call, queue, now)) figures.breached++;
+  if (isOverTarget(call, queue, now)) summary.overTarget++;
 }

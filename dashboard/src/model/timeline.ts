@@ -1,4 +1,4 @@
-/** A call's course from its history: stateSpans of one state each, offers, holds, and the moments of its flags. */
+/** A call's timeline from its history: states, offers, holds, and the times of its flags. */
 
 import type { Call, Event, Flag, Queue } from "../contracts";
 import { MISSES, OFFERS, RAISED_BY, type ShownState, STATE_AFTER } from "../event-effects";
@@ -12,22 +12,22 @@ export interface StateSpan extends Span {
   state: Exclude<ShownState, "ended">;
 }
 
-export type Outcome = "ringing" | "answered" | "missed" | "withdrawn";
+export type OfferOutcome = "ringing" | "answered" | "missed" | "withdrawn";
 
 export interface OfferSpan extends Span {
   agentId: string;
-  outcome: Outcome;
+  outcome: OfferOutcome;
 }
 
 export interface HoldSpan extends Span {
-  /** When it became too long; null where it did not. */
+  /** When it became too long, or null. */
   exceededMs: number | null;
 }
 
 export interface FlagMoment {
   flag: Flag;
   atMs: number;
-  /** Raised by the system, and disproved by a fact that came later. */
+  /** The event that raised it was cancelled by a later correction. */
   isVoid: boolean;
 }
 
@@ -35,27 +35,28 @@ export function eventMs(event: Event): number {
   return Date.parse(event.occurredAt ?? event.timestamp);
 }
 
-/** `untilMs`: now, or the call's end. */
+/** The spans between changes of state. `untilMs` is now, or the call's end. */
 export function stateSpansOf(events: readonly Event[], untilMs: number): StateSpan[] {
-  const turns = stateChangesOf(events);
-  return turns.flatMap(({ state, fromMs }, index) => {
-    const toMs = turns[index + 1]?.fromMs ?? untilMs;
+  const changes = stateChangesOf(events);
+  return changes.flatMap(({ state, fromMs }, index) => {
+    const toMs = changes[index + 1]?.fromMs ?? untilMs;
     return state === "ended" || toMs <= fromMs ? [] : [{ state, fromMs, toMs }];
   });
 }
 
-interface Turn {
+interface StateChange {
   state: ShownState;
   fromMs: number;
 }
 
-function stateChangesOf(events: readonly Event[]): Turn[] {
-  const turns: Turn[] = [];
-  for (const event of trueOf(events)) {
+function stateChangesOf(events: readonly Event[]): StateChange[] {
+  const changes: StateChange[] = [];
+  for (const event of validOf(events)) {
     const state = stateAfter(event);
-    if (state !== undefined && state !== turns.at(-1)?.state) turns.push({ state, fromMs: eventMs(event) });
+    if (state !== undefined && state !== changes.at(-1)?.state)
+      changes.push({ state, fromMs: eventMs(event) });
   }
-  return turns;
+  return changes;
 }
 
 function stateAfter(event: Event): ShownState | undefined {
@@ -65,11 +66,11 @@ function stateAfter(event: Event): ShownState | undefined {
 export function offersOf(events: readonly Event[], untilMs: number): OfferSpan[] {
   const offers: OfferSpan[] = [];
   let open: OfferSpan | null = null;
-  const close = (outcome: Outcome, atMs: number) => {
+  const close = (outcome: OfferOutcome, atMs: number) => {
     if (open !== null) Object.assign(open, { outcome, toMs: atMs });
     open = null;
   };
-  for (const event of trueOf(events)) {
+  for (const event of validOf(events)) {
     const atMs = eventMs(event);
     const agentId = agentOf(event);
     if (MISSES.has(event.type)) close("missed", atMs);
@@ -84,41 +85,43 @@ export function offersOf(events: readonly Event[], untilMs: number): OfferSpan[]
   return offers;
 }
 
-/** A hold that was reported with its duration was over when it was reported, unless it was seen to last longer. */
+/** A hold that was reported with its duration ended when it was reported, unless a later event shows that it lasted. */
 export function holdsOf(events: readonly Event[], untilMs: number, limitSeconds: number): HoldSpan[] {
-  const turns = trueOf(events).filter((event) => stateAfter(event) !== undefined);
+  const turns = validOf(events).filter((event) => stateAfter(event) !== undefined);
   return turns.flatMap((event, index) => {
     if (event.type !== "call_hold") return [];
     const atMs = eventMs(event);
     const next = turns[index + 1];
     const { holdDuration } = event.metadata;
     const reportedMs = typeof holdDuration === "number" ? holdDuration * 1_000 : 0;
-    const isSeen = reportedMs === 0 || next?.type === "call_resumed";
-    const fromMs = isSeen ? atMs : atMs - reportedMs;
-    const toMs = isSeen ? Math.max(next === undefined ? untilMs : eventMs(next), atMs + reportedMs) : atMs;
+    const isOngoing = reportedMs === 0 || next?.type === "call_resumed";
+    const fromMs = isOngoing ? atMs : atMs - reportedMs;
+    const toMs = isOngoing ? Math.max(next === undefined ? untilMs : eventMs(next), atMs + reportedMs) : atMs;
     const dueMs = fromMs + limitSeconds * 1_000;
     return [{ fromMs, toMs, exceededMs: toMs > dueMs ? dueMs : null }];
   });
 }
 
-/** Each flag at the moment that raised it; what no event tells follows from the figures, as the flag itself does. */
+/** The time of each flag: that of the event that raised it, or else computed from the call and its queue. */
 export function flagsOf(
   call: Call,
   events: readonly Event[],
   queue: Queue | undefined,
   untilMs: number,
 ): FlagMoment[] {
-  const told = events.flatMap((event) => {
+  const raised = events.flatMap((event) => {
     const flag = RAISED_BY[event.type];
     return flag === undefined ? [] : [{ flag, atMs: eventMs(event), isVoid: event.void }];
   });
-  const silent = call.flags.filter((flag) => !told.some((each) => each.flag === flag && !each.isVoid));
-  const inferred = silent.map((flag) => ({
+  const withoutEvent = call.flags.filter(
+    (flag) => !raised.some((each) => each.flag === flag && !each.isVoid),
+  );
+  const inferred = withoutEvent.map((flag) => ({
     flag,
     atMs: inferredMs(flag, call, events, queue, untilMs),
     isVoid: false,
   }));
-  return [...told, ...inferred].sort((a, b) => a.atMs - b.atMs);
+  return [...raised, ...inferred].sort((a, b) => a.atMs - b.atMs);
 }
 
 function inferredMs(
@@ -137,7 +140,7 @@ function inferredMs(
   );
 }
 
-function trueOf(events: readonly Event[]): Event[] {
+function validOf(events: readonly Event[]): Event[] {
   return events.filter((event) => !event.void);
 }
 

@@ -14,10 +14,10 @@ interface AppProps {
 export function App({ config, clock }: AppProps) {
   const [token, setToken] = useState(savedToken);
   const [session, setSession] = useState(0);
-  const signIn = (given: string) => {
-    saveToken(given);
+  const signIn = (entered: string) => {
+    saveToken(entered);
     setToken(savedToken());
-    setSession(session + 1); // also with the same token: it may be let in now, and if not, that is told again
+    setSession(session + 1); // also with the same token, which may be valid now
   };
   const signOut = () => {
     forgetToken();
@@ -37,22 +37,22 @@ function Session({ config, clock, token, signIn, signOut }: SessionProps) {
   const store = useMemo(() => new Store(config, token, clock), [config, token, clock]);
   useEffect(() => {
     store.start();
-    exposeFloor(store);
+    exposeCalls(store);
     return () => store.stop();
   }, [store]);
-  const { halt } = store.picture.value;
+  const { halt } = store.feedStatus.value;
   if (halt !== null) return <SignIn reason={halt} onToken={signIn} />;
   return <Shell store={store} onSignOut={signOut} />;
 }
 
 declare global {
   interface Window {
-    /** What the page holds, for tests and for whoever wants to compare it with `GET /api/calls`. */
+    /** The live calls of the page, to compare them with `GET /api/calls`. */
     switchboard?: { floor: () => { id: string; status: string; version: number }[] };
   }
 }
 
-function exposeFloor(store: Store): void {
+function exposeCalls(store: Store): void {
   window.switchboard = {
     floor: () =>
       [...store.feed.calls.live.values()].map(({ id, status, version }) => ({ id, status, version })),

@@ -1,81 +1,68 @@
-/** The page of whoever is signed in: header, the view that the address names, and beside it the open call. */
+/** The page of a signed-in user: the header, the view that the address names, and the open call next to it. */
 
 import { useEffect, useState } from "preact/hooks";
 import { formatAddress, type View } from "../address";
 import { preferences } from "../preferences";
 import { texts } from "../texts";
-import { Agents } from "./agents/Agents";
-import { Alerts } from "./alerts/Alerts";
-import { CallPanel } from "./call/CallPanel";
-import { Calls } from "./calls/Calls";
-import { Letters } from "./dead-letters/DeadLetters";
-import { Figures } from "./figures/Figures";
-import { Floor } from "./floor/Floor";
+import * as styles from "./Shell.module.css";
 import { focusContent, focusOpener } from "./shell/focus";
-import { Header, NAVIGATION } from "./shell/Header";
+import { NAVIGATION } from "./shell/Header";
 import { Help } from "./shell/Help";
+import * as textStyles from "./shell/text.module.css";
 import type { Store } from "./store";
+import { CallPanelView, HeaderView, VIEW_COMPONENTS } from "./views";
 
 interface ShellProps {
   store: Store;
   onSignOut: () => void;
 }
 
-const SHOWN = {
-  floor: Floor,
-  agents: Agents,
-  figures: Figures,
-  alerts: Alerts,
-  letters: Letters,
-  calls: Calls,
-};
-
 export function Shell({ store, onSignOut }: ShellProps) {
-  const { connection, isComplete } = store.picture.value;
+  const { connection, isComplete } = store.feedStatus.value;
   const history = store.history.value;
   const view = store.router.view.value;
-  const [isHelping, setHelping] = useState(false);
+  const [isHelpOpen, setHelpOpen] = useState(false);
   useTitle(store, view);
-  useShortcuts(store, () => setHelping(true));
-  const Shown = SHOWN[view];
+  useShortcuts(store, () => setHelpOpen(true));
+  const CurrentView = VIEW_COMPONENTS[view];
   return (
     <div
-      class="app"
+      class={styles.app}
       data-testid="app"
       data-connection={connection}
       data-complete={isComplete}
-      data-floor-count={store.figures.value.total}
+      data-floor-count={store.summary.value.total}
       data-panel={history === null ? "closed" : "open"}
     >
-      <button type="button" class="skip" onClick={focusContent}>
+      <button type="button" class={styles.skip} data-testid="skip" onClick={focusContent}>
         {texts.skip}
       </button>
-      <Header store={store} onSignOut={onSignOut} onHelp={() => setHelping(true)} />
-      <div class="workspace">
-        <main class={`view view-${view}`} id="content" tabIndex={-1} data-view={view}>
-          <h1 class="hidden">{texts.views[view]}</h1>
-          <Shown store={store} />
+      <HeaderView store={store} onSignOut={onSignOut} onHelp={() => setHelpOpen(true)} />
+      <div class={styles.workspace}>
+        <main class={styles.view} id="content" tabIndex={-1} data-view={view}>
+          <h1 class={textStyles.hidden}>{texts.views[view]}</h1>
+          <CurrentView store={store} />
         </main>
-        {history === null ? null : <CallPanel key={history.callId} store={store} history={history} />}
+        {history === null ? null : <CallPanelView key={history.callId} store={store} history={history} />}
       </div>
-      {isHelping ? <Help onClose={() => setHelping(false)} /> : null}
+      {isHelpOpen ? <Help onClose={() => setHelpOpen(false)} /> : null}
     </div>
   );
 }
 
 function useTitle(store: Store, view: View): void {
-  const { waiting, breached } = store.figures.value;
-  const isFloor = view === "floor" && store.picture.value.confirmedAt !== null;
-  const title = isFloor ? texts.title(waiting, breached) : texts.viewTitle(texts.views[view]);
+  const { waiting, overTarget } = store.summary.value;
+  const isFloor = view === "floor" && store.feedStatus.value.confirmedAt !== null;
+  const title = isFloor ? texts.title(waiting, overTarget) : texts.viewTitle(texts.views[view]);
   useEffect(() => {
     document.title = title;
     return () => {
-      document.title = texts.plainTitle;
+      document.title = texts.product;
     };
   }, [title]);
 }
 
-function useShortcuts(store: Store, help: () => void): void {
+function useShortcuts(store: Store, showHelp: () => void): void {
   useEffect(() => {
     const press = (event: KeyboardEvent) => {
       if (
@@ -86,7 +73,7 @@ function useShortcuts(store: Store, help: () => void): void {
         store.open(null);
         focusOpener();
       } else if (preferences.shortcuts.value && !isTyping(event)) {
-        pressSingle(event, store, help);
+        pressSingleKey(event, store, showHelp);
       }
     };
     addEventListener("keydown", press);
@@ -94,10 +81,10 @@ function useShortcuts(store: Store, help: () => void): void {
   }, [store]);
 }
 
-function pressSingle(event: KeyboardEvent, store: Store, help: () => void): void {
+function pressSingleKey(event: KeyboardEvent, store: Store, showHelp: () => void): void {
   const view = NAVIGATION[Number(event.key) - 1];
   if (view !== undefined) store.router.go(formatAddress(view));
-  else if (event.key === "?") help();
+  else if (event.key === "?") showHelp();
   else if (event.key === "/") document.querySelector<HTMLElement>("[data-search]")?.focus();
   else return;
   event.preventDefault();

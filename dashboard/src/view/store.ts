@@ -1,7 +1,7 @@
-/** What the page shows, as signals: joins the feed, the server's clock and the address. */
+/** The state of a session: the feed, the clock, the address, and what follows from them. Only `views.tsx` reads it. */
 
 import { batch, computed, effect, signal } from "@preact/signals";
-import { formatAddress, type Query, Router, type View } from "../address";
+import { Router } from "../address";
 import type { ServerClock } from "../clock";
 import type { Config } from "../config";
 import type { Call, UpdateFrame } from "../contracts";
@@ -21,30 +21,38 @@ import { Resource } from "../resource";
 import { type Claims, claimsOf } from "../session";
 import { AlertStore } from "./alerts/alert-store";
 import { CallHistory } from "./call/call-history";
+import { dayOf } from "./shell/DayChoice";
 
-/** Changes that come together are drawn together, more often than an eye can follow and no more than a laptop can bear. */
+/** Changes within this time are drawn together. */
 const DRAW_AFTER_MS = 40;
 
-interface FeedPicture {
+interface FeedStatus {
   connection: Connection;
   halt: Halt | null;
   errorMessage: string | null;
+  /** When the calls were last known to be right, by the device's clock. */
   confirmedAt: number | null;
   isComplete: boolean;
 }
 
 export class Store {
   readonly clock: ServerClock;
+  /** The server's time. Steps once a second. */
   readonly now = signal(0);
-  /** The moment that the counters show: with nobody to say that a call still waits, they stand still at the picture. */
+  /** The device's time, at the same steps. */
+  readonly localNow = computed(() => {
+    this.now.value;
+    return Date.now();
+  });
+  /** The time that counters show. While offline, they stop at the last confirmed time. */
   readonly shownNow = computed(() => {
-    const { connection, confirmedAt } = this.picture.value;
+    const { connection, confirmedAt } = this.feedStatus.value;
     return connection === "offline" && confirmedAt !== null
       ? confirmedAt + this.clock.offsetMs
       : this.now.value;
   });
   readonly revision = signal(0);
-  readonly picture = signal<FeedPicture>({
+  readonly feedStatus = signal<FeedStatus>({
     connection: "connecting",
     halt: null,
     errorMessage: null,
@@ -56,22 +64,22 @@ export class Store {
   readonly openId = computed(() => this.router.get("call"));
   readonly cursorId = signal<string | null>(null);
   readonly history = signal<CallHistory | null>(null);
-  /** Steps when a history has told who missed a call. */
+  /** Steps when a history was read for the agents who missed a call. */
   readonly missedOffersRead = signal(0);
-  readonly attempts = new MissedOffers(
+  readonly missedOffers = new MissedOffers(
     (callId) => this.api.callEvents(callId),
     () => this.missedOffersRead.value++,
   );
   readonly feed: Feed;
-  readonly desk: AlertStore;
+  readonly alerts: AlertStore;
   readonly api: Api;
-  /** What the token says of its bearer; the API decides. */
+  /** The token's own claims. The API verifies them. */
   readonly claims: Claims;
-  /** The page has shown the first steps: it goes on with the rest of them until the first call. */
+  /** The page has shown the first steps. It shows the remaining ones until the first call. */
   readonly startedEmpty = signal(false);
   private drawTimer: ReturnType<typeof setTimeout> | undefined;
   private tickTimer: ReturnType<typeof setTimeout> | undefined;
-  private readonly undo: (() => void)[] = [];
+  private readonly cleanups: (() => void)[] = [];
 
   constructor(
     readonly config: Config,
@@ -99,35 +107,39 @@ export class Store {
       onChange: () => this.drawSoon(),
       onUpdate: (frame) => this.receiveUpdate(frame),
     });
-    this.desk = new AlertStore(this.feed);
+    this.alerts = new AlertStore(this.feed);
   }
 
-  readonly calls = computed<Call[]>(() => {
+  /** Queues and agents by id. */
+  readonly directory = computed(() => {
     this.revision.value;
-    return selectCalls(
-      this.feed.calls.live.values(),
-      this.filters.value,
-      this.feed.directory,
-      this.shownNow.value,
-    );
+    const { queues, agents, revision } = this.feed.directory;
+    return { queues, agents, isKnown: revision > 0 };
+  });
+
+  readonly day = computed(() => dayOf(this.router.get("day"), this.now.value));
+
+  readonly calls = computed<Call[]>(() => {
+    const { live } = this.feed.calls;
+    return selectCalls(live.values(), this.filters.value, this.directory.value, this.shownNow.value);
+  });
+
+  readonly liveCount = computed(() => {
+    this.revision.value;
+    return this.feed.calls.live.size;
   });
 
   readonly entries = computed(() =>
-    entriesOf(this.calls.value, this.filters.value.group, this.feed.directory.queues, this.shownNow.value),
+    entriesOf(this.calls.value, this.filters.value.group, this.directory.value.queues, this.shownNow.value),
   );
 
-  /** Who could take a call, as far as the directory knows. */
-  readonly free = computed(() => {
-    this.revision.value;
-    return findFreeAgents(this.feed.directory.agents.values());
-  });
+  readonly findFree = computed(() => findFreeAgents(this.directory.value.agents.values()));
 
   readonly languages = computed(() => {
-    this.revision.value;
-    const { queues, agents } = this.feed.directory;
-    const told = [...queues.values()].flatMap(({ language }) => language ?? []);
-    const spoken = [...agents.values()].flatMap(({ languages }) => languages);
-    return [...new Set([...told, ...spoken])].sort();
+    const { queues, agents } = this.directory.value;
+    const ofQueues = [...queues.values()].flatMap(({ language }) => language ?? []);
+    const ofAgents = [...agents.values()].flatMap(({ languages }) => languages);
+    return [...new Set([...ofQueues, ...ofAgents])].sort();
   });
 
   /** True once the queues have been read and there are none for this token. */
@@ -136,33 +148,30 @@ export class Store {
     return this.feed.hasNoQueues;
   });
 
-  readonly firstStepsPlan = computed(() => {
-    this.revision.value;
-    return planFirstSteps(this.claims, this.config.api, this.feed.directory.queues);
-  });
+  readonly firstStepsPlan = computed(() =>
+    planFirstSteps(this.claims, this.config.api, this.directory.value.queues),
+  );
 
-  readonly board = computed(() => {
-    this.revision.value;
-    return summarizeLanguages(this.feed.calls.live.values(), this.feed.directory, this.shownNow.value);
-  });
+  readonly languageSummaries = computed(() =>
+    summarizeLanguages(this.feed.calls.live.values(), this.directory.value, this.shownNow.value),
+  );
 
-  readonly figures = computed(() => {
-    this.revision.value;
-    const { calls, directory } = this.feed;
-    return summarize(calls.live.values(), directory.queues, this.filters.value.queue, this.shownNow.value);
+  readonly summary = computed(() => {
+    const { queues } = this.directory.value;
+    return summarize(this.feed.calls.live.values(), queues, this.filters.value.queue, this.shownNow.value);
   });
 
   start(): void {
     this.feed.start();
     this.tick();
-    const retryNow = () => document.visibilityState === "visible" && this.feed.retryNow();
-    addEventListener("online", retryNow);
-    document.addEventListener("visibilitychange", retryNow);
-    this.undo.push(
-      () => removeEventListener("online", retryNow),
-      () => document.removeEventListener("visibilitychange", retryNow),
+    const retry = () => document.visibilityState === "visible" && this.feed.retryNow();
+    addEventListener("online", retry);
+    document.addEventListener("visibilitychange", retry);
+    this.cleanups.push(
+      () => removeEventListener("online", retry),
+      () => document.removeEventListener("visibilitychange", retry),
       this.router.listen(),
-      effect(() => this.keepHistory()),
+      effect(() => this.loadHistory()),
     );
   }
 
@@ -171,7 +180,7 @@ export class Store {
     clearTimeout(this.drawTimer);
     clearTimeout(this.tickTimer);
     this.history.value?.close();
-    for (const run of this.undo) run();
+    for (const cleanUp of this.cleanups) cleanUp();
   }
 
   setFilters(change: Partial<Filters>, options?: { keepsHistory: boolean }): void {
@@ -183,39 +192,31 @@ export class Store {
     this.setFilters({ ...NO_FILTERS, sort, group });
   }
 
-  open(callId: string | null): void {
+  readonly open = (callId: string | null): void => {
     if (callId === this.openId.value) return;
     if (callId !== null) this.cursorId.value = callId;
     this.router.patch({ call: callId }, { keepsHistory: false });
-  }
+  };
 
-  /** The address of another view; an open call stays where it was. */
-  addressOf(view: View, query: Query = {}): string {
-    return formatAddress(view, query);
-  }
+  /** Starts to read a path. The caller closes the result. */
+  readonly openResource = <T>(path: string, everyMs: number | null): Resource<T> =>
+    new Resource<T>({ read: (signal) => this.api.get<T>(path, signal), everyMs, onHalt: this.endSession });
 
-  /** Something that a view reads by itself. Whoever asks closes it. */
-  reading<T>(path: string, everyMs: number | null): Resource<T> {
-    return new Resource<T>({
-      read: (signal) => this.api.get<T>(path, signal),
-      everyMs,
-      onHalt: (halt) => this.feed.endSession(halt),
-    });
-  }
+  readonly endSession = (halt: Halt): void => this.feed.endSession(halt);
 
-  /** Keeps the one history that belongs to the open call. */
-  private keepHistory(): void {
+  /** Loads the history of the open call, and closes that of the call before. */
+  private loadHistory(): void {
     const callId = this.openId.value;
-    const known = this.history.peek();
-    if (known?.callId === callId) return;
-    known?.close();
+    const loaded = this.history.peek();
+    if (loaded?.callId === callId) return;
+    loaded?.close();
     const shown = callId === null ? null : (this.feed.calls.live.get(callId) ?? null);
     this.history.value = callId === null ? null : new CallHistory(callId, this.api, shown);
   }
 
   private receiveUpdate(frame: UpdateFrame): void {
-    this.attempts.receive(frame.events ?? []);
-    this.desk.receive(frame);
+    this.missedOffers.receive(frame.events ?? []);
+    this.alerts.receive(frame);
     this.history.value?.receive(frame.calls, frame.events ?? []);
   }
 
@@ -228,13 +229,19 @@ export class Store {
     const { calls, directory, connection, halt, errorMessage, confirmedAt } = this.feed;
     batch(() => {
       this.revision.value = calls.revision + directory.revision;
-      this.picture.value = { connection, halt, errorMessage, confirmedAt, isComplete: !calls.needsSnapshot };
+      this.feedStatus.value = {
+        connection,
+        halt,
+        errorMessage,
+        confirmedAt,
+        isComplete: !calls.needsSnapshot,
+      };
     });
-    this.followOpenCall();
+    this.updateOpenCall();
   }
 
-  /** Reads teach the floor as well as frames do, and the open call has to follow either. */
-  private followOpenCall(): void {
+  /** The open call follows reads as well as frames. */
+  private updateOpenCall(): void {
     const history = this.history.peek();
     if (history === null || this.feed.calls.needsSnapshot) return;
     const shown = this.feed.calls.live.get(history.callId);
@@ -243,13 +250,13 @@ export class Store {
       history.rereadSoon();
   }
 
-  /** All counters step together, on the server's full second. */
+  /** All counters step together, at the server's full second. */
   private tick(): void {
     const now = this.clock.now();
     const second = Math.round(now / 1_000) * 1_000;
     this.now.value = Math.abs(now - second) < 60 ? second : now;
-    this.desk.look(this.shownNow.value);
-    if (!this.feed.calls.needsSnapshot) this.attempts.keepOnly(this.feed.calls.live);
+    this.alerts.check(this.shownNow.value);
+    if (!this.feed.calls.needsSnapshot) this.missedOffers.keepOnly(this.feed.calls.live);
     const { expiresAt } = this.claims;
     if (expiresAt !== null && now >= expiresAt) this.feed.endSession("session_ended");
     else this.tickTimer = setTimeout(() => this.tick(), 1_000 - (now % 1_000) + 5);

@@ -1,6 +1,7 @@
-/** The people: who is free, who rings, who talks, who is away and why; and by whom calls are cut short or missed. */
+/** The agents with their states, and bar charts by agent. */
 
-import type { Agent, AgentStatus } from "../../contracts";
+import type { Query } from "../../address";
+import type { Agent, AgentStatus, Queue } from "../../contracts";
 import {
   AGENT_STATUSES,
   countByStatus,
@@ -9,69 +10,107 @@ import {
   sortAgents,
 } from "../../model/agent-list";
 import { clockDuration } from "../../model/durations";
-import { languageName, shortId } from "../../model/filters";
+import { type Directory, languageName, shortId } from "../../model/filters";
 import { texts } from "../../texts";
 import { LanguageChoice, QueueChoice } from "../shell/CommonFilters";
+import * as controlStyles from "../shell/controls.module.css";
+import type { Day } from "../shell/DayChoice";
+import * as filterStyles from "../shell/filters.module.css";
+import { HeadRow, NUMBER, OPTIONAL } from "../shell/HeadRow";
+import type { OpenResource } from "../shell/Loaded";
+import * as layoutStyles from "../shell/layout.module.css";
 import { Notice } from "../shell/Notice";
 import { Search } from "../shell/Search";
+import * as tableStyles from "../shell/table.module.css";
+import * as textStyles from "../shell/text.module.css";
+import * as tileStyles from "../shell/tiles.module.css";
 import { useFirstRows } from "../shell/useFirstRows";
-import type { Store } from "../store";
 import { AgentCharts } from "./AgentCharts";
+import * as styles from "./Agents.module.css";
 
-export function Agents({ store }: { store: Store }) {
-  store.revision.value;
-  const filters = parseAgentFilters(store.router.query.value);
-  const members = matchingAgents(store.feed.directory.agents.values(), filters);
+interface AgentsProps {
+  /** The parameters of the address. */
+  query: URLSearchParams;
+  directory: Directory & { isKnown: boolean };
+  languages: readonly string[];
+  now: number;
+  localNow: number;
+  day: Day;
+  openResource: OpenResource;
+  onQuery: (change: Query, options?: { keepsHistory: boolean }) => void;
+  onOpen: (callId: string) => void;
+}
+
+export function Agents(props: AgentsProps) {
+  const { query, directory, languages, now, localNow, day, openResource, onQuery, onOpen } = props;
+  const { queues, agents, isKnown } = directory;
+  const filters = parseAgentFilters(query);
+  const matching = matchingAgents(agents.values(), filters);
+  const toggle = (status: AgentStatus) => {
+    const isOnly = filters.statuses.length === 1 && filters.statuses[0] === status;
+    onQuery({ status: isOnly ? null : status });
+  };
   return (
     <>
-      <StatusTiles store={store} members={members} chosen={filters.statuses} />
-      <section class="filters" aria-label={texts.agents.filters}>
+      <StatusTiles
+        counts={isKnown ? countByStatus(matching) : null}
+        chosen={filters.statuses}
+        onChoose={toggle}
+      />
+      <section class={filterStyles.filters} aria-label={texts.agents.filters}>
         <Search
           label={texts.agents.find}
           value={filters.text}
-          onText={(text) => store.router.patch({ text }, { keepsHistory: false })}
+          onText={(text) => onQuery({ text }, { keepsHistory: false })}
         />
-        <QueueChoice store={store} />
-        <LanguageChoice store={store} />
+        <QueueChoice queues={queues} chosen={filters.queue} onChoose={(queue) => onQuery({ queue })} />
+        <LanguageChoice
+          languages={languages}
+          chosen={filters.language}
+          onChoose={(language) => onQuery({ language })}
+        />
       </section>
-      <div class="scroll columns">
-        <KnownAgents store={store} agents={sortAgents(members, filters.statuses)} />
-        <AgentCharts store={store} queue={filters.queue} />
+      <div class={`${layoutStyles.scroll} ${layoutStyles.columns}`}>
+        <AgentTable
+          agents={sortAgents(matching, filters.statuses)}
+          emptyTitle={agents.size === 0 ? texts.agents.empty : texts.agents.noMatch}
+          emptyHelp={agents.size === 0 ? texts.agents.emptyHelp : ""}
+          {...{ isKnown, queues, now, onOpen }}
+        />
+        <AgentCharts
+          queue={filters.queue}
+          onDay={(name) => onQuery({ day: name })}
+          {...{ day, agents, localNow, openResource }}
+        />
       </div>
     </>
   );
 }
 
 interface StatusTilesProps {
-  store: Store;
-  members: readonly Agent[];
+  /** Null before the agents were read. */
+  counts: Record<AgentStatus, number> | null;
   chosen: readonly AgentStatus[];
+  onChoose: (status: AgentStatus) => void;
 }
 
-function StatusTiles({ store, members, chosen }: StatusTilesProps) {
-  const counts = countByStatus(members);
-  const toggle = (status: AgentStatus) => {
-    const isOnly = chosen.length === 1 && chosen[0] === status;
-    store.router.patch({ status: isOnly ? null : status });
-  };
+function StatusTiles({ counts, chosen, onChoose }: StatusTilesProps) {
   return (
-    <section class="tiles six" aria-label={texts.agents.byState}>
+    <section class={`${tileStyles.tiles} ${tileStyles.six}`} aria-label={texts.agents.byState}>
       {AGENT_STATUSES.map((status) => (
         <button
           key={status}
           type="button"
-          class="tile"
+          class={tileStyles.tile}
           aria-pressed={chosen.includes(status)}
           data-testid={`agents-${status}`}
-          onClick={() => toggle(status)}
+          onClick={() => onChoose(status)}
         >
-          <span class="tile-label">
+          <span class={tileStyles.tileLabel} data-testid="tile-label">
             <AgentMark status={status} />
             {texts.agents.statuses[status]}
           </span>
-          <span class="tile-value">
-            {store.feed.directory.revision === 0 ? texts.nothing : counts[status]}
-          </span>
+          <span class={tileStyles.tileValue}>{counts === null ? texts.nothing : counts[status]}</span>
         </button>
       ))}
     </section>
@@ -79,49 +118,41 @@ function StatusTiles({ store, members, chosen }: StatusTilesProps) {
 }
 
 function AgentMark({ status }: { status: AgentStatus }) {
-  return <span class="agent-mark" data-status={status} aria-hidden="true" />;
+  return <span class={styles.agentMark} data-testid="agent-mark" data-status={status} aria-hidden="true" />;
 }
 
-function KnownAgents({ store, agents }: { store: Store; agents: readonly Agent[] }) {
+interface AgentTableProps {
+  agents: readonly Agent[];
+  isKnown: boolean;
+  queues: ReadonlyMap<string, Queue>;
+  now: number;
+  emptyTitle: string;
+  emptyHelp: string;
+  onOpen: (callId: string) => void;
+}
+
+function AgentTable({ agents, isKnown, queues, now, emptyTitle, emptyHelp, onOpen }: AgentTableProps) {
   const [shown, more] = useFirstRows(agents);
-  const { directory } = store.feed;
-  if (directory.revision === 0) return <Notice title={texts.loading} testId="loading" />;
-  if (agents.length === 0) {
-    const isEmpty = directory.agents.size === 0;
-    return (
-      <Notice
-        title={isEmpty ? texts.agents.empty : texts.agents.noMatch}
-        help={isEmpty ? texts.agents.emptyHelp : ""}
-        testId="empty"
-      />
-    );
-  }
+  if (!isKnown) return <Notice title={texts.loading} testId="loading" />;
+  if (agents.length === 0) return <Notice title={emptyTitle} help={emptyHelp} testId="empty" />;
   const { columns } = texts.agents;
   return (
-    <section class="block roster">
-      <table class="table" aria-label={texts.agents.showRows} data-testid="roster">
-        <thead>
-          <tr>
-            <th scope="col">{columns.name}</th>
-            <th scope="col">{columns.status}</th>
-            <th scope="col" class="number">
-              {columns.since}
-            </th>
-            <th scope="col">{columns.doing}</th>
-            <th scope="col" class="optional">
-              {columns.languages}
-            </th>
-            <th scope="col" class="optional queues">
-              {columns.queues}
-            </th>
-            <th scope="col" class="number optional">
-              {columns.misses}
-            </th>
-          </tr>
-        </thead>
+    <section class={`${layoutStyles.block} ${styles.roster}`}>
+      <table class={tableStyles.table} aria-label={texts.agents.showRows} data-testid="agent-table">
+        <HeadRow
+          columns={[
+            [columns.name],
+            [columns.status],
+            [columns.since, NUMBER],
+            [columns.doing],
+            [columns.languages, OPTIONAL],
+            [columns.queues, `${OPTIONAL} ${styles.queues}`],
+            [columns.misses, `${NUMBER} ${OPTIONAL}`],
+          ]}
+        />
         <tbody>
           {shown.map((agent) => (
-            <AgentRow key={agent.id} store={store} agent={agent} />
+            <AgentRow key={agent.id} {...{ agent, queues, now, onOpen }} />
           ))}
         </tbody>
       </table>
@@ -130,42 +161,51 @@ function KnownAgents({ store, agents }: { store: Store; agents: readonly Agent[]
   );
 }
 
-function AgentRow({ store, agent }: { store: Store; agent: Agent }) {
-  const { queues } = store.feed.directory;
-  const { id, name, status, statusSince, callId, reason, languages, misses } = agent;
+interface AgentRowProps {
+  agent: Agent;
+  queues: ReadonlyMap<string, Queue>;
+  now: number;
+  onOpen: (callId: string) => void;
+}
+
+function AgentRow({ agent, queues, now, onOpen }: AgentRowProps) {
+  const { id, name, status, statusSince, callId, reason, misses } = agent;
+  const languageNames = agent.languages.map((tag) => languageName(tag) ?? tag).join(", ");
+  const queueNames = agent.queues.map((queueId) => queues.get(queueId)?.name ?? queueId).join(", ");
   return (
     <tr data-testid="agent-row" data-agent-id={id} data-status={status}>
       <th scope="row" title={`${name} (${id})`}>
         {name}
       </th>
       <td>
-        <span class="agent-state">
+        <span class={styles.agentState}>
           <AgentMark status={status} />
-          <span class="agent-state-name">{texts.agents.statuses[status]}</span>
+          <span class={styles.agentStateName}>{texts.agents.statuses[status]}</span>
         </span>
       </td>
-      <td class="number">{clockDuration(store.shownNow.value - Date.parse(statusSince))}</td>
-      <td class="doing">
+      <td class={tableStyles.number}>{clockDuration(now - Date.parse(statusSince))}</td>
+      <td class={styles.doing}>
         {callId !== null && status !== "available" ? (
-          <button type="button" class="link mono" title={callId} onClick={() => store.open(callId)}>
+          <button
+            type="button"
+            class={`${controlStyles.link} ${textStyles.mono}`}
+            title={callId}
+            onClick={() => onOpen(callId)}
+          >
             {shortId(callId)}
           </button>
         ) : null}
-        {reason === null ? null : <span class="reason">{texts.agents.reasons[reason] ?? reason}</span>}
+        {reason === null ? null : <span class={styles.reason}>{texts.agents.reasons[reason] ?? reason}</span>}
       </td>
-      <Listed names={languages.map((tag) => languageName(tag) ?? tag)} />
-      <Listed kind="queues" names={agent.queues.map((queue) => queues.get(queue)?.name ?? queue)} />
-      <td class="number optional">{misses === 0 ? "" : texts.agents.missesInARow(misses)}</td>
+      <td class={tableStyles.optional} title={languageNames}>
+        {languageNames}
+      </td>
+      <td class={`${tableStyles.optional} ${styles.queues}`} title={queueNames}>
+        {queueNames}
+      </td>
+      <td class={`${tableStyles.number} ${tableStyles.optional}`}>
+        {misses === 0 ? "" : texts.agents.missesInARow(misses)}
+      </td>
     </tr>
-  );
-}
-
-/** On one line, whole in its title. */
-function Listed({ names, kind = "" }: { names: readonly string[]; kind?: string }) {
-  const text = names.join(", ");
-  return (
-    <td class={`optional ${kind}`} title={text}>
-      {text}
-    </td>
   );
 }

@@ -1,41 +1,38 @@
-/** How alerts reach a person, and beyond what a queue alarms. Kept on this browser. */
+/** Notifications and thresholds of alerts. They are stored in this browser. */
 
 import { useState } from "preact/hooks";
 import type { Queue } from "../../contracts";
 import type { Thresholds } from "../../model/alerts";
 import { preferences } from "../../preferences";
 import { texts } from "../../texts";
-import type { Store } from "../store";
+import * as controlStyles from "../shell/controls.module.css";
+import { HeadRow, NUMBER } from "../shell/HeadRow";
+import * as layoutStyles from "../shell/layout.module.css";
+import * as tableStyles from "../shell/table.module.css";
+import * as textStyles from "../shell/text.module.css";
+import * as styles from "./AlertSettings.module.css";
 import { NO_THRESHOLDS } from "./alert-store";
 import { askToNotify, playTone } from "./notify";
 
-export function Settings({ store }: { store: Store }) {
-  store.revision.value;
-  const queues = [...store.feed.directory.queues.values()];
+export function AlertSettings({ queues }: { queues: readonly Queue[] }) {
   return (
-    <section class="block settings">
-      <header class="block-head">
+    <section class={`${layoutStyles.block} ${styles.settings}`}>
+      <header class={layoutStyles.blockHead}>
         <h2>{texts.alerts.settings}</h2>
       </header>
       <Sound />
       <Desktop />
       <h3>{texts.alerts.thresholds}</h3>
-      <p class="help">{texts.alerts.thresholdsHelp}</p>
-      <table class="table">
-        <thead>
-          <tr>
-            <th scope="col">{texts.columns.queue}</th>
-            <th scope="col" class="number">
-              {texts.alerts.target}
-            </th>
-            <th scope="col" class="number">
-              {texts.alerts.waitingAbove}
-            </th>
-            <th scope="col" class="number">
-              {texts.alerts.waitAbove}
-            </th>
-          </tr>
-        </thead>
+      <p class={textStyles.help}>{texts.alerts.thresholdsHelp}</p>
+      <table class={tableStyles.table}>
+        <HeadRow
+          columns={[
+            [texts.columns.queue],
+            [texts.alerts.target, NUMBER],
+            [texts.alerts.waitingAbove, NUMBER],
+            [texts.alerts.waitAbove, NUMBER],
+          ]}
+        />
         <tbody>
           {queues.map((queue) => (
             <QueueThresholds key={queue.id} queue={queue} />
@@ -48,8 +45,8 @@ export function Settings({ store }: { store: Store }) {
 
 function Sound() {
   return (
-    <p class="setting">
-      <label class="check">
+    <p class={styles.setting}>
+      <label class={controlStyles.check}>
         <input
           type="checkbox"
           data-testid="sound"
@@ -61,7 +58,7 @@ function Sound() {
         />
         {texts.alerts.sound}
       </label>
-      <button type="button" class="quiet" onClick={playTone}>
+      <button type="button" class={controlStyles.quiet} onClick={playTone}>
         {texts.alerts.test}
       </button>
     </p>
@@ -76,8 +73,8 @@ function Desktop() {
     setDenied(wanted && !isAllowed);
   };
   return (
-    <p class="setting">
-      <label class="check">
+    <p class={styles.setting}>
+      <label class={controlStyles.check}>
         <input
           type="checkbox"
           data-testid="notifications"
@@ -99,8 +96,8 @@ function QueueThresholds({ queue }: { queue: Queue }) {
   return (
     <tr>
       <th scope="row">{queue.name}</th>
-      <td class="number">{texts.figures.seconds(String(queue.slaSeconds))}</td>
-      <td class="number">
+      <td class={tableStyles.number}>{texts.figures.seconds(String(queue.slaSeconds))}</td>
+      <td class={tableStyles.number}>
         <Threshold
           label={texts.alerts.waitingAboveOf(queue.name)}
           testId={`threshold-waiting-${queue.id}`}
@@ -108,7 +105,7 @@ function QueueThresholds({ queue }: { queue: Queue }) {
           onValue={(waiting) => set({ waiting })}
         />
       </td>
-      <td class="number">
+      <td class={tableStyles.number}>
         <Threshold
           label={texts.alerts.waitAboveOf(queue.name)}
           testId={`threshold-wait-${queue.id}`}
@@ -131,7 +128,7 @@ function Threshold({ label, testId, value, onValue }: ThresholdProps) {
   return (
     <input
       type="number"
-      class="threshold"
+      class={styles.threshold}
       min={0}
       max={86_400}
       inputMode="numeric"

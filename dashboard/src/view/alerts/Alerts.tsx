@@ -1,36 +1,54 @@
-/** Broken promises and crowded queues as they happen, until somebody says that they have been seen to. */
+/** Alerts of calls and queues as they happen, until they are acknowledged. */
 
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { type Alarm, type AlertKind, MAX_RESOLVED, type Thresholds } from "../../model/alerts";
+import type { Query } from "../../address";
+import { type AlertKind, MAX_RESOLVED, type ShownAlert, type Thresholds } from "../../model/alerts";
 import { clockTime, roughAge } from "../../model/durations";
-import { shortId } from "../../model/filters";
+import { type Directory, shortId } from "../../model/filters";
 import { preferences } from "../../preferences";
 import { texts } from "../../texts";
 import { Choice } from "../shell/Choice";
 import { QueueChoice } from "../shell/CommonFilters";
+import * as controlStyles from "../shell/controls.module.css";
+import * as filterStyles from "../shell/filters.module.css";
+import * as layoutStyles from "../shell/layout.module.css";
 import { Notice } from "../shell/Notice";
+import * as textStyles from "../shell/text.module.css";
 import { useFirstRows } from "../shell/useFirstRows";
-import type { Store } from "../store";
-import { Settings } from "./AlertSettings";
+import { AlertSettings } from "./AlertSettings";
+import * as styles from "./Alerts.module.css";
 import { acknowledge, isAcknowledged, NO_THRESHOLDS } from "./alert-store";
 
 const KINDS = Object.keys(texts.alerts.kinds) as AlertKind[];
 
-export function Alerts({ store }: { store: Store }) {
-  const queue = store.router.get("queue");
-  const kind = store.router.get("kind");
-  const showsSeen = store.router.get("seen") === "too";
-  const asked = store.desk.all.value.filter(
-    (alarm) => (queue === null || alarm.queueId === queue) && (kind === null || alarm.kind === kind),
+interface AlertsProps {
+  /** The parameters of the address. */
+  query: URLSearchParams;
+  alerts: readonly ShownAlert[];
+  /** True if older resolved alerts may have been removed. */
+  isFull: boolean;
+  directory: Directory;
+  now: number;
+  serverNow: () => number;
+  onQuery: (change: Query) => void;
+  onOpen: (callId: string) => void;
+}
+
+export function Alerts({ query, alerts, isFull, directory, now, serverNow, onQuery, onOpen }: AlertsProps) {
+  const { queues } = directory;
+  const queueId = query.get("queue") || null;
+  const kind = query.get("kind") || null;
+  const showsAcknowledged = query.get("seen") === "too";
+  const matching = alerts.filter(
+    (alert) => (queueId === null || alert.queueId === queueId) && (kind === null || alert.kind === kind),
   );
-  const unseen = asked.filter((alarm) => !isAcknowledged(alarm));
-  const wanted = showsSeen ? asked : unseen;
-  const [shown, more] = useFirstRows(wanted);
-  const seeTo = useSeeTo(store);
+  const unacknowledged = matching.filter((alert) => !isAcknowledged(alert));
+  const [shown, more] = useFirstRows(showsAcknowledged ? matching : unacknowledged);
+  const acknowledgeAndFocus = useAcknowledge(serverNow);
   return (
     <>
-      <section class="filters" aria-label={texts.alerts.filters}>
-        <QueueChoice store={store} />
+      <section class={filterStyles.filters} aria-label={texts.alerts.filters}>
+        <QueueChoice queues={queues} chosen={queueId} onChoose={(queue) => onQuery({ queue })} />
         <Choice
           label={texts.alerts.kind}
           testId="filter-kind"
@@ -39,137 +57,154 @@ export function Alerts({ store }: { store: Store }) {
             ["", texts.alerts.allKinds],
             ...KINDS.map((name) => [name, texts.alerts.kinds[name]] as const),
           ]}
-          onChoose={(value) => store.router.patch({ kind: value })}
+          onChoose={(value) => onQuery({ kind: value })}
         />
-        <label class="check">
+        <label class={controlStyles.check}>
           <input
             type="checkbox"
-            checked={showsSeen}
+            checked={showsAcknowledged}
             data-testid="show-seen"
-            onChange={(event) => store.router.patch({ seen: event.currentTarget.checked ? "too" : null })}
+            onChange={(event) => onQuery({ seen: event.currentTarget.checked ? "too" : null })}
           />
           {texts.alerts.showAcknowledged}
         </label>
-        <div class="shown">
+        <div class={filterStyles.shown}>
           <button
             type="button"
-            class="primary"
-            disabled={unseen.length === 0}
+            class={controlStyles.primary}
+            disabled={unacknowledged.length === 0}
             data-testid="acknowledge-all"
-            onClick={() => seeTo(unseen)}
+            onClick={() => acknowledgeAndFocus(unacknowledged)}
           >
-            {texts.alerts.acknowledgeAll(unseen.length)}
+            {texts.alerts.acknowledgeAll(unacknowledged.length)}
           </button>
         </div>
       </section>
-      <div class="scroll columns">
-        <section class="block alert-list" aria-label={texts.alerts.label}>
+      <div class={`${layoutStyles.scroll} ${layoutStyles.columns}`}>
+        <section class={`${layoutStyles.block} ${styles.alertList}`} aria-label={texts.alerts.label}>
           {shown.length === 0 ? (
             <Notice
-              title={asked.length > 0 ? texts.alerts.allAcknowledged : texts.alerts.none}
+              title={matching.length > 0 ? texts.alerts.allAcknowledged : texts.alerts.none}
               help={texts.alerts.noneHelp}
               testId="empty"
             />
           ) : (
             <>
               <ol>
-                {shown.map((alarm) => (
-                  <AlarmRow key={alarm.key} store={store} alarm={alarm} onSeen={() => seeTo([alarm])} />
+                {shown.map((alert) => (
+                  <AlertRow
+                    key={alert.key}
+                    queue={queues.get(alert.queueId)?.name ?? alert.queueId}
+                    onAcknowledge={() => acknowledgeAndFocus([alert])}
+                    {...{ alert, now, onOpen }}
+                  />
                 ))}
               </ol>
               {more}
-              {more === null && store.desk.isFull ? (
-                <p class="help">{texts.alerts.kept(MAX_RESOLVED)}</p>
+              {more === null && isFull ? (
+                <p class={textStyles.help}>{texts.alerts.kept(MAX_RESOLVED)}</p>
               ) : null}
             </>
           )}
         </section>
-        <Settings store={store} />
+        <AlertSettings queues={[...queues.values()]} />
       </div>
     </>
   );
 }
 
-/** Acknowledges. The button that was pressed goes with its alarm: the one that takes its place has the focus, else the view. */
-function useSeeTo(store: Store): (alarms: readonly Alarm[]) => void {
-  const left = useRef<number | null>(null);
+/** Acknowledges alerts. The pressed button disappears, so the focus moves to the next one, or to the view. */
+function useAcknowledge(serverNow: () => number): (alerts: readonly ShownAlert[]) => void {
+  const focusIndex = useRef<number | null>(null);
   const buttons = () => [...document.querySelectorAll<HTMLElement>("[data-testid=acknowledge]")];
   useLayoutEffect(() => {
-    if (left.current === null) return;
-    const heir = buttons()[left.current] ?? buttons().at(-1) ?? document.getElementById("content");
-    left.current = null;
-    heir?.focus();
+    if (focusIndex.current === null) return;
+    const next = buttons()[focusIndex.current] ?? buttons().at(-1) ?? document.getElementById("content");
+    focusIndex.current = null;
+    next?.focus();
   });
-  return (alarms) => {
-    const pressed = document.activeElement; // the body, where a browser gives a button that is clicked no focus
-    left.current = pressed === document.body ? null : Math.max(0, buttons().indexOf(pressed as HTMLElement));
-    acknowledge(alarms, store.now.peek());
+  return (alerts) => {
+    const pressed = document.activeElement; // the body, in browsers that do not focus a clicked button
+    focusIndex.current =
+      pressed === document.body ? null : Math.max(0, buttons().indexOf(pressed as HTMLElement));
+    acknowledge(alerts, serverNow());
   };
 }
 
-interface AlarmRowProps {
-  store: Store;
-  alarm: Alarm;
-  onSeen: () => void;
+interface AlertRowProps {
+  alert: ShownAlert;
+  queue: string;
+  now: number;
+  onAcknowledge: () => void;
+  onOpen: (callId: string) => void;
 }
 
-function AlarmRow({ store, alarm, onSeen }: AlarmRowProps) {
-  const { kind, queueId, callId, raisedAt, isDated, isOpen } = alarm;
-  const isSeen = isAcknowledged(alarm);
-  const queue = store.feed.directory.queues.get(queueId)?.name ?? queueId;
+function AlertRow({ alert, queue, now, onAcknowledge, onOpen }: AlertRowProps) {
+  const { kind, callId, raisedAt, isDated, isOpen } = alert;
+  const isSeen = isAcknowledged(alert);
   return (
     <li
-      class="alarm"
+      class={styles.alert}
       data-testid="alert"
       data-kind={kind}
       data-call-id={callId ?? ""}
       data-open={isOpen && !isSeen}
     >
-      <span class="alarm-when">
+      <span class={styles.alertWhen}>
         {isDated ? (
           <>
             <time dateTime={new Date(raisedAt).toISOString()}>{clockTime(raisedAt)}</time>
-            <span>{texts.alerts.ago(roughAge(Math.max(0, store.shownNow.value - raisedAt)))}</span>
+            <span>{texts.age.ago(roughAge(Math.max(0, now - raisedAt)))}</span>
           </>
         ) : (
           <span title={texts.alerts.earlierHelp}>{texts.alerts.earlier}</span>
         )}
       </span>
-      <span class="alarm-what">
+      <span class={styles.alertWhat}>
         <b>{texts.alerts.kinds[kind]}</b>
-        <span class="alarm-where">
+        <span class={styles.alertWhere}>
           <span>
             <bdi>{queue}</bdi>
-            {measureOf(alarm)}
+            {measureOf(alert)}
           </span>
           {callId === null ? null : (
-            <button type="button" class="link mono" title={callId} onClick={() => store.open(callId)}>
+            <button
+              type="button"
+              class={`${controlStyles.link} ${textStyles.mono}`}
+              title={callId}
+              onClick={() => onOpen(callId)}
+            >
               {shortId(callId)}
             </button>
           )}
         </span>
       </span>
-      <span class="tag alarm-state" data-open={isOpen}>
+      <span class={`${textStyles.tag} ${styles.alertState}`} data-open={isOpen}>
         {isOpen ? texts.alerts.open : texts.alerts.resolved}
       </span>
       {isSeen ? (
-        <span class="alarm-seen">{texts.alerts.acknowledged}</span>
+        <span class={styles.alertAcknowledged}>{texts.alerts.acknowledged}</span>
       ) : (
-        <button type="button" class="secondary" data-testid="acknowledge" onClick={onSeen}>
+        <button
+          type="button"
+          class={controlStyles.secondary}
+          data-testid="acknowledge"
+          onClick={onAcknowledge}
+        >
           {texts.alerts.acknowledge}
-          <span class="hidden"> {texts.alerts.line(kind, queue)}</span>
+          <span class={textStyles.hidden}> {texts.alerts.line(kind, queue)}</span>
         </button>
       )}
     </li>
   );
 }
 
-function measureOf({ kind, queueId, measure }: Alarm): string {
+function measureOf({ kind, queueId, measure }: ShownAlert): string {
   if (measure === null) return "";
   const { waiting, waitSeconds }: Thresholds = preferences.thresholds.value[queueId] ?? NO_THRESHOLDS;
   const text =
     kind === "queue_waiting"
-      ? texts.alerts.waitingMost(measure, waiting)
-      : texts.alerts.waitMost(measure, waitSeconds);
+      ? texts.alerts.peakWaiting(measure, waiting)
+      : texts.alerts.peakWait(measure, waitSeconds);
   return `: ${text}`;
 }

@@ -1,13 +1,13 @@
-/** How an alarm reaches whoever does not look at the page: a sound, a notification of the desktop. */
+/** Notifications of new alerts: a sound and a desktop notification. */
 
 import type { Queue } from "../../contracts";
-import type { Alarm } from "../../model/alerts";
+import type { ShownAlert } from "../../model/alerts";
 import { preferences } from "../../preferences";
 import { texts } from "../../texts";
 
 let audio: AudioContext | null = null;
 
-/** Two short tones, made here, so that no file is loaded. Browsers play none before the first click on the page. */
+/** Plays two short tones without loading a file. Browsers are silent until the first click on the page. */
 export function playTone(): void {
   audio ??= new AudioContext();
   void audio.resume();
@@ -30,28 +30,28 @@ export function canNotify(): boolean {
   return "Notification" in window;
 }
 
-/** Has to be called by a click. Answers whether notifications may be shown. */
+/** Must be called from a click. Returns whether notifications are allowed. */
 export async function askToNotify(): Promise<boolean> {
   return canNotify() && (await Notification.requestPermission()) === "granted";
 }
 
-export function notify(alarms: readonly Alarm[], queues: ReadonlyMap<string, Queue>): void {
+export function notify(alerts: readonly ShownAlert[], queues: ReadonlyMap<string, Queue>): void {
   if (preferences.sound.peek()) playTone();
   if (!preferences.notifications.peek() || !canNotify() || Notification.permission !== "granted") return;
-  const lines = alarms.map(({ kind, queueId }) =>
+  const lines = alerts.map(({ kind, queueId }) =>
     texts.alerts.line(kind, queues.get(queueId)?.name ?? queueId),
   );
   try {
-    // One tag: a burst replaces itself on the screen rather than pile up.
-    const notice = new Notification(texts.alerts.notice(alarms.length), {
+    // With one tag, a later notification replaces the one before.
+    const notification = new Notification(texts.alerts.notice(alerts.length), {
       body: lines.slice(0, 4).join("\n"),
       tag: "switchboard-alerts",
     });
-    notice.onclick = () => {
+    notification.onclick = () => {
       window.focus();
       location.hash = "#/alerts";
     };
   } catch {
-    preferences.notifications.value = false; // Phones permit it and then let no page do it: the setting says so.
+    preferences.notifications.value = false; // Phones grant the permission but refuse the constructor.
   }
 }

@@ -1,51 +1,57 @@
-/** One call: what it is now, and how it came to that. */
+/** One call: its present state, its timeline and its history. */
 
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Call } from "../../contracts";
 import { startMs, stateOf, totalMs, waitedMs } from "../../model/call-state";
 import { clockDuration, clockTime, dayUnlessToday } from "../../model/durations";
-import { languageName, languageOf } from "../../model/filters";
+import { agentIdOf, type Directory, languageName, languageOf } from "../../model/filters";
 import { texts } from "../../texts";
+import * as controlStyles from "../shell/controls.module.css";
+import { Flags } from "../shell/Flags";
 import { focusOpener, rememberOpener } from "../shell/focus";
 import { CloseIcon, StateIcon, VideoIcon } from "../shell/icons";
 import { Notice } from "../shell/Notice";
-import type { Store } from "../store";
-import { Course } from "./CallTimeline";
+import * as styles from "./CallPanel.module.css";
+import { CallTimeline } from "./CallTimeline";
 import type { CallHistory } from "./call-history";
-import { Timeline } from "./History";
+import { History } from "./History";
 
 interface CallPanelProps {
-  store: Store;
   history: CallHistory;
+  directory: Directory;
+  now: number;
+  onClose: () => void;
 }
 
-export function CallPanel({ store, history }: CallPanelProps) {
+export function CallPanel({ history, directory, now, onClose }: CallPanelProps) {
+  const { queues, agents } = directory;
   const call = history.call.value;
   const state = history.state.value;
+  const events = history.events.value;
   const closeButton = useRef<HTMLButtonElement>(null);
-  // Before it is painted: who is quick closes what is there to be seen.
+  // In a layout effect, so that a key pressed right after the panel appears finds the opener remembered.
   useLayoutEffect(() => {
     rememberOpener();
-    // Where the panel covers the list, the list cannot keep the focus.
+    // On narrow screens the panel covers the list, so the list cannot keep the focus.
     if (matchMedia("(max-width: 1080px)").matches) closeButton.current?.focus();
   }, []);
   const close = () => {
-    store.open(null);
+    onClose();
     focusOpener();
   };
   return (
     <aside
-      class="panel"
+      class={styles.panel}
       aria-label={texts.panel.label(history.callId)}
       data-testid="call-panel"
       data-state={state}
     >
-      <header class="panel-head">
+      <header class={styles.panelHead}>
         <h2>{history.callId}</h2>
         <button
           type="button"
-          class="quiet icon"
+          class={`${controlStyles.quiet} ${controlStyles.icon}`}
           aria-label={texts.panel.close}
           ref={closeButton}
           onClick={close}
@@ -53,63 +59,62 @@ export function CallPanel({ store, history }: CallPanelProps) {
           <CloseIcon />
         </button>
       </header>
-      <div class="panel-body">
-        {call === null ? null : <Summary call={call} store={store} />}
-        {call === null ? null : <Course store={store} call={call} events={history.events.value} />}
+      <div class={styles.panelBody}>
+        {call === null ? null : (
+          <>
+            <Summary {...{ call, directory, now }} />
+            <CallTimeline {...{ call, events, agents, now }} queue={queues.get(call.queueId)} />
+          </>
+        )}
         {state === "loading" && call === null ? <Notice title={texts.panel.loading} /> : null}
-        {state === "failed" ? <Failed history={history} /> : null}
+        {state === "failed" ? (
+          <Notice title={texts.panel.failed} tone="past">
+            <button type="button" class={controlStyles.primary} onClick={() => void history.read()}>
+              {texts.tryNow}
+            </button>
+          </Notice>
+        ) : null}
         {state === "gone" ? (
           <Notice title={texts.panel.gone} help={texts.panel.goneHelp} tone="past" />
         ) : null}
-        {state === "ready" ? (
-          <Timeline events={history.events.value} agents={store.feed.directory.agents} />
-        ) : null}
+        {state === "ready" ? <History events={events} agents={agents} /> : null}
       </div>
     </aside>
   );
 }
 
-function Failed({ history }: { history: CallHistory }) {
-  return (
-    <Notice title={texts.panel.failed} tone="past">
-      <button type="button" class="primary" onClick={() => void history.read()}>
-        {texts.tryNow}
-      </button>
-    </Notice>
-  );
+interface SummaryProps {
+  call: Call;
+  directory: Directory;
+  now: number;
 }
 
-function Summary({ call, store }: { call: Call; store: Store }) {
-  const now = store.shownNow.value;
-  const { queues, agents } = store.feed.directory;
+function Summary({ call, directory: { queues, agents }, now }: SummaryProps) {
   const state = stateOf(call);
   const queue = queues.get(call.queueId);
   const waited = waitedMs(call, now);
+  const { columns } = texts;
   const names = texts.panel.facts;
-  const agentId = call.agentId ?? call.offer?.agentId ?? null;
+  const agentId = agentIdOf(call);
   const agent = agentId === null ? texts.nothing : (agents.get(agentId)?.name ?? agentId);
   return (
-    <section class="summary">
-      <p class="summary-state" data-testid="panel-state">
+    <section class={styles.summary}>
+      <p class={styles.summaryState} data-testid="panel-state">
         <StateIcon state={state} />
         {texts.states[state]}
         {call.type === "video" ? <VideoIcon /> : null}
-        {call.flags.map((flag) => (
-          <span key={flag} class="flag" data-flag={flag}>
-            {texts.flags[flag] ?? flag}
-          </span>
-        ))}
+        <Flags flags={call.flags} />
       </p>
       <dl>
-        <Fact name={names.queue}>{queue?.name ?? call.queueId}</Fact>
-        <Fact name={names.language}>{languageName(languageOf(call, queue)) ?? texts.nothing}</Fact>
-        <Fact name={state === "ringing" ? names.offeredTo : names.agent}>{agent}</Fact>
+        <Fact name={columns.queue}>{queue?.name ?? call.queueId}</Fact>
+        <Fact name={columns.language}>{languageName(languageOf(call, queue)) ?? texts.nothing}</Fact>
+        <Fact name={state === "ringing" ? names.offeredTo : columns.agent}>{agent}</Fact>
         <Fact name={names.started}>
           {clockTime(startMs(call))} {dayUnlessToday(startMs(call), now)}
         </Fact>
-        <Fact name={names.waited}>{waited === null ? texts.nothing : clockDuration(waited)}</Fact>
+        <Fact name={columns.waited}>{waited === null ? texts.nothing : clockDuration(waited)}</Fact>
         <Fact name={names.held}>{clockDuration(call.holdSeconds * 1_000)}</Fact>
-        <Fact name={names.total}>{clockDuration(totalMs(call, now))}</Fact>
+        <Fact name={columns.total}>{clockDuration(totalMs(call, now))}</Fact>
         {call.durationSeconds === null ? null : (
           <Fact name={names.duration}>{clockDuration(call.durationSeconds * 1_000)}</Fact>
         )}
@@ -123,7 +128,7 @@ function Summary({ call, store }: { call: Call; store: Store }) {
 
 function Fact({ name, children }: { name: string; children: ComponentChildren }) {
   return (
-    <div class="fact">
+    <div class={styles.fact}>
       <dt>{name}</dt>
       <dd>{children}</dd>
     </div>

@@ -1,23 +1,23 @@
-/** A call's course to scale: waits and talk, offers, holds with their limit, flags at their moments. */
+/** A call's states, offers, holds and flags on a common time axis. */
 
 import type { ComponentChildren } from "preact";
-import type { Call, Event } from "../../contracts";
+import type { Agent, Call, Event, Queue } from "../../contracts";
 import { startMs } from "../../model/call-state";
 import { clockDuration, clockTime } from "../../model/durations";
 import { flagsOf, holdsOf, type OfferSpan, offersOf, stateSpansOf } from "../../model/timeline";
 import { texts } from "../../texts";
-import type { Store } from "../store";
+import * as styles from "./CallTimeline.module.css";
 
-interface CourseProps {
-  store: Store;
+interface CallTimelineProps {
   call: Call;
   events: readonly Event[];
+  queue: Queue | undefined;
+  agents: ReadonlyMap<string, Agent>;
+  now: number;
 }
 
-export function Course({ store, call, events }: CourseProps) {
-  const { queues, agents } = store.feed.directory;
-  const queue = queues.get(call.queueId);
-  const untilMs = call.endTime === null ? store.shownNow.value : Date.parse(call.endTime);
+export function CallTimeline({ call, events, queue, agents, now }: CallTimelineProps) {
+  const untilMs = call.endTime === null ? now : Date.parse(call.endTime);
   const fromMs = startMs(call);
   const scale = new Scale(fromMs, Math.max(untilMs, fromMs + 1_000));
   const stateSpans = stateSpansOf(events, untilMs);
@@ -26,17 +26,17 @@ export function Course({ store, call, events }: CourseProps) {
   const flags = flagsOf(call, events, queue, untilMs);
   const nameOf = (agentId: string) => agents.get(agentId)?.name ?? agentId;
   const { panel } = texts;
-  const described = stateSpans.map(({ state, ...span }) => `${texts.states[state]} ${lengthOf(span)}`);
+  const descriptions = stateSpans.map(({ state, ...span }) => `${texts.states[state]} ${lengthOf(span)}`);
   return (
-    <section class="course" aria-label={panel.course} data-testid="course">
-      <div class="lanes" role="img" aria-label={described.join(", ")}>
-        <Lane name={panel.states}>
+    <section class={styles.timeline} aria-label={panel.timeline} data-testid="timeline">
+      <div role="img" aria-label={descriptions.join(", ")}>
+        <Lane name={panel.stateLane}>
           {stateSpans.map(({ state, ...span }, index) => (
             <span
               key={span.fromMs}
-              class="span"
+              class={styles.span}
               data-state={state}
-              title={described[index]}
+              title={descriptions[index]}
               style={scale.of(span)}
             />
           ))}
@@ -46,7 +46,7 @@ export function Course({ store, call, events }: CourseProps) {
             {offers.map((offer) => (
               <span
                 key={offer.fromMs}
-                class="span"
+                class={styles.span}
                 data-outcome={offer.outcome}
                 title={`${nameOf(offer.agentId)}: ${panel.offerOutcome[offer.outcome]} ${lengthOf(offer)}`}
                 style={scale.of(offer)}
@@ -59,17 +59,17 @@ export function Course({ store, call, events }: CourseProps) {
             {holds.map((hold) => (
               <span
                 key={hold.fromMs}
-                class="span"
+                class={styles.span}
                 data-state="on_hold"
                 title={lengthOf(hold)}
                 style={scale.of(hold)}
               />
             ))}
-            {holds.map(({ fromMs: begunMs, exceededMs }) =>
+            {holds.map(({ fromMs: startedMs, exceededMs }) =>
               exceededMs === null ? null : (
                 <span
-                  key={begunMs}
-                  class="limit"
+                  key={startedMs}
+                  class={styles.limit}
                   data-testid="hold-limit"
                   title={panel.limit(queue?.holdSeconds ?? 60)}
                   style={scale.at(exceededMs)}
@@ -83,7 +83,7 @@ export function Course({ store, call, events }: CourseProps) {
             {flags.map(({ flag, atMs, isVoid }) => (
               <span
                 key={`${flag} ${atMs}`}
-                class="moment"
+                class={styles.moment}
                 data-flag={flag}
                 data-void={isVoid}
                 title={`${texts.flags[flag] ?? flag} ${clockTime(atMs)}${isVoid ? ` (${panel.void})` : ""}`}
@@ -92,7 +92,7 @@ export function Course({ store, call, events }: CourseProps) {
             ))}
           </Lane>
         )}
-        <p class="axis">
+        <p class={styles.axis}>
           <span>{clockTime(fromMs)}</span>
           <span>{call.endTime === null ? panel.now : clockTime(untilMs)}</span>
         </p>
@@ -102,7 +102,7 @@ export function Course({ store, call, events }: CourseProps) {
   );
 }
 
-/** Moments as parts of the call's whole length. */
+/** Converts times to percentages of the call's length. */
 class Scale {
   constructor(
     private readonly fromMs: number,
@@ -130,9 +130,9 @@ function lengthOf({ fromMs, toMs }: { fromMs: number; toMs: number }): string {
 
 function Lane({ name, children }: { name: string; children: ComponentChildren }) {
   return (
-    <div class="lane">
-      <span class="lane-name">{name}</span>
-      <span class="lane-track">{children}</span>
+    <div class={styles.lane}>
+      <span class={styles.laneName}>{name}</span>
+      <span class={styles.laneTrack}>{children}</span>
     </div>
   );
 }
@@ -142,16 +142,16 @@ interface OffersProps {
   nameOf: (agentId: string) => string;
 }
 
-/** What the bars show, in words: who was rung, for how long, and what came of it. */
+/** The offers as a list: the agent, the outcome and the duration. */
 function Offers({ offers, nameOf }: OffersProps) {
   if (offers.length === 0) return null;
   return (
-    <ol class="offers" aria-label={texts.panel.offers} data-testid="offers">
+    <ol class={styles.offers} aria-label={texts.panel.offers} data-testid="offers">
       {offers.map((offer) => (
         <li key={offer.fromMs} data-agent-id={offer.agentId} data-outcome={offer.outcome}>
-          <span class="offer-agent">{nameOf(offer.agentId)}</span>
-          <span class="offer-outcome">{texts.panel.offerOutcome[offer.outcome]}</span>
-          <span class="offer-length">{lengthOf(offer)}</span>
+          <span class={styles.offerAgent}>{nameOf(offer.agentId)}</span>
+          <span class={styles.offerOutcome}>{texts.panel.offerOutcome[offer.outcome]}</span>
+          <span class={styles.offerLength}>{lengthOf(offer)}</span>
         </li>
       ))}
     </ol>

@@ -1,4 +1,4 @@
-/** A call's history, oldest first; each event opens to what was recorded. */
+/** A call's events, oldest first. Each event opens to its JSON. */
 
 import { Fragment } from "preact";
 import { useState } from "preact/hooks";
@@ -6,24 +6,27 @@ import type { Agent, Event } from "../../contracts";
 import { clockDuration, clockTime, roughAge } from "../../model/durations";
 import { eventMs } from "../../model/timeline";
 import { texts } from "../../texts";
+import { RawJson } from "../shell/RawJson";
+import * as textStyles from "../shell/text.module.css";
+import * as styles from "./History.module.css";
 
-/** Less than this between an event and its receipt is ordinary travel. */
+/** Shorter delays between an event and its receipt are not shown. */
 const LATE_MS = 2_000;
 
-interface TimelineProps {
+interface HistoryProps {
   events: readonly Event[];
   agents: ReadonlyMap<string, Agent>;
 }
 
-export function Timeline({ events, agents }: TimelineProps) {
+export function History({ events, agents }: HistoryProps) {
   const firstMs = events[0] === undefined ? 0 : eventMs(events[0]);
   return (
-    <section class="history">
+    <section class={styles.history}>
       <h3>
         {texts.panel.history}
-        <span class="count">{texts.panel.historyCount(events.length)}</span>
+        <span class={styles.count}>{texts.panel.historyCount(events.length)}</span>
       </h3>
-      <ol class="timeline" data-testid="timeline">
+      <ol data-testid="history">
         {events.map((event) => (
           <Entry key={event.id} event={event} agents={agents} sinceStartMs={eventMs(event) - firstMs} />
         ))}
@@ -43,7 +46,7 @@ function Entry({ event, agents, sinceStartMs }: EntryProps) {
   const details = detailsOf(event, agents);
   return (
     <li
-      class="entry"
+      class={styles.entry}
       data-testid="event"
       data-event-id={event.id}
       data-event-type={event.type}
@@ -52,25 +55,27 @@ function Entry({ event, agents, sinceStartMs }: EntryProps) {
     >
       <button
         type="button"
-        class="entry-button"
+        class={styles.entryButton}
         aria-expanded={isOpen}
         title={texts.panel.raw}
         onClick={() => setOpen(!isOpen)}
       >
-        <span class="entry-time">
+        <span class={styles.entryTime}>
           <time dateTime={new Date(eventMs(event)).toISOString()}>{clockTime(eventMs(event))}</time>
-          <span class="entry-offset">+{clockDuration(sinceStartMs)}</span>
+          <span class={styles.entryOffset}>+{clockDuration(sinceStartMs)}</span>
         </span>
-        <span class="entry-what">
-          <span class="entry-name">{texts.events[event.type] ?? event.type}</span>
+        <span class={styles.entryWhat}>
+          <span class={styles.entryName}>{texts.events[event.type] ?? event.type}</span>
           {event.void ? (
-            <span class="tag void" title={texts.panel.voidHelp}>
+            <span class={`${textStyles.tag} ${styles.voided}`} title={texts.panel.voidHelp}>
               {texts.panel.void}
             </span>
           ) : null}
-          {event.source === "telephony" ? null : <span class="tag">{texts.panel.source[event.source]}</span>}
+          {event.source === "telephony" ? null : (
+            <span class={textStyles.tag}>{texts.panel.source[event.source]}</span>
+          )}
           {details.length === 0 ? null : (
-            <span class="entry-details">
+            <span class={styles.entryDetails}>
               {details.map((detail, index) => (
                 <Fragment key={index}>
                   {index === 0 ? "" : " · "}
@@ -81,12 +86,7 @@ function Entry({ event, agents, sinceStartMs }: EntryProps) {
           )}
         </span>
       </button>
-      {isOpen ? (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls sideways, by keys too
-        <pre class="raw" data-testid="raw-event" tabIndex={0}>
-          {JSON.stringify(event, null, 2)}
-        </pre>
-      ) : null}
+      {isOpen ? <RawJson value={event} testId="raw-event" /> : null}
     </li>
   );
 }
@@ -97,7 +97,7 @@ function detailsOf(event: Event, agents: ReadonlyMap<string, Agent>): string[] {
   if (typeof agentId === "string") details.push(agents.get(agentId)?.name ?? agentId);
   if (typeof attempt === "number" && attempt > 1) details.push(texts.attempt(attempt));
   if (typeof endReason === "string") details.push(endReason);
-  const held = holdDuration === 0 ? null : holdDuration; // A hold of 0 s is one that begins.
+  const held = holdDuration === 0 ? null : holdDuration; // 0 s: the hold begins.
   for (const seconds of [waitTime, held, duration]) {
     if (typeof seconds === "number") details.push(texts.panel.seconds(String(Math.round(seconds * 10) / 10)));
   }

@@ -1,4 +1,4 @@
-/** The open call's history: read when it is opened, then kept by updates. */
+/** The history of the open call: read when it is opened, then updated by frames. */
 
 import { signal } from "@preact/signals";
 import type { Call, Event } from "../../contracts";
@@ -6,7 +6,7 @@ import { type Api, ApiError } from "../../feed/api";
 
 export type HistoryState = "loading" | "ready" | "failed" | "gone";
 
-/** A burst of updates leads to one read. */
+/** Updates within this time lead to one read. */
 const REREAD_AFTER_MS = 400;
 const RETRY_MS = 5_000;
 
@@ -14,7 +14,7 @@ export class CallHistory {
   readonly state = signal<HistoryState>("loading");
   readonly call = signal<Call | null>(null);
   readonly events = signal<readonly Event[]>([]);
-  private readonly stop = new AbortController();
+  private readonly abort = new AbortController();
   private rereadTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -27,14 +27,14 @@ export class CallHistory {
   }
 
   close(): void {
-    this.stop.abort();
+    this.abort.abort();
     clearTimeout(this.rereadTimer);
   }
 
-  /** Frames tell at once; the read behind them also tells which older events have become void. */
+  /** Applies a frame. The read that follows also shows which older events became void. */
   receive(calls: readonly Call[], events: readonly Event[]): void {
-    const news = events.filter(({ callId }) => callId === this.callId);
-    if (news.length > 0) this.events.value = merged(this.events.value, news);
+    const added = events.filter(({ callId }) => callId === this.callId);
+    if (added.length > 0) this.events.value = merged(this.events.value, added);
     for (const call of calls) if (call.id === this.callId) this.put(call);
   }
 
@@ -45,42 +45,42 @@ export class CallHistory {
     this.rereadSoon();
   }
 
-  /** Also where the floor no longer shows the call, though no frame said why. */
+  /** Also called when the call left the live calls without a frame. */
   rereadSoon(afterMs = REREAD_AFTER_MS): void {
     this.rereadTimer ??= setTimeout(() => void this.read(), afterMs);
   }
 
   async read(): Promise<void> {
-    const { signal: stopped } = this.stop;
+    const { signal } = this.abort;
     clearTimeout(this.rereadTimer);
     this.rereadTimer = undefined;
     try {
       const [call, events] = await Promise.all([
-        this.api.call(this.callId, stopped),
-        this.api.callEvents(this.callId, stopped),
+        this.api.call(this.callId, signal),
+        this.api.callEvents(this.callId, signal),
       ]);
       if (call.version >= (this.call.value?.version ?? 0)) this.call.value = call;
       this.events.value = merged(this.events.value, events);
       this.state.value = "ready";
     } catch (error) {
-      if (stopped.aborted) return;
+      if (signal.aborted) return;
       const isGone = error instanceof ApiError && error.problem?.status === 404;
       if (this.state.value !== "ready") this.state.value = isGone ? "gone" : "failed";
-      if (!isGone) this.rereadSoon(RETRY_MS); // What it would have told, no later frame may tell.
+      if (!isGone) this.rereadSoon(RETRY_MS); // No later frame may contain what this read missed.
     }
   }
 }
 
-/** Each event by its highest version: a late copy of an event that became void does not make it valid again. */
-export function merged(known: readonly Event[], news: readonly Event[]): Event[] {
+/** Merges events by id. The highest version wins, so that a late copy of a void event does not make it valid again. */
+export function merged(known: readonly Event[], added: readonly Event[]): Event[] {
   const byId = new Map(known.map((event) => [event.id, event]));
-  for (const event of news) {
+  for (const event of added) {
     const held = byId.get(event.id);
     if (held === undefined || (held.version ?? 0) <= (event.version ?? 0)) byId.set(event.id, event);
   }
-  return [...byId.values()].sort((a, b) => momentOf(a) - momentOf(b) || a.recordId - b.recordId);
+  return [...byId.values()].sort((a, b) => timeOf(a) - timeOf(b) || a.recordId - b.recordId);
 }
 
-function momentOf(event: Event): number {
+function timeOf(event: Event): number {
   return Date.parse(event.timestamp);
 }

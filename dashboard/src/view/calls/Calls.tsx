@@ -1,145 +1,154 @@
-/** The calls behind a figure: what the address asks of the API, a page at a time. */
+/** The calls behind a figure: the result of the API query in the address, page by page. */
 
 import { useEffect, useMemo } from "preact/hooks";
+import type { Query } from "../../address";
 import type { Call } from "../../contracts";
+import type { Api, Halt } from "../../feed/api";
 import { clockTime, dayUnlessToday } from "../../model/durations";
-import { agentIdOf, languageName, languageOf } from "../../model/filters";
+import { agentIdOf, type Directory, languageName, languageOf } from "../../model/filters";
 import { texts } from "../../texts";
 import { duration } from "../figures/figures";
 import { Chip } from "../shell/Chip";
-import { ReadAt } from "../shell/Loaded";
+import * as controlStyles from "../shell/controls.module.css";
+import { Flags } from "../shell/Flags";
+import * as filterStyles from "../shell/filters.module.css";
+import { HeadRow, NUMBER, OPTIONAL } from "../shell/HeadRow";
+import { Forbidden, LastUpdated, LoadFailed } from "../shell/Loaded";
+import * as loadedStyles from "../shell/Loaded.module.css";
+import * as layoutStyles from "../shell/layout.module.css";
 import { Notice } from "../shell/Notice";
-import type { Store } from "../store";
+import * as tableStyles from "../shell/table.module.css";
+import * as textStyles from "../shell/text.module.css";
 import { CallPages } from "./call-pages";
 
-/** Parameters that are this page's own. */
-const OWN = ["call", "limit"];
+/** Parameters of the page itself, not of the API. */
+const PAGE_PARAMETERS = ["call", "limit"];
 
-export function Calls({ store }: { store: Store }) {
-  const asked = new URLSearchParams(store.router.query.value);
-  for (const name of OWN) asked.delete(name);
-  const query = asked.toString();
-  const pages = useMemo(
-    () => new CallPages(store.api, query, (halt) => store.feed.endSession(halt)),
-    [store, query],
-  );
+interface CallsProps {
+  api: Api;
+  /** The parameters of the address. */
+  query: URLSearchParams;
+  directory: Directory;
+  now: number;
+  localNow: number;
+  openId: string | null;
+  onQuery: (change: Query) => void;
+  onOpen: (callId: string) => void;
+  onHalt: (halt: Halt) => void;
+}
+
+export function Calls(props: CallsProps) {
+  const { api, directory, now, localNow, openId, onQuery, onOpen, onHalt } = props;
+  const parameters = new URLSearchParams(props.query);
+  for (const name of PAGE_PARAMETERS) parameters.delete(name);
+  const query = parameters.toString();
+  const pages = useMemo(() => new CallPages(api, query, onHalt), [api, query]);
   useEffect(() => () => pages.close(), [pages]);
+  const calls = pages.calls.value;
+  const updatedAt = pages.updatedAt.value;
   return (
     <>
-      <section class="filters" aria-label={texts.filters.label}>
-        <h2 class="view-title">{texts.calls.title}</h2>
-        {[...asked].map(([name, value]) => (
+      <section class={filterStyles.filters} aria-label={texts.filters.label}>
+        <h2 class={filterStyles.viewTitle}>{texts.calls.title}</h2>
+        {[...parameters].map(([name, value]) => (
           <Chip
             key={name}
             testId={`chip-${name}`}
             label={texts.calls.filters[name] ?? name}
-            value={wordsOf(store, name, value)}
-            onRemove={() => store.router.patch({ [name]: null })}
+            value={displayValue(directory, name, value)}
+            onRemove={() => onQuery({ [name]: null })}
           />
         ))}
-        <div class="shown">
-          <span data-testid="shown-count">
-            {pages.readAt.value === null
-              ? ""
-              : texts.calls.count(pages.calls.value.length, pages.hasMore.value)}
+        <div class={filterStyles.shown}>
+          <span class={filterStyles.count} data-testid="shown-count">
+            {updatedAt === null ? "" : texts.calls.count(calls.length, pages.hasMore.value)}
           </span>
-          <ReadAt store={store} reading={pages} />
-          <button type="button" class="quiet" onClick={() => void pages.again()}>
+          <LastUpdated updatedAt={updatedAt} state={pages.state.value} localNow={localNow} />
+          <button type="button" class={controlStyles.quiet} onClick={() => void pages.refresh()}>
             {texts.calls.refresh}
           </button>
         </div>
       </section>
-      <div class="scroll">
-        <Found store={store} pages={pages} />
+      <div class={layoutStyles.scroll}>
+        <CallTable {...{ pages, directory, now, openId, onOpen }} />
       </div>
     </>
   );
 }
 
-/** What a parameter of the API asks for, in words. */
-function wordsOf(store: Store, name: string, value: string): string {
-  const { queues, agents } = store.feed.directory;
+/** The value of an API parameter, as the page shows it. */
+function displayValue({ queues, agents }: Directory, name: string, value: string): string {
   const agent = (id: string) => agents.get(id)?.name ?? id;
-  const words: Record<string, (text: string) => string | null> = {
+  const formats: Record<string, (text: string) => string | null> = {
     queueId: (id) => queues.get(id)?.name ?? id,
     agentId: (id) => (id === "-" ? texts.calls.none : agent(id)),
     missedBy: agent,
     language: (tag) => (tag === "-" ? texts.calls.none : languageName(tag)),
-    from: moment,
-    to: moment,
+    from: dateAndTime,
+    to: dateAndTime,
     flag: (flag) => texts.flags[flag] ?? flag,
     noFlag: (flag) => texts.flags[flag] ?? flag,
   };
-  return words[name]?.(value) ?? value;
+  return formats[name]?.(value) ?? value;
 }
 
-const dateAndTime = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
+const dateTimeFormat = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 
-function moment(text: string): string {
+function dateAndTime(text: string): string {
   const at = Date.parse(text);
-  return Number.isNaN(at) ? text : dateAndTime.format(at);
+  return Number.isNaN(at) ? text : dateTimeFormat.format(at);
 }
 
-function Found({ store, pages }: { store: Store; pages: CallPages }) {
+interface CallTableProps {
+  pages: CallPages;
+  directory: Directory;
+  now: number;
+  openId: string | null;
+  onOpen: (callId: string) => void;
+}
+
+function CallTable({ pages, directory, now, openId, onOpen }: CallTableProps) {
   const state = pages.state.value;
   const calls = pages.calls.value;
-  if (state === "loading" && calls.length === 0) return <Notice title={texts.loading} testId="loading" />;
-  if (state === "forbidden") {
-    return <Notice title={texts.forbidden} help={texts.forbiddenHelp} tone="past" testId="forbidden" />;
-  }
-  if (state === "failed" && calls.length === 0) {
-    return (
-      <Notice title={texts.failed} detail={pages.errorMessage.value} tone="past" testId="failed">
-        <button type="button" class="primary" onClick={() => void pages.more()}>
-          {texts.tryNow}
-        </button>
-      </Notice>
-    );
-  }
-  if (calls.length === 0)
+  if (state === "forbidden") return <Forbidden />;
+  if (calls.length === 0) {
+    if (state === "loading") return <Notice title={texts.loading} testId="loading" />;
+    if (state === "failed")
+      return <LoadFailed detail={pages.errorMessage.value} onRetry={() => void pages.more()} />;
     return <Notice title={texts.calls.empty} help={texts.calls.emptyHelp} testId="empty" />;
+  }
   const { columns } = texts.calls;
   return (
-    <section class="block">
-      <table class="table" aria-label={texts.calls.title} data-testid="calls-table">
-        <thead>
-          <tr>
-            <th scope="col">{columns.start}</th>
-            <th scope="col">{columns.call}</th>
-            <th scope="col">{columns.queue}</th>
-            <th scope="col" class="optional">
-              {columns.language}
-            </th>
-            <th scope="col">{columns.agent}</th>
-            <th scope="col" class="number">
-              {columns.waited}
-            </th>
-            <th scope="col" class="number">
-              {columns.talked}
-            </th>
-            <th scope="col" class="optional">
-              {columns.end}
-            </th>
-            <th scope="col" class="optional">
-              {columns.flags}
-            </th>
-          </tr>
-        </thead>
+    <section class={layoutStyles.block}>
+      <table class={tableStyles.table} aria-label={texts.calls.title} data-testid="calls-table">
+        <HeadRow
+          columns={[
+            [columns.start],
+            [texts.columns.call],
+            [texts.columns.queue],
+            [texts.columns.language, OPTIONAL],
+            [texts.columns.agent],
+            [texts.columns.waited, NUMBER],
+            [columns.talked, NUMBER],
+            [columns.outcome, OPTIONAL],
+            [texts.columns.flags, OPTIONAL],
+          ]}
+        />
         <tbody>
           {calls.map((call) => (
-            <Row key={call.id} store={store} call={call} />
+            <Row key={call.id} isOpen={call.id === openId} {...{ call, directory, now, onOpen }} />
           ))}
         </tbody>
       </table>
       {state === "failed" ? (
-        <p class="stale" role="alert">
+        <p class={loadedStyles.banner} role="alert">
           {texts.failed}: {pages.errorMessage.value}
         </p>
       ) : null}
       {pages.hasMore.value ? (
         <button
           type="button"
-          class="primary more"
+          class={`${controlStyles.primary} ${controlStyles.more}`}
           data-testid="more"
           disabled={state === "loading"}
           onClick={() => void pages.more()}
@@ -151,35 +160,43 @@ function Found({ store, pages }: { store: Store; pages: CallPages }) {
   );
 }
 
-function Row({ store, call }: { store: Store; call: Call }) {
-  const { queues, agents } = store.feed.directory;
+interface RowProps {
+  call: Call;
+  directory: Directory;
+  now: number;
+  isOpen: boolean;
+  onOpen: (callId: string) => void;
+}
+
+function Row({ call, directory: { queues, agents }, now, isOpen, onOpen }: RowProps) {
   const queue = queues.get(call.queueId);
   const agentId = agentIdOf(call);
   return (
-    <tr data-testid="found-call" data-call-id={call.id} aria-selected={call.id === store.openId.value}>
-      <td title={moment(call.startTime)}>
+    <tr data-testid="found-call" data-call-id={call.id} aria-selected={isOpen}>
+      <td title={dateAndTime(call.startTime)}>
         {clockTime(Date.parse(call.startTime))}
-        <span class="start-day">{dayUnlessToday(Date.parse(call.startTime), store.now.value)}</span>
+        <span class={tableStyles.startDay}>{dayUnlessToday(Date.parse(call.startTime), now)}</span>
       </td>
       <th scope="row">
-        <button type="button" class="link mono" title={call.id} onClick={() => store.open(call.id)}>
+        <button
+          type="button"
+          class={`${controlStyles.link} ${textStyles.mono}`}
+          title={call.id}
+          onClick={() => onOpen(call.id)}
+        >
           {call.id}
         </button>
       </th>
       <td>{queue?.name ?? call.queueId}</td>
-      <td class="optional">{languageName(languageOf(call, queue)) ?? texts.nothing}</td>
+      <td class={tableStyles.optional}>{languageName(languageOf(call, queue)) ?? texts.nothing}</td>
       <td>{agentId === null ? texts.nothing : (agents.get(agentId)?.name ?? agentId)}</td>
-      <td class="number">{duration(call.waitSeconds)}</td>
-      <td class="number">{duration(call.durationSeconds)}</td>
-      <td class="optional">
+      <td class={tableStyles.number}>{duration(call.waitSeconds)}</td>
+      <td class={tableStyles.number}>{duration(call.durationSeconds)}</td>
+      <td class={tableStyles.optional}>
         {call.endReason === null ? texts.states[call.status] : texts.panel.reasons[call.endReason]}
       </td>
-      <td class="optional">
-        {call.flags.map((flag) => (
-          <span key={flag} class="flag" data-flag={flag}>
-            {texts.flags[flag] ?? flag}
-          </span>
-        ))}
+      <td class={tableStyles.optional}>
+        <Flags flags={call.flags} />
       </td>
     </tr>
   );

@@ -1,8 +1,8 @@
-/** A list of calls that grows by a page whenever somebody asks for more. */
+/** The calls that match a query. `more` reads the next page. */
 
 import { signal } from "@preact/signals";
 import type { Call, CallPage } from "../../contracts";
-import { type Api, ApiError, type Halt } from "../../feed/api";
+import { type Api, ApiError, type Halt, messageOf, withQuery } from "../../feed/api";
 
 const LIMIT = 200;
 
@@ -11,10 +11,10 @@ export class CallPages {
   readonly state = signal<"loading" | "ready" | "failed" | "forbidden">("loading");
   readonly errorMessage = signal<string | null>(null);
   readonly hasMore = signal(false);
-  /** When the first page was read, by our clock: what stands there is at least so old. */
-  readonly readAt = signal<number | null>(null);
+  /** When the first page was read, by the device's clock. */
+  readonly updatedAt = signal<number | null>(null);
   private cursor: string | null = null;
-  private stop = new AbortController();
+  private abort = new AbortController();
 
   constructor(
     private readonly api: Api,
@@ -25,32 +25,31 @@ export class CallPages {
   }
 
   close(): void {
-    this.stop.abort();
+    this.abort.abort();
   }
 
-  /** From the first page on; what stands there stays until that has come. */
-  async again(): Promise<void> {
-    this.stop.abort();
-    this.stop = new AbortController();
+  /** Reads the first page again. The calls stay until it has arrived. */
+  async refresh(): Promise<void> {
+    this.abort.abort();
+    this.abort = new AbortController();
     this.cursor = null;
     await this.more();
   }
 
   async more(): Promise<void> {
-    const { signal: stopped } = this.stop;
+    const { signal } = this.abort;
     this.state.value = "loading";
-    const query = new URLSearchParams(this.query);
-    query.set("limit", String(LIMIT));
-    if (this.cursor !== null) query.set("cursor", this.cursor);
+    const parameters = Object.fromEntries(new URLSearchParams(this.query));
+    const path = withQuery("/api/calls", { ...parameters, limit: `${LIMIT}`, cursor: this.cursor });
     try {
-      const page = await this.api.get<CallPage>(`/api/calls?${query}`, stopped);
-      if (this.cursor === null) this.readAt.value = Date.now();
+      const page = await this.api.get<CallPage>(path, signal);
+      if (this.cursor === null) this.updatedAt.value = Date.now();
       this.calls.value = this.cursor === null ? page.data : [...this.calls.value, ...page.data];
       this.cursor = page.nextCursor;
       this.hasMore.value = page.nextCursor !== null;
       this.state.value = "ready";
     } catch (error) {
-      if (!stopped.aborted) this.fail(error);
+      if (!signal.aborted) this.fail(error);
     }
   }
 
@@ -61,6 +60,6 @@ export class CallPages {
       return;
     }
     this.state.value = status === 403 ? "forbidden" : "failed";
-    this.errorMessage.value = error instanceof Error ? error.message : String(error);
+    this.errorMessage.value = messageOf(error);
   }
 }

@@ -1,63 +1,97 @@
-/** What was given up, why, and for an administrator another attempt. */
+/** Events that could not be applied and updates that could not be delivered. An administrator can retry them. */
 
 import { useState } from "preact/hooks";
 import type { DeadLetter, DeadLetterPage } from "../../contracts";
+import { type Api, withQuery } from "../../feed/api";
 import { roughAge } from "../../model/durations";
-import type { Resource } from "../../resource";
+import type { Directory } from "../../model/filters";
 import { texts } from "../../texts";
-import { Read, ReadAt, useResource } from "../shell/Loaded";
+import * as controlStyles from "../shell/controls.module.css";
+import * as filterStyles from "../shell/filters.module.css";
+import { LastUpdated, Loaded, type OpenResource, useResource } from "../shell/Loaded";
+import * as loadedStyles from "../shell/Loaded.module.css";
+import * as layoutStyles from "../shell/layout.module.css";
 import { Notice } from "../shell/Notice";
-import type { Store } from "../store";
-import { type Outcome, redrive, type Wanted } from "./retry";
+import { RawJson } from "../shell/RawJson";
+import * as textStyles from "../shell/text.module.css";
+import * as styles from "./DeadLetters.module.css";
+import { type Result, retry, type Selection } from "./retry";
 
 const EVERY_MS = 15_000;
-const PAGE = 50;
+const PAGE_SIZE = 50;
 
 function pagePath(cursor: string | null): string {
-  const query = new URLSearchParams({ limit: String(PAGE), ...(cursor !== null && { cursor }) });
-  return `/api/dead-letters?${query}`;
+  return withQuery("/api/dead-letters", { limit: `${PAGE_SIZE}`, cursor });
 }
 
-export function Letters({ store }: { store: Store }) {
+interface DeadLettersProps {
+  api: Api;
+  canRetry: boolean;
+  directory: Directory;
+  now: number;
+  localNow: number;
+  openResource: OpenResource;
+  onOpen: (callId: string | null) => void;
+}
+
+export function DeadLetters(props: DeadLettersProps) {
+  const { api, canRetry, directory, now, localNow, openResource, onOpen } = props;
+  const { queues } = directory;
   const [cursor, setCursor] = useState<string | null>(null);
-  const reading = useResource<DeadLetterPage>(store, pagePath(cursor), EVERY_MS);
-  const [outcome, setOutcome] = useState<Outcome | null>(null);
+  const resource = useResource<DeadLetterPage>(openResource, pagePath(cursor), EVERY_MS);
+  const [result, setResult] = useState<Result | null>(null);
   const [isBusy, setBusy] = useState(false);
-  const again = async (wanted: Wanted) => {
+  const retrySelection = async (selection: Selection) => {
     setBusy(true);
-    setOutcome(await redrive(store.api, wanted));
+    setResult(await retry(api, selection));
     setBusy(false);
-    await reading.again();
+    await resource.refresh();
   };
-  const mayRedrive = store.claims.role === "admin";
+  const page = resource.value.value;
   return (
     <>
-      <section class="filters" aria-label={texts.letters.label}>
-        <p class="letters-help">{texts.letters.help}</p>
-        <div class="shown">
-          {mayRedrive ? (
+      <section class={filterStyles.filters} aria-label={texts.deadLetters.label}>
+        <p class={styles.lettersHelp}>{texts.deadLetters.help}</p>
+        <div class={filterStyles.shown}>
+          {canRetry ? (
             <button
               type="button"
-              class="primary"
+              class={controlStyles.primary}
               data-testid="redrive-all"
-              disabled={isBusy || (reading.value.value?.data.length ?? 0) === 0}
-              onClick={() => void again({ all: true })}
+              disabled={isBusy || (page?.data.length ?? 0) === 0}
+              onClick={() => void retrySelection({ all: true })}
             >
-              {texts.letters.redriveAll}
+              {texts.deadLetters.retryAll}
             </button>
           ) : (
-            <span>{texts.letters.adminOnly}</span>
+            <span>{texts.deadLetters.adminOnly}</span>
           )}
         </div>
       </section>
-      <div class="scroll">
-        {outcome === null ? null : <Told outcome={outcome} />}
-        <ReadAt store={store} reading={reading} />
-        <List
-          {...{ store, reading, isBusy }}
-          onAgain={mayRedrive ? (id) => void again({ ids: [id] }) : null}
-        />
-        <Pager cursor={cursor} next={reading.value.value?.nextCursor ?? null} onTurn={setCursor} />
+      <div class={layoutStyles.scroll}>
+        {result === null ? null : <RetryResult result={result} />}
+        <LastUpdated updatedAt={resource.updatedAt.value} state={resource.state.value} localNow={localNow} />
+        <Loaded resource={resource} localNow={localNow}>
+          {({ data }) =>
+            data.length === 0 ? (
+              <Notice title={texts.deadLetters.empty} help={texts.deadLetters.emptyHelp} testId="empty" />
+            ) : (
+              <ol>
+                {data.map((letter) => (
+                  <Letter
+                    key={`${letter.kind} ${letter.id}`}
+                    queue={
+                      letter.queueId === null ? null : (queues.get(letter.queueId)?.name ?? letter.queueId)
+                    }
+                    onRetry={canRetry ? () => void retrySelection({ ids: [letter.id] }) : null}
+                    {...{ letter, now, isBusy, onOpen }}
+                  />
+                ))}
+              </ol>
+            )
+          }
+        </Loaded>
+        <Pager cursor={cursor} next={page?.nextCursor ?? null} onTurn={setCursor} />
       </div>
     </>
   );
@@ -72,107 +106,90 @@ interface PagerProps {
 function Pager({ cursor, next, onTurn }: PagerProps) {
   if (cursor === null && next === null) return null;
   return (
-    <p class="pager">
-      <button type="button" class="secondary" disabled={cursor === null} onClick={() => onTurn(null)}>
-        {texts.letters.newest}
+    <p class={styles.pager}>
+      <button
+        type="button"
+        class={controlStyles.secondary}
+        disabled={cursor === null}
+        onClick={() => onTurn(null)}
+      >
+        {texts.deadLetters.newest}
       </button>
       <button
         type="button"
-        class="secondary"
+        class={controlStyles.secondary}
         data-testid="older"
         disabled={next === null}
         onClick={() => onTurn(next)}
       >
-        {texts.letters.older}
+        {texts.deadLetters.older}
       </button>
     </p>
   );
 }
 
-function Told({ outcome }: { outcome: Outcome }) {
-  const text =
-    outcome.errorMessage ??
-    [
-      outcome.applied > 0 ? texts.letters.redriven(outcome.applied) : null,
-      outcome.refused > 0 ? texts.letters.still(outcome.refused) : null,
-    ]
-      .filter((part) => part !== null)
-      .join(", ");
+function RetryResult({ result: { applied, refused, errorMessage } }: { result: Result }) {
+  const counts = [
+    applied > 0 ? texts.deadLetters.retried(applied) : null,
+    refused > 0 ? texts.deadLetters.stillFailing(refused) : null,
+  ];
   return (
-    <p class="told" role="status" data-testid="redrive-outcome" data-failed={outcome.errorMessage !== null}>
-      {outcome.errorMessage === null ? text : `${texts.letters.redriveFailed}: ${text}`}
+    <p
+      class={loadedStyles.banner}
+      role="status"
+      data-testid="redrive-outcome"
+      data-failed={errorMessage !== null}
+    >
+      {errorMessage === null
+        ? counts.filter((count) => count !== null).join(", ")
+        : `${texts.deadLetters.retryFailed}: ${errorMessage}`}
     </p>
   );
 }
 
-interface ListProps {
-  store: Store;
-  reading: Resource<DeadLetterPage>;
-  isBusy: boolean;
-  onAgain: ((id: string) => void) | null;
-}
-
-function List({ store, reading, isBusy, onAgain }: ListProps) {
-  return (
-    <Read store={store} reading={reading}>
-      {({ data }) =>
-        data.length === 0 ? (
-          <Notice title={texts.letters.empty} help={texts.letters.emptyHelp} testId="empty" />
-        ) : (
-          <ol class="letters">
-            {data.map((letter) => (
-              <Letter key={`${letter.kind} ${letter.id}`} {...{ store, letter, isBusy, onAgain }} />
-            ))}
-          </ol>
-        )
-      }
-    </Read>
-  );
-}
-
 interface LetterProps {
-  store: Store;
   letter: DeadLetter;
+  queue: string | null;
+  now: number;
   isBusy: boolean;
-  onAgain: ((id: string) => void) | null;
+  /** Null if the token may not retry. */
+  onRetry: (() => void) | null;
+  onOpen: (callId: string | null) => void;
 }
 
-function Letter({ store, letter, isBusy, onAgain }: LetterProps) {
-  const queue =
-    letter.queueId === null
-      ? null
-      : (store.feed.directory.queues.get(letter.queueId)?.name ?? letter.queueId);
-  const age = roughAge(Math.max(0, store.shownNow.value - Date.parse(letter.failedAt)));
+function Letter({ letter, queue, now, isBusy, onRetry, onOpen }: LetterProps) {
+  const age = roughAge(Math.max(0, now - Date.parse(letter.failedAt)));
   return (
-    <li class="letter" data-testid="letter" data-letter-id={letter.id} data-kind={letter.kind}>
-      <div class="letter-head">
+    <li class={styles.letter} data-testid="dead-letter" data-letter-id={letter.id} data-kind={letter.kind}>
+      <div class={styles.letterHead}>
         <b>{texts.events[letter.type] ?? letter.type}</b>
-        <span class="tag">{texts.letters.kinds[letter.kind] ?? letter.kind}</span>
-        <button type="button" class="link mono" onClick={() => store.open(letter.callId)}>
+        <span class={textStyles.tag}>{texts.deadLetters.kinds[letter.kind] ?? letter.kind}</span>
+        <button
+          type="button"
+          class={`${controlStyles.link} ${textStyles.mono}`}
+          onClick={() => onOpen(letter.callId)}
+        >
           {letter.callId}
         </button>
         {queue === null ? null : <span>{queue}</span>}
         <time dateTime={letter.failedAt}>{texts.age.ago(age)}</time>
-        <span>{texts.letters.attempts(letter.attempts)}</span>
+        <span>{texts.deadLetters.attempts(letter.attempts)}</span>
       </div>
-      <p class="letter-reason">{letter.reason}</p>
+      <p class={styles.letterReason}>{letter.reason}</p>
       <details>
-        <summary>{texts.letters.body}</summary>
-        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls sideways, by keys too */}
-        <pre class="raw" tabIndex={0}>
-          {JSON.stringify(letter.body, null, 2)}
-        </pre>
+        <summary>{texts.deadLetters.body}</summary>
+        <RawJson value={letter.body} />
       </details>
-      {onAgain === null ? null : (
+      {onRetry === null ? null : (
         <button
           type="button"
-          class="secondary"
+          class={controlStyles.secondary}
           data-testid="redrive"
           disabled={isBusy}
-          onClick={() => onAgain(letter.id)}
+          onClick={onRetry}
         >
-          {texts.letters.redrive}
-          <span class="hidden"> {letter.id}</span>
+          {texts.deadLetters.retry}
+          <span class={textStyles.hidden}> {letter.id}</span>
         </button>
       )}
     </li>

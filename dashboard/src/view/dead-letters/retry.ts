@@ -1,11 +1,11 @@
-import type { Api } from "../../feed/api";
+import { type Api, messageOf } from "../../feed/api";
 
-export type Wanted = { ids: string[] } | { all: true };
+export type Selection = { ids: string[] } | { all: true };
 
-export interface Outcome {
+export interface Result {
   applied: number;
   refused: number;
-  /** Why nothing was tried, or null. */
+  /** Why the request failed, or null. */
   errorMessage: string | null;
 }
 
@@ -13,12 +13,12 @@ interface Answer {
   results: { status: number }[];
 }
 
-export async function redrive(api: Api, wanted: Wanted): Promise<Outcome> {
+export async function retry(api: Api, selection: Selection): Promise<Result> {
   try {
-    const { results } = await api.post<Answer>("/api/dead-letters/redrive", wanted);
+    const { results } = await api.post<Answer>("/api/dead-letters/redrive", selection);
     const refused = results.filter(({ status }) => status >= 400).length;
     return { applied: results.length - refused, refused, errorMessage: null };
   } catch (error) {
-    return { applied: 0, refused: 0, errorMessage: error instanceof Error ? error.message : String(error) };
+    return { applied: 0, refused: 0, errorMessage: messageOf(error) };
   }
 }

@@ -1,4 +1,4 @@
-/** The course of a day in three charts, and the same as a table for whoever does not read charts. */
+/** A day in three charts, and the same figures as a table. */
 
 import { useEffect, useRef } from "preact/hooks";
 import type { MetricsRow } from "../../contracts";
@@ -6,28 +6,29 @@ import { clockTime } from "../../model/durations";
 import { type FormulaName, preferences } from "../../preferences";
 import { texts } from "../../texts";
 import type { Day } from "../shell/DayChoice";
-import type { Store } from "../store";
-import { Groups } from "./FiguresTable";
+import * as layoutStyles from "../shell/layout.module.css";
+import * as styles from "./Charts.module.css";
+import { FiguresTable } from "./FiguresTable";
 import { callsAddress } from "./figures";
 import type { Plot, Series } from "./plot";
 
 interface ChartsProps {
-  store: Store;
   day: Day;
   rows: readonly MetricsRow[];
   formula: FormulaName;
+  onGo: (address: string) => void;
 }
 
-export function Charts({ store, day, rows, formula }: ChartsProps) {
+export function Charts({ day, rows, formula, onGo }: ChartsProps) {
   const { series, charts } = texts.figures;
   const open = (index: number) => {
     const address = callsAddress(rows[index]?.links.offered);
-    if (address !== "") store.router.go(address);
+    if (address !== "") onGo(address);
   };
   const shared = { rows, day, open };
   return (
     <>
-      <div class="chart-grid">
+      <div class={styles.chartGrid}>
         <Chart
           {...shared}
           title={charts.calls}
@@ -41,13 +42,13 @@ export function Charts({ store, day, rows, formula }: ChartsProps) {
           {...shared}
           title={charts.level}
           unit="%"
-          most={100}
+          max={100}
           series={[
             {
               label: series.level,
               color: "--accent",
               isBar: true,
-              value: (row) => times(row.serviceLevel[formula], 100),
+              value: ({ serviceLevel }) => toPercent(serviceLevel[formula]),
             },
           ]}
         />
@@ -61,9 +62,9 @@ export function Charts({ store, day, rows, formula }: ChartsProps) {
           ]}
         />
       </div>
-      <details class="block">
+      <details class={layoutStyles.block}>
         <summary>{texts.figures.showTable}</summary>
-        <Groups
+        <FiguresTable
           title={texts.figures.table}
           name={texts.figures.start}
           rows={rows.filter(({ offered }) => offered > 0)}
@@ -75,8 +76,8 @@ export function Charts({ store, day, rows, formula }: ChartsProps) {
   );
 }
 
-function times(share: number | null, factor: number): number | null {
-  return share === null ? null : share * factor;
+function toPercent(share: number | null): number | null {
+  return share === null ? null : share * 100;
 }
 
 interface ChartProps {
@@ -84,13 +85,13 @@ interface ChartProps {
   day: Day;
   title: string;
   unit?: string;
-  most?: number;
+  max?: number;
   series: readonly Series[];
   open: (index: number) => void;
 }
 
-function Chart({ rows, day, title, unit = "", most, series, open }: ChartProps) {
-  const place = useRef<HTMLDivElement>(null);
+function Chart({ rows, day, title, unit = "", max, series, open }: ChartProps) {
+  const container = useRef<HTMLDivElement>(null);
   const plot = useRef<Plot | null>(null);
   const theme = preferences.theme.value;
   const opener = useRef(open);
@@ -99,12 +100,12 @@ function Chart({ rows, day, title, unit = "", most, series, open }: ChartProps) 
   latest.current = rows;
   useEffect(() => {
     let isGone = false;
-    const element = place.current;
+    const element = container.current;
     if (element === null) return;
-    // Loaded when first needed: the floor's first picture does not wait for it.
+    // Loaded on first use, so that the floor does not wait for it.
     void import("./plot").then(({ draw }) => {
       if (isGone) return;
-      plot.current = draw(element, { day, unit, most, series, open: (index) => opener.current(index) });
+      plot.current = draw(element, { day, unit, max, series, open: (index) => opener.current(index) });
       plot.current.set(latest.current);
     });
     return () => {
@@ -115,19 +116,25 @@ function Chart({ rows, day, title, unit = "", most, series, open }: ChartProps) 
   }, [theme, day.name, title]);
   useEffect(() => plot.current?.set(rows), [rows]);
   return (
-    <figure class="chart" data-testid="chart">
+    <figure class={styles.chart} data-testid="chart">
       <figcaption>
-        <span class="chart-title">{title}</span>
-        <span class="legend">
+        <span class={styles.chartTitle}>{title}</span>
+        <span class={styles.legend}>
           {series.map(({ label, color }) => (
             <span key={label}>
-              <span class="swatch" style={{ background: `var(${color})` }} />
+              <span class={styles.swatch} style={{ background: `var(${color})` }} />
               {label}
             </span>
           ))}
         </span>
       </figcaption>
-      <div class="plot" ref={place} role="img" aria-label={title} title={texts.figures.chartHelp} />
+      <div
+        class={styles.plot}
+        ref={container}
+        role="img"
+        aria-label={title}
+        title={texts.figures.chartHelp}
+      />
     </figure>
   );
 }

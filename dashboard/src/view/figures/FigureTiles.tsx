@@ -1,41 +1,47 @@
 import { formatAddress } from "../../address";
-import type { AgentTime, Metrics, MetricsRow } from "../../contracts";
+import type { Agent, AgentTime, MetricsRow } from "../../contracts";
 import { clockDuration } from "../../model/durations";
+import type { Summary } from "../../model/summary";
 import type { FormulaName } from "../../preferences";
 import { texts } from "../../texts";
 import type { Day } from "../shell/DayChoice";
-import type { Store } from "../store";
+import * as tileStyles from "../shell/tiles.module.css";
+import * as styles from "./FigureTiles.module.css";
 import { callsAddress, duration, mean, percent, work } from "./figures";
 
-interface FigureTilesProps {
-  store: Store;
-  metrics: Metrics;
-  day: Day;
-  formula: FormulaName;
+interface NowTilesProps {
+  /** The live calls, as on the floor. */
+  summary: Summary;
+  agents: ReadonlyMap<string, Agent>;
   queueId: string | null;
 }
 
-export function FigureTiles({ store, metrics, day, formula, queueId }: FigureTilesProps) {
-  const row = metrics.data[0];
+interface FigureTilesProps extends NowTilesProps {
+  row: MetricsRow | undefined;
+  day: Day;
+  formula: FormulaName;
+}
+
+export function FigureTiles({ row, day, formula, ...live }: FigureTilesProps) {
+  const { queueId } = live;
   return (
     <>
-      {day.isToday ? <NowTiles store={store} metrics={metrics} queueId={queueId} /> : null}
-      {row === undefined ? null : <DayTiles row={row} formula={formula} isWhole={queueId === null} />}
+      {day.isToday ? <NowTiles {...live} /> : null}
+      {row === undefined ? null : <DayTiles row={row} formula={formula} isAllQueues={queueId === null} />}
     </>
   );
 }
 
-/** From the live floor, not from the last read: the same numbers as on the Floor, to the second. */
-function NowTiles({ store, queueId }: { store: Store; metrics: Metrics; queueId: string | null }) {
+function NowTiles({ summary, agents, queueId }: NowTilesProps) {
   const { names } = texts.figures;
-  const { waiting, active, longestWaitMs } = store.figures.value;
-  const members = [...store.feed.directory.agents.values()].filter(
+  const { waiting, active, longestWaitMs } = summary;
+  const free = [...agents.values()].filter(
     (agent) => agent.status === "available" && (queueId === null || agent.queues.includes(queueId)),
   );
   const wait = longestWaitMs === null ? texts.nothing : clockDuration(longestWaitMs);
   const waitingAt = formatAddress("floor", { queue: queueId, state: "waiting,ringing" });
   return (
-    <section class="figure-tiles" aria-label={texts.figures.now}>
+    <section class={styles.figureTiles} aria-label={texts.figures.now}>
       <Tile id="waiting" name={names.waiting} value={waiting} href={waitingAt} />
       <Tile id="longestNow" name={names.longestNow} value={wait} href={`${waitingAt}&sort=wait`} />
       <Tile
@@ -47,7 +53,7 @@ function NowTiles({ store, queueId }: { store: Store; metrics: Metrics; queueId:
       <Tile
         id="free"
         name={names.free}
-        value={members.length}
+        value={free.length}
         href={formatAddress("agents", { queue: queueId, status: "available" })}
       />
     </section>
@@ -57,19 +63,18 @@ function NowTiles({ store, queueId }: { store: Store; metrics: Metrics; queueId:
 interface DayTilesProps {
   row: MetricsRow;
   formula: FormulaName;
-  /** Of all queues. */
-  isWhole: boolean;
+  isAllQueues: boolean;
 }
 
-function DayTiles({ row, formula, isWhole }: DayTilesProps) {
+function DayTiles({ row, formula, isAllQueues }: DayTilesProps) {
   const { names } = texts.figures;
   const { handleTime } = row;
   const parts = texts.figures.parts(mean(handleTime.talk), mean(handleTime.hold), mean(handleTime.acw));
-  const noTime = texts.figures.noTime(isWhole);
+  const noTime = texts.figures.noTime(isAllQueues);
   const time = row.agentTime;
   const to = (link: string) => callsAddress(row.links[link]);
   return (
-    <section class="figure-tiles" aria-label={texts.figures.overDay}>
+    <section class={styles.figureTiles} aria-label={texts.figures.overDay}>
       <Tile
         id="serviceLevel"
         name={names.serviceLevel}
@@ -130,13 +135,15 @@ interface TileProps {
 
 function Tile({ id, name, value, unit, note, href }: TileProps) {
   return (
-    <a class="figure-tile" href={href} data-testid={`figure-${id}`} data-value={value ?? ""}>
-      <span class="tile-label">{name}</span>
-      <span class="tile-value">
-        {typeof value === "number" ? texts.count(value) : (value ?? texts.nothing)}
-        {value !== null && unit !== undefined ? <span class="unit"> {unit}</span> : null}
+    <a class={styles.figureTile} href={href} data-testid={`figure-${id}`} data-value={value ?? ""}>
+      <span class={tileStyles.tileLabel} data-testid="tile-label">
+        {name}
       </span>
-      {note === undefined ? null : <span class="tile-note">{note}</span>}
+      <span class={tileStyles.tileValue}>
+        {typeof value === "number" ? texts.count(value) : (value ?? texts.nothing)}
+        {value !== null && unit !== undefined ? <span class={styles.unit}> {unit}</span> : null}
+      </span>
+      {note === undefined ? null : <span class={tileStyles.tileNote}>{note}</span>}
     </a>
   );
 }

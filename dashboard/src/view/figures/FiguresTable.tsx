@@ -1,11 +1,14 @@
-/** Figures by group, a row each, every count leading to its calls. */
+/** A table of figures with a row for each group. Each number opens its calls. */
 
 import type { MetricsRow } from "../../contracts";
 import type { FormulaName } from "../../preferences";
 import { texts } from "../../texts";
+import { HeadRow, NUMBER } from "../shell/HeadRow";
+import * as layoutStyles from "../shell/layout.module.css";
+import * as tableStyles from "../shell/table.module.css";
 import { callsAddress, duration, mean, percent } from "./figures";
 
-interface GroupsProps {
+interface FiguresTableProps {
   title: string;
   name: string;
   rows: readonly MetricsRow[];
@@ -15,43 +18,29 @@ interface GroupsProps {
 
 const COUNTS = ["offered", "answered", "abandoned", "slaBreached", "shortCalls"] as const;
 
-export function Groups({ title, name, rows, formula, nameOf }: GroupsProps) {
+export function FiguresTable({ title, name, rows, formula, nameOf }: FiguresTableProps) {
   const { names } = texts.figures;
   if (rows.length === 0) return null;
   return (
-    <section class="block">
-      <header class="block-head">
+    <section class={layoutStyles.block}>
+      <header class={layoutStyles.blockHead}>
         <h2>{title}</h2>
       </header>
-      <table class="table figures-table" data-testid={`table-${name.toLowerCase()}`}>
-        <thead>
-          <tr>
-            <th scope="col">{name}</th>
-            {COUNTS.map((figure) => (
-              <th key={figure} scope="col" class="number">
-                {names[figure]}
-              </th>
-            ))}
-            <th scope="col" class="number" title={texts.figures.formulas[formula]}>
-              {names.serviceLevel}
-            </th>
-            <th scope="col" class="number">
-              {names.abandonRate}
-            </th>
-            <th scope="col" class="number" title={names.asa}>
-              {texts.figures.asaShort}
-            </th>
-            <th scope="col" class="number" title={names.aht}>
-              {texts.figures.ahtShort}
-            </th>
-            <th scope="col" class="number">
-              {names.longestWait}
-            </th>
-          </tr>
-        </thead>
+      <table class={tableStyles.table} data-testid={`table-${name.toLowerCase()}`}>
+        <HeadRow
+          columns={[
+            [name],
+            ...COUNTS.map((figure) => [names[figure], NUMBER] as const),
+            [names.serviceLevel, NUMBER, texts.figures.formulas[formula]],
+            [names.abandonRate, NUMBER],
+            [texts.figures.asaShort, NUMBER, names.asa],
+            [texts.figures.ahtShort, NUMBER, names.aht],
+            [names.longestWait, NUMBER],
+          ]}
+        />
         <tbody>
           {rows.map((row) => (
-            <GroupRow key={`${nameOf(row)} ${row.start}`} {...{ row, formula, name: nameOf(row) }} />
+            <FiguresRow key={`${nameOf(row)} ${row.start}`} {...{ row, formula, name: nameOf(row) }} />
           ))}
         </tbody>
       </table>
@@ -59,27 +48,27 @@ export function Groups({ title, name, rows, formula, nameOf }: GroupsProps) {
   );
 }
 
-function GroupRow({ row, formula, name }: { row: MetricsRow; formula: FormulaName; name: string }) {
+function FiguresRow({ row, formula, name }: { row: MetricsRow; formula: FormulaName; name: string }) {
   return (
     <tr data-offered={row.offered}>
       <th scope="row" title={name}>
         {name}
       </th>
       {COUNTS.map((figure) => (
-        <Counted key={figure} row={row} link={figure} text={texts.count(row[figure])} />
+        <LinkedNumber key={figure} row={row} link={figure} text={texts.count(row[figure])} />
       ))}
-      <Counted row={row} link="answeredInTime" text={withUnit(percent(row.serviceLevel[formula]))} />
-      <Counted row={row} link="abandoned" text={withUnit(percent(row.abandonRate))} />
-      <Counted row={row} link="asa" text={mean(row.asa)} />
-      <Counted row={row} link="handled" text={mean(row.handleTime.aht)} />
-      <Counted row={row} link="longestWait" text={duration(row.longestWait)} />
+      <LinkedNumber row={row} link="answeredInTime" text={withUnit(percent(row.serviceLevel[formula]))} />
+      <LinkedNumber row={row} link="abandoned" text={withUnit(percent(row.abandonRate))} />
+      <LinkedNumber row={row} link="asa" text={mean(row.asa)} />
+      <LinkedNumber row={row} link="handled" text={mean(row.handleTime.aht)} />
+      <LinkedNumber row={row} link="longestWait" text={duration(row.longestWait)} />
     </tr>
   );
 }
 
-function Counted({ row, link, text }: { row: MetricsRow; link: string; text: string }) {
+function LinkedNumber({ row, link, text }: { row: MetricsRow; link: string; text: string }) {
   return (
-    <td class="number">
+    <td class={tableStyles.number}>
       {text === texts.nothing || text === "0" ? text : <a href={callsAddress(row.links[link])}>{text}</a>}
     </td>
   );

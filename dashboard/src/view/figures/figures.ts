@@ -1,26 +1,24 @@
-/** How figures are asked for, and where the calls are that they count. */
+/** Paths, addresses and formats of figures. */
 
+import { withQuery } from "../../feed/api";
 import { clockDuration, workDuration } from "../../model/durations";
 import { texts } from "../../texts";
 import type { Day } from "../shell/DayChoice";
 
-export interface Asked {
-  groupBy?: string;
-  bucket?: string;
+interface FiguresOptions {
+  groupBy?: string | undefined;
+  bucket?: string | undefined;
   queueId?: string | null;
 }
 
 const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
-export function figuresPath(day: Day, { groupBy, bucket, queueId }: Asked): string {
-  const query = new URLSearchParams({ from: day.from.toISOString(), to: day.to.toISOString(), zone: ZONE });
-  if (groupBy !== undefined) query.set("groupBy", groupBy);
-  if (bucket !== undefined) query.set("bucket", bucket);
-  if (queueId != null) query.set("queueId", queueId);
-  return `/api/metrics?${query}`;
+export function figuresPath(day: Day, { groupBy, bucket, queueId }: FiguresOptions): string {
+  const [from, to] = [day.from.toISOString(), day.to.toISOString()];
+  return withQuery("/api/metrics", { from, to, zone: ZONE, groupBy, bucket, queueId });
 }
 
-/** The API's own address of the calls behind a figure, as an address of this page. */
+/** The page's address for the API's link to the calls behind a figure. */
 export function callsAddress(link: string | undefined): string {
   return (link ?? "").replace(/^\/api\/calls\?/, "#/calls?");
 }
@@ -33,7 +31,7 @@ export function duration(seconds: number | null): string {
   return seconds === null ? texts.nothing : clockDuration(seconds * 1_000);
 }
 
-/** A mean, to the nearest second: cut off, it would be half a second short as a rule. */
+/** A mean, rounded to the nearest second. Cut off, it would be half a second too short on average. */
 export function mean(seconds: number | null): string {
   return duration(seconds === null ? null : Math.round(seconds));
 }

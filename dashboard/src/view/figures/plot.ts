@@ -1,4 +1,4 @@
-/** The one place that knows uPlot. */
+/** Draws charts with uPlot. */
 
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
@@ -8,7 +8,7 @@ import type { Day } from "../shell/DayChoice";
 
 export interface Series {
   label: string;
-  /** A custom property of the page's colours. */
+  /** A custom property of tokens.css. */
   color: string;
   isBar?: boolean;
   value: (row: MetricsRow) => number | null;
@@ -17,7 +17,7 @@ export interface Series {
 export interface PlotOptions {
   day: Day;
   unit: string;
-  most: number | undefined;
+  max: number | undefined;
   series: readonly Series[];
   open: (index: number) => void;
 }
@@ -29,9 +29,9 @@ export interface Plot {
 
 const HEIGHT = 190;
 const AXIS_HEIGHT = 28;
-/** A bar is a quarter of an hour, also where it is the only one. */
-const WIDEST_BAR = 6;
-const SPARSE = 12;
+/** The greatest width of a bar in px, so that a single bar looks like one quarter of an hour. */
+const MAX_BAR_WIDTH = 6;
+const MAX_SPARSE_POINTS = 12;
 const WHOLE_STEPS = [1, 2, 5, 10, 20, 25, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000];
 const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400];
 
@@ -58,7 +58,7 @@ export function draw(element: HTMLElement, options: PlotOptions): Plot {
   };
 }
 
-function optionsOf(element: HTMLElement, { day, unit, most, series }: PlotOptions): uPlot.Options {
+function optionsOf(element: HTMLElement, { day, unit, max, series }: PlotOptions): uPlot.Options {
   const colour = (name: string) => () => getComputedStyle(element).getPropertyValue(name);
   const font = `12px ${getComputedStyle(element).fontFamily}`;
   const axis = {
@@ -74,7 +74,7 @@ function optionsOf(element: HTMLElement, { day, unit, most, series }: PlotOption
     cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
     scales: {
       x: { range: [day.from.getTime() / 1_000, day.to.getTime() / 1_000] },
-      y: { range: (_plot, _low, high) => [0, most ?? Math.max(1, high * 1.1)] },
+      y: { range: (_plot, _low, high) => [0, max ?? Math.max(1, high * 1.1)] },
     },
     axes: [
       { ...axis, space: 44, size: AXIS_HEIGHT, values: (_plot, ticks) => ticks.map(hour) },
@@ -91,35 +91,35 @@ function optionsOf(element: HTMLElement, { day, unit, most, series }: PlotOption
 
 function measure(tick: number, unit: string): string {
   if (unit === "s") return clockDuration(tick * 1_000);
-  return unit === "" ? count.format(tick) : `${tick} ${unit}`;
+  return unit === "" ? numberFormat.format(tick) : `${tick} ${unit}`;
 }
 
 function lineOf({ isBar, label }: Series, stroke: () => string): uPlot.Series {
   const bars =
     isBar === true && uPlot.paths.bars !== undefined
-      ? { paths: uPlot.paths.bars({ size: [0.7, WIDEST_BAR] }) }
+      ? { paths: uPlot.paths.bars({ size: [0.7, MAX_BAR_WIDTH] }) }
       : {};
   const fill = isBar === true ? { fill: stroke, alpha: 0.35 } : {};
   return {
     label,
     stroke,
     width: isBar === true ? 0 : 2,
-    // A line shows its own points; one that stands alone, between quarters without calls, needs a mark.
+    // A point between quarters without calls has no line, so it needs a mark.
     points: { size: 5, fill: stroke, show: (plot, index) => isBar !== true && isSparse(plot, index) },
     ...bars,
     ...fill,
   };
 }
 
-/** So few that lines between them would tell nothing. */
+/** True if a series has too few values for a line. */
 function isSparse(plot: uPlot, index: number): boolean {
   const known = Array.from<unknown>(plot.data[index] ?? []).filter((value) => value != null);
-  return known.length <= SPARSE;
+  return known.length <= MAX_SPARSE_POINTS;
 }
 
-const count = new Intl.NumberFormat("en");
-const hours = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const numberFormat = new Intl.NumberFormat("en");
+const timeFormat = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 
 function hour(seconds: number): string {
-  return hours.format(seconds * 1_000);
+  return timeFormat.format(seconds * 1_000);
 }

@@ -1,16 +1,19 @@
-/** The live calls as rows of a grid, of which only those in sight are in the document. */
+/** The live calls as rows of a grid. Only the rows in sight are in the document. */
 
+import type { ComponentChildren } from "preact";
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { Call } from "../../contracts";
+import type { Agent, Call, Queue } from "../../contracts";
+import type { Grouping } from "../../model/filters";
+import type { FindFree } from "../../model/free-agents";
 import type { Entry } from "../../model/groups";
 import { texts } from "../../texts";
-import type { Store } from "../store";
+import * as styles from "./CallList.module.css";
 import { CallRow } from "./CallRow";
 import { GroupRow } from "./GroupRow";
-import { ListNotice } from "./ListNotice";
+import * as rowStyles from "./rows.module.css";
 import { useVirtualRows } from "./virtual-rows";
 
-/** As in styles/floor.css: on a desk, on a phone, on a wall. */
+/** Row heights in px, as in rows.module.css: on a desk, on a phone, on a wall. */
 const HEIGHTS = { row: 38, group: 32 };
 const NARROW_HEIGHTS = { row: 64, group: 32 };
 const WALL_HEIGHTS = { row: 44, group: 38 };
@@ -18,12 +21,29 @@ const NARROW = "(max-width: 760px)";
 const WALL = "(min-width: 1800px)";
 const COLUMNS = ["due", "state", "call", "queue", "language", "agent", "waited", "total", "flags"] as const;
 
-export function CallList({ store }: { store: Store }) {
-  const entries = store.entries.value;
+interface CallListProps {
+  entries: readonly Entry[];
+  group: Grouping | null;
+  now: number;
+  queues: ReadonlyMap<string, Queue>;
+  agents: ReadonlyMap<string, Agent>;
+  findFree: FindFree;
+  /** The ids of the agents who missed a call. */
+  missedBy: (call: Call) => readonly string[];
+  openId: string | null;
+  cursorId: string | null;
+  onCursor: (callId: string) => void;
+  onOpen: (callId: string) => void;
+  /** Shown when there is no call. */
+  notice: ComponentChildren;
+}
+
+export function CallList(props: CallListProps) {
+  const { entries, group: grouping, now, queues, agents, openId, cursorId, onCursor, onOpen } = props;
   const calls = useMemo(() => entries.flatMap(({ call }) => call ?? []), [entries]);
   const scroller = useRef<HTMLDivElement>(null);
   const { row: rowHeight, group: groupHeight } = useHeights();
-  // The same function as long as the entries are: for another one all places are reckoned anew, at each step of a scroll.
+  // A new function would make the list compute all positions again at each step of a scroll.
   const getItemKey = useCallback((index: number) => keyOf(entries[index]) ?? index, [entries]);
   const rows = useVirtualRows({
     count: entries.length,
@@ -32,32 +52,26 @@ export function CallList({ store }: { store: Store }) {
     getItemKey,
     overscan: 8,
   });
-  useEffect(() => rows.measure(), [rows, rowHeight, store.filters.value.group]);
-  const cursor = useCursor(store, calls);
+  useEffect(() => rows.measure(), [rows, rowHeight, grouping]);
+  const cursor = useCursor(calls, cursorId, onCursor);
   const press = (event: KeyboardEvent) => {
-    const target = cursorTarget(
-      event,
-      cursor,
-      calls.length,
-      Math.floor((rows.scrollRect?.height ?? 0) / rowHeight),
-    );
+    const rowsInSight = Math.floor((rows.scrollRect?.height ?? 0) / rowHeight);
+    const target = cursorTarget(event, cursor, calls.length, rowsInSight);
     const call = calls[target ?? -1];
     if (target !== null && call !== undefined) {
       event.preventDefault();
-      store.cursorId.value = call.id;
-      if (store.openId.value !== null) store.open(call.id);
-      rows.scrollToIndex(
-        entries.findIndex((entry) => entry.call === call),
-        { align: "auto" },
-      );
+      onCursor(call.id);
+      if (openId !== null) onOpen(call.id);
+      const index = entries.findIndex((entry) => entry.call === call);
+      rows.scrollToIndex(index, { align: "auto" });
     } else if (event.key === "Enter" && calls[cursor] !== undefined) {
-      store.open(calls[cursor].id);
+      onOpen(calls[cursor].id);
     }
   };
   return (
-    <div class="list">
+    <div class={styles.list}>
       <div
-        class="grid"
+        class={styles.grid}
         id="calls"
         ref={scroller}
         role="grid"
@@ -68,27 +82,33 @@ export function CallList({ store }: { store: Store }) {
         onKeyDown={press}
         data-testid="call-list"
       >
-        <div class="row head" role="row" aria-rowindex={1}>
+        <div class={`${rowStyles.row} ${rowStyles.head}`} role="row" aria-rowindex={1}>
           {COLUMNS.map((column) => (
-            <div key={column} role="columnheader" class={`cell ${column}`}>
+            <div key={column} role="columnheader" class={rowStyles.cell} data-column={column}>
               {texts.columns[column]}
             </div>
           ))}
         </div>
-        <div class="rows" role="rowgroup" style={{ height: `${rows.getTotalSize()}px` }}>
+        <div class={rowStyles.rows} role="rowgroup" style={{ height: `${rows.getTotalSize()}px` }}>
           {rows.getVirtualItems().map(({ index, start }) => {
             const { call, group } = entries[index] ?? {};
-            if (group !== undefined) return <GroupRow key={group.key} {...{ store, group, index, start }} />;
+            if (group !== undefined) return <GroupRow key={group.key} {...{ queues, group, index, start }} />;
             return call === undefined ? null : (
               <CallRow
                 key={call.id}
-                {...{ store, call, index, start, id: rowId(call), isCursor: call === calls[cursor] }}
+                {...{ call, now, agents, index, start, onOpen }}
+                id={rowId(call)}
+                queue={queues.get(call.queueId)}
+                findFree={props.findFree}
+                missedBy={props.missedBy(call)}
+                isCursor={call === calls[cursor]}
+                isOpen={call.id === openId}
               />
             );
           })}
         </div>
       </div>
-      {calls.length === 0 ? <ListNotice store={store} /> : null}
+      {calls.length === 0 ? props.notice : null}
     </div>
   );
 }
@@ -101,18 +121,21 @@ function rowId(call: Call): string {
   return `call-${call.id}`;
 }
 
-/** Where the cursor stands; when its call leaves the list, the one that took its place has it. */
-function useCursor(store: Store, calls: readonly Call[]): number {
+/** The index of the cursor. When its call leaves the list, the cursor moves to the call that takes its place. */
+function useCursor(
+  calls: readonly Call[],
+  cursorId: string | null,
+  onCursor: (callId: string) => void,
+): number {
   const lastIndex = useRef(0);
-  const id = store.cursorId.value;
-  const found = id === null ? -1 : calls.findIndex((call) => call.id === id);
-  const index = found >= 0 ? found : Math.min(lastIndex.current, calls.length - 1);
+  const known = cursorId === null ? -1 : calls.findIndex((call) => call.id === cursorId);
+  const index = known >= 0 ? known : Math.min(lastIndex.current, calls.length - 1);
   useEffect(() => {
     lastIndex.current = Math.max(0, index);
-    const heir = calls[index];
-    if (id !== null && found < 0 && heir !== undefined) store.cursorId.value = heir.id;
+    const next = calls[index];
+    if (cursorId !== null && known < 0 && next !== undefined) onCursor(next.id);
   });
-  return id === null ? 0 : index;
+  return cursorId === null ? 0 : index;
 }
 
 function cursorTarget(event: KeyboardEvent, cursor: number, count: number, page: number): number | null {

@@ -1,9 +1,9 @@
 import type { ComponentChildren } from "preact";
-import type { Call } from "../../contracts";
+import type { Agent, Call, Queue } from "../../contracts";
 import {
   type Countdown,
   countdownOf,
-  isBreached,
+  isOverTarget,
   isOverWait,
   stateOf,
   totalMs,
@@ -11,145 +11,152 @@ import {
 } from "../../model/call-state";
 import { clockDuration, countdown } from "../../model/durations";
 import { agentIdOf, languageName, languageOf, shortId } from "../../model/filters";
+import type { FindFree } from "../../model/free-agents";
 import { texts } from "../../texts";
+import { Flags } from "../shell/Flags";
 import { StateIcon, VideoIcon } from "../shell/icons";
-import type { Store } from "../store";
+import * as textStyles from "../shell/text.module.css";
+import * as rowStyles from "./rows.module.css";
 
 interface CallRowProps {
-  store: Store;
   call: Call;
+  now: number;
+  queue: Queue | undefined;
+  agents: ReadonlyMap<string, Agent>;
+  findFree: FindFree;
+  missedBy: readonly string[];
   id: string;
   index: number;
   start: number;
   isCursor: boolean;
+  isOpen: boolean;
+  onOpen: (callId: string) => void;
 }
 
-export function CallRow({ store, call, id, index, start, isCursor }: CallRowProps) {
-  const now = store.shownNow.value;
-  const queue = store.feed.directory.queues.get(call.queueId);
+export function CallRow(props: CallRowProps) {
+  const { call, now, queue, agents, findFree, missedBy, id, index, start, isCursor, isOpen, onOpen } = props;
   const waited = waitedMs(call, now);
   const state = stateOf(call);
   const due = countdownOf(call, queue, now);
-  const isLate = isBreached(call, queue, now);
+  const tone = isOverTarget(call, queue, now) ? "past" : (due?.tone ?? "none");
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: the grid takes the keys for its rows
     <div
-      class="row"
+      class={rowStyles.row}
       id={id}
       role="row"
       aria-rowindex={index + 2}
-      aria-selected={call.id === store.openId.value}
+      aria-selected={isOpen}
       data-cursor={isCursor}
       data-testid="call-row"
       data-call-id={call.id}
       data-status={call.status}
       data-state={state}
       data-version={call.version}
-      data-tone={isLate ? "past" : (due?.tone ?? "none")}
+      data-tone={tone}
       style={{ top: `${start}px` }}
-      onClick={() => store.open(call.id)}
+      onClick={() => onOpen(call.id)}
     >
       <DueCell due={due} />
-      <Cell name="state">
+      <Cell column="state">
         <StateIcon state={state} />
         {texts.states[state]}
       </Cell>
-      <Cell name="call" title={call.id}>
-        <span class="id">{shortId(call.id)}</span>
+      <Cell column="call" title={call.id}>
+        <span class={rowStyles.id}>{shortId(call.id)}</span>
         {call.type === "video" ? (
-          <span class="type" title={texts.types.video}>
+          <span class={rowStyles.type} title={texts.types.video}>
             <VideoIcon />
-            <span class="hidden">{texts.types.video}</span>
+            <span class={textStyles.hidden}>{texts.types.video}</span>
           </span>
         ) : null}
       </Cell>
-      <Cell name="queue" title={call.queueId}>
+      <Cell column="queue" title={call.queueId}>
         {queue?.name ?? call.queueId}
       </Cell>
-      <Cell name="language">{languageName(languageOf(call, queue)) ?? texts.nothing}</Cell>
-      <AgentCell store={store} call={call} />
-      <Cell name={isOverWait(waited, queue) ? "waited late" : "waited"}>
+      <Cell column="language">{languageName(languageOf(call, queue)) ?? texts.nothing}</Cell>
+      <AgentCell {...{ call, agents, findFree, missedBy }} />
+      <Cell column="waited" isLate={isOverWait(waited, queue)}>
         {waited === null ? texts.nothing : clockDuration(waited)}
       </Cell>
-      <Cell name="total">{clockDuration(totalMs(call, now))}</Cell>
-      <Cell name="flags">
-        {call.flags.map((flag) => (
-          <span key={flag} class="flag" data-flag={flag}>
-            {texts.flags[flag] ?? flag}
-          </span>
-        ))}
+      <Cell column="total">{clockDuration(totalMs(call, now))}</Cell>
+      <Cell column="flags">
+        <Flags flags={call.flags} />
       </Cell>
     </div>
   );
 }
 
-/** Who has the call or is being rung; where nobody is, who could take it; and who was rung in vain. */
-function AgentCell({ store, call }: { store: Store; call: Call }) {
-  const { agents } = store.feed.directory;
+interface AgentCellProps {
+  call: Call;
+  agents: ReadonlyMap<string, Agent>;
+  findFree: FindFree;
+  missedBy: readonly string[];
+}
+
+/** The agent who has the call or is offered it, or the number of agents who could take it; and who missed it. */
+function AgentCell({ call, agents, findFree, missedBy }: AgentCellProps) {
   const nameOf = (id: string) => agents.get(id)?.name ?? id;
   const agentId = agentIdOf(call);
-  store.missedOffersRead.value;
-  const missed = store.attempts.missedBy(call).filter((id) => id !== agentId);
-  const missedText = missed.length === 0 ? null : texts.missedBy(missed.map(nameOf).join(", "));
-  const free = agentId === null ? store.free.value(call.queueId, call.language) : [];
+  const missed = missedBy.filter((id) => id !== agentId);
+  const missedText = missed.length === 0 ? "" : texts.missedBy(missed.map(nameOf).join(", "));
+  const free = agentId === null ? findFree(call.queueId, call.language) : [];
   const freeNames = free.slice(0, 5).map(({ name }) => name);
-  const title = [
-    agentId ?? (free.length === 0 ? "" : texts.freeNames(freeNames.join(", "))),
-    missedText ?? "",
-  ];
+  const agentTitle = agentId ?? (free.length === 0 ? "" : texts.freeNames(freeNames.join(", ")));
   return (
-    <Cell name="agent" title={title.filter((text) => text !== "").join(" · ")}>
+    <Cell column="agent" title={[agentTitle, missedText].filter((text) => text !== "").join(" · ")}>
       {agentId === null ? (
-        <span class="free" data-free={free.length > 0}>
+        <span class={rowStyles.free} data-free={free.length > 0}>
           {texts.freeFor(free.length)}
         </span>
       ) : (
-        <span class={stateOf(call) === "ringing" ? "agent-name tentative" : "agent-name"}>
+        <span class={rowStyles.agentName} data-ringing={stateOf(call) === "ringing"}>
           {nameOf(agentId)}
         </span>
       )}
       {call.offer !== null && call.offer.attempt > 1 ? (
-        <span class="attempt">{texts.attempt(call.offer.attempt)}</span>
+        <span class={rowStyles.attempt}>{texts.attempt(call.offer.attempt)}</span>
       ) : null}
-      {missedText === null ? null : <span class="attempt missed">{missedText}</span>}
+      {missedText === "" ? null : (
+        <span class={`${rowStyles.attempt} ${rowStyles.missed}`} data-testid="missed-by">
+          {missedText}
+        </span>
+      )}
     </Cell>
   );
 }
 
 interface CellProps {
-  name: string;
+  column: string;
   title?: string;
+  isLate?: boolean;
   children: ComponentChildren;
 }
 
-function Cell({ name, title, children }: CellProps) {
+function Cell({ column, title, isLate = false, children }: CellProps) {
   return (
-    <div class={`cell ${name}`} role="gridcell" title={title}>
+    <div class={rowStyles.cell} role="gridcell" data-column={column} data-late={isLate} title={title}>
       {children}
     </div>
   );
 }
 
-function dueLabels(due: Countdown) {
-  return due.tone === "past" ? texts.deadlinesPast : texts.deadlines;
-}
-
 function DueCell({ due }: { due: Countdown | null }) {
   if (due === null) {
     return (
-      <Cell name="due">
-        <span class="hidden">{texts.noDeadline}</span>
+      <Cell column="due">
+        <span class={textStyles.hidden}>{texts.noDeadline}</span>
       </Cell>
     );
   }
-  const label = due.dueMs === null ? texts.holdLimit : dueLabels(due)[due.kind];
+  const labels = due.tone === "past" ? texts.deadlinesPast : texts.deadlines;
   return (
-    <Cell name="due">
-      <span class="countdown" data-tone={due.tone} data-testid="countdown">
+    <Cell column="due">
+      <span class={rowStyles.countdown} data-tone={due.tone} data-testid="countdown">
         {due.dueMs === null ? texts.over : countdown(due.remainingMs)}
       </span>
-      <span class="due-kind">{label}</span>
-      <span class="meter" data-tone={due.tone} aria-hidden="true">
+      <span class={rowStyles.dueKind}>{due.dueMs === null ? texts.holdLimit : labels[due.kind]}</span>
+      <span class={rowStyles.meter} data-tone={due.tone} aria-hidden="true">
         <span style={{ width: `${(100 * due.left).toFixed(1)}%` }} />
       </span>
     </Cell>

@@ -1,9 +1,10 @@
+import type { Agent, Queue } from "../../contracts";
 import {
   type Filters,
   FLAGS,
   GROUPINGS,
   hidesCalls,
-  isJustThis,
+  isExactly,
   LIVE_STATES,
   type LiveState,
   languageName,
@@ -13,23 +14,39 @@ import { texts } from "../../texts";
 import { Chip } from "../shell/Chip";
 import { Choice } from "../shell/Choice";
 import { AgentChoice, QueueChoice } from "../shell/CommonFilters";
+import * as controlStyles from "../shell/controls.module.css";
+import * as filterStyles from "../shell/filters.module.css";
 import { StateIcon } from "../shell/icons";
 import { Search } from "../shell/Search";
-import type { Store } from "../store";
+import * as textStyles from "../shell/text.module.css";
+import * as styles from "./FilterBar.module.css";
 
-export function FilterBar({ store }: { store: Store }) {
-  const filters = store.filters.value;
-  const set = (change: Partial<Filters>) => store.setFilters(change);
+type OnFilter = (change: Partial<Filters>, options?: { keepsHistory: boolean }) => void;
+
+interface FilterBarProps {
+  filters: Filters;
+  queues: ReadonlyMap<string, Queue>;
+  agents: ReadonlyMap<string, Agent>;
+  /** The languages that have a card. */
+  cardLanguages: readonly (string | null)[];
+  /** The number of shown calls, as text. */
+  count: string;
+  onFilter: OnFilter;
+  onClear: () => void;
+}
+
+export function FilterBar(props: FilterBarProps) {
+  const { filters, queues, agents, cardLanguages, count, onFilter, onClear } = props;
   return (
-    <section class="filters" aria-label={texts.filters.label}>
+    <section class={filterStyles.filters} aria-label={texts.filters.label}>
       <Search
         label={texts.filters.text}
         value={filters.text}
-        onText={(text) => store.setFilters({ text }, { keepsHistory: false })}
+        onText={(text) => onFilter({ text }, { keepsHistory: false })}
       />
-      <StateFilter filters={filters} set={set} />
-      <QueueChoice store={store} />
-      <AgentChoice store={store} />
+      <StateFilter filters={filters} onFilter={onFilter} />
+      <QueueChoice queues={queues} chosen={filters.queue} onChoose={(queue) => onFilter({ queue })} />
+      <AgentChoice agents={agents} chosen={filters.agent} onChoose={(agent) => onFilter({ agent })} />
       <Choice
         label={texts.filters.flag}
         testId="filter-flag"
@@ -38,7 +55,7 @@ export function FilterBar({ store }: { store: Store }) {
           ["", texts.filters.anyFlag],
           ...FLAGS.map((flag) => [flag, texts.flags[flag] ?? flag] as const),
         ]}
-        onChoose={(value) => set({ flag: FLAGS.find((flag) => flag === value) ?? null })}
+        onChoose={(value) => onFilter({ flag: FLAGS.find((flag) => flag === value) ?? null })}
       />
       <Choice
         label={texts.filters.group}
@@ -48,34 +65,49 @@ export function FilterBar({ store }: { store: Store }) {
           ["", texts.filters.noGroup],
           ...GROUPINGS.map((name) => [name, texts.groupings[name]] as const),
         ]}
-        onChoose={(value) => set({ group: GROUPINGS.find((name) => name === value) ?? null })}
+        onChoose={(value) => onFilter({ group: GROUPINGS.find((name) => name === value) ?? null })}
       />
       <Choice
         label={texts.filters.sort}
         testId="sort"
         value={filters.sort}
         options={SORTS.map((sort) => [sort, texts.sorts[sort]] as const)}
-        onChoose={(value) => set({ sort: SORTS.find((sort) => sort === value) ?? "urgency" })}
+        onChoose={(value) => onFilter({ sort: SORTS.find((sort) => sort === value) ?? "urgency" })}
       />
-      <Shown store={store} />
+      <div class={filterStyles.shown}>
+        <HiddenFilters filters={filters} cardLanguages={cardLanguages} onFilter={onFilter} />
+        <button
+          type="button"
+          class={`${controlStyles.quiet} ${filterStyles.clear}`}
+          aria-label={texts.filters.clear}
+          disabled={!hidesCalls(filters)}
+          data-testid="clear-filters"
+          onClick={onClear}
+        >
+          {texts.filters.clearShort}
+        </button>
+        <span class={filterStyles.count} data-testid="shown-count">
+          {count}
+        </span>
+      </div>
     </section>
   );
 }
 
-interface StateFilterProps {
+interface FilterProps {
   filters: Filters;
-  set: (change: Partial<Filters>) => void;
+  onFilter: OnFilter;
 }
 
-function StateFilter({ filters, set }: StateFilterProps) {
+function StateFilter({ filters, onFilter }: FilterProps) {
   const toggle = (state: LiveState) => {
-    const rest = filters.states.filter((chosen) => chosen !== state);
-    const states = rest.length < filters.states.length ? rest : [...rest, state];
-    set({ states: LIVE_STATES.filter((known) => states.includes(known)) });
+    const others = filters.states.filter((chosen) => chosen !== state);
+    const states = others.length < filters.states.length ? others : [...others, state];
+    onFilter({ states: LIVE_STATES.filter((known) => states.includes(known)) });
   };
   return (
-    <fieldset class="segments">
-      <legend class="hidden">{texts.filters.state}</legend>
+    <fieldset class={styles.segments}>
+      <legend class={textStyles.hidden}>{texts.filters.state}</legend>
       {LIVE_STATES.map((state) => (
         <button
           key={state}
@@ -86,58 +118,37 @@ function StateFilter({ filters, set }: StateFilterProps) {
           onClick={() => toggle(state)}
         >
           <StateIcon state={state} />
-          <span class="segment-name">{texts.states[state]}</span>
+          <span class={styles.segmentName}>{texts.states[state]}</span>
         </button>
       ))}
     </fieldset>
   );
 }
 
-/** What the address asks for and nothing else on the page shows: a language without a card, broken promises. */
-function Unshown({ store }: { store: Store }) {
-  const filters = store.filters.value;
+interface HiddenFiltersProps extends FilterProps {
+  cardLanguages: readonly (string | null)[];
+}
+
+/** Filters of the address that no other control shows: a language without a card, and calls over target. */
+function HiddenFilters({ filters, cardLanguages, onFilter }: HiddenFiltersProps) {
   const { language } = filters;
-  const hasCard = store.board.value.some((entry) => entry.language === language);
   return (
     <>
-      {language === null || hasCard ? null : (
+      {language === null || cardLanguages.includes(language) ? null : (
         <Chip
           testId="chip-language"
           label={texts.filters.language}
           value={languageName(language) ?? language}
-          onRemove={() => store.setFilters({ language: null })}
+          onRemove={() => onFilter({ language: null })}
         />
       )}
-      {filters.breached && !isJustThis(filters, { breached: true }) ? (
+      {filters.breached && !isExactly(filters, { breached: true }) ? (
         <Chip
           testId="chip-breached"
-          label={texts.filters.breached}
-          onRemove={() => store.setFilters({ breached: false })}
+          label={texts.filters.overTarget}
+          onRemove={() => onFilter({ breached: false })}
         />
       ) : null}
     </>
-  );
-}
-
-function Shown({ store }: { store: Store }) {
-  store.revision.value;
-  const total = store.feed.calls.live.size;
-  return (
-    <div class="shown">
-      <Unshown store={store} />
-      <button
-        type="button"
-        class="quiet clear"
-        aria-label={texts.filters.clear}
-        disabled={!hidesCalls(store.filters.value)}
-        data-testid="clear-filters"
-        onClick={() => store.clearFilters()}
-      >
-        {texts.filters.clearShort}
-      </button>
-      <span data-testid="shown-count">
-        {store.picture.value.confirmedAt === null ? "" : texts.filters.shown(store.calls.value.length, total)}
-      </span>
-    </div>
   );
 }

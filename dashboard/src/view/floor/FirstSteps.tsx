@@ -1,53 +1,60 @@
-/** What the floor shows on a new system, before the first queue and before the first call. */
+/** Shown on a new system, before the first queue and before the first call. */
 
 import { useEffect } from "preact/hooks";
-import type { Step } from "../../model/first-steps";
+import type { FirstStepsPlan, Step } from "../../model/first-steps";
 import { texts } from "../../texts";
 import { Command } from "../shell/Command";
 import { Notice } from "../shell/Notice";
-import type { Store } from "../store";
+import * as styles from "./FirstSteps.module.css";
 
-const words = texts.firstSteps;
+const labels = texts.firstSteps;
 
-/** With no queues: how to create the first one, or whom to ask. */
-export function FirstSteps({ store }: { store: Store }) {
-  useEffect(() => {
-    store.startedEmpty.value = true;
-  }, [store]);
-  const { steps, queueId, limitedTo } = store.firstStepsPlan.value;
+interface FirstStepsProps {
+  plan: FirstStepsPlan;
+  api: string;
+  onShown: () => void;
+}
+
+/** Before the first queue: the commands that create it, or whom to ask. */
+export function FirstSteps({ plan, api, onShown }: FirstStepsProps) {
+  useEffect(onShown, []);
+  const { steps, queueId, limitedTo } = plan;
   if (steps.length === 0) {
-    const help = limitedTo.length > 0 ? words.askNamed(limitedTo) : words.ask;
+    const help = limitedTo.length > 0 ? labels.askNamed(limitedTo) : labels.ask;
     return (
-      <section class="first-steps">
-        <Notice title={words.title} help={help} testId="ask-administrator" />
+      <section class={styles.firstSteps}>
+        <Notice title={labels.title} help={help} testId="ask-administrator" />
       </section>
     );
   }
   return (
-    <section class="first-steps" aria-labelledby="first-steps-title" data-testid="first-steps">
-      <h2 id="first-steps-title">{words.title}</h2>
-      <p class="first-steps-help">{words.help}</p>
-      <p>{words.token}</p>
-      <Command label={words.tokenLabel} text={words.tokenCommand} />
+    <section class={styles.firstSteps} aria-labelledby="first-steps-title" data-testid="first-steps">
+      <h2 id="first-steps-title">{labels.title}</h2>
+      <p class={styles.firstStepsHelp}>{labels.help}</p>
+      <p>{labels.token}</p>
+      <Command label={labels.tokenLabel} text={labels.tokenCommand} />
       <Steps steps={steps} />
-      {limitedTo.length > 0 ? <p class="first-steps-help">{words.askForAgents}</p> : null}
-      <Next store={store} queueId={queueId} />
+      {limitedTo.length > 0 ? <p class={styles.firstStepsHelp}>{labels.askForAgents}</p> : null}
+      <NextSteps queueId={queueId} api={api} />
     </section>
   );
 }
 
-/** With the first queue and without a call: the steps that are left. */
-export function RemainingSteps({ store }: { store: Store }) {
-  store.revision.value;
-  const { steps, queueId } = store.firstStepsPlan.value;
-  const hasAgents = store.feed.directory.agents.size > 0;
-  const left = steps.filter(({ id }) => id === "call" || (id === "agent" && !hasAgents));
+interface RemainingStepsProps {
+  plan: FirstStepsPlan;
+  hasAgents: boolean;
+  api: string;
+}
+
+/** Before the first call, when there is a queue: the remaining steps. */
+export function RemainingSteps({ plan, hasAgents, api }: RemainingStepsProps) {
+  const remaining = plan.steps.filter(({ id }) => id === "call" || (id === "agent" && !hasAgents));
   return (
-    <section class="first-steps" aria-labelledby="first-steps-title" data-testid="remaining-steps">
+    <section class={styles.firstSteps} aria-labelledby="first-steps-title" data-testid="remaining-steps">
       <h2 id="first-steps-title">{texts.empty}</h2>
-      <p class="first-steps-help">{words.helpAfterQueue}</p>
-      <Steps steps={left} />
-      <Next store={store} queueId={queueId} />
+      <p class={styles.firstStepsHelp}>{labels.helpAfterQueue}</p>
+      <Steps steps={remaining} />
+      <NextSteps queueId={plan.queueId} api={api} />
     </section>
   );
 }
@@ -58,29 +65,29 @@ function Steps({ steps }: { steps: readonly Step[] }) {
       {steps.map(({ id, number, command }) => (
         <li key={id} value={number} data-testid={`step-${id}`}>
           <h3>
-            <span class="step-number" aria-hidden="true">
+            <span class={styles.stepNumber} aria-hidden="true">
               {number}
             </span>
-            {words.steps[id].title}
+            {labels.steps[id].title}
           </h3>
-          <p>{words.steps[id].help}</p>
-          <Command label={words.steps[id].title} text={command} />
+          <p>{labels.steps[id].help}</p>
+          <Command label={labels.steps[id].title} text={command} />
         </li>
       ))}
     </ol>
   );
 }
 
-function Next({ store, queueId }: { store: Store; queueId: string }) {
+function NextSteps({ queueId, api }: { queueId: string; api: string }) {
   return (
     <>
-      <p>{words.sender}</p>
+      <p>{labels.sender}</p>
       <Command
-        label={words.senderLabel}
+        label={labels.senderLabel}
         text={`.venv/bin/switchboard token --role sender --queue ${queueId}`}
       />
       <p>
-        <a href={`${store.config.api}/api/docs`}>{words.docs}</a>
+        <a href={`${api}/api/docs`}>{labels.docs}</a>
       </p>
     </>
   );

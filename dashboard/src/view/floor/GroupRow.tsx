@@ -1,40 +1,41 @@
+import type { Queue } from "../../contracts";
 import { clockDuration } from "../../model/durations";
 import { languageName } from "../../model/filters";
 import type { Group } from "../../model/groups";
 import { texts } from "../../texts";
-import type { Store } from "../store";
+import * as rowStyles from "./rows.module.css";
 
 interface GroupRowProps {
-  store: Store;
+  queues: ReadonlyMap<string, Queue>;
   group: Group;
   index: number;
   start: number;
 }
 
-export function GroupRow({ store, group, index, start }: GroupRowProps) {
-  const { total, waiting, breached, longestWaitMs } = group;
+export function GroupRow({ queues, group, index, start }: GroupRowProps) {
+  const { total, waiting, overTarget, longestWaitMs } = group;
   return (
     <div
-      class="row group"
+      class={`${rowStyles.row} ${rowStyles.group}`}
       role="row"
       aria-rowindex={index + 2}
       data-testid="group-row"
       data-group={group.key}
       style={{ top: `${start}px` }}
     >
-      <div class="cell" role="gridcell" aria-colspan={9}>
-        <strong>{nameOf(group, store)}</strong>
+      <div class={rowStyles.cell} role="gridcell" aria-colspan={9}>
+        <strong>{nameOf(group, queues)}</strong>
         <span>{texts.group.total(total)}</span>
         {waiting > 0 ? <span>{texts.group.waiting(waiting)}</span> : null}
         {longestWaitMs === null ? null : <span>{texts.group.longest(clockDuration(longestWaitMs))}</span>}
-        {breached > 0 ? <span class="late">{texts.group.breached(breached)}</span> : null}
+        {overTarget > 0 ? <span data-late="true">{texts.group.overTarget(overTarget)}</span> : null}
       </div>
     </div>
   );
 }
 
-function nameOf({ grouping, key }: Group, store: Store): string {
-  if (grouping === "queue") return store.feed.directory.queues.get(key)?.name ?? key;
+function nameOf({ grouping, key }: Group, queues: ReadonlyMap<string, Queue>): string {
+  if (grouping === "queue") return queues.get(key)?.name ?? key;
   if (grouping === "state") return (texts.states as Record<string, string>)[key] ?? key;
-  return languageName(key) || texts.board.unknown;
+  return languageName(key) || texts.languageCards.unknown;
 }

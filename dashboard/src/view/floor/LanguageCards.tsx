@@ -1,21 +1,27 @@
-/** A card for each language: who waits, how long, who is free. A click shows its calls. */
+/** A card for each language with its waiting calls and free agents. A click shows its calls. */
 
 import { clockDuration } from "../../model/durations";
 import { languageName } from "../../model/filters";
 import type { LanguageSummary } from "../../model/language-summary";
 import { texts } from "../../texts";
-import type { Store } from "../store";
+import * as textStyles from "../shell/text.module.css";
+import * as styles from "./LanguageCards.module.css";
 
-export function Board({ store }: { store: Store }) {
-  const chosen = store.filters.value.language;
+interface LanguageCardsProps {
+  summaries: readonly LanguageSummary[];
+  chosen: string | null;
+  onChoose: (language: string | null) => void;
+}
+
+export function LanguageCards({ summaries, chosen, onChoose }: LanguageCardsProps) {
   return (
-    <section class="board" aria-label={texts.board.label}>
-      {store.board.value.map((entry) => (
+    <section class={styles.board} aria-label={texts.languageCards.label}>
+      {summaries.map((summary) => (
         <Card
-          key={entry.language ?? ""}
-          entry={entry}
-          isPressed={entry.language !== null && entry.language === chosen}
-          onClick={() => store.setFilters({ language: entry.language === chosen ? null : entry.language })}
+          key={summary.language ?? ""}
+          summary={summary}
+          isPressed={summary.language !== null && summary.language === chosen}
+          onClick={() => onChoose(summary.language === chosen ? null : summary.language)}
         />
       ))}
     </section>
@@ -23,46 +29,45 @@ export function Board({ store }: { store: Store }) {
 }
 
 interface CardProps {
-  entry: LanguageSummary;
+  summary: LanguageSummary;
   isPressed: boolean;
   onClick: () => void;
 }
 
-function Card({ entry, isPressed, onClick }: CardProps) {
-  const { language, waiting, breached, longestWaitMs, free, present } = entry;
-  const isStuck = waiting > 0 && free === 0;
-  const freeText =
-    present === 0
-      ? texts.board.noneSignedIn
-      : free === 0
-        ? texts.board.noneFree
-        : texts.board.free(free, present);
+function Card({ summary, isPressed, onClick }: CardProps) {
+  const { language, waiting, overTarget, longestWaitMs, free, present } = summary;
+  const name = languageName(language) ?? texts.languageCards.unknown;
   return (
     <button
       type="button"
-      class="language-card"
+      class={styles.languageCard}
       aria-pressed={isPressed}
       disabled={language === null}
       data-testid="language-card"
       data-language={language ?? ""}
-      data-tone={breached > 0 ? "past" : waiting > 0 ? "near" : "calm"}
+      data-tone={overTarget > 0 ? "past" : waiting > 0 ? "near" : "calm"}
       onClick={onClick}
     >
-      <span class="language-name" title={languageName(language) ?? texts.board.unknown}>
-        {languageName(language) ?? texts.board.unknown}
+      <span class={styles.languageName} title={name}>
+        {name}
       </span>
-      <span class="language-waits" data-waiting={waiting > 0}>
-        {waiting === 0 ? texts.board.noneWaiting : texts.board.waiting(waiting)}
+      <span class={styles.languageWaits} data-waiting={waiting > 0}>
+        {waiting === 0 ? texts.languageCards.noneWaiting : texts.languageCards.waiting(waiting)}
         {longestWaitMs === null ? null : (
-          <span class={breached > 0 ? "late" : ""} title={texts.tiles.longestWait}>
-            <span class="hidden">{texts.tiles.longestWait} </span>
+          <span data-late={overTarget > 0} title={texts.tiles.longestWait}>
+            <span class={textStyles.hidden}>{texts.tiles.longestWait} </span>
             {clockDuration(longestWaitMs)}
           </span>
         )}
       </span>
-      <span class="language-free" data-free={free > 0} data-stuck={isStuck}>
-        {freeText}
+      <span class={styles.languageFree} data-free={free > 0} data-stuck={waiting > 0 && free === 0}>
+        {freeText(free, present)}
       </span>
     </button>
   );
+}
+
+function freeText(free: number, present: number): string {
+  if (present === 0) return texts.languageCards.noneSignedIn;
+  return free === 0 ? texts.languageCards.noneFree : texts.languageCards.free(free, present);
 }

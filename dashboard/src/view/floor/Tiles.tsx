@@ -1,19 +1,19 @@
-/** The floor in five figures; each opens the calls that it counts. */
+/** The summary of the live calls in five tiles. Each tile opens the calls that it counts. */
 
 import { clockDuration } from "../../model/durations";
-import { type Filters, isJustThis, justThis } from "../../model/filters";
-import type { Figures } from "../../model/summary";
+import { type Filters, isExactly, onlyThese } from "../../model/filters";
+import type { Summary } from "../../model/summary";
 import { texts } from "../../texts";
-import type { Store } from "../store";
+import * as tileStyles from "../shell/tiles.module.css";
 
 interface Tile {
   id: string;
   label: string;
   /** For a phone. */
   shortLabel?: string;
-  value: (figures: Figures) => string;
-  note: (figures: Figures) => string;
-  isAlarming?: (figures: Figures) => boolean;
+  value: (summary: Summary) => string;
+  note: (summary: Summary) => string;
+  isAlarming?: (summary: Summary) => boolean;
   filter: Partial<Filters>;
 }
 
@@ -49,48 +49,65 @@ const TILES: Tile[] = [
     filter: { states: ["waiting", "ringing"], sort: "wait" },
   },
   {
-    id: "breached",
-    label: texts.tiles.breached,
-    shortLabel: texts.tiles.shortBreached,
-    value: ({ breached }) => `${breached}`,
-    note: ({ total }) => texts.tiles.breachedOf(total),
-    isAlarming: ({ breached }) => breached > 0,
+    id: "over_target",
+    label: texts.tiles.overTarget,
+    shortLabel: texts.tiles.shortOverTarget,
+    value: ({ overTarget }) => `${overTarget}`,
+    note: ({ total }) => texts.tiles.ofCalls(total),
+    isAlarming: ({ overTarget }) => overTarget > 0,
     filter: { breached: true },
   },
 ];
 
-export function Tiles({ store }: { store: Store }) {
+interface TilesProps {
+  /** Null before the first read. */
+  summary: Summary | null;
+  filters: Filters;
+  onChoose: (filters: Filters, isPressed: boolean) => void;
+}
+
+export function Tiles({ summary, filters, onChoose }: TilesProps) {
   return (
-    <section class="tiles" aria-label={texts.tiles.label}>
-      {TILES.map((tile) => (
-        <TileButton key={tile.id} tile={tile} store={store} />
-      ))}
+    <section class={tileStyles.tiles} aria-label={texts.tiles.label}>
+      {TILES.map((tile) => {
+        const isPressed = isExactly(filters, tile.filter);
+        return (
+          <TileButton
+            key={tile.id}
+            {...{ tile, summary, isPressed }}
+            onClick={() => onChoose(onlyThese(filters, isPressed ? {} : tile.filter), isPressed)}
+          />
+        );
+      })}
     </section>
   );
 }
 
-function TileButton({ tile, store }: { tile: Tile; store: Store }) {
-  const figures = store.figures.value;
-  const filters = store.filters.value;
-  const isKnown = store.picture.value.confirmedAt !== null || figures.total > 0;
-  const isPressed = isJustThis(filters, tile.filter);
-  const toggle = () => {
-    store.setFilters(justThis(filters, isPressed ? {} : tile.filter));
-    if (!isPressed) store.cursorId.value = store.calls.value[0]?.id ?? null;
-  };
+interface TileButtonProps {
+  tile: Tile;
+  summary: Summary | null;
+  isPressed: boolean;
+  onClick: () => void;
+}
+
+function TileButton({ tile, summary, isPressed, onClick }: TileButtonProps) {
   return (
     <button
       type="button"
-      class="tile"
+      class={tileStyles.tile}
       aria-pressed={isPressed}
       data-testid={`tile-${tile.id}`}
-      data-alarming={isKnown && tile.isAlarming?.(figures) === true}
-      onClick={toggle}
+      data-alarming={summary !== null && tile.isAlarming?.(summary) === true}
+      onClick={onClick}
     >
-      <span class="tile-label wide">{tile.label}</span>
-      <span class="tile-label narrow">{tile.shortLabel ?? tile.label}</span>
-      <span class="tile-value">{isKnown ? tile.value(figures) : texts.nothing}</span>
-      <span class="tile-note">{isKnown ? tile.note(figures) : ""}</span>
+      <span class={`${tileStyles.tileLabel} ${tileStyles.wide}`} data-testid="tile-label">
+        {tile.label}
+      </span>
+      <span class={`${tileStyles.tileLabel} ${tileStyles.narrow}`} data-testid="tile-label">
+        {tile.shortLabel ?? tile.label}
+      </span>
+      <span class={tileStyles.tileValue}>{summary === null ? texts.nothing : tile.value(summary)}</span>
+      <span class={tileStyles.tileNote}>{summary === null ? "" : tile.note(summary)}</span>
     </button>
   );
 }

@@ -1,4 +1,4 @@
-/** Only the rows in sight are in the document: the part of TanStack Virtual's adapters that Preact needs. */
+/** An adapter of TanStack Virtual for Preact. */
 
 import {
   elementScroll,

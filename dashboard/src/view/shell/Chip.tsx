@@ -1,6 +1,7 @@
-/** One thing that is asked for, and a button to leave it out. */
+/** A filter of the address with a button that removes it. */
 
 import { texts } from "../../texts";
+import * as styles from "./Chip.module.css";
 
 interface ChipProps {
   testId: string;
@@ -12,11 +13,11 @@ interface ChipProps {
 export function Chip({ testId, label, value, onRemove }: ChipProps) {
   const remove = () => {
     onRemove();
-    document.getElementById("content")?.focus(); // the button goes with its chip
+    document.getElementById("content")?.focus(); // the button disappears with its chip
   };
   return (
-    <span class="chip" data-testid={testId}>
-      <span class="chip-text" title={value}>
+    <span class={styles.chip} data-testid={testId}>
+      <span class={styles.chipText} title={value}>
         {label} {value === undefined ? null : <b>{value}</b>}
       </span>
       <button type="button" aria-label={`${texts.removeFilter}: ${label}`} onClick={remove}>

@@ -2,6 +2,9 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { texts } from "../../texts";
+import * as styles from "./Command.module.css";
+import * as controlStyles from "./controls.module.css";
+import * as textStyles from "./text.module.css";
 
 const FEEDBACK_MS = 2_000;
 
@@ -20,24 +23,24 @@ export function Command({ label, text }: { label: string; text: string }) {
       await navigator.clipboard.writeText(text);
       setOutcome("copied");
     } catch {
-      // Browsers offer no clipboard to a page without HTTPS: leave the command selected, so that one key copies it.
+      // Without HTTPS there is no clipboard: select the command, so that one key copies it.
       if (code.current !== null) getSelection()?.selectAllChildren(code.current);
       setOutcome("failed");
     }
   };
   const { copied, copy: idle, copyFailed } = texts.command;
-  const said = outcome === "copied" ? copied : outcome === "failed" ? copyFailed : "";
+  const status = outcome === "copied" ? copied : outcome === "failed" ? copyFailed : "";
   return (
-    <div class="command">
+    <div class={styles.command}>
       <pre>
         <code ref={code}>{text}</code>
       </pre>
-      <button type="button" class="quiet" data-outcome={outcome} onClick={copy}>
+      <button type="button" class={controlStyles.quiet} data-outcome={outcome} onClick={copy}>
         {outcome === "copied" ? copied : idle}
-        <span class="hidden">: {label}</span>
+        <span class={textStyles.hidden}>: {label}</span>
       </button>
-      <p class={outcome === "failed" ? "command-note" : "hidden"} role="status">
-        {said}
+      <p class={outcome === "failed" ? styles.commandNote : textStyles.hidden} role="status">
+        {status}
       </p>
     </div>
   );

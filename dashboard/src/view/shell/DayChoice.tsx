@@ -1,7 +1,8 @@
-/** The day that figures are of: in the address, so that a past day can be bookmarked; without it, today. */
+/** The day of the figures. A past day is in the address, so that it can be bookmarked. */
 
 import { texts } from "../../texts";
-import type { Store } from "../store";
+import * as styles from "./DayChoice.module.css";
+import * as textStyles from "./text.module.css";
 
 export interface Day {
   /** `2026-01-31` */
@@ -9,8 +10,11 @@ export interface Day {
   from: Date;
   to: Date;
   isToday: boolean;
+  /** The name of today. */
+  today: string;
 }
 
+/** The named day, or today. */
 export function dayOf(named: string | null, now: number): Day {
   const today = nameOf(new Date(now));
   const name = named !== null && /^\d{4}-\d\d-\d\d$/.test(named) ? named : today;
@@ -21,39 +25,45 @@ export function dayOf(named: string | null, now: number): Day {
     from,
     to: new Date(from.getFullYear(), from.getMonth(), from.getDate() + 1),
     isToday: name === today,
+    today,
   };
 }
 
 function nameOf(date: Date): string {
-  const two = (part: number) => String(part).padStart(2, "0");
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  const twoDigits = (part: number) => String(part).padStart(2, "0");
+  return `${date.getFullYear()}-${twoDigits(date.getMonth() + 1)}-${twoDigits(date.getDate())}`;
 }
 
-export function DayChoice({ store, day }: { store: Store; day: Day }) {
+interface DayChoiceProps {
+  day: Day;
+  /** Gets null for today. */
+  onChoose: (day: string | null) => void;
+}
+
+export function DayChoice({ day, onChoose }: DayChoiceProps) {
+  const choose = (name: string) => onChoose(name === day.today ? null : name);
   const move = (days: number) => {
     const { from } = day;
     choose(nameOf(new Date(from.getFullYear(), from.getMonth(), from.getDate() + days)));
   };
-  const today = dayOf(null, store.now.peek()).name;
-  const choose = (name: string) => store.router.patch({ day: name === today ? null : name });
   return (
-    <div class="day">
-      <button type="button" class="step" aria-label={texts.day.previous} onClick={() => move(-1)}>
+    <div class={styles.day}>
+      <button type="button" class={styles.step} aria-label={texts.day.previous} onClick={() => move(-1)}>
         ‹
       </button>
       <label>
-        <span class="hidden">{texts.day.label}</span>
+        <span class={textStyles.hidden}>{texts.day.label}</span>
         <input
           type="date"
           data-testid="day"
           value={day.name}
-          max={today}
+          max={day.today}
           onChange={(event) => choose(event.currentTarget.value)}
         />
       </label>
       <button
         type="button"
-        class="step"
+        class={styles.step}
         aria-label={texts.day.next}
         disabled={day.isToday}
         onClick={() => move(1)}

@@ -1,27 +1,61 @@
 import { formatAddress, type View } from "../../address";
-import type { Connection as State } from "../../feed/connection";
+import type { Connection } from "../../feed/connection";
 import { clockTime, roughAge } from "../../model/durations";
 import { texts } from "../../texts";
-import type { Store } from "../store";
-import { Mark } from "./icons";
+import * as controlStyles from "./controls.module.css";
+import * as styles from "./Header.module.css";
+import { Wordmark } from "./icons";
+import * as textStyles from "./text.module.css";
 
-/** Below this a picture counts as up to date; a quiet floor is proven again within this time. */
+/** Younger data count as up to date. Without events, the data are confirmed again within this time. */
 const FRESH_MS = 2_000;
 
-interface HeaderProps {
-  store: Store;
+/** In the order of the keys 1 to 5. */
+export const NAVIGATION = ["floor", "agents", "figures", "alerts", "dead-letters"] as const satisfies View[];
+
+interface HeaderProps extends ConnectionProps {
+  view: View;
+  openAlerts: number;
+  /** The server's time. */
+  now: number;
   onSignOut: () => void;
   onHelp: () => void;
 }
 
-/** In the order of the keys 1 to 5. */
-export const NAVIGATION = ["floor", "agents", "figures", "alerts", "letters"] as const satisfies View[];
-
-function Navigation({ store }: { store: Store }) {
-  const current = store.router.view.value;
-  const open = store.desk.open.value.length;
+export function Header({ view, openAlerts, now, onSignOut, onHelp, ...connection }: HeaderProps) {
   return (
-    <nav class="nav" aria-label={texts.navigation}>
+    <header class={styles.header}>
+      <Wordmark />
+      <Navigation view={view} openAlerts={openAlerts} />
+      <ConnectionStatus {...connection} />
+      <time
+        class={styles.serverTime}
+        data-testid="server-time"
+        dateTime={new Date(now).toISOString()}
+        title={texts.serverTime}
+      >
+        {clockTime(now)}
+      </time>
+      <button
+        type="button"
+        class={`${controlStyles.quiet} ${controlStyles.icon}`}
+        aria-label={texts.help.open}
+        title={texts.help.open}
+        data-testid="help"
+        onClick={onHelp}
+      >
+        ?
+      </button>
+      <button type="button" class={`${controlStyles.quiet} ${styles.signOut}`} onClick={onSignOut}>
+        {texts.signIn.signOut}
+      </button>
+    </header>
+  );
+}
+
+function Navigation({ view: current, openAlerts }: { view: View; openAlerts: number }) {
+  return (
+    <nav class={styles.nav} aria-label={texts.navigation}>
       {NAVIGATION.map((view) => (
         <a
           key={view}
@@ -30,10 +64,10 @@ function Navigation({ store }: { store: Store }) {
           data-testid={`nav-${view}`}
         >
           {texts.views[view]}
-          {view === "alerts" && open > 0 ? (
-            <span class="badge" data-testid="open-alerts">
-              {open}
-              <span class="hidden"> {texts.openAlerts(open)}</span>
+          {view === "alerts" && openAlerts > 0 ? (
+            <span class={styles.badge} data-testid="open-alerts">
+              {openAlerts}
+              <span class={textStyles.hidden}> {texts.openAlerts(openAlerts)}</span>
             </span>
           ) : null}
         </a>
@@ -42,55 +76,42 @@ function Navigation({ store }: { store: Store }) {
   );
 }
 
-export function Header({ store, onSignOut, onHelp }: HeaderProps) {
-  return (
-    <header class="header">
-      <p class="wordmark">
-        <Mark />
-        {texts.product}
-      </p>
-      <Navigation store={store} />
-      <Connection store={store} />
-      <ServerTime store={store} />
-      <button
-        type="button"
-        class="quiet icon"
-        aria-label={texts.help.open}
-        title={texts.help.open}
-        data-testid="help"
-        onClick={onHelp}
-      >
-        ?
-      </button>
-      <button type="button" class="quiet sign-out" onClick={onSignOut}>
-        {texts.signIn.signOut}
-      </button>
-    </header>
-  );
+interface ConnectionProps {
+  connection: Connection;
+  errorMessage: string | null;
+  /** Since the data were last confirmed, or null before the first read. */
+  ageMs: number | null;
+  /** When the data were last confirmed, by the server's clock. */
+  confirmedAt: number | null;
+  hasNoQueues: boolean;
+  onRetry: () => void;
 }
 
-function Connection({ store }: { store: Store }) {
-  const { connection, confirmedAt, errorMessage } = store.picture.value;
+function ConnectionStatus(props: ConnectionProps) {
+  const { connection, errorMessage, ageMs, confirmedAt, hasNoQueues, onRetry } = props;
   const isLive = connection === "live";
-  const why = errorMessage === null ? "" : ` (${errorMessage})`;
-  const asOf = confirmedAt === null ? null : clockTime(confirmedAt + store.clock.offsetMs);
-  const explanation = helpFor(connection, asOf);
-  const help = isLive ? "" : `${explanation}${why}`;
+  const explanation = explain(connection, confirmedAt);
+  const reason = errorMessage === null ? "" : ` (${errorMessage})`;
+  const help = isLive ? "" : `${explanation}${reason}`;
   return (
-    <div class="connection" data-testid="connection" data-state={connection}>
-      <span
-        class="pill"
-        title={isLive && store.hasNoQueues.value ? texts.firstSteps.connection : explanation}
-      >
-        <span class="pulse" aria-hidden="true" />
+    <div class={styles.connection} data-testid="connection" data-state={connection}>
+      <span class={styles.pill} title={isLive && hasNoQueues ? texts.firstSteps.connection : explanation}>
+        <span class={styles.pulse} aria-hidden="true" />
         <span role="status">{texts.connection[connection]}</span>
       </span>
-      <Age store={store} />
-      <span class="connection-help" title={help}>
+      <span
+        class={styles.age}
+        data-testid="age"
+        data-age-seconds={ageMs === null ? "" : Math.floor(ageMs / 1_000)}
+        title={confirmedAt === null ? undefined : texts.age.asOf(clockTime(confirmedAt))}
+      >
+        {ageText(ageMs, isLive)}
+      </span>
+      <span class={styles.connectionHelp} title={help}>
         {help}
       </span>
       {isLive || confirmedAt === null ? null : (
-        <button type="button" class="quiet" onClick={() => store.feed.retryNow()}>
+        <button type="button" class={controlStyles.quiet} onClick={onRetry}>
           {texts.tryNow}
         </button>
       )}
@@ -98,40 +119,12 @@ function Connection({ store }: { store: Store }) {
   );
 }
 
-function helpFor(connection: State, asOf: string | null): string {
+function explain(connection: Connection, confirmedAt: number | null): string {
   if (connection !== "offline") return texts.connectionHelp[connection];
-  return asOf === null ? texts.noPicture : texts.connectionLost(asOf);
+  return confirmedAt === null ? texts.noResponse : texts.connectionLost(clockTime(confirmedAt));
 }
 
-function Age({ store }: { store: Store }) {
-  const { connection, confirmedAt } = store.picture.value;
-  store.now.value; // steps with the clock
-  const age = confirmedAt === null ? null : Date.now() - confirmedAt;
-  const shown =
-    age === null
-      ? texts.age.none
-      : age < FRESH_MS && connection === "live"
-        ? texts.age.now
-        : texts.age.ago(roughAge(age));
-  const title =
-    confirmedAt === null ? undefined : texts.age.asOf(clockTime(confirmedAt + store.clock.offsetMs));
-  return (
-    <span
-      class="age"
-      data-testid="age"
-      data-age-seconds={age === null ? "" : Math.floor(age / 1_000)}
-      title={title}
-    >
-      {shown}
-    </span>
-  );
-}
-
-function ServerTime({ store }: { store: Store }) {
-  const now = store.now.value;
-  return (
-    <time class="server-time" dateTime={new Date(now).toISOString()} title={texts.serverTime}>
-      {clockTime(now)}
-    </time>
-  );
+function ageText(ageMs: number | null, isLive: boolean): string {
+  if (ageMs === null) return texts.age.none;
+  return ageMs < FRESH_MS && isLive ? texts.age.now : texts.age.ago(roughAge(ageMs));
 }

@@ -1,9 +1,11 @@
-/** What the keys do, and what a person may set. */
+/** Keyboard shortcuts and settings. */
 
 import { useEffect, useRef } from "preact/hooks";
 import { preferences, THEMES } from "../../preferences";
 import { texts } from "../../texts";
 import { Choice } from "./Choice";
+import * as controlStyles from "./controls.module.css";
+import * as styles from "./Help.module.css";
 import { CloseIcon } from "./icons";
 
 export function Help({ onClose }: { onClose: () => void }) {
@@ -12,34 +14,34 @@ export function Help({ onClose }: { onClose: () => void }) {
   const theme = preferences.theme.value;
   return (
     <dialog
-      class="help"
+      class={styles.dialog}
       ref={dialog}
       aria-labelledby="help-title"
       data-testid="help-dialog"
       onClose={onClose}
     >
-      <header class="help-head">
+      <header class={styles.helpHead}>
         <h2 id="help-title">{texts.help.title}</h2>
         <button
           type="button"
-          class="quiet icon"
+          class={`${controlStyles.quiet} ${controlStyles.icon}`}
           aria-label={texts.help.close}
           onClick={() => dialog.current?.close()}
         >
           <CloseIcon />
         </button>
       </header>
-      <dl class="keys">
-        {texts.help.rows.map(([keys, what]) => (
+      <dl class={styles.keys}>
+        {texts.help.rows.map(([keys, action]) => (
           <div key={keys}>
             <dt>
               <kbd>{keys}</kbd>
             </dt>
-            <dd>{what}</dd>
+            <dd>{action}</dd>
           </div>
         ))}
       </dl>
-      <label class="check">
+      <label class={controlStyles.check}>
         <input
           type="checkbox"
           checked={preferences.shortcuts.value}

@@ -1,85 +1,105 @@
-/** Reads for a view as long as it is shown, and says what stands where nothing was read. */
+/** What a view reads over REST: its content, its age, and its errors. */
 
-import type { ReadonlySignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
 import { roughAge } from "../../model/durations";
 import type { Resource, ResourceState } from "../../resource";
 import { texts } from "../../texts";
-import type { Store } from "../store";
+import * as controlStyles from "./controls.module.css";
+import * as styles from "./Loaded.module.css";
 import { Notice } from "./Notice";
 
-export function useResource<T>(store: Store, path: string, everyMs: number | null): Resource<T> {
-  const reading = useMemo(() => store.reading<T>(path, everyMs), [store, path, everyMs]);
-  useEffect(() => () => reading.close(), [reading]);
-  return reading;
+export type OpenResource = <T>(path: string, everyMs: number | null) => Resource<T>;
+
+/** Reads a path while the component is shown. */
+export function useResource<T>(
+  openResource: OpenResource,
+  path: string,
+  everyMs: number | null,
+): Resource<T> {
+  const resource = useMemo(() => openResource<T>(path, everyMs), [openResource, path, everyMs]);
+  useEffect(() => () => resource.close(), [resource]);
+  return resource;
 }
 
-interface ReadProps<T> {
-  store: Store;
-  reading: Resource<T>;
+interface LoadedProps<T> {
+  resource: Resource<T>;
+  localNow: number;
   children: (value: T) => ComponentChildren;
 }
 
-/** What was read, or why it is not there; what could not be read again says its age. */
-export function Read<T>({ store, reading, children }: ReadProps<T>) {
-  const value = reading.value.value;
-  const state = reading.state.value;
-  const isOld = state === "failed" || state === "refused";
-  if (state === "forbidden") {
-    return <Notice title={texts.forbidden} help={texts.forbiddenHelp} tone="past" testId="forbidden" />;
-  }
+/** The content of a resource, or why there is none. Content that could not be refreshed shows its age. */
+export function Loaded<T>({ resource, localNow, children }: LoadedProps<T>) {
+  const value = resource.value.value;
+  const state = resource.state.value;
+  const retry = () => void resource.refresh();
+  if (state === "forbidden") return <Forbidden />;
   if (value !== null) {
+    const isStale = !isFresh(state);
+    const ageMs = localNow - (resource.updatedAt.value ?? 0);
     return (
-      <div class="read" data-stale={isOld}>
-        {isOld ? <Stale store={store} reading={reading} /> : null}
+      <div class={styles.loaded} data-stale={isStale}>
+        {isStale ? <RefreshFailed ageMs={ageMs} onRetry={retry} /> : null}
         {children(value)}
       </div>
     );
   }
   if (state === "loading") return <Notice title={texts.loading} testId="loading" />;
+  const help = state === "refused" ? texts.refusedHelp : texts.failedHelp;
+  return <LoadFailed help={help} detail={resource.errorMessage.value} onRetry={retry} />;
+}
+
+export function Forbidden() {
+  return <Notice title={texts.forbidden} help={texts.forbiddenHelp} tone="past" testId="forbidden" />;
+}
+
+interface LoadFailedProps {
+  help?: string;
+  detail: string | null;
+  onRetry: () => void;
+}
+
+export function LoadFailed({ help, detail, onRetry }: LoadFailedProps) {
   return (
     <Notice
       title={texts.failed}
-      help={state === "refused" ? texts.refusedHelp : texts.failedHelp}
-      detail={reading.errorMessage.value}
+      {...(help !== undefined && { help })}
+      detail={detail}
       tone="past"
       testId="failed"
     >
-      <button type="button" class="primary" onClick={() => void reading.again()}>
+      <button type="button" class={controlStyles.primary} onClick={onRetry}>
         {texts.tryNow}
       </button>
     </Notice>
   );
 }
 
-interface ReadAtProps {
-  store: Store;
-  reading: { readAt: ReadonlySignal<number | null>; state: ReadonlySignal<ResourceState> };
+interface LastUpdatedProps {
+  updatedAt: number | null;
+  state: ResourceState;
+  localNow: number;
 }
 
-/** How old a reading is that is not kept up by the feed. */
-export function ReadAt({ store, reading }: ReadAtProps) {
-  store.now.value; // steps with the clock
-  const readAt = reading.readAt.value;
-  if (readAt === null || !isGood(reading.state.value)) return null;
+/** The age of content that the feed does not keep up to date. */
+export function LastUpdated({ updatedAt, state, localNow }: LastUpdatedProps) {
+  if (updatedAt === null || !isFresh(state)) return null;
   return (
-    <p class="read-at" data-testid="read-at">
-      {texts.updated(roughAge(Math.max(0, Date.now() - readAt)))}
+    <p class={styles.lastUpdated} data-testid="last-updated">
+      {texts.updated(roughAge(Math.max(0, localNow - updatedAt)))}
     </p>
   );
 }
 
-function isGood(state: ResourceState): boolean {
+function isFresh(state: ResourceState): boolean {
   return state === "ready" || state === "loading";
 }
 
-function Stale<T>({ store, reading }: { store: Store; reading: Resource<T> }) {
-  store.now.value; // steps with the clock
+function RefreshFailed({ ageMs, onRetry }: { ageMs: number; onRetry: () => void }) {
   return (
-    <p class="stale" role="alert" data-testid="stale">
-      {texts.stale(roughAge(Date.now() - (reading.readAt.value ?? 0)))}
-      <button type="button" class="quiet" onClick={() => void reading.again()}>
+    <p class={styles.banner} role="alert" data-testid="stale">
+      {texts.stale(roughAge(ageMs))}
+      <button type="button" class={controlStyles.quiet} onClick={onRetry}>
         {texts.tryNow}
       </button>
     </p>

@@ -1,6 +1,7 @@
-/** One thing said in the middle of an otherwise empty place. */
+/** A message in the middle of an empty area. */
 
 import type { ComponentChildren } from "preact";
+import * as styles from "./Notice.module.css";
 
 interface NoticeProps {
   title: string;
@@ -13,10 +14,15 @@ interface NoticeProps {
 
 export function Notice({ title, help, detail, tone = "calm", testId = "notice", children }: NoticeProps) {
   return (
-    <div class="notice" data-tone={tone} data-testid={testId} role={tone === "past" ? "alert" : "status"}>
-      <p class="notice-title">{title}</p>
-      {help === undefined ? null : <p class="notice-help">{help}</p>}
-      {detail == null ? null : <p class="notice-detail">{detail}</p>}
+    <div
+      class={styles.notice}
+      data-tone={tone}
+      data-testid={testId}
+      role={tone === "past" ? "alert" : "status"}
+    >
+      <p class={styles.noticeTitle}>{title}</p>
+      {help === undefined ? null : <p class={styles.noticeHelp}>{help}</p>}
+      {detail == null ? null : <p class={styles.noticeDetail}>{detail}</p>}
       {children}
     </div>
   );

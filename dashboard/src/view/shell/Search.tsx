@@ -1,4 +1,6 @@
 import { SearchIcon } from "./icons";
+import * as styles from "./Search.module.css";
+import * as textStyles from "./text.module.css";
 
 interface SearchProps {
   label: string;
@@ -6,12 +8,12 @@ interface SearchProps {
   onText: (text: string) => void;
 }
 
-/** The field that `/` leads to. */
+/** The search field of a view. The key `/` focuses it. */
 export function Search({ label, value, onText }: SearchProps) {
   return (
-    <label class="search">
+    <label class={styles.search}>
       <SearchIcon />
-      <span class="hidden">{label}</span>
+      <span class={textStyles.hidden}>{label}</span>
       <input
         type="search"
         placeholder={label}

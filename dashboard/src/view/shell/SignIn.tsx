@@ -1,9 +1,12 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Halt } from "../../feed/api";
 import { texts } from "../../texts";
-import { Mark } from "./icons";
+import * as controlStyles from "./controls.module.css";
+import { Wordmark } from "./icons";
+import * as styles from "./SignIn.module.css";
+import * as textStyles from "./text.module.css";
 
-const WORDS = {
+const MESSAGES = {
   none: [texts.signIn.title, texts.signIn.help],
   session_ended: [texts.signIn.ended, texts.signIn.endedHelp],
   forbidden: [texts.signIn.forbidden, texts.signIn.forbiddenHelp],
@@ -18,21 +21,18 @@ export function SignIn({ reason, onToken }: SignInProps) {
   const [token, setToken] = useState("");
   const field = useRef<HTMLInputElement>(null);
   useEffect(() => field.current?.focus(), []);
-  const [title, help] = WORDS[reason];
+  const [title, help] = MESSAGES[reason];
   const submit = (event: Event) => {
     event.preventDefault();
     if (token.trim() !== "") onToken(token);
   };
   return (
-    <main class="sign-in" data-testid="sign-in" data-reason={reason}>
-      <form class="card" onSubmit={submit}>
-        <p class="wordmark">
-          <Mark />
-          {texts.product}
-        </p>
+    <main class={styles.signIn} data-testid="sign-in" data-reason={reason}>
+      <form class={styles.card} onSubmit={submit}>
+        <Wordmark />
         <h1>{title}</h1>
-        <p class="help">{help}</p>
-        <label class="field">
+        <p class={textStyles.help}>{help}</p>
+        <label class={styles.field}>
           <span>{texts.signIn.token}</span>
           <input
             ref={field}
@@ -44,7 +44,7 @@ export function SignIn({ reason, onToken }: SignInProps) {
             onInput={(event) => setToken(event.currentTarget.value)}
           />
         </label>
-        <button type="submit" class="primary" disabled={token.trim() === ""}>
+        <button type="submit" class={controlStyles.primary} disabled={token.trim() === ""}>
           {texts.signIn.submit}
         </button>
       </form>

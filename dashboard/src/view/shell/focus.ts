@@ -1,8 +1,8 @@
-/** Where the keyboard stands, when what it stood in goes away. */
+/** Moves the keyboard focus when the focused element disappears. */
 
 let opener: Element | null = null;
 
-/** Called as a call opens: what opened it is where the keyboard goes on when it closes. */
+/** Called when a call is opened. The focus returns to its opener when the call is closed. */
 export function rememberOpener(): void {
   opener = document.activeElement;
 }
@@ -11,7 +11,7 @@ export function focusContent(): void {
   (document.getElementById("calls") ?? document.getElementById("content"))?.focus();
 }
 
-/** The floor's list keeps its own place; elsewhere a long list would begin at its top again. */
+/** The floor's list has a cursor of its own. In other views, the opener gets the focus. */
 export function focusOpener(): void {
   const content = document.getElementById("content");
   const isInside = opener !== content && content?.contains(opener) === true;
