@@ -27,9 +27,9 @@ class Feed:
                 held[view["id"]] = view
                 self.needs_snapshot |= is_new and -1 < position <= self.whole
 
-    def take(self, found, position=-1):
+    def take(self, message, position=-1):
         for kind in ("calls", "left", "agents"):
-            for view in found.get(kind, []):
+            for view in message.get(kind, []):
                 self.put(self.agents if kind == "agents" else self.calls, view, position, kind == "left")
 
     def hear(self, frame, now):
@@ -44,6 +44,6 @@ class Feed:
         calls = [call for page in pages for call in page["data"]]
         self.take({"calls": calls, "agents": agents})
         for held, named in (self.calls, calls), (self.agents, agents):
-            for gone in held.keys() - {view["id"] for view in named}:
-                del held[gone]
+            for missing in held.keys() - {view["id"] for view in named}:
+                del held[missing]
         self.whole, self.needs_snapshot, self.since = pages[0]["position"], False, max(self.since, pages[0]["position"])

@@ -34,7 +34,7 @@ FAULTS = [
     ("has too short an overlap", "now - at >= 5", "now - at >= 4"),
     ("resumes from the first position", "*(position for", "*(first for"),
     ("counts time across connections", "self.recent = []\n", "pass\n"),
-    ("removes nothing after a snapshot", "del held[gone]", "pass"),
+    ("removes nothing after a snapshot", "del held[missing]", "pass"),
     ("reads one page", "for page in pages for", "for page in pages[:1] for"),
     (
         "takes the last page's position",
