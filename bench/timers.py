@@ -108,7 +108,7 @@ def _until(end: datetime) -> None:
     from shared import wiring
     from shared.usecases.sweep.run_sweep import run_sweep
 
-    run_sweep(wiring.sweep_services(), wiring.upkeep(), end, clock.now, clock.sleep)
+    run_sweep(wiring.sweep_services(), wiring.housekeeping(), end, clock.now, clock.sleep)
 
 
 def _choice_of_agent(servers: Servers, strategy: Strategy) -> Figure:

@@ -1,4 +1,4 @@
-"""Joins use cases to adapters, lazily and once a process: a function imports and opens only what it uses."""
+"""Connects use cases with adapters, once for each process. Imports are lazy, because a cold start pays for each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared.adapters.telemetry import json_log, metrics
 from shared.settings import log_level, required, settings
 from shared.usecases.errors import UnavailableError
 
-if TYPE_CHECKING:  # what only some functions need is imported where it is made
+if TYPE_CHECKING:  # imported where it is used, because not all functions use it
     import logging
 
     from shared.adapters.aws.connections import Connections, Sign
@@ -85,7 +85,7 @@ def reads() -> PostgresReads:
 
 
 def cursors() -> Cursors:
-    """By the keys as they are now."""
+    """Signed with the current keys."""
     from shared.adapters.auth import signing_keys
     from shared.usecases.reading.cursors import Cursors
 
@@ -124,7 +124,7 @@ def relay_shards() -> range:
 
 
 def wake_relay(shard: int, after: int | None = None) -> None:
-    """For a vacant shard, or to succeed the holder with this fencing number."""
+    """Start a relay for a vacant shard, or as the successor of the holder with this fencing token."""
     invoke_async(settings().relay_function, {"shard": shard} | ({} if after is None else {"after": after}))
 
 
@@ -136,7 +136,7 @@ def leases() -> PostgresLeases:
 
 
 def health() -> dict[str, Any]:
-    """Asks every part; whoever does not answer is down, and stops nobody from being asked."""
+    """The state of every part. A part that does not answer is down."""
     from shared.usecases.reading.health import Shards, report
 
     known: Vitals | None = None
@@ -172,8 +172,8 @@ def sweep_services() -> SweepServices:
     )
 
 
-def upkeep() -> PostgresHousekeeping:
-    """For one run: each has a name of its own under which it is alive."""
+def housekeeping() -> PostgresHousekeeping:
+    """For one run of the sweep, with its own name for its heartbeat."""
     from shared.adapters.postgres.sweep.housekeeping import PostgresHousekeeping
 
     return PostgresHousekeeping(
@@ -206,7 +206,7 @@ def _sign() -> Sign:
 
 @asynccontextmanager
 async def relay(shard: int) -> AsyncGenerator[Relay]:
-    """For one run, with connections of its own: they belong to its event loop."""
+    """For one run, with its own connections, because they belong to its event loop."""
     from shared.adapters.aws.connection_pool import HttpGateway
     from shared.adapters.telemetry.relay_log import LoggedRelayStore, LoggedSubscriber, RelayLog
     from shared.usecases.feed.relay import Relay
@@ -226,7 +226,7 @@ def _grace() -> timedelta:
 
 
 class _Workers:
-    """Starts the functions that are missing. Checks each at most every 2 s: a function needs time to start."""
+    """Starts the functions that do not run. Checks each at most every 2 s, because a function needs time to start."""
 
     def __init__(self) -> None:
         from shared.adapters.postgres.sweep.heartbeats import Heartbeats
@@ -235,7 +235,7 @@ class _Workers:
         self._checked_at: dict[str, datetime] = {}
 
     def wake_relay(self, shard: int, now: datetime) -> None:
-        """The relay may hold its lease and not listen, because Redis has just come back. It connects by itself."""
+        """Start a relay if the shard is vacant. A relay that lost its connection to Redis connects again by itself."""
         if self._may_check(f"relay {shard}", now):
             with suppress(UnavailableError):
                 if leases().vacant([shard]):

@@ -1,4 +1,4 @@
-"""Takes events in, from REST and from the queue; and the set-up of queues and agents."""
+"""Records events from REST and from the queue, and sets up queues and agents."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -60,6 +60,7 @@ def post_events() -> Response:
 
 
 def _after_commit(notices: Sequence[TransactionNotices]) -> None:
+    """No step turns a recorded event into an error. The sweep repeats what fails."""
     services = wiring.sweep_services()
     publish(services, notices)
     offer_waiting_calls(services, notices, clock.now())
@@ -69,7 +70,9 @@ def _after_commit(notices: Sequence[TransactionNotices]) -> None:
 @app.lambda_function(name="from_queue")
 @monitored
 def from_queue(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """SQS: only what was refused comes back, to end in the dead-letter queue; all of it while Postgres is away."""
+    """Returns refused messages to SQS, which moves them to the dead-letter queue; all messages during an outage of
+    Postgres.
+    """
     now = clock.now()
     messages = [_message(record, now) for record in event["Records"]]
     try:
@@ -81,9 +84,9 @@ def from_queue(event: dict[str, Any], _context: object) -> dict[str, Any]:
         refused, notices = {message.id: list[Problem]() for message in messages}, []
     _after_commit(notices)
     for message in messages:
-        for found in refused.get(message.id, ()):
-            told = traces(message.traceparent)
-            log.warning("message %s is returned: %d %s", message.id, found.status, found.title, extra=told)
+        for problem in refused.get(message.id, ()):
+            log_fields = traces(message.traceparent)
+            log.warning("message %s is returned: %d %s", message.id, problem.status, problem.title, extra=log_fields)
     log.info("queue: %d messages, %d refused", len(messages), len(refused))
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in refused]}
 
@@ -99,10 +102,10 @@ def post_redrive() -> Response:
 
 @rest.route(app, "/api/health/deep")
 def deep_health() -> Response:
-    """Every part with its figures; 503 if an essential one is down. Here, because this function reaches all of them."""
+    """The state of every part; 503 if an essential part is down. This function is the one that reaches all parts."""
     rest.require(rest.authenticate(app).may_administer_all, "look inside")
-    found = wiring.health()
-    return rest.refusal(HealthProblem.of(found["parts"])) if found["status"] == "down" else rest.answer(found)
+    report = wiring.health()
+    return rest.refusal(HealthProblem.of(report["parts"])) if report["status"] == "down" else rest.answer(report)
 
 
 @rest.route(app, "/api/queues/{queue_id}", "PUT")
@@ -119,13 +122,13 @@ def put_agent(agent_id: str) -> Response:
     rest.require(rest.authenticate(app).may_administer_all, "set up agents")
     setup = parse_setup(AgentSetup, rest.json_body(app))
     agent_id = parse_new_agent("agentId", agent_id)
-    agent, news = set_up_agent(wiring.agents(), agent_id, setup, clock.now())
-    _after_commit([news])
+    agent, notices = set_up_agent(wiring.agents(), agent_id, setup, clock.now())
+    _after_commit([notices])
     return rest.answer(agent)
 
 
 def _events() -> object:
-    """One event or a batch of them, in our own words or as CloudEvents."""
+    """One event or a batch, as plain JSON or as CloudEvents."""
     if rest.header(app, "ce-specversion"):
         return cloudevents.from_headers(lambda name: rest.header(app, name), rest.json_body(app))
     body = rest.json_body(app, cloudevents.STRUCTURED, cloudevents.BATCHED)
@@ -139,9 +142,9 @@ def _message(record: dict[str, Any], now: datetime) -> Message:
 
 
 def _traceparent(record: dict[str, Any]) -> str | None:
-    """A message's own trace: its sender's word, or what AWS noted of the sender."""
-    said = record.get("messageAttributes", {}).get("traceparent", {}).get("stringValue")
-    return parsed(said) or from_xray(record.get("attributes", {}).get("AWSTraceHeader", ""))
+    """The trace from the message's attribute, or the trace that AWS recorded of its sender."""
+    value = record.get("messageAttributes", {}).get("traceparent", {}).get("stringValue")
+    return parsed(value) or from_xray(record.get("attributes", {}).get("AWSTraceHeader", ""))
 
 
 def _single(result: Result) -> Response:

@@ -1,4 +1,4 @@
-"""Keeps the promises: a sweep that is started every minute and lasts a little longer than that."""
+"""The sweep. The schedule starts it every minute, and it runs a little longer than that."""
 
 from contextlib import suppress
 from datetime import timedelta
@@ -18,17 +18,19 @@ from shared.usecases.sweep.run_sweep import run_sweep
 
 app = Chalice(app_name="switchboard-timers")
 log = wiring.logger("timers")
-SPARE_MILLISECONDS = 5_000  # left of the function's time for the last transaction
+SPARE_MILLISECONDS = 5_000  # of the function's time, for the last transaction
 
 
 @app.lambda_function(name="sweep")
 @monitored
 def sweep(_event: object, context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lambda's context has no type
     remaining = timedelta(milliseconds=context.get_remaining_time_in_millis() - SPARE_MILLISECONDS)
-    lasting = min(timedelta(seconds=settings().sweep_seconds), remaining)
-    log.info("sweep begins, for %d s", lasting.total_seconds())
-    with tracing.under(None):  # what falls due has no request for its cause: each transaction begins a trace of its own
-        tally = run_sweep(wiring.sweep_services(), wiring.upkeep(), clock.now() + lasting, clock.now, clock.sleep)
+    duration = min(timedelta(seconds=settings().sweep_seconds), remaining)
+    log.info("sweep begins, for %d s", duration.total_seconds())
+    with tracing.under(None):  # no request causes a timer: each transaction begins a trace
+        tally = run_sweep(
+            wiring.sweep_services(), wiring.housekeeping(), clock.now() + duration, clock.now, clock.sleep
+        )
     log.info("sweep ends: %s", tally)
     metrics.count(Metric.REPUBLISHED, tally.republished)
     with suppress(UnavailableError):

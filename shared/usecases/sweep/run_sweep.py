@@ -61,7 +61,7 @@ class Tally:
 
 def run_sweep(
     services: SweepServices,
-    upkeep: Housekeeping,
+    housekeeping: Housekeeping,
     until: datetime,
     now: Callable[[], datetime],
     sleep: Callable[[float], None],
@@ -73,20 +73,20 @@ def run_sweep(
     cleaned_at = now()
     while (moment := now()) < until:
         try:
-            upkeep.beat(moment)
-            _round(services, upkeep, now, min(moment + MAX_SLEEP, until), tally)
+            housekeeping.beat(moment)
+            _round(services, housekeeping, now, min(moment + MAX_SLEEP, until), tally)
             archived = events = 0
             with continue_after_failure(services.log_failure):
                 archived = archive_calls(services.transactions, moment)
             with continue_after_failure(services.log_failure):
-                events = update_agent_time(upkeep.agent_time_store)
+                events = update_agent_time(housekeeping.agent_time_store)
             tally.archived += archived
             tally.agent_time_events += events
             if moment - cleaned_at > CLEANUP_INTERVAL:
                 cleaned_at = moment
                 with continue_after_failure(services.log_failure):
-                    upkeep.tidy(moment)
-            due_at = moment if archived == CALLS_PER_TRANSACTION else upkeep.next_due(moment)
+                    housekeeping.tidy(moment)
+            due_at = moment if archived == CALLS_PER_TRANSACTION else housekeeping.next_due(moment)
             if events >= EVENTS_PER_BATCH:
                 due_at = min(due_at or until, now() + MIN_BATCH_INTERVAL)
         except UnavailableError:
@@ -95,12 +95,12 @@ def run_sweep(
         wake_at = min(due_at or until, moment + MAX_SLEEP, until)
         sleep((wake_at - now()).total_seconds())
     with suppress(UnavailableError):  # the schedule also starts the next sweep
-        upkeep.resign(now())
+        housekeeping.resign(now())
     return tally
 
 
 def _round(
-    services: SweepServices, upkeep: Housekeeping, now: Callable[[], datetime], until: datetime, tally: Tally
+    services: SweepServices, housekeeping: Housekeeping, now: Callable[[], datetime], until: datetime, tally: Tally
 ) -> None:
     """Fire timers and offer calls in turn until neither is left, or until this time. Then publish overdue notices."""
     busy = True
@@ -114,7 +114,7 @@ def _round(
         tally.offers += offered.count
         busy = fired.count + offered.count > 0
     with continue_after_failure(services.log_failure):
-        overdue = upkeep.take_overdue(now())
+        overdue = housekeeping.take_overdue(now())
         services.publisher.publish(overdue)  # the function that recorded these events has logged them
         wake_idle_relays(services, now())
         tally.republished += len(overdue)

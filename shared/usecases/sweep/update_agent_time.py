@@ -1,7 +1,7 @@
-"""Follow the log, and keep what each agent did with the time: a turn at a time, whole or not at all.
+"""Computes from the log how each agent spent the time: a batch of events in each transaction.
 
-Nobody who records waits for this. A turn takes what is new in the log, finds what the calls in it say of agents by now,
-and follows each agent anew from the first word that changed: so neither order, copies nor lateness can matter.
+Recording does not wait for this. A batch finds the causes in the calls of new events, and recomputes the intervals of
+each agent from the first cause that changed. So order, copies and late events make no difference.
 """
 
 from collections import defaultdict
@@ -14,63 +14,71 @@ from typing import Protocol
 from shared.domain.agent_time import AgentCause, AgentInterval, AgentState, agent_causes, intervals
 from shared.domain.events import Event
 
-EVENTS_PER_BATCH = 500  # events: a tenth of a second on a busy machine, as the promises wait meanwhile
+EVENTS_PER_BATCH = 500  # a tenth of a second on a busy machine; timers wait for it
 CauseOfAgent = tuple[str, AgentCause]
-Timeline = tuple[AgentInterval | None, Sequence[AgentInterval]]  # the span before a moment, and those from it on
+Timeline = tuple[AgentInterval | None, Sequence[AgentInterval]]  # the interval before a time, and those from then on
 
 
 @dataclass(slots=True)
 class IntervalChanges:
-    """What becomes of agents' spans, each with its agent."""
+    """Intervals to delete and to insert, each with its agent."""
 
     removed: set[tuple[str, AgentInterval]] = field(default_factory=set[tuple[str, AgentInterval]])
     added: set[tuple[str, AgentInterval]] = field(default_factory=set[tuple[str, AgentInterval]])
 
 
 class AgentTimeBatch(Protocol):
-    """One transaction, alone at the agents' time. Words from before `kept_since` are forgotten."""
+    """One transaction, with a lock on agent time.
+
+    kept_since: earlier causes are deleted.
+    calls: ids of the calls of new events.
+    reports: new reports of agents.
+    events: the number of new events.
+    """
 
     kept_since: datetime
-    calls: Sequence[str]  # of which the log says something new
-    reports: Sequence[CauseOfAgent]  # what agents said that is new
+    calls: Sequence[str]
+    reports: Sequence[CauseOfAgent]
     events: int
 
     def logs(self, call_ids: Collection[str]) -> Iterable[Sequence[Event]]:
-        """The events of each call that happened."""
+        """The applied events of each call."""
         ...
 
-    def forgiven(self, queue_ids: Collection[str]) -> Mapping[str, int]:
-        """How many misses in a row send an agent away, by queue."""
+    def max_misses(self, queue_ids: Collection[str]) -> Mapping[str, int]:
+        """The number of misses in a row that make an agent away, by queue id."""
         ...
 
-    def said(self, call_ids: Collection[str]) -> Collection[CauseOfAgent]:
-        """What these calls have said so far."""
+    def causes_of_calls(self, call_ids: Collection[str]) -> Collection[CauseOfAgent]:
+        """The causes of these calls that are stored now."""
         ...
 
-    def reported(self, agent_id: str) -> Collection[AgentCause]:
-        """All that this agent ever said, as far as it was followed."""
+    def reports_of(self, agent_id: str) -> Collection[AgentCause]:
+        """All reports of this agent that were processed."""
         ...
 
-    def timelines(self, since: Mapping[str, datetime]) -> Mapping[str, Timeline]: ...
+    def timelines(self, since: Mapping[str, datetime]) -> Mapping[str, Timeline]:
+        """The stored intervals of each agent from its time on."""
+        ...
 
-    def write(self, change: IntervalChanges) -> None: ...
+    def write(self, changes: IntervalChanges) -> None: ...
 
 
 class AgentTimeStore(Protocol):
     def batch(self, events: int) -> AbstractContextManager[AgentTimeBatch | None]:
-        """With so many events of the log that are new, more where one transaction has more; None while another has it.
+        """A batch of so many new events, or more if one transaction has more. None while another sweep holds the lock.
 
         Raises `UnavailableError`.
         """
         ...
 
     def empty_batch(self) -> AbstractContextManager[AgentTimeBatch]:
-        """Without anything new, as soon as nobody else has it."""
+        """A batch without new events. Waits for the lock."""
         ...
 
 
 def update_agent_time(agent_time_store: AgentTimeStore, limit: int = EVENTS_PER_BATCH) -> int:
-    """How many events were followed, at most the limit; as many as that where there may be more."""
+    """Process one batch. Returns the number of events: `limit` if there may be more."""
     with agent_time_store.batch(limit) as batch:
         if batch is None:
             return 0
@@ -81,57 +89,65 @@ def update_agent_time(agent_time_store: AgentTimeStore, limit: int = EVENTS_PER_
 def update_calls(
     batch: AgentTimeBatch, call_ids: Collection[str], reports: Collection[CauseOfAgent] = ()
 ) -> Collection[CauseOfAgent]:
-    """Make the spans what these calls say by now, and what agents report beside; what had to change of that."""
-    said = {cause for cause in batch.said(call_ids) if cause[1].at >= batch.kept_since}
-    now_said = {cause for cause in (*_of_calls(batch, call_ids, said), *reports) if cause[1].at >= batch.kept_since}
-    if changed := said ^ now_said:
-        batch.write(changed_intervals(batch, changed - now_said, changed - said))
+    """Update the intervals to the causes in these calls and to these reports. Returns the causes that changed."""
+    stored = {cause for cause in batch.causes_of_calls(call_ids) if cause[1].at >= batch.kept_since}
+    current = {
+        cause for cause in (*_current_causes(batch, call_ids, stored), *reports) if cause[1].at >= batch.kept_since
+    }
+    if changed := stored ^ current:
+        batch.write(changed_intervals(batch, changed - current, changed - stored))
     return changed
 
 
 def rebuild_agent(batch: AgentTimeBatch, agent_id: str) -> IntervalChanges:
-    """Make an agent's spans what the calls in them say, and all that the agent reported; what had to change."""
-    _, kept = batch.timelines({agent_id: batch.kept_since})[agent_id]
-    said = {interval.cause for interval in kept if interval.cause.of_call or interval.cause.carried_state}
-    said |= {cause for cause in batch.reported(agent_id) if cause.at >= batch.kept_since}
-    found = intervals(said, AgentState())
-    change = IntervalChanges(
-        {(agent_id, interval) for interval in {*kept} - {*found}},
-        {(agent_id, interval) for interval in {*found} - {*kept}},
+    """Recompute all intervals of an agent from its stored causes and all its reports. Returns what changed."""
+    _, stored = batch.timelines({agent_id: batch.kept_since})[agent_id]
+    causes = {interval.cause for interval in stored if interval.cause.of_call or interval.cause.carried_state}
+    causes |= {cause for cause in batch.reports_of(agent_id) if cause.at >= batch.kept_since}
+    computed = intervals(causes, AgentState())
+    changes = IntervalChanges(
+        {(agent_id, interval) for interval in {*stored} - {*computed}},
+        {(agent_id, interval) for interval in {*computed} - {*stored}},
     )
-    if change.removed or change.added:
-        batch.write(change)
-    return change
+    if changes.removed or changes.added:
+        batch.write(changes)
+    return changes
 
 
-def _of_calls(
-    batch: AgentTimeBatch, call_ids: Collection[str], said: Collection[CauseOfAgent]
+def _current_causes(
+    batch: AgentTimeBatch, call_ids: Collection[str], stored: Collection[CauseOfAgent]
 ) -> Iterable[CauseOfAgent]:
-    """How many misses a queue forgives is asked of it once, when a word is new."""
-    found = [said for log in batch.logs(call_ids) for said in agent_causes(log)]
-    asked = {(agent_id, cause.order): cause.max_misses for agent_id, cause in said}
-    forgiven = batch.forgiven({queue_id for _, queue_id, _ in found})
+    """The causes in the logs of these calls. A stored cause keeps the queue's number of misses of that time."""
+    causes = [cause for log in batch.logs(call_ids) for cause in agent_causes(log)]
+    stored_misses = {(agent_id, cause.order): cause.max_misses for agent_id, cause in stored}
+    max_misses = batch.max_misses({queue_id for _, queue_id, _ in causes})
     return [
-        (agent_id, replace(cause, max_misses=asked.get((agent_id, cause.order)) or forgiven.get(queue_id, 1)))
-        for agent_id, queue_id, cause in found
+        (
+            agent_id,
+            replace(cause, max_misses=stored_misses.get((agent_id, cause.order)) or max_misses.get(queue_id, 1)),
+        )
+        for agent_id, queue_id, cause in causes
     ]
 
 
 def changed_intervals(
-    batch: AgentTimeBatch, unsaid: Collection[CauseOfAgent], added: Collection[CauseOfAgent]
+    batch: AgentTimeBatch, removed: Collection[CauseOfAgent], added: Collection[CauseOfAgent]
 ) -> IntervalChanges:
-    """Each agent's spans from the first word on that is said no more, or said only now."""
+    """Recompute the intervals of each agent from its first removed or added cause."""
     by_agent: dict[str, list[AgentCause]] = defaultdict(list)
-    for agent_id, cause in (*unsaid, *added):
+    for agent_id, cause in (*removed, *added):
         by_agent[agent_id].append(cause)
-    since = {agent_id: min(cause.at for cause in changed) for agent_id, changed in by_agent.items()}
-    change = IntervalChanges()
-    for agent_id, (before, kept) in batch.timelines(since).items():
-        old = {interval.cause: interval for interval in kept}
-        new = (old.keys() - {w for a, w in unsaid if a == agent_id}) | {w for a, w in added if a == agent_id}
-        found = intervals(new, before.state if before else AgentState())
-        was = {*kept, before} if before else set(kept)
-        become = {*found, replace(before, ended=found[0].cause.at if found else None)} if before else set(found)
-        change.removed |= {(agent_id, interval) for interval in was - become}
-        change.added |= {(agent_id, interval) for interval in become - was}
-    return change
+    since = {agent_id: min(cause.at for cause in causes) for agent_id, causes in by_agent.items()}
+    changes = IntervalChanges()
+    for agent_id, (before, stored) in batch.timelines(since).items():
+        causes = {interval.cause for interval in stored}
+        causes -= {cause for one, cause in removed if one == agent_id}
+        causes |= {cause for one, cause in added if one == agent_id}
+        computed = intervals(causes, before.state if before else AgentState())
+        old, new = set(stored), set(computed)
+        if before:
+            old.add(before)
+            new.add(replace(before, ended=computed[0].cause.at if computed else None))
+        changes.removed |= {(agent_id, interval) for interval in old - new}
+        changes.added |= {(agent_id, interval) for interval in new - old}
+    return changes

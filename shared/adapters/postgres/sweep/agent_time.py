@@ -128,14 +128,14 @@ class PostgresAgentTimeBatch(AgentTimeBatch):
             logs[row["call_id"]].append(row_mapping.event_from_row(row).event)
         return logs.values()
 
-    def forgiven(self, queue_ids: Collection[str]) -> Mapping[str, int]:
+    def max_misses(self, queue_ids: Collection[str]) -> Mapping[str, int]:
         return {row["id"]: row["misses_before_away"] for row in self._rows(_FORGIVEN, [list(queue_ids)])}
 
-    def said(self, call_ids: Collection[str]) -> Collection[CauseOfAgent]:
+    def causes_of_calls(self, call_ids: Collection[str]) -> Collection[CauseOfAgent]:
         found = self._rows(_CALL_INTERVALS, [list(call_ids)]) if call_ids else ()
         return [(row["agent_id"], interval_from_row(row).cause) for row in found]
 
-    def reported(self, agent_id: str) -> Collection[AgentCause]:
+    def reports_of(self, agent_id: str) -> Collection[AgentCause]:
         return [_report(row)[1] for row in self._rows(_REPORTED, [agent_id])]
 
     def timelines(self, since: Mapping[str, datetime]) -> Mapping[str, Timeline]:
@@ -149,14 +149,14 @@ class PostgresAgentTimeBatch(AgentTimeBatch):
                 found[row["agent_id"]].append(interval)
         return {agent_id: (before.get(agent_id), intervals) for agent_id, intervals in found.items()}
 
-    def write(self, change: IntervalChanges) -> None:
-        removed, added = [_values(*each) for each in change.removed], [_values(*each) for each in change.added]
+    def write(self, changes: IntervalChanges) -> None:
+        removed, added = [_values(*each) for each in changes.removed], [_values(*each) for each in changes.added]
         if removed:
             self._cursor.execute(_DELETE, column_values(_KEY, [row[: len(_KEY)] for row in removed]))
         if added:
-            self._cursor.execute(_MAKE_MONTHS, [sorted({interval.cause.at for _, interval in change.added})])
+            self._cursor.execute(_MAKE_MONTHS, [sorted({interval.cause.at for _, interval in changes.added})])
             self._cursor.execute(_INSERT, column_values(_ROW, added))
-        if signed := [*_signed(change.removed, -1), *_signed(change.added, 1)]:
+        if signed := [*_signed(changes.removed, -1), *_signed(changes.added, 1)]:
             self._cursor.execute(agent_time_sums.COUNT, column_values(agent_time_sums.SIGNED, signed))
 
     def _rows(self, query: LiteralString, parameters: Any) -> list[DictRow]:  # noqa: ANN401 - psycopg's own
