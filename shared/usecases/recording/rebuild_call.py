@@ -34,18 +34,18 @@ def differences(record: CallRecord, log: Sequence[EventRow]) -> list[Difference]
         return []
     rows = [row for row in log if row.state is not EventState.DEAD]
     folded = fold([row.event for row in rows])
-    found = _differences_of_calls(record.id, record.call, folded.call)
+    result = _differences_of_calls(record.id, record.call, folded.call)
     for row in rows:
         state = _state(folded.verdicts[row.event.id])
         if state is not row.state:
-            found.append(Difference(record.id, f"event {row.event.id}", row.state.value, state.value))
+            result.append(Difference(record.id, f"event {row.event.id}", row.state.value, state.value))
     summary = CallRecord(record.id)
     summary.summarize(rows)
     for what in ("deferred", "void_until"):
         ours, theirs = getattr(record, what), getattr(summary, what)
         if ours != theirs:
-            found.append(Difference(record.id, what, ours, theirs))
-    return found
+            result.append(Difference(record.id, what, ours, theirs))
+    return result
 
 
 def _differences_of_calls(call_id: str, recorded: Call | None, folded: Call | None) -> list[Difference]:

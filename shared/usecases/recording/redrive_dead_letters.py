@@ -41,26 +41,26 @@ class DeadLetters(Protocol):
 
 
 def redrive(
-    services: IngestServices, letters: DeadLetters, wanted: Redrive, now: datetime
+    services: IngestServices, dead_letters: DeadLetters, wanted: Redrive, now: datetime
 ) -> tuple[dict[str, Any], list[TransactionNotices]]:
     """Try the wanted dead letters again. Returns the answer with an outcome for each, and the notices of the
     transactions. `remaining` in the answer counts the dead letters that were not tried.
     """
-    found = letters.oldest(now, MAX_IDS) if wanted.ids is None else letters.named(wanted.ids)
-    results = {letter: _unknown(letter.id) for letter in found}
-    events = [letter for letter in found if letter.kind == "event"]
+    letters = dead_letters.oldest(now, MAX_IDS) if wanted.ids is None else dead_letters.named(wanted.ids)
+    results = {letter: _unknown(letter.id) for letter in letters}
+    events = [letter for letter in letters if letter.kind == "event"]
     notices: list[TransactionNotices] = []
     for start in range(0, len(events), EVENTS_PER_TRANSACTION):
-        retried, notice = _retry(services, events[start : start + EVENTS_PER_TRANSACTION], now)
+        retried, transaction = _retry(services, events[start : start + EVENTS_PER_TRANSACTION], now)
         results |= retried
-        notices.append(notice)
-    call_notices = [letter for letter in found if letter.kind == "announcement"]
-    requeued = letters.requeue([letter.id for letter in call_notices], now) if call_notices else set[str]()
-    results |= {letter: _requeued(letter) for letter in call_notices if letter.id in requeued}
-    missing = dict.fromkeys(wanted.ids or ()).keys() - {letter.id for letter in found}
+        notices.append(transaction)
+    unpublished = [letter for letter in letters if letter.kind == "announcement"]
+    requeued = dead_letters.requeue([letter.id for letter in unpublished], now) if unpublished else set[str]()
+    results |= {letter: _requeued(letter) for letter in unpublished if letter.id in requeued}
+    missing = dict.fromkeys(wanted.ids or ()).keys() - {letter.id for letter in letters}
     items = [{"id": letter.id, "kind": letter.kind, **item_of(result)} for letter, result in results.items()]
     items += [{"id": letter_id, "kind": None, **item_of(_unknown(letter_id))} for letter_id in sorted(missing)]
-    return {"results": items, "remaining": letters.count(now)}, notices
+    return {"results": items, "remaining": dead_letters.count(now)}, notices
 
 
 def _retry(

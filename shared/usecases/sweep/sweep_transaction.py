@@ -22,7 +22,7 @@ GRACE_OVER = "Its predecessor never came."
 MAX_ATTEMPTS = 8
 MAX_REROUTE_DELAY = timedelta(seconds=1)
 EVENTS_PER_CALL = 2  # positions to reserve; more are reserved when needed
-NO_FINGERPRINT = ""  # nobody sends an event of the system a second time
+NO_FINGERPRINT = ""  # an event of the system is never sent again
 
 
 @dataclass(frozen=True, slots=True)

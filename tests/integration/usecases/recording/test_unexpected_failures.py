@@ -55,7 +55,7 @@ def noted() -> list[str]:
 def ill_floor(harness: Harness, noted: list[str]) -> Harness:
     """Three calls, of which one is on record in a way that none of our code writes."""
     harness.sweep_services = replace(harness.sweep_services, log_failure=noted.append)
-    harness.services = replace(harness.services, failed=noted.append)
+    harness.services = replace(harness.services, log_failure=noted.append)
     for call_id in CALLS:
         harness.send(initiated(call_id))
     harness.rows("update calls_live set state = '{}' where id = 'ill'")
@@ -164,7 +164,7 @@ def test_an_agents_event_that_fails_takes_no_calls_event_along(
     harness: Harness, noted: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(harness.services.agents, "change", broken)
-    harness.services = replace(harness.services, failed=noted.append)
+    harness.services = replace(harness.services, log_failure=noted.append)
     changed = {"event": "agent_status_changed", "agentId": "interpreter-01", "status": "away"}
     assert [result.status for result in harness.send(initiated("call-1"), changed, routed("call-1"))] == [201, 500, 201]
     assert noted == [None]
