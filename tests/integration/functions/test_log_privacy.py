@@ -80,9 +80,9 @@ def test_no_log_repeats_personal_data(
     recorded = [line for line in lines if str(line["message"]).startswith("recorded")]
     assert recorded[0]["call_id"] == "call-1", "and yet a call can be followed"
     assert recorded[0]["trace_id"]
-    kept = [line for line in lines if line["message"] == "kept an event for later"]
+    kept = [line for line in lines if line["message"] == "deferred an event"]
     assert {(line["call_id"], line["event_id"]) for line in kept} == {("call-9", "e-9")}
-    again = next(line for line in lines if line["message"] == "had 1 events already")
+    again = next(line for line in lines if line["message"] == "1 events were recorded before")
     assert (again["call_id"], again["event_id"]) == ("call-1", "e-1")
     assert again["trace_id"] != recorded[0]["trace_id"], "each request's own"
     refused = [line for line in lines if str(line["message"]).startswith("refused")]
