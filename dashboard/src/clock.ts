@@ -1,8 +1,8 @@
-/** The server's time, from the `Date` of its answers: counters must not depend on the laptop's clock. */
+/** The server's time, from the `Date` of its answers. The device's clock may be wrong. */
 
 /**
- * An answer dated D, sent at s and received at r (both by our clock), shows that the server's clock was in
- * [D, D + 1 s) at some moment in [s, r]; so its offset to ours lies in (D - r, D + 1 s - s). Each answer narrows the
+ * An answer dated D, sent at s and received at r (both by the device's clock), shows that the server's clock was in
+ * [D, D + 1 s) at some moment in [s, r]. So its offset lies in (D - r, D + 1 s - s). Each answer narrows the
  * bounds, and after a few of them they are far tighter than the header's whole seconds.
  */
 export class ServerClock {
@@ -17,12 +17,12 @@ export class ServerClock {
     const low = date - receivedAt;
     const high = date + 1_000 - sentAt;
     const agrees = low <= this.high && high >= this.low;
-    // Bounds that contradict the old ones mean that one of the two clocks was set: begin anew.
+    // If the new bounds contradict the old ones, one of the clocks was set: start again.
     this.low = agrees ? Math.max(this.low, low) : low;
     this.high = agrees ? Math.min(this.high, high) : high;
   }
 
-  /** False as long as no answer carried a date: the counters then run on the device's clock. */
+  /** False until an answer had a date. Until then, `now` is the device's time. */
   get isKnown(): boolean {
     return Number.isFinite(this.low);
   }

@@ -1,4 +1,4 @@
-/** Where the API is: read from `config.json` beside the page, written there at deployment. */
+/** The addresses of the API, from `config.json`, which the deployment writes next to the page. */
 
 import type { ServerClock } from "./clock";
 
@@ -11,7 +11,7 @@ export interface Config {
 export async function readConfig(clock: ServerClock): Promise<Config> {
   const sentAt = Date.now();
   const answer = await fetch("config.json", { cache: "no-store" });
-  // A cache's copy carries the date at which it was stored.
+  // A cached copy has the date at which it was stored.
   if (!answer.headers.has("age")) clock.sample(answer.headers.get("date"), sentAt, Date.now());
   const config = (await answer.json()) as Partial<Config>;
   if (typeof config.api !== "string" || typeof config.websocket !== "string") throw new Error("incomplete");

@@ -2,7 +2,7 @@
 
 /**
  * Built into the page. `connect-src` is open to any secure origin and to loopback: only this page's own script has run
- * until `config.json` is read, and `narrowPolicy` then closes it. `frame-ancestors` cannot stand in a meta element: the
+ * until `config.json` is read, and `narrowPolicy` then closes it. `frame-ancestors` has no effect in a meta element: the
  * CDN's response headers must carry it.
  */
 export const BUILT_POLICY = [
@@ -21,7 +21,7 @@ export function narrowedPolicy(api: string, websocket: string): string {
   return `connect-src 'self' ${new URL(api).origin} ${new URL(websocket).origin}`;
 }
 
-/** Adds a second policy, which can only narrow the first: from here on the page talks to these two and nobody else. */
+/** Adds a second policy, which can only narrow the first. From now on the page connects to these two origins only. */
 export function narrowPolicy(api: string, websocket: string): void {
   const meta = document.createElement("meta");
   meta.httpEquiv = "Content-Security-Policy";

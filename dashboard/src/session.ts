@@ -1,4 +1,4 @@
-/** The token: from the address's fragment or pasted, kept for this tab only. */
+/** The token, from the address's fragment or pasted. It is stored for this tab only. */
 
 const KEY = "switchboard.token";
 
@@ -10,7 +10,7 @@ export interface Claims {
   expiresAt: number | null;
 }
 
-/** Takes a token out of the address, so that it stays in no history, bookmark or screenshot. Answers whether there was one. */
+/** Moves a token from the address to the storage, so that no history or bookmark contains it. Returns whether there was one. */
 export function takeTokenFromAddress(): boolean {
   const token = /^#token=([^&]+)/.exec(location.hash)?.[1];
   if (token === undefined) return false;
@@ -31,7 +31,7 @@ export function forgetToken(): void {
   sessionStorage.removeItem(KEY);
 }
 
-/** What the token says of itself. It is not verified here: the API does that. */
+/** The token's claims. The API verifies them. */
 export function claimsOf(token: string): Claims {
   try {
     const payload = (token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/");

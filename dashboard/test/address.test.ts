@@ -4,7 +4,7 @@ import { Router } from "../src/address";
 afterEach(() => vi.unstubAllGlobals());
 
 describe("the address", () => {
-  it("is read again by whoever begins to listen, for it may have changed since", () => {
+  it("is read again when a listener is added", () => {
     const place = { hash: "#/calls?flag=rerouted" };
     vi.stubGlobal("location", place);
     vi.stubGlobal("addEventListener", () => undefined);

@@ -36,7 +36,7 @@ async function recoveryThatFailsDuringAReload(stage: Stage): Promise<void> {
   stage.failsReads = true;
   stage.reset();
   await stage.clock.advance(100);
-  stage.world.initiate("legal_english"); // told, so that a resumption would begin after what was dropped
+  stage.world.initiate("legal_english"); // delivered, so that a resumption would begin after the dropped update
   await stage.clock.advance(10_000);
   stage.world.initiate("legal_english");
   await stage.clock.advance(100);
@@ -54,7 +54,7 @@ async function updateBeforeAnOlderSnapshot(stage: Stage): Promise<void> {
   await stage.clock.advance(5_000);
 }
 
-/** Each takes its safeguard out of the calls. */
+/** Each removes one safeguard. */
 const takeOut = {
   gapsCount: () => vi.spyOn(LiveCalls.prototype, "markGap").mockImplementation(() => {}),
   gapsEndReads: () =>

@@ -22,12 +22,12 @@ let world: World;
 let server: FakeServer;
 let feed: Feed;
 let opened: number;
-let said: Set<string>;
+let seen: Set<string>;
 
 beforeEach(async () => {
   world = new World();
   opened = 0;
-  said = new Set();
+  seen = new Set();
   server = await new FakeServer(world, 3).listen();
 });
 
@@ -53,7 +53,7 @@ function startFeed(times: Partial<FeedTimes> = {}, token = "token"): Feed {
     timers: systemTimers,
     random: () => 0,
     times: { ...QUICK, ...times },
-    onChange: () => said.add(feed.connection),
+    onChange: () => seen.add(feed.connection),
     onUpdate: () => {},
   });
   feed.start();
@@ -112,7 +112,7 @@ describe("the feed", () => {
   it("is connecting until it is live for the first time: nothing was cut", async () => {
     startFeed();
     await connectionIs("live");
-    expect(said).toEqual(new Set(["connecting", "live"]));
+    expect(seen).toEqual(new Set(["connecting", "live"]));
   });
 
   it("keeps what comes while the snapshot is on its way", async () => {
@@ -174,21 +174,21 @@ describe("the feed", () => {
     expectEqualToApi();
   });
 
-  it("keeps an agent of whom it is told while the list is read that lacks the agent", async () => {
+  it("keeps an agent of a frame that a list in progress lacks", async () => {
     startFeed();
     await connectionIs("live");
     const [gone, kept] = world.agents.splice(0, 2) as [Agent, Agent];
     server.faults.readDelayMs = 50;
     server.send({ type: "reset", topics: [], position: world.position });
-    const told = { ...kept, version: kept.version + 1 };
+    const later = { ...kept, version: kept.version + 1 };
     const { position } = world;
     const nothing = { calls: [], events: [], alerts: [], left: [], eventsOmitted: 0, traces: [] };
-    server.send({ type: "update", position, ...nothing, agents: [told] });
+    server.send({ type: "update", position, ...nothing, agents: [later] });
     await vi.waitFor(() => expect(feed.directory.agents.has(gone.id)).toBe(false));
-    expect(feed.directory.agents.get(kept.id)).toEqual(told);
+    expect(feed.directory.agents.get(kept.id)).toEqual(later);
   });
 
-  it("lets go again of an agent who has left and of whom it is told late", async () => {
+  it("removes an agent of a late frame who has left", async () => {
     startFeed({ doubtMs: 20 });
     await connectionIs("live");
     const late = world.agents.pop() as Agent;
@@ -226,7 +226,7 @@ describe("the feed", () => {
     await equal();
     expect(server.polls).toBeGreaterThan(0);
     await vi.waitFor(() => expect(server.unchanged).toBeGreaterThan(1));
-    server.faults.canReplay = false; // What changed cannot be told: the snapshot is read instead.
+    server.faults.canReplay = false; // The changes are not available, so the snapshot is read.
     world.initiate("legal_spanish");
     await equal();
     server.faults.canReplay = true;
@@ -244,7 +244,7 @@ describe("the feed", () => {
     world.queues.push(first);
     await vi.waitFor(() => expect(server.heard[0]).toMatchObject({ topics: [`queue:${first.id}`] }));
     await connectionIs("live");
-    expect([...said]).not.toContain("polling");
+    expect([...seen]).not.toContain("polling");
     world.queues.push(second);
     feed.retryNow();
     await vi.waitFor(() =>

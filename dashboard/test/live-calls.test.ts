@@ -43,7 +43,7 @@ function update(position: number, ...calls: Call[]): UpdateFrame {
   };
 }
 
-function pictureOf(floor: LiveCalls): Record<string, number> {
+function versionsOf(floor: LiveCalls): Record<string, number> {
   return Object.fromEntries([...floor.live].map(([id, call]) => [id, call.version] as const).sort());
 }
 
@@ -87,7 +87,7 @@ function truth(frames: UpdateFrame[]): Record<string, number> {
   );
 }
 
-describe("what a poll told", () => {
+describe("a poll", () => {
   const changes = (position: number, calls: Call[], left: { id: string; version: number }[] = []) => ({
     position,
     reset: false,
@@ -100,7 +100,7 @@ describe("what a poll told", () => {
     const floor = new LiveCalls();
     readSnapshot(floor, [view("a", 3), view("b", 1)], 10);
     floor.applyChanges({ ...changes(12, [view("a", 2), view("b", 2, "ended"), view("c", 1)]) });
-    expect(pictureOf(floor)).toEqual({ a: 3, c: 1 });
+    expect(versionsOf(floor)).toEqual({ a: 3, c: 1 });
     floor.applyChanges({
       ...changes(
         14,
@@ -112,21 +112,21 @@ describe("what a poll told", () => {
       ),
     });
     floor.applyUpdate(update(13, view("a", 3)));
-    expect(pictureOf(floor)).toEqual({});
+    expect(versionsOf(floor)).toEqual({});
     floor.applyUpdate(update(15, view("a", 5)));
-    expect(pictureOf(floor)).toEqual({ a: 5 });
+    expect(versionsOf(floor)).toEqual({ a: 5 });
   });
 
-  it("and what a frame told agree that a call has gone to a queue which is not ours", () => {
+  it("and a frame both remove a call that moved to another queue", () => {
     const floor = new LiveCalls();
     floor.follows = ({ queueId }) => queueId === "q";
     readSnapshot(floor, [view("a", 3)], 10);
     floor.applyUpdate(update(12, { ...view("a", 4), queueId: "foreign" }));
-    expect(pictureOf(floor)).toEqual({});
+    expect(versionsOf(floor)).toEqual({});
     floor.applyUpdate(update(11, view("a", 3)));
-    expect(pictureOf(floor)).toEqual({});
+    expect(versionsOf(floor)).toEqual({});
     floor.applyUpdate(update(13, view("a", 5)));
-    expect(pictureOf(floor)).toEqual({ a: 5 });
+    expect(versionsOf(floor)).toEqual({ a: 5 });
   });
 
   it("may be denied by a snapshot that is read after it, though the snapshot's position lags", () => {
@@ -134,7 +134,7 @@ describe("what a poll told", () => {
     readSnapshot(floor, [], 10);
     floor.applyChanges({ ...changes(20, [view("a", 1)]) });
     readSnapshot(floor, [], 15);
-    expect(pictureOf(floor)).toEqual({});
+    expect(versionsOf(floor)).toEqual({});
   });
 });
 
@@ -179,7 +179,7 @@ describe("frames and snapshot in any order", () => {
           finish(floor, serverAt(frames, snapshotAt), snapshotAt);
         }
         settle(floor, frames);
-        expect(pictureOf(floor)).toEqual(truth(frames));
+        expect(versionsOf(floor)).toEqual(truth(frames));
         expect(floor.needsSnapshot).toBe(false);
       }),
       { numRuns: 3_000 },
@@ -212,7 +212,7 @@ describe("frames and snapshot in any order", () => {
         floor.completeSnapshot();
         for (const frame of frames) if (frame.position > early) floor.applyUpdate(frame);
         settle(floor, frames);
-        expect(pictureOf(floor)).toEqual(truth(frames));
+        expect(versionsOf(floor)).toEqual(truth(frames));
       }),
       { numRuns: 2_000 },
     );
@@ -244,25 +244,25 @@ describe("the classic failures of a snapshot and a feed", () => {
     floor.beginSnapshot();
     floor.applyUpdate(update(7, view("new", 1)));
     finish(floor, [], 6);
-    expect(pictureOf(floor)).toEqual({ new: 1 });
+    expect(versionsOf(floor)).toEqual({ new: 1 });
   });
 
-  it("a call that a replay tells with an old position, of which the last snapshot knew nothing, is shown", () => {
+  it("shows a replayed call that the last snapshot lacked", () => {
     const floor = new LiveCalls();
     readSnapshot(floor, [], 10);
     floor.applyUpdate(update(6, view("new", 1)));
-    expect(pictureOf(floor)).toEqual({ new: 1 });
+    expect(versionsOf(floor)).toEqual({ new: 1 });
     readSnapshot(floor, [view("new", 1)], 12);
     expect(floor.hasDoubt).toBe(false);
   });
 
-  it("and is not dropped by a snapshot that was on its way when it was told", () => {
+  it("and keeps it when an older snapshot arrives", () => {
     const floor = new LiveCalls();
     readSnapshot(floor, [], 10);
     floor.beginSnapshot();
     floor.applyUpdate(update(6, view("new", 1)));
     finish(floor, [], 10);
-    expect(pictureOf(floor)).toEqual({ new: 1 });
+    expect(versionsOf(floor)).toEqual({ new: 1 });
     expect(floor.hasDoubt).toBe(true);
   });
 
@@ -284,7 +284,7 @@ describe("the classic failures of a snapshot and a feed", () => {
     floor.markGap();
     expect(floor.completeSnapshot()).toBe(false);
     expect(floor.needsSnapshot).toBe(true);
-    expect(pictureOf(floor)).toEqual({ a: 1 });
+    expect(versionsOf(floor)).toEqual({ a: 1 });
   });
 
   it("a load that failed half way leaves the floor in need of another", () => {
@@ -303,7 +303,7 @@ describe("an ended call stays ended", () => {
     floor.applyUpdate(update(5, view("a", 4, "ended")));
     floor.applyUpdate(update(4, view("a", 3, "active")));
     readSnapshot(floor, [view("a", 3, "active")], 3);
-    expect(pictureOf(floor)).toEqual({});
+    expect(versionsOf(floor)).toEqual({});
   });
 
   it("when its end was seen only as absence, against whatever the snapshot already covers", () => {
@@ -313,7 +313,7 @@ describe("an ended call stays ended", () => {
     floor.applyUpdate(update(9, view("a", 2, "active")));
     expect(floor.hasDoubt).toBe(true);
     readSnapshot(floor, [], 10);
-    expect(pictureOf(floor)).toEqual({});
+    expect(versionsOf(floor)).toEqual({});
     expect(floor.hasDoubt).toBe(false);
   });
 
@@ -321,7 +321,7 @@ describe("an ended call stays ended", () => {
     const floor = new LiveCalls();
     floor.applyUpdate(update(5, view("a", 4, "ended")));
     floor.applyUpdate(update(6, view("a", 5, "active")));
-    expect(pictureOf(floor)).toEqual({ a: 5 });
+    expect(versionsOf(floor)).toEqual({ a: 5 });
   });
 
   it("while a bounded number of them is remembered", () => {

@@ -1,4 +1,4 @@
-/** What the page makes of calls: order, deadlines, figures, filters, course. */
+/** Order, deadlines, counts, filters and timelines of calls. */
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -213,7 +213,7 @@ describe("figures", () => {
 });
 
 describe("a call's course", () => {
-  it("is told by the events that hold, not by those that became void", () => {
+  it("ignores events that became void", () => {
     const { world, later } = floorAt(0);
     const call = world.initiate("medical_spanish");
     later(10);

@@ -35,7 +35,7 @@ const vectors = readdirSync(FOLDER)
 /** Drives the state as `Feed`, `SnapshotReader` and `Directory` do. */
 class Client {
   readonly state: FeedState;
-  private asked: ReadonlyMap<string, number> = new Map();
+  private versions: ReadonlyMap<string, number> = new Map();
   private events: Event[] = [];
   private sent: unknown = null;
 
@@ -59,12 +59,12 @@ class Client {
       this.state.lost();
     } else if (step.do === "read") {
       calls.beginSnapshot();
-      this.asked = knownAgents.ask();
+      this.versions = knownAgents.versions();
     } else if (step.do === "answer" && isReading) {
       const pages = step.pages ?? [];
       const isWhole =
         pages.every(({ data, position }) => calls.addPage(data, position)) && calls.completeSnapshot();
-      knownAgents.takeAll(this.asked, step.agents ?? []);
+      knownAgents.takeAll(this.versions, step.agents ?? []);
       if (isWhole) this.state.whole(pages[0]?.position ?? 0);
     } else if (step.do === "fail") {
       calls.abandonSnapshot();

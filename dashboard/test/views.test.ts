@@ -1,4 +1,4 @@
-/** What the views beside the floor make of what they are told: alerts, groups, roster, a call's course, readings. */
+/** Alerts, groups, agents, timelines and resources. */
 
 import { describe, expect, it, vi } from "vitest";
 import type { Agent, AgentStatus, Alert, Call, Event } from "../src/contracts";
@@ -38,7 +38,7 @@ function alertOn(call: Call, change: Partial<Alert> = {}): Alert {
 }
 
 describe("alerts", () => {
-  it("are new once, however often they are told, and go when they are withdrawn", () => {
+  it("are new once and are removed when withdrawn", () => {
     const { world } = floor();
     const alert = alertOn(world.initiate("medical_spanish"));
     const alertLog = new AlertLog();
@@ -61,7 +61,7 @@ describe("alerts", () => {
     expect(alertLog.all.map(({ isOpen }) => isOpen)).toEqual([false]);
   });
 
-  it("that are open are all kept, and told once; of those that are over the newest", () => {
+  it("are kept while open; of resolved ones the newest", () => {
     const { world, queues, live, later } = floor();
     const calls = Array.from({ length: MAX_RESOLVED + 100 }, () => world.initiate("medical_spanish"));
     later(31);
@@ -180,7 +180,7 @@ describe("the roster", () => {
     ["text=NAME+OF+B", ["b"]],
   ])("shows for %s", (query, ids) => expect(shown(query)).toEqual(ids));
 
-  it("counts whoever belongs, by state", () =>
+  it("counts matching agents by state", () =>
     expect(countByStatus(agents)).toMatchObject({ available: 2, on_call: 1, away: 1, offline: 0 }));
 });
 
@@ -209,12 +209,14 @@ describe("a call's offers, holds and flags", () => {
     const call = world.offer(world.initiate("medical_spanish"), "agent-01");
     later(15);
     const miss = { ...(historyOf(call)[1] as Event), id: "e-miss", type: "answer_timed_out" };
-    const told = [
+    const events = [
       ...historyOf(call),
       { ...miss, timestamp: new Date(at(15)).toISOString(), occurredAt: null },
     ];
-    expect(offersOf(told, at(60)).map(({ outcome, toMs }) => [outcome, toMs])).toEqual([["missed", at(15)]]);
-    const disproved = told.map((event) => (event.id === "e-miss" ? { ...event, void: true } : event));
+    expect(offersOf(events, at(60)).map(({ outcome, toMs }) => [outcome, toMs])).toEqual([
+      ["missed", at(15)],
+    ]);
+    const disproved = events.map((event) => (event.id === "e-miss" ? { ...event, void: true } : event));
     expect(offersOf(disproved, at(60)).map(({ outcome, toMs }) => [outcome, toMs])).toEqual([
       ["ringing", at(60)],
     ]);
@@ -238,7 +240,7 @@ describe("a call's offers, holds and flags", () => {
     expect(holdsOf(reported, at(200), 60)).toEqual([{ fromMs: at(5), toMs: at(10), exceededMs: null }]);
   });
 
-  it("show a flag that was disproved as void, and one that no event told where the figures put it", () => {
+  it("show a flag whose event is void, and one without an event", () => {
     const { world, later, historyOf, queues } = floor();
     const call = world.initiate("medical_spanish");
     later(31);
@@ -252,7 +254,7 @@ describe("a call's offers, holds and flags", () => {
   });
 });
 
-describe("who was rung in vain", () => {
+describe("missed offers", () => {
   it("is read, once, of a call that was passed on before the page was opened", async () => {
     const { world, historyOf } = floor();
     const call = world.offer(world.offer(world.initiate("medical_spanish"), "agent-01"), "agent-02", 2);
@@ -262,30 +264,30 @@ describe("who was rung in vain", () => {
       asked.push(callId);
       return [...historyOf(call), miss];
     };
-    const attempts = new MissedOffers(read, () => {});
-    expect(attempts.missedBy({ ...call, flags: [] })).toEqual([]);
+    const missedOffers = new MissedOffers(read, () => {});
+    expect(missedOffers.missedBy({ ...call, flags: [] })).toEqual([]);
     expect(asked).toEqual([]);
-    attempts.missedBy(call);
-    attempts.missedBy(call);
-    await attempts.settled();
+    missedOffers.missedBy(call);
+    missedOffers.missedBy(call);
+    await missedOffers.settled();
     expect(asked).toEqual([call.id]);
-    expect(attempts.missedBy(call)).toEqual(["agent-01"]);
+    expect(missedOffers.missedBy(call)).toEqual(["agent-01"]);
   });
 
-  it("are let go with their call, also where its end was never told", () => {
+  it("are forgotten with their call", () => {
     const { world, historyOf } = floor();
     const call = world.initiate("medical_spanish");
-    const attempts = new MissedOffers(
+    const missedOffers = new MissedOffers(
       async () => [],
       () => {},
     );
     world.reroute(call);
-    attempts.receive(historyOf(call).map((event) => ({ ...event, type: "answer_timed_out" })));
-    expect(attempts.missedBy(call)).toEqual(["agent-07"]);
-    attempts.keepOnly(new Map([[call.id, call]]));
-    expect(attempts.missedBy(call)).toEqual(["agent-07"]);
-    attempts.keepOnly(new Map());
-    expect(attempts.missedBy(call)).toEqual([]);
+    missedOffers.receive(historyOf(call).map((event) => ({ ...event, type: "answer_timed_out" })));
+    expect(missedOffers.missedBy(call)).toEqual(["agent-07"]);
+    missedOffers.keepOnly(new Map([[call.id, call]]));
+    expect(missedOffers.missedBy(call)).toEqual(["agent-07"]);
+    missedOffers.keepOnly(new Map());
+    expect(missedOffers.missedBy(call)).toEqual([]);
   });
 });
 
@@ -328,7 +330,7 @@ describe("figures", () => {
 });
 
 describe("the API", () => {
-  it("is told of in words where it does not answer, or not in JSON", async () => {
+  it("has a message if it does not answer, or not in JSON", async () => {
     const ask = (answer: () => Promise<Response>) => {
       const options = { base: "http://floor", token: "t", localNow: () => START, onDate: () => undefined };
       return new Api({ ...options, fetch: answer }).get("/api/metrics");
@@ -336,6 +338,6 @@ describe("the API", () => {
     const late = () => Promise.reject(new DOMException("signal timed out", "TimeoutError"));
     await expect(ask(late)).rejects.toThrow("The API does not answer.");
     const cut = () => Promise.resolve(new Response('{"data":'));
-    await expect(ask(cut)).rejects.toThrow("What the API answered cannot be read.");
+    await expect(ask(cut)).rejects.toThrow("The API's response is not valid.");
   });
 });

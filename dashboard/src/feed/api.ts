@@ -17,7 +17,7 @@ const PAGE_LIMIT = 500;
 const TIMEOUT_MS = 15_000;
 export const LIVE_STATUSES = "waiting,active,on_hold";
 
-/** Why reading ended for good: only another token helps. */
+/** Why the session ended. Only another token helps. */
 export type Halt = "session_ended" | "forbidden";
 
 /** An answer other than 2xx. */
@@ -40,30 +40,30 @@ export interface ApiOptions {
   token: string;
   fetch: typeof fetch;
   localNow: () => number;
-  /** Hears of each answer's `Date`, with the moments at which it was asked for and came. */
+  /** Called with each response's `Date`, and the times of the request and the response. */
   onDate: (date: string | null, sentAt: number, receivedAt: number) => void;
 }
 
-interface Told {
+interface TaggedChanges {
   tag: string;
   changes: Changes;
 }
 
 const NOT_MODIFIED = 304;
-const UNREADABLE = "What the API answered cannot be read.";
+const UNREADABLE = "The API's response is not valid.";
 
-/** What browsers say themselves ("signal timed out", "Failed to fetch") differs, and tells nobody what it is about. */
-async function inWords<T>(work: Promise<T>, words: string, signal?: AbortSignal): Promise<T> {
+/** Replaces errors of the browser, such as "Failed to fetch", by the same message in all browsers. */
+async function withMessage<T>(work: Promise<T>, message: string, signal?: AbortSignal): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    throw signal?.aborted === true ? error : new Error(words, { cause: error });
+    throw signal?.aborted === true ? error : new Error(message, { cause: error });
   }
 }
 
 export class Api {
-  /** The last poll's answer, which the server need not repeat while it holds. */
-  private told: Told | null = null;
+  /** The answer of the last poll, for conditional requests. */
+  private lastChanges: TaggedChanges | null = null;
 
   constructor(private readonly options: ApiOptions) {}
 
@@ -75,7 +75,7 @@ export class Api {
     return (await this.get<AgentList>("/api/agents", signal)).data;
   }
 
-  /** Every page of the live calls, each as it comes. */
+  /** The pages of the live calls. */
   async *liveCalls(signal?: AbortSignal): AsyncGenerator<CallPage> {
     let cursor: string | null = null;
     do {
@@ -88,14 +88,15 @@ export class Api {
     } while (cursor !== null);
   }
 
-  /** What changed since a position, or that it cannot be told. */
+  /** The changes since a position. `reset` means that they are not available. */
   async changes(since: number, signal?: AbortSignal): Promise<Changes> {
-    const headers: Record<string, string> = this.told === null ? {} : { "if-none-match": this.told.tag };
-    const answer = await this.ask(`/api/calls?since=${since}`, { headers }, signal);
-    if (answer.status === NOT_MODIFIED && this.told !== null) return this.told.changes;
-    const changes = (await inWords(answer.json(), UNREADABLE, signal)) as Changes;
+    const headers: Record<string, string> =
+      this.lastChanges === null ? {} : { "if-none-match": this.lastChanges.tag };
+    const answer = await this.request(`/api/calls?since=${since}`, { headers }, signal);
+    if (answer.status === NOT_MODIFIED && this.lastChanges !== null) return this.lastChanges.changes;
+    const changes = (await withMessage(answer.json(), UNREADABLE, signal)) as Changes;
     const tag = answer.headers.get("etag");
-    this.told = tag === null ? null : { tag, changes };
+    this.lastChanges = tag === null ? null : { tag, changes };
     return changes;
   }
 
@@ -124,22 +125,22 @@ export class Api {
     return this.send(path, { method: "POST", headers, body: JSON.stringify(body) }, signal);
   }
 
-  private async send<T>(path: string, request: RequestInit, signal?: AbortSignal): Promise<T> {
-    const answer = await this.ask(path, request, signal);
-    return (await inWords(answer.json(), UNREADABLE, signal)) as T;
+  private async send<T>(path: string, init: RequestInit, signal?: AbortSignal): Promise<T> {
+    const answer = await this.request(path, init, signal);
+    return (await withMessage(answer.json(), UNREADABLE, signal)) as T;
   }
 
-  private async ask(path: string, request: RequestInit, signal?: AbortSignal): Promise<Response> {
+  private async request(path: string, init: RequestInit, signal?: AbortSignal): Promise<Response> {
     const { base, token, localNow, onDate } = this.options;
     const sentAt = localNow();
     const timeout = AbortSignal.timeout(TIMEOUT_MS);
-    const asked = this.options.fetch(`${base.replace(/\/$/, "")}${path}`, {
-      ...request,
-      headers: { ...request.headers, authorization: `Bearer ${token}` },
+    const response = this.options.fetch(`${base.replace(/\/$/, "")}${path}`, {
+      ...init,
+      headers: { ...init.headers, authorization: `Bearer ${token}` },
       cache: "no-store",
       signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
     });
-    const answer = await inWords(asked, "The API does not answer.", signal);
+    const answer = await withMessage(response, "The API does not answer.", signal);
     onDate(answer.headers.get("date"), sentAt, localNow());
     if (answer.ok || answer.status === NOT_MODIFIED) return answer;
     throw new ApiError(answer.status, await readProblem(answer));
@@ -154,7 +155,7 @@ export function withQuery(path: string, parameters: Record<string, string | null
   return text === "" ? path : `${path}?${text}`;
 }
 
-/** Null where it is not the API that answered: of a proxy's own error the status says enough. */
+/** The problem document, or null if the response is not from the API. */
 async function readProblem(answer: Response): Promise<Problem | null> {
   if (!answer.headers.get("content-type")?.startsWith("application/problem+json")) return null;
   try {

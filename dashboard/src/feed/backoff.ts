@@ -1,4 +1,4 @@
-/** How long to wait before the next attempt: doubling, and half of it by chance, so that a hundred pages do not return at once. */
+/** The delay before the next attempt. It doubles, and half of it is random, so that many pages do not return at once. */
 
 export class Backoff {
   private attempts = 0;

@@ -1,28 +1,28 @@
-/** What the page says of its connection. Never better than it is. */
+/** The state of the connection, as the page shows it. */
 
 export type Connection = "connecting" | "live" | "resuming" | "polling" | "offline";
 
 export interface Signs {
   isSubscribed: boolean;
   wasLive: boolean;
-  /** Reads replace the feed: sockets are refused, or there is nothing to subscribe to. */
+  /** Polls replace the feed: sockets are refused, or there is nothing to subscribe to. */
   isPolling: boolean;
-  /** A whole snapshot stands in the calls, with no gap since. */
-  isWhole: boolean;
-  /** The queues are known and there are none, so there is nothing to subscribe to. That is no fault. */
+  /** A complete snapshot was applied, and there was no gap since. */
+  isComplete: boolean;
+  /** The queues are known and there are none, so there is nothing to subscribe to. */
   hasNoQueues: boolean;
-  /** A read knew what the feed has not told. */
+  /** A read contained changes that the feed has not delivered. */
   isBehind: boolean;
   /** The last read failed. */
   isFailing: boolean;
-  hasPicture: boolean;
+  isConfirmed: boolean;
 }
 
 export function connectionOf(signs: Signs): Connection {
-  if (signs.isSubscribed && signs.isWhole) return signs.isBehind ? "polling" : "live";
+  if (signs.isSubscribed && signs.isComplete) return signs.isBehind ? "polling" : "live";
   if (signs.isFailing) return "offline";
-  if (signs.hasNoQueues && signs.isWhole) return "live";
+  if (signs.hasNoQueues && signs.isComplete) return "live";
   const isFirst = !signs.wasLive && !signs.isPolling;
-  if (isFirst || !signs.hasPicture) return "connecting";
-  return signs.isPolling && signs.isWhole ? "polling" : "resuming";
+  if (isFirst || !signs.isConfirmed) return "connecting";
+  return signs.isPolling && signs.isComplete ? "polling" : "resuming";
 }

@@ -1,4 +1,4 @@
-/** The queues and agents by id: what to subscribe to, and what to call them. */
+/** The queues and agents by id. */
 
 import type { Agent, Queue } from "../contracts";
 import type { Api } from "./api";
@@ -6,7 +6,7 @@ import type { KnownAgents } from "./known-agents";
 
 export class Directory {
   readonly queues = new Map<string, Queue>();
-  /** Rises whenever a name, limit or state may have changed. */
+  /** Rises when a name, limit or state may have changed. */
   revision = 0;
   private isBusy = false;
 
@@ -23,16 +23,16 @@ export class Directory {
     return [...this.queues.keys()].map(topicOf);
   }
 
-  /** Reads both lists and answers the topics that are new, or null where a read is under way already. */
+  /** Reads both lists. Returns the new topics, or null if a read is in progress. */
   async refresh(): Promise<string[] | null> {
     if (this.isBusy) return null;
     this.isBusy = true;
-    const asked = this.knownAgents.ask();
+    const versions = this.knownAgents.versions();
     try {
       const [queues, agents] = await Promise.all([this.api.queues(), this.api.agents()]);
       const added = queues.filter(({ id }) => !this.queues.has(id)).map(({ id }) => topicOf(id));
       for (const queue of queues) this.queues.set(queue.id, queue);
-      this.knownAgents.takeAll(asked, agents);
+      this.knownAgents.takeAll(versions, agents);
       this.revision++;
       return added;
     } finally {
@@ -40,7 +40,7 @@ export class Directory {
     }
   }
 
-  /** The knownAgents has changed by a frame or a poll. */
+  /** Called when a frame or a poll changed agents. */
   agentsChanged(): void {
     this.revision++;
   }

@@ -1,9 +1,9 @@
-/** One socket: opens, subscribes, keeps itself alive, and says when it is dead. */
+/** One socket: subscribes, sends pings, and reports when it is closed or silent. */
 
 import type { ClientFrame, ServerFrame } from "../contracts";
 import type { Timers } from "./timers";
 
-/** The part of WebSocket that is used, so that tests can bring their own. */
+/** The part of WebSocket that is used. */
 export interface Socket {
   readonly readyState: number;
   send(text: string): void;
@@ -17,18 +17,18 @@ export interface Socket {
 export interface SocketTimes {
   /** From the attempt to the first `subscribed`. */
   openWithinMs: number;
-  /** Silence after which a ping asks whether anyone is there. */
+  /** The silence after which a ping is sent. */
   quietMs: number;
-  /** How long an answer to that ping may take. */
+  /** How long the answer to that ping may take. */
   answerWithinMs: number;
-  /** A ping however busy the line, because API Gateway closes a connection on which a client is silent for 10 min. */
+  /** The interval of pings. API Gateway closes a connection on which the client is silent for 10 min. */
   keepAliveMs: number;
 }
 
 export interface SocketHandlers {
   onFrame: (frame: ServerFrame) => void;
-  /** Once, when the line is dead for whatever reason. */
-  onDead: (wasSubscribed: boolean) => void;
+  /** Called once, when the socket is closed or silent. */
+  onClosed: (wasSubscribed: boolean) => void;
 }
 
 const OPEN = 1;
@@ -36,7 +36,7 @@ const OPEN = 1;
 export class FeedSocket {
   private socket: Socket | null;
   private subscribed = false;
-  /** A subscription was asked for, and neither made nor refused so far. */
+  /** A subscription was requested and not answered yet. */
   private isAwaiting = false;
   private receivedAt: number;
   private pingedAt: number;
@@ -44,19 +44,19 @@ export class FeedSocket {
 
   constructor(
     socket: Socket,
-    private readonly hello: ClientFrame,
+    private readonly firstFrame: ClientFrame,
     private readonly times: SocketTimes,
     private readonly timers: Timers,
     private readonly handlers: SocketHandlers,
   ) {
     this.socket = socket;
     this.receivedAt = this.pingedAt = timers.now();
-    socket.onopen = () => this.send(this.hello);
+    socket.onopen = () => this.send(this.firstFrame);
     socket.onmessage = (event: { data: unknown }) => this.receive(event.data);
-    socket.onclose = () => this.die();
-    socket.onerror = () => this.die();
+    socket.onclose = () => this.fail();
+    socket.onerror = () => this.fail();
     this.stopWatch = timers.after(times.openWithinMs, () => {
-      if (!this.subscribed) this.die();
+      if (!this.subscribed) this.fail();
     });
   }
 
@@ -66,28 +66,28 @@ export class FeedSocket {
     this.socket.send(JSON.stringify(frame));
   }
 
-  /** Lets go without a word to the handlers. */
+  /** Closes the socket without calling the handlers. */
   close(): void {
     const socket = this.socket;
     if (socket === null) return;
     this.socket = null;
     this.stopWatch();
     socket.onopen = socket.onmessage = socket.onclose = null;
-    socket.onerror = () => {}; // Closing what is still opening is an error to some.
+    socket.onerror = () => {}; // Some browsers report an error when an opening socket is closed.
     socket.close(1000);
   }
 
   private receive(data: unknown): void {
     const frame = parseFrame(data);
     if (frame === null) {
-      this.die(); // What we cannot read may have been an update: a fresh line resumes before it.
+      this.fail(); // An unreadable frame may be an update. A new socket resumes before it.
       return;
     }
     this.receivedAt = this.timers.now();
     const isRefused = frame.type === "error" && this.isAwaiting;
     if (frame.type === "subscribed") this.subscribe();
     this.handlers.onFrame(frame);
-    if (isRefused) this.die(); // Nothing would ever come for what was asked: a fresh line asks again.
+    if (isRefused) this.fail(); // A new socket subscribes again.
   }
 
   private subscribe(): void {
@@ -103,7 +103,7 @@ export class FeedSocket {
       const now = this.timers.now();
       const quiet = now - this.receivedAt;
       const asked = this.pingedAt > this.receivedAt;
-      if (asked && now - this.pingedAt >= answerWithinMs) this.die();
+      if (asked && now - this.pingedAt >= answerWithinMs) this.fail();
       else if ((!asked && quiet >= quietMs) || now - this.pingedAt >= keepAliveMs) this.ping(now);
     });
   }
@@ -113,10 +113,10 @@ export class FeedSocket {
     this.send({ action: "ping" });
   }
 
-  private die(): void {
+  private fail(): void {
     if (this.socket === null) return;
     this.close();
-    this.handlers.onDead(this.subscribed);
+    this.handlers.onClosed(this.subscribed);
   }
 }
 

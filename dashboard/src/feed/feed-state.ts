@@ -1,6 +1,5 @@
 /**
- * All that a client of the feed knows, and what it must do next: the protocol without sockets and clocks. The rules are
- * those of docs/feed.md.
+ * The state of a client of the feed, without sockets and clocks. docs/feed.md describes the rules.
  */
 
 import type { Agent, Call, Changes, ServerFrame, Subscribe } from "../contracts";
@@ -11,7 +10,7 @@ import { ResumePoint } from "./resume-point";
 export class FeedState {
   readonly calls = new LiveCalls();
   readonly knownAgents = new KnownAgents();
-  /** The present connection has answered `subscribed`. */
+  /** True once the present connection was answered `subscribed`. */
   isSubscribed = false;
   private readonly resume = new ResumePoint();
 
@@ -54,12 +53,12 @@ export class FeedState {
     this.isSubscribed = false;
   }
 
-  /** A snapshot that was read for a gap or for a doubt is whole, or a poll was answered: resuming there misses nothing. */
+  /** A complete snapshot was read, or a poll was answered. Resuming at its position loses nothing. */
   whole(position: number): void {
     this.resume.whole(position);
   }
 
-  /** Takes in a poll's answer. Its agents, too. */
+  /** Applies a poll's answer. Returns its agents. */
   takeChanges(changes: Changes): readonly Agent[] {
     this.calls.applyChanges(changes);
     this.knownAgents.put(changes.agents);

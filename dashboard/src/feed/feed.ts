@@ -1,6 +1,6 @@
 /**
- * Keeps the calls equal to the API's: subscribe, then read the snapshot, then apply by version; resume after a cut,
- * poll where sockets are not to be had, and check a silent feed by reading.
+ * Keeps the calls equal to the API's. It subscribes, reads a snapshot, and applies updates by version. It resumes after
+ * a disconnect, polls if sockets are refused, and checks a silent feed with a read.
  */
 
 import type { ServerFrame, SubscribedFrame, UpdateFrame } from "../contracts";
@@ -22,7 +22,7 @@ export interface FeedOptions {
   timers: Timers;
   random: () => number;
   times: FeedTimes;
-  /** The calls, the directory or the state of the connection is no longer what it was. */
+  /** Called when the calls, the directory or the connection changed. */
   onChange: () => void;
   onUpdate: (frame: UpdateFrame) => void;
 }
@@ -32,14 +32,14 @@ const NEVER = Number.POSITIVE_INFINITY;
 export class Feed {
   readonly directory: Directory;
   halt: Halt | null = null;
-  /** What went wrong last, as long as it is wrong. */
+  /** The message of the last error, until it is resolved. */
   errorMessage: string | null = null;
-  /** When the picture was last known to be right, by our clock. */
+  /** When the calls were last known to be right, by the device's clock. */
   confirmedAt: number | null = null;
 
   private readonly reader: SnapshotReader;
   private readonly state: FeedState;
-  private readonly lines: SocketManager;
+  private readonly sockets: SocketManager;
   private readonly readBackoff: Backoff;
   private wasLive = false;
   private isBehind = false;
@@ -48,22 +48,22 @@ export class Feed {
   private updatedAt = 0;
   private readAt = 0;
   private retryAt = 0;
-  private settleAt = NEVER;
+  private auditEndsAt = NEVER;
   private nextDirectoryAt = 0;
   private stopTicking: (() => void) | null = null;
 
   constructor(private readonly options: FeedOptions) {
-    // Before the queues are known, whatever REST shows is worth showing.
+    // Until the queues are known, show all calls that REST returns.
     this.state = new FeedState(
       ({ queueId }) => this.directory.queues.size === 0 || this.directory.queues.has(queueId),
     );
     this.directory = new Directory(options.api, this.state.knownAgents);
     this.reader = new SnapshotReader(options.api, this.state, options.onChange);
-    this.lines = new SocketManager({
+    this.sockets = new SocketManager({
       ...options,
-      hello: () => this.state.subscribe(this.directory.topics),
+      firstFrame: () => this.state.subscribe(this.directory.topics),
       onFrame: (frame) => this.receive(frame),
-      onLost: () => this.lineLost(),
+      onLost: () => this.handleLost(),
     });
     this.readBackoff = new Backoff(500, 15_000, options.random);
   }
@@ -78,35 +78,35 @@ export class Feed {
       wasLive: this.wasLive,
       isPolling: this.isPolling,
       hasNoQueues: this.hasNoQueues,
-      isWhole: !this.calls.needsSnapshot,
+      isComplete: !this.calls.needsSnapshot,
       isBehind: this.isBehind,
       isFailing: this.readFailed || this.directoryFailed,
-      hasPicture: this.confirmedAt !== null,
+      isConfirmed: this.confirmedAt !== null,
     });
   }
 
   start(): void {
     this.stopTicking = this.options.timers.every(this.options.times.tickMs, () => this.tick());
     this.tick();
-    void this.readSnapshot(); // Something to see while the socket opens. What counts is the read that follows its opening.
+    void this.readSnapshot(); // Shows calls while the socket opens. The read after its opening confirms them.
   }
 
   stop(): void {
     this.stopTicking?.();
     this.stopTicking = null;
     this.reader.stop();
-    this.lines.close();
+    this.sockets.close();
     this.state.lost();
   }
 
-  /** How old the picture is: since when nobody has said that it still holds. Null before the first. */
+  /** The time since the calls were last confirmed. Null before the first time. */
   get ageMs(): number | null {
     return this.confirmedAt === null ? null : this.now - this.confirmedAt;
   }
 
-  /** The machine woke up or found its network again: try at once rather than when the backoff ends. */
+  /** Retries now instead of after the backoff, for example when the network returns. */
   retryNow(): void {
-    this.lines.openSoon();
+    this.sockets.openSoon();
     this.nextDirectoryAt = this.retryAt = 0;
     this.tick();
   }
@@ -130,17 +130,17 @@ export class Feed {
     return this.directory.revision > 0 && this.directory.queues.size === 0;
   }
 
-  /** Sockets were refused, or there is no queue yet to subscribe to. */
+  /** True if sockets were refused, or there is no queue to subscribe to. */
   private get isPolling(): boolean {
-    return !this.isSubscribed && (this.lines.refusals > 0 || this.hasNoQueues);
+    return !this.isSubscribed && (this.sockets.failedAttempts > 0 || this.hasNoQueues);
   }
 
   private tick(): void {
-    if (this.stopTicking === null) return; // Stopped: a read that was under way must not open a line again.
+    if (this.stopTicking === null) return; // Stopped: a read in progress must not open a socket again.
     const now = this.now;
     if (now >= this.nextDirectoryAt) void this.refreshDirectory();
-    if (this.directory.queues.size > 0) this.lines.tick();
-    if (now >= this.settleAt) this.settleAudit();
+    if (this.directory.queues.size > 0) this.sockets.tick();
+    if (now >= this.auditEndsAt) this.endAudit();
     if (!this.reader.isBusy && now >= this.readDueAt) void this.readSnapshot();
   }
 
@@ -148,7 +148,7 @@ export class Feed {
     const { pollMs, auditMs, auditQuietMs, doubtMs } = this.options.times;
     if (!this.isSubscribed && !this.isPolling) return NEVER;
     if (this.calls.needsSnapshot) return this.retryAt;
-    if (this.settleAt !== NEVER) return NEVER;
+    if (this.auditEndsAt !== NEVER) return NEVER;
     if (!this.isSubscribed || this.isBehind) return Math.max(this.retryAt, this.readAt + pollMs);
     if (this.calls.hasDoubt) return Math.max(this.retryAt, this.readAt + doubtMs);
     const quietAt = Math.max(this.updatedAt, this.readAt) + auditQuietMs;
@@ -160,16 +160,16 @@ export class Feed {
     try {
       const added = await this.directory.refresh();
       if (added === null) {
-        this.nextDirectoryAt = this.now; // What is under way began before we were told to read.
+        this.nextDirectoryAt = this.now; // The read in progress began before this request.
         return;
       }
       this.directoryFailed = false;
       if (this.state.knownAgents.hasDoubt) this.readDirectorySoon();
-      // No frame announces the first queue: it is found by reading, as often as a poll reads calls.
+      // No frame announces the first queue, so the lists are read as often as a poll reads calls.
       if (this.hasNoQueues)
         this.nextDirectoryAt = Math.min(this.nextDirectoryAt, this.now + this.options.times.pollMs);
       if (added.length > 0 && this.isSubscribed) {
-        this.lines.send({ action: "subscribe", topics: added });
+        this.sockets.send({ action: "subscribe", topics: added });
       }
       this.options.onChange();
       this.tick();
@@ -180,10 +180,10 @@ export class Feed {
     }
   }
 
-  private lineLost(): void {
+  private handleLost(): void {
     this.state.lost();
     this.isBehind = false;
-    this.settleAt = NEVER;
+    this.auditEndsAt = NEVER;
     this.options.onChange();
   }
 
@@ -200,7 +200,7 @@ export class Feed {
   private receiveSubscribed(frame: SubscribedFrame): void {
     this.updatedAt = this.now;
     if (!frame.replayed) this.handleGap();
-    else this.prove();
+    else this.confirm();
     this.readFailed = false;
   }
 
@@ -208,7 +208,7 @@ export class Feed {
     this.directory.agentsChanged();
     if (isNewAgent) this.readDirectorySoon();
     this.updatedAt = this.now;
-    if (this.isSubscribed) this.prove(); // Else it is part of a replay, whose end `subscribed` tells.
+    if (this.isSubscribed) this.confirm(); // Otherwise it is part of a replay, which `subscribed` ends.
     this.options.onUpdate(frame);
   }
 
@@ -216,15 +216,15 @@ export class Feed {
     return (frame.agents ?? []).some(({ id }) => !this.directory.agents.has(id));
   }
 
-  /** An agent is new to our queues, or has just left them and the frame came late: the next list says which. */
+  /** Reads the lists soon, because an agent joined these queues, or left them and the frame was late. */
   private readDirectorySoon(): void {
     this.nextDirectoryAt = Math.min(this.nextDirectoryAt, this.now + this.options.times.doubtMs);
   }
 
-  /** Something was missed: only a snapshot that begins after this moment heals it. */
+  /** Updates were lost. Only a snapshot that begins after this moment is complete. */
   private handleGap(): void {
-    this.settleAt = NEVER;
-    if (this.wasLive) this.nextDirectoryAt = 0; // An agent may have left our queues: no later frame tells of it.
+    this.auditEndsAt = NEVER;
+    if (this.wasLive) this.nextDirectoryAt = 0; // An agent may have left these queues without a frame.
     this.tick();
   }
 
@@ -235,18 +235,20 @@ export class Feed {
 
   private async readSnapshot(): Promise<void> {
     const isAudit = this.isSubscribed && !this.calls.needsSnapshot;
-    const heals = this.isPolling || (this.isSubscribed && (this.calls.needsSnapshot || this.calls.hasDoubt));
-    const line = this.lines.current;
+    const isComplete =
+      this.isPolling || (this.isSubscribed && (this.calls.needsSnapshot || this.calls.hasDoubt));
+    const socket = this.sockets.current;
     try {
       await this.refresh();
-      // After an audit, events of the calls that it read may still be on their way: it does not say where to resume.
-      if (heals && this.reader.wholeAt !== null) this.state.whole(this.reader.wholeAt);
+      // After an audit, events of its calls may still arrive, so its position is no point to resume from.
+      if (isComplete && this.reader.wholeAt !== null) this.state.whole(this.reader.wholeAt);
       this.readAt = this.now;
       this.readFailed = false;
       this.errorMessage = null;
       this.readBackoff.reset();
-      this.prove();
-      if (isAudit && line === this.lines.current) this.settleAt = this.now + this.options.times.settleMs;
+      this.confirm();
+      if (isAudit && socket === this.sockets.current)
+        this.auditEndsAt = this.now + this.options.times.settleMs;
       this.options.onChange();
     } catch (error) {
       this.retryAt = this.now + this.readBackoff.next();
@@ -255,7 +257,7 @@ export class Feed {
     }
   }
 
-  /** Where no feed keeps the calls up, only what changed is read. */
+  /** Reads a snapshot, or only the changes if the feed does not deliver them. */
   private async refresh(): Promise<void> {
     const isFed = this.isSubscribed && !this.isBehind;
     if (isFed || this.calls.needsSnapshot) return this.reader.read();
@@ -264,14 +266,14 @@ export class Feed {
     else this.directory.agentsChanged();
   }
 
-  /** What the audit found and the feed has still not told means that the feed lags: say so, and read instead. */
-  private settleAudit(): void {
-    this.settleAt = NEVER;
+  /** If the feed has not delivered what the audit read, it lags: poll instead. */
+  private endAudit(): void {
+    this.auditEndsAt = NEVER;
     this.isBehind = this.calls.aheadOfFeedCount > 0;
     this.options.onChange();
   }
 
-  private prove(): void {
+  private confirm(): void {
     if (this.calls.needsSnapshot) return;
     this.confirmedAt = this.now;
     this.wasLive ||= this.isSubscribed;

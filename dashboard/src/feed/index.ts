@@ -1,13 +1,13 @@
 /**
- * A live picture of the calls that is complete or says that it is not; of use without this page.
+ * The live calls, with a state that says whether they are complete. Usable without the page.
  *
  *     const api = new Api({ base, token, fetch, localNow: Date.now, onDate: clock.sample.bind(clock) });
  *     const feed = new Feed({ api, openSocket: () => new WebSocket(address), timers: systemTimers,
  *       random: Math.random, times: DEFAULT_TIMES, onChange: draw, onUpdate: () => {} });
  *     feed.start();
  *
- * `feed.calls.live` are the calls, `feed.connection` says how far to trust them, `feed.ageMs` since when nobody has said
- * that they hold, `feed.halt` that the session ended.
+ * `feed.calls.live` are the calls, `feed.connection` is the state of the connection, `feed.ageMs` is the time since the
+ * calls were last confirmed, and `feed.halt` is the reason if the session ended.
  */
 
 export { ServerClock } from "../clock";

@@ -4,16 +4,16 @@ import type { Agent } from "../contracts";
 
 export class KnownAgents {
   readonly agents = new Map<string, Agent>();
-  /** Whether an agent belongs to our topics. No frame tells of the others. */
+  /** True if an agent belongs to the subscribed topics. No frame contains the others. */
   follows: (agent: Agent) => boolean = () => true;
   private doubt = false;
 
-  /** True where an agent may have left our queues: another list decides. */
+  /** True if an agent may have left these queues. Another list decides. */
   get hasDoubt(): boolean {
     return this.doubt;
   }
 
-  /** `mayBeLate`: these views may be older than the last list, so an agent whom it lacked may have left our queues. */
+  /** `mayBeLate`: the agents may be older than the last list, so a new one may have left these queues. */
   put(agents: readonly Agent[], mayBeLate = false): void {
     for (const agent of agents) {
       if (!this.follows(agent)) {
@@ -22,25 +22,25 @@ export class KnownAgents {
       }
       const held = this.agents.get(agent.id);
       if (held === undefined && mayBeLate) this.doubt = true;
-      // Equal versions may differ in `callId`, because the call came in sight or went out of it: the later one holds.
+      // Equal versions may differ in `callId`, because the reader may or may not see the call. The later one is right.
       if ((held?.version ?? -1) <= agent.version) this.agents.set(agent.id, agent);
     }
   }
 
-  /** To be called when a list is asked for. Hand the result to `takeAll` with the answer. */
-  ask(): ReadonlyMap<string, number> {
+  /** Call this when you request a list. Pass the result to `takeAll` with the list. */
+  versions(): ReadonlyMap<string, number> {
     return new Map([...this.agents.values()].map(({ id, version }) => [id, version]));
   }
 
-  /** Takes in all agents as REST listed them: an agent whom the list lacks has left our queues. */
-  takeAll(asked: ReadonlyMap<string, number>, listed: readonly Agent[]): void {
+  /** Applies a list of all agents. Agents that it lacks have left these queues. */
+  takeAll(versionsAtRequest: ReadonlyMap<string, number>, listed: readonly Agent[]): void {
     this.doubt = false;
     this.put(listed);
     const named = new Set(listed.map(({ id }) => id));
     for (const { id, version } of [...this.agents.values()]) {
       if (named.has(id)) continue;
-      if (asked.get(id) === version) this.agents.delete(id);
-      else this.doubt = true; // A frame told of the agent meanwhile, from before the list or from after it.
+      if (versionsAtRequest.get(id) === version) this.agents.delete(id);
+      else this.doubt = true; // A frame changed the agent meanwhile. It may be older or newer than the list.
     }
   }
 }

@@ -1,50 +1,50 @@
-/** The picture of the calls: live calls by highest version. No I/O and no clock, so that every order can be tried. */
+/** The live calls, each by its highest version. Without I/O and clock, so that tests can try every order. */
 
 import type { Call, Changes, Departure, UpdateFrame } from "../contracts";
 
-/** Which past calls are remembered so that a late copy cannot bring them back; older ones are let go. */
+/** The number of ended calls that are remembered, so that a late copy does not bring them back. */
 export const MAX_ENDED_IDS = 5_000;
 
 interface Load {
   seen: Set<string>;
-  /** What updates told meanwhile: a page that lacks it may have been read before it. */
-  told: Set<string>;
+  /** Calls that updates delivered meanwhile. A page without them may be older. */
+  updated: Set<string>;
   hadDoubt: boolean;
-  /** The first page's position: all that happened after it comes by the socket too. */
+  /** The first page's position. The socket delivers everything after it. */
   position: number | null;
 }
 
 export class LiveCalls {
   readonly live = new Map<string, Call>();
-  /** Whether a call belongs to our topics: a transfer is told to the queue that loses the call, too, and then no more. */
+  /** True if a call belongs to the subscribed topics. The last update of a transferred call goes to its old queue, too. */
   follows: (call: Call) => boolean = () => true;
-  /** Rises whenever a live call is added, changed or removed. */
+  /** Rises when a live call is added, changed or removed. */
   revision = 0;
-  /** The position with which each live view was told, at least: a snapshot from before it cannot deny the call. */
-  private readonly toldAt = new Map<string, number>();
+  /** The lowest possible position of each live call. A snapshot from before it does not prove that the call ended. */
+  private readonly positionOf = new Map<string, number>();
   private readonly ended = new Map<string, number>();
-  /** The position of the last whole snapshot: what it did not name was not live then. */
+  /** The position of the last complete snapshot. Calls that it lacked were not live then. */
   private completeAt = Number.NEGATIVE_INFINITY;
   private load: Load | null = null;
   private needed = true;
   private doubt = false;
-  /** What a read taught that no frame had told yet. Whatever stays here shows a feed that lags. */
+  /** Versions that a read delivered before any frame. If they stay here, the feed lags. */
   private readonly aheadOfFeed = new Map<string, number>();
 
-  /** True until a whole snapshot was read after the last gap: before that the calls may lack calls. */
+  /** True until a complete snapshot was read after the last gap. Until then, calls may be missing. */
   get needsSnapshot(): boolean {
     return this.needed;
   }
 
   /**
-   * True where a frame named a call that the last snapshot did not, without proof of being newer: frames carry the
-   * position to resume from, which may be older than what they tell. Another snapshot decides.
+   * True if a frame contained a call that the last snapshot lacked, and may be older than the snapshot: a frame's
+   * position is where to resume, and its calls may be newer. Another snapshot decides.
    */
   get hasDoubt(): boolean {
     return this.doubt;
   }
 
-  /** The position of the last whole snapshot. */
+  /** The position of the last complete snapshot. */
   get wholeAt(): number {
     return this.completeAt;
   }
@@ -58,7 +58,7 @@ export class LiveCalls {
       this.confirm(call);
       const isUnknown = !this.live.has(call.id);
       if (!this.merge(call, frame.position)) continue;
-      this.load?.told.add(call.id);
+      this.load?.updated.add(call.id);
       if (isUnknown && call.status !== "ended" && frame.position <= this.completeAt) this.doubt = true;
     }
     for (const gone of frame.left ?? []) {
@@ -67,19 +67,19 @@ export class LiveCalls {
     }
   }
 
-  /** A gap in the feed: reads that are under way began before it and cannot heal it. */
+  /** Called after a gap in the feed. Reads in progress began before it, so they do not end it. */
   markGap(): void {
     this.needed = true;
     this.load = null;
   }
 
   beginSnapshot(): void {
-    this.load = { seen: new Set(), told: new Set(), hadDoubt: this.doubt, position: null };
+    this.load = { seen: new Set(), updated: new Set(), hadDoubt: this.doubt, position: null };
     this.doubt = false;
     this.aheadOfFeed.clear();
   }
 
-  /** Pages are facts about single calls, so each is applied as it comes; answers false when the load was overtaken. */
+  /** Applies a page at once. Returns false if a gap made the snapshot useless. */
   addPage(calls: readonly Call[], position: number): boolean {
     for (const call of calls) {
       if (this.merge(call, position)) this.aheadOfFeed.set(call.id, call.version);
@@ -90,14 +90,14 @@ export class LiveCalls {
     return true;
   }
 
-  /** Drops what the whole snapshot did not name and was not told after it; false when a gap overtook it. */
+  /** Removes calls that the snapshot lacked, unless an update is newer. Returns false if a gap made the snapshot useless. */
   completeSnapshot(): boolean {
     const load = this.load;
     if (load === null || load.position === null) return false;
-    this.doubt = false; // Whatever raised it during the read is either in the snapshot or raises it again below.
+    this.doubt = false; // Calls that caused a doubt during the read are in the snapshot, or cause it again below.
     for (const [id, { version }] of this.live) {
-      if (load.seen.has(id) || (this.toldAt.get(id) ?? 0) > load.position) continue;
-      if (load.told.has(id)) {
+      if (load.seen.has(id) || (this.positionOf.get(id) ?? 0) > load.position) continue;
+      if (load.updated.has(id)) {
         this.doubt = true;
         continue;
       }
@@ -111,11 +111,11 @@ export class LiveCalls {
     return true;
   }
 
-  /** What a poll told: complete since the last read, so no absence has to be concluded from it. */
+  /** Applies a poll's answer, which contains every change since the last read. */
   applyChanges(changes: Changes): void {
     this.aheadOfFeed.clear();
     for (const call of changes.calls) {
-      // A snapshot that is read after this poll may deny what the poll told, whatever their positions.
+      // A snapshot that is read after this poll may remove its calls, whatever their positions.
       if (this.merge(call, Number.NEGATIVE_INFINITY)) this.aheadOfFeed.set(call.id, call.version);
     }
     for (const { id, version } of changes.left) this.depart(id, version);
@@ -126,7 +126,7 @@ export class LiveCalls {
     this.load = null;
   }
 
-  /** How many changes a read has shown that the feed has still not told. */
+  /** The number of changes that a read delivered and the feed did not. */
   get aheadOfFeedCount(): number {
     return this.aheadOfFeed.size;
   }
@@ -147,13 +147,13 @@ export class LiveCalls {
     } else {
       this.ended.delete(call.id);
       this.live.set(call.id, call);
-      this.toldAt.set(call.id, position);
+      this.positionOf.set(call.id, position);
     }
     this.revision++;
     return true;
   }
 
-  /** It went on to a queue that is not ours. Should it come back, the view that left may be the one that returns. */
+  /** The call moved to a queue outside the topics. If it returns, it may have the same version. */
   private depart(id: string, version: number): void {
     if (this.versionOf(id) > version) return;
     this.drop(id, version - 1);
@@ -162,7 +162,7 @@ export class LiveCalls {
 
   private drop(id: string, version: number): void {
     this.live.delete(id);
-    this.toldAt.delete(id);
+    this.positionOf.delete(id);
     this.ended.delete(id);
     this.ended.set(id, version);
     if (this.ended.size <= MAX_ENDED_IDS) return;

@@ -1,9 +1,9 @@
-/** Where to resume: the last position seen, less a margin. */
+/** The position to resume from: the last position received, less a margin. */
 
 /**
  * Two relays may post to one connection while one hands over to the other, so a frame can arrive before an earlier one.
- * If the line is cut between the two, resuming at the newest position would skip the older. An overlap costs a few
- * copies, which versions make harmless; a gap would cost the truth.
+ * If the socket closes between the two, resuming at the newest position would skip the older. An overlap costs a few
+ * copies, which versions make harmless. A gap would lose updates.
  */
 export const OVERLAP_MS = 5_000;
 
@@ -16,25 +16,25 @@ export class ResumePoint {
   private settled: number | null = null;
   private recent: Seen[] = [];
 
-  /** A new connection: what the frames of the old one overtook may have been lost with it. */
+  /** A new connection. Frames that were overtaken on the old one may be lost. */
   connected(): void {
     this.recent = [];
   }
 
   saw(position: number, at: number): void {
-    this.settled ??= position; // The first `subscribed`: nothing was told before it.
+    this.settled ??= position; // The first `subscribed`: no update came before it.
     this.recent.push({ at, position });
     this.settle(at);
   }
 
-  /** What was read is complete up to here, whatever frames are still on their way. */
+  /** A read is complete up to this position, although frames may still arrive. */
   whole(position: number): void {
     if (this.settled === null || position > this.settled) this.settled = position;
   }
 
   /**
-   * The position to send as `since`, or null when nothing was ever received. Only a later frame shows that the line
-   * lived on for what was on its way: time that passed on a dead line shows nothing.
+   * The position to send as `since`, or null if nothing was received. Only a later frame proves that earlier ones
+   * arrived, because a socket may be dead for some time before it closes.
    */
   since(): number | null {
     return this.settled;

@@ -1,4 +1,4 @@
-/** Reads into the calls, one read at a time: whole snapshots, again where a gap overtook one, or only what changed. */
+/** Reads snapshots or changes, one at a time. Repeats a snapshot if a gap made it useless. */
 
 import type { Agent } from "../contracts";
 import type { Api } from "./api";
@@ -6,7 +6,7 @@ import type { FeedState } from "./feed-state";
 
 export class SnapshotReader {
   private stopCurrent: AbortController | null = null;
-  /** Where a poll goes on from: what lies below it stands in the calls. */
+  /** The position from which a poll continues. Earlier changes are applied. */
   private position: number | null = null;
 
   constructor(
@@ -15,7 +15,7 @@ export class SnapshotReader {
     private readonly onPage: () => void,
   ) {}
 
-  /** The position up to which the calls is complete, or null before the first read. */
+  /** The position up to which the calls are complete, or null before the first read. */
   get wholeAt(): number | null {
     return this.position;
   }
@@ -28,7 +28,7 @@ export class SnapshotReader {
     this.stopCurrent?.abort();
   }
 
-  /** Settles when a snapshot that no gap overtook stands in the calls. One read at a time: ask `isBusy` first. */
+  /** Resolves when a complete snapshot was applied. Check `isBusy` first. */
   async read(): Promise<void> {
     try {
       await this.alone(async (signal) => {
@@ -40,14 +40,14 @@ export class SnapshotReader {
     }
   }
 
-  /** Settles with the agents that changed. Where the server cannot tell, with null: a whole snapshot is read instead. */
+  /** Resolves with the changed agents, or with null if the server had no changes and a snapshot was read. */
   async poll(): Promise<readonly Agent[] | null> {
     const since = this.position;
     if (since === null) return this.read().then(() => []);
     const changes = await this.alone((signal) => this.api.changes(since, signal));
     if (changes.reset) await this.read();
     else this.state.takeChanges(changes);
-    this.position = changes.position; // Of a reset too: it was told before the snapshot was read.
+    this.position = changes.position; // Also after a reset, because the answer is older than the snapshot.
     return changes.reset ? null : changes.agents;
   }
 

@@ -1,4 +1,4 @@
-/** Keeps a line to the feed: opens it, opens it again with backoff, and replaces it before API Gateway cuts it. */
+/** Keeps a socket open: reopens it with backoff, and replaces it before API Gateway closes it. */
 
 import type { ClientFrame, ServerFrame } from "../contracts";
 import { Backoff } from "./backoff";
@@ -8,13 +8,13 @@ import type { FeedTimes } from "./times";
 
 export interface SocketManagerOptions {
   openSocket: () => Socket;
-  /** What a new line says first. */
-  hello: () => ClientFrame;
+  /** The first frame of a new socket. */
+  firstFrame: () => ClientFrame;
   timers: Timers;
   times: FeedTimes;
   random: () => number;
   onFrame: (frame: ServerFrame) => void;
-  /** There is no line any more. */
+  /** Called when there is no socket any more. */
   onLost: () => void;
 }
 
@@ -22,11 +22,11 @@ const NEVER = Number.POSITIVE_INFINITY;
 const RETRY_REPLACEMENT_MS = 60_000;
 
 export class SocketManager {
-  /** MissedOffers since the last line that was let in. */
-  refusals = 0;
+  /** Failed attempts since the last successful subscription. */
+  failedAttempts = 0;
   private readonly backoff: Backoff;
-  private line: FeedSocket | null = null;
-  private spare: FeedSocket | null = null;
+  private socket: FeedSocket | null = null;
+  private replacement: FeedSocket | null = null;
   private openAt = 0;
   private replaceAt = NEVER;
 
@@ -34,15 +34,15 @@ export class SocketManager {
     this.backoff = new Backoff(500, 30_000, options.random);
   }
 
-  /** Identifies the present line: what was learned on one says nothing of the next. */
+  /** Identifies the present socket. */
   get current(): object | null {
-    return this.line;
+    return this.socket;
   }
 
   tick(): void {
     const now = this.options.timers.now();
-    if (this.line === null && now >= this.openAt) this.open();
-    if (this.spare === null && now >= this.replaceAt) this.openSpare();
+    if (this.socket === null && now >= this.openAt) this.open();
+    if (this.replacement === null && now >= this.replaceAt) this.openReplacement();
   }
 
   openSoon(): void {
@@ -50,60 +50,60 @@ export class SocketManager {
   }
 
   send(frame: ClientFrame): void {
-    this.line?.send(frame);
+    this.socket?.send(frame);
   }
 
   close(): void {
-    this.line?.close();
-    this.spare?.close();
-    this.line = this.spare = null;
+    this.socket?.close();
+    this.replacement?.close();
+    this.socket = this.replacement = null;
   }
 
   private open(): void {
-    this.line = this.dial((wasSubscribed) => this.lost(wasSubscribed));
+    this.socket = this.connect((wasSubscribed) => this.lost(wasSubscribed));
   }
 
-  /** Make before break: the old line is let go when the new one has subscribed. */
-  private openSpare(): void {
-    const spare = this.dial((wasSubscribed) => {
-      if (this.line === spare) {
+  /** Opens the next socket. The old one is closed when the new one has subscribed. */
+  private openReplacement(): void {
+    const replacement = this.connect((wasSubscribed) => {
+      if (this.socket === replacement) {
         this.lost(wasSubscribed);
       } else {
-        this.spare = null;
+        this.replacement = null;
         this.replaceAt = this.options.timers.now() + RETRY_REPLACEMENT_MS;
       }
     });
-    this.spare = spare;
+    this.replacement = replacement;
   }
 
-  private dial(onDead: (wasSubscribed: boolean) => void): FeedSocket {
-    const { openSocket, hello, times, timers, onFrame } = this.options;
-    const line: FeedSocket = new FeedSocket(openSocket(), hello(), times, timers, {
-      onDead,
+  private connect(onClosed: (wasSubscribed: boolean) => void): FeedSocket {
+    const { openSocket, firstFrame, times, timers, onFrame } = this.options;
+    const socket: FeedSocket = new FeedSocket(openSocket(), firstFrame(), times, timers, {
+      onClosed,
       onFrame: (frame) => {
-        if (frame.type === "subscribed") this.letIn(line);
+        if (frame.type === "subscribed") this.accept(socket);
         onFrame(frame);
       },
     });
-    return line;
+    return socket;
   }
 
-  private letIn(line: FeedSocket): void {
-    this.refusals = 0;
+  private accept(socket: FeedSocket): void {
+    this.failedAttempts = 0;
     this.backoff.reset();
-    if (line === this.spare) {
-      this.line?.close();
-      this.line = line;
-      this.spare = null;
+    if (socket === this.replacement) {
+      this.socket?.close();
+      this.socket = socket;
+      this.replacement = null;
     } else if (this.replaceAt !== NEVER) {
-      return; // A subscription to further topics on the line that stands.
+      return; // A subscription of the present socket to further topics.
     }
     this.replaceAt = this.options.timers.now() + this.options.times.replaceAfterMs;
   }
 
   private lost(wasSubscribed: boolean): void {
     this.close();
-    if (!wasSubscribed) this.refusals++;
+    if (!wasSubscribed) this.failedAttempts++;
     this.replaceAt = NEVER;
     this.openAt = this.options.timers.now() + this.backoff.next();
     this.options.onLost();

@@ -1,8 +1,8 @@
-/** Time as the feed sees it, so that tests can let hours pass. */
+/** Timers, so that tests can replace them. */
 
 export interface Timers {
   now(): number;
-  /** Both answer a function that calls it off. */
+  /** Both return a function that cancels the timer. */
   after(delayMs: number, run: () => void): () => void;
   every(intervalMs: number, run: () => void): () => void;
 }

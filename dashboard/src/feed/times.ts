@@ -4,12 +4,12 @@ import type { SocketTimes } from "./feed-socket";
 
 export interface FeedTimes extends SocketTimes {
   pollMs: number;
-  /** Without an update for so long, a read tells an idle calls from a dead relay. */
+  /** After this time without an update, a read shows whether the relay is dead. */
   auditQuietMs: number;
   auditMs: number;
-  /** How long the feed may take to tell what such a read found. */
+  /** How long the feed may take to deliver what such a read contained. */
   settleMs: number;
-  /** At most so often is read because a frame left a doubt. */
+  /** The least time between reads that a doubt causes. */
   doubtMs: number;
   directoryMs: number;
   replaceAfterMs: number;

@@ -1,4 +1,4 @@
-/** The API and the socket of the made-up call centre, with faults to order. For development and tests only. */
+/** The API and the socket of a simulated call centre, with faults. For development and tests only. */
 
 import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
@@ -13,7 +13,7 @@ export interface Faults {
   readStatus: number | null;
   /** Updates are lost though the socket stays up: a relay that died. */
   muteRelay: boolean;
-  /** Whether a resumed connection is told what it missed, or that it cannot be. */
+  /** True if a resumed connection gets what it missed; else it gets `reset`. */
   canReplay: boolean;
   /** Whether `reset` precedes the `subscribed` that says so. */
   announcesGap: boolean;

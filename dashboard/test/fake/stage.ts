@@ -77,7 +77,7 @@ export class Stage {
   askMs = 10;
   answerMs = 10;
   openMs = 20;
-  /** The longest that a frame of the relay takes, drawn anew for each of its one or two copies. */
+  /** The longest time that a frame takes. Each of its one or two copies takes a random time. */
   relayMs = 0;
   /** Frames are dropped, until `reset` says so. */
   drops = false;
@@ -135,7 +135,7 @@ export class Stage {
     for (const socket of this.sockets) socket.end();
   }
 
-  /** Nothing comes any more, and nobody says so. */
+  /** Frames are lost, but the sockets stay open. */
   stall(): void {
     for (const socket of this.sockets) socket.isStalled = true;
   }
