@@ -1,6 +1,7 @@
 """Tests are found by their path, do not import each other, and have names that state a rule in few words."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,15 @@ TESTS = REPOSITORY / "tests"
 LAYERS = {"domain", "contracts", "usecases", "adapters"}  # folders of shared/; the others are top-level folders
 
 
+@cache
+def parse(source: str) -> ast.Module:
+    return ast.parse(source)
+
+
 def imported_tests(source: str) -> list[str]:
     """The test modules and conftest modules that a module imports."""
     names = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parse(source)):
         if isinstance(node, ast.ImportFrom) and node.module:
             names += [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Import):
@@ -30,7 +36,7 @@ def imported_tests(source: str) -> list[str]:
 def long_names(source: str) -> list[str]:
     return [
         node.name
-        for node in ast.walk(ast.parse(source))
+        for node in ast.walk(parse(source))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.name.startswith("test_")
         and len(node.name) > MAX_NAME

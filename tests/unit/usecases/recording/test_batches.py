@@ -12,11 +12,11 @@ from shared.domain import events
 from shared.domain.events import EndReason, Event, Fact, Limits, Source
 from shared.usecases.recording import record_events as recording
 from shared.usecases.recording.record_events import Applied, Outcome, Submission, record_events
-from tests.support.memory import MemoryTransactions
+from tests.support.memory import MemoryQueue, MemoryTransactions
 
 BEGUN = datetime(2026, 1, 31, 12, tzinfo=UTC)
 GRACE = timedelta(seconds=60)
-QUEUES = {"medical": Limits(), "legal": Limits(sla_seconds=5, routing="switchboard")}
+QUEUES = {"medical": MemoryQueue(), "legal": MemoryQueue(Limits(sla_seconds=5, routing="switchboard"))}
 FACTS: list[Fact] = [
     events.Initiated("voice", "medical", None, Limits()),
     events.Initiated("voice", "nowhere", None, Limits()),
@@ -93,7 +93,7 @@ def recorded(requests: Sequence[Sequence[Submission]]) -> tuple[list[Outcome], o
     for request in requests:
         now = request[-1].event.received_at
         outcomes += record_events(transactions, request, now, GRACE, lambda outcome, _: outcome)[0]
-    return outcomes, transactions.kept()
+    return outcomes, transactions.comparable()
 
 
 def split(all_of_them: Sequence[Submission], sizes: Sequence[int]) -> list[list[Submission]]:
