@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
@@ -126,32 +127,30 @@ class Store(ABC):
 
 
 class MemoryStore(Store):
-    transactions: MemoryTransactions
-
     def __init__(self) -> None:
         super().__init__()
-        self.transactions = MemoryTransactions({})
+        self.transactions = self.memory = MemoryTransactions({})
 
     def add_queue(self, queue_id: str, queue: MemoryQueue) -> None:
-        self.transactions.queues[queue_id] = queue
+        self.memory.queues[queue_id] = queue
 
     def add_agent(self, agent_id: str, queues: Sequence[str], second: float = 0, languages: Sequence[str] = ()) -> None:
-        self.transactions.add_agent(agent_id, queues, at(second), languages)
+        self.memory.add_agent(agent_id, queues, at(second), languages)
 
     def agent(self, agent_id: str) -> AgentRecord:
-        return self.transactions.records.agents[agent_id]
+        return self.memory.records.agents[agent_id]
 
     def timers(self) -> Mapping[tuple[str, TimerKind], datetime]:
-        return self.transactions.records.timers
+        return self.memory.records.timers
 
     def archived(self) -> Collection[str]:
-        return self.transactions.records.archived
+        return self.memory.records.archived
 
     def outbox_size(self) -> int:
-        return len(self.transactions.records.outbox)
+        return len(self.memory.records.outbox)
 
     def tally(self) -> Tally:
-        return self.transactions.tally()
+        return self.memory.tally()
 
 
 class PostgresStore(Store):
@@ -167,7 +166,7 @@ class PostgresStore(Store):
         values = {
             "id": queue_id,
             "name": queue_id,
-            **{name: getattr(queue.limits, name) for name in queue.limits.__slots__},
+            **asdict(queue.limits),  # type: ignore[call-overload]
             "strategy": queue.routing.strategy.value,
             "overflow_seconds": queue.routing.overflow_seconds,
             "overflow_queue_id": queue.routing.overflow_queue_id,

@@ -55,9 +55,9 @@ def test_a_call_keeps_the_limits_of_its_queue(store: MemoryStore) -> None:
 def test_a_replay_changes_nothing(store: MemoryStore) -> None:
     event = store.event(INITIATED, 0)
     store.submit([event], 0)
-    before = store.transactions.comparable()
+    before = store.memory.comparable()
     assert isinstance(store.submit([event], 5)[0], Replayed)
-    assert store.transactions.comparable() == before
+    assert store.memory.comparable() == before
 
 
 def test_an_id_used_for_another_event_is_refused(store: MemoryStore) -> None:
