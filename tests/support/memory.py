@@ -71,7 +71,7 @@ class Records:
 
 
 class MemoryTransactions:
-    """The committed records, and the queues, which no use case of recording changes."""
+    """The committed records, and the queues, which no use case of recording updates."""
 
     def __init__(self, queues: Mapping[str, MemoryQueue]) -> None:
         self.queues = dict(queues)
@@ -218,20 +218,20 @@ class MemoryUnitOfWork:
             call_id = row.event.call_id
             self._records.events[call_id] = [*self._records.events.get(call_id, ()), replace(row)]
 
-    def write(self, changes: CallUpdates, now: datetime) -> None:
-        for record in changes.records:
+    def write(self, updates: CallUpdates, now: datetime) -> None:
+        for record in updates.records:
             if not record.exists and record.id in self._records.calls:
                 raise ConflictError("The call is on record.")
             self._records.calls[record.id] = replace(record, exists=True)
             self._records.written_at[record.id] = now
             self._records.archived.discard(record.id)
-        for restated in changes.restated:
+        for restated in updates.changed_events:
             self._restate(restated)
-        for timer in changes.disarmed:
+        for timer in updates.disarmed:
             self._records.timers.pop(timer, None)
-        self._records.timers |= changes.armed
-        self._effects += changes.effects
-        self._met += changes.met
+        self._records.timers |= updates.armed
+        self._effects += updates.effects
+        self._met += updates.agents_to_register
 
     def _restate(self, restated: EventRow) -> None:
         rows = self._records.events[restated.event.call_id]
@@ -248,7 +248,7 @@ class MemoryUnitOfWork:
         self._apply(self._effects)
         effects = (*self._settled, *self._met, *self._effects)
         moves = list(dict.fromkeys((effect.agent_id, effect.call_id) for effect in effects))
-        if outbox_entry.told or moves:
+        if outbox_entry.calls or moves:
             self._records.outbox.append(outbox_entry)
         self._transactions.records = self._records
         return MovedAgents(list(self._changed.values()), moves)

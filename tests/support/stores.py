@@ -16,11 +16,12 @@ from shared.domain.call import Call
 from shared.domain.deadlines import TimerKind
 from shared.domain.events import Event, Fact, Source
 from shared.domain.figures import Tally
-from shared.usecases.reading.figures import Span
+from shared.usecases.reading.figures import FigureQuery
 from shared.usecases.recording.ports import AgentRecord, CallRecord, EventRow, Transactions
 from shared.usecases.recording.record_events import Outcome, Submission, record_events
 from shared.usecases.sweep.archive_calls import archive_calls
-from shared.usecases.sweep.fire_due_timers import fire_due_timers, record_offers
+from shared.usecases.sweep.fire_due_timers import fire_due_timers
+from shared.usecases.sweep.record_offers import record_offers
 from shared.usecases.sweep.services import SweepServices
 from tests.support.memory import MemoryQueue, MemoryTransactions
 
@@ -204,6 +205,6 @@ class PostgresStore(Store):
         return len(self._rows("select txid from outbox"))
 
     def tally(self) -> Tally:
-        span = Span(at(-86_400), at(86_400), None, "UTC", (), None, at(86_400))
-        (group,) = PostgresFigures(self.database).groups(span, 10)
+        query = FigureQuery(at(-86_400), at(86_400), None, "UTC", (), None, at(86_400))
+        (group,) = PostgresFigures(self.database).groups(query, 10)
         return group.tally
