@@ -22,7 +22,7 @@ from bench.gateway import RECORDED, SLOW, Gateway, Report, gateway
 from bench.harness import KEY, Figure, Servers, p99
 from shared.adapters.auth import tokens
 from shared.adapters.aws.connection_pool import HttpGateway
-from shared.adapters.aws.connections import address
+from shared.adapters.aws.connections import connection_url
 from shared.usecases.feed.delivery import POSTS_AT_ONCE
 
 QUEUES = 40
@@ -63,7 +63,9 @@ async def _post_with_aiohttp(url: str, frame: bytes, posts: int) -> None:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
 
         async def post(number: int) -> None:
-            async with session.post(address(url, f"other-{number % core.BACKLOG_SOCKETS}"), data=frame) as response:
+            async with session.post(
+                connection_url(url, f"other-{number % core.BACKLOG_SOCKETS}"), data=frame
+            ) as response:
                 await response.read()
 
         await _post_concurrently(post, posts)

@@ -11,27 +11,27 @@ Json = dict[str, Any]
 
 
 class UnauthorizedError(Exception):
-    """API Gateway answers 401 to this very word, and 500 to any other."""
+    """API Gateway answers 401 to exactly this message, and 500 to any other."""
 
     def __init__(self) -> None:
         super().__init__("Unauthorized")
 
 
 def authorize(event: Json, _context: object) -> Json:
-    """A policy for the bearer of the token, or a refusal; without keys a failure, which lets nobody in."""
+    """A policy for the holder of the token. Raises `UnauthorizedError`, and `SecretError` if no key is available."""
     try:
         principal = signing_keys.authenticate(_token(event))
     except tokens.TokenError as error:
-        _log.info("refused: %s", error)
+        _log.info("rejected: %s", error)
         if event.get("requestContext", {}).get("routeKey") == "$connect":
-            return _policy("nobody", "Deny", event["methodArn"])  # 403; some gateways answer 500 to what is raised here
+            return _policy("unknown", "Deny", event["methodArn"])  # 403; some gateways answer 500 to an exception
         raise UnauthorizedError from None
     context = {"role": principal.role, "queues": " ".join(sorted(principal.queues)), "expiresAt": principal.expires_at}
     return _policy(principal.role, "Allow", event["methodArn"]) | {"context": context}
 
 
 def _token(event: Json) -> str:
-    """From the header of a request; from the query of a socket, where a browser can send no header."""
+    """From a request's header, or a WebSocket's query, because browsers send no headers with it."""
     given: dict[str, str] = event.get("headers") or {}
     headers = {name.lower(): value for name, value in given.items()}
     sent: str = event.get("authorizationToken") or headers.get("authorization") or ""

@@ -1,4 +1,4 @@
-"""The sockets: who connects, what they say, and the relay that tells them what happens."""
+"""WebSocket connections and their messages, and the relay that sends updates to them."""
 
 import asyncio
 from contextlib import suppress
@@ -23,26 +23,24 @@ from shared.usecases.feed.lease import WAKE_ATTEMPTS, WAKE_TIMEOUT_SECONDS, find
 app = Chalice(app_name="switchboard-broadcast")
 log = wiring.logger("broadcast")
 
-LEAVE_SECONDS = (
-    WAKE_ATTEMPTS * WAKE_TIMEOUT_SECONDS + 10
-)  # kept of a function's time for handing over and for what is under way
+HAND_OVER_SECONDS = WAKE_ATTEMPTS * WAKE_TIMEOUT_SECONDS + 10  # reserved for the hand-over and unsent updates
 Json = dict[str, Any]
 
 
 @app.lambda_function(name="connect")
 @monitored
 def connect(event: Json, _context: object) -> Json:
-    """Whatever is not 200 refuses the handshake."""
+    """Any status except 200 rejects the handshake."""
     connection_id = _connection_id(event)
     try:
         parameters: Json = event.get("queryStringParameters") or {}
         principal = signing_keys.authenticate(parameters.get("token") or "")
         listener = open_connection(wiring.registry(), connection_id, principal, clock.now())
     except tokens.TokenError as error:
-        log.info("%s refused: %s", connection_id, error)
+        log.info("%s rejected: %s", connection_id, error)
         return {"statusCode": 401, "body": str(error)}
     except (UnavailableError, secrets.SecretError) as error:
-        log.error("%s refused: %s", connection_id, error)
+        log.error("%s rejected: %s", connection_id, error)
         metrics.count(Metric.UNAVAILABLE)
         return {"statusCode": 503}
     log.info("%s connected as %s until %s", connection_id, principal.role, listener.expires_at)
@@ -52,16 +50,16 @@ def connect(event: Json, _context: object) -> Json:
 @app.lambda_function(name="disconnect")
 @monitored
 def disconnect(event: Json, _context: object) -> Json:
-    _strike_off(_connection_id(event))
+    _remove(_connection_id(event))
     return {"statusCode": 200}
 
 
-def _strike_off(connection_id: str) -> None:
+def _remove(connection_id: str) -> None:
     try:
         close_connection(wiring.registry(), connection_id)
         log.info("%s disconnected", connection_id)
     except UnavailableError as error:  # a 410 or the expiry will remove it
-        log.warning("%s disconnected, and is listed still: %s", connection_id, error)
+        log.warning("%s disconnected, but could not be removed: %s", connection_id, error)
 
 
 @app.lambda_function(name="message")
@@ -73,19 +71,19 @@ def message(event: Json, _context: object) -> Json:
         for frame in answer_message(wiring.registry(), connection_id, event.get("body") or ""):
             frames += 1
             if not connections.post(connection_id, frame):
-                _strike_off(connection_id)
+                _remove(connection_id)
                 break
     except UnknownConnectionError:
-        _cut_off(connection_id)
+        _close(connection_id)
     except OSError as error:
-        log.warning("%s is not answered: %s", connection_id, error)
-        _cut_off(connection_id)
-    log.info("%s answered with %d frames", connection_id, frames)
+        log.warning("%s could not be answered: %s", connection_id, error)
+        _close(connection_id)
+    log.info("answered %s with %d frames", connection_id, frames)
     return {"statusCode": 200}
 
 
-def _cut_off(connection_id: str) -> None:
-    """Its client comes back and asks again. A gateway that does not hear of it now will when the connection expires."""
+def _close(connection_id: str) -> None:
+    """The client reconnects and subscribes again. If this fails, the connection is closed when it expires."""
     with suppress(OSError):
         wiring.connections().close(connection_id)
 
@@ -93,26 +91,26 @@ def _cut_off(connection_id: str) -> None:
 @app.lambda_function(name="relay")
 @monitored
 def relay(event: Json, context: Any) -> Json:  # noqa: ANN401 - Lambda's context has no type
-    """`shard` and `after` come from whoever wakes a relay; the schedule names none: whichever is vacant."""
-    wanted = [int(event["shard"])] if "shard" in event else wiring.relay_shards()
+    """The event names the `shard` and the fencing token `after`. The schedule names none and fills any vacancy."""
+    candidates = [int(event["shard"])] if "shard" in event else wiring.relay_shards()
     after = event.get("after")
     try:
-        vacant = find_vacancies(lambda: wiring.leases().vacant(wanted, after), clock.sleep)
+        vacant = find_vacancies(lambda: wiring.leases().vacant(candidates, after), clock.sleep)
     except UnavailableError as error:
-        log.error("No shard can be taken: %s", error)
+        log.error("Could not acquire a shard: %s", error)
         metrics.count(Metric.UNAVAILABLE)
         return {}
     finally:
-        wiring.database().close()  # a relay has connections of its own
+        wiring.database().close()  # a relay opens its own connections
     if not vacant or vacant[0] not in wiring.relay_shards():
-        log.info("Every shard has its relay: nothing to do.")
+        log.info("Every shard has a relay.")
         return {}
     for other in vacant[1:]:
         wiring.wake_relay(other)
-    left_seconds = context.get_remaining_time_in_millis() / 1000 - LEAVE_SECONDS
-    told = asyncio.run(_relay(vacant[0], min(settings().relay_seconds, left_seconds), after))
-    log.info("shard %(shard)d: relayed %(events)d events in %(posts)d posts", told)
-    return told
+    left_seconds = context.get_remaining_time_in_millis() / 1000 - HAND_OVER_SECONDS
+    summary = asyncio.run(_relay(vacant[0], min(settings().relay_seconds, left_seconds), after))
+    log.info("shard %(shard)d: relayed %(events)d events in %(posts)d posts", summary)
+    return summary
 
 
 async def _relay(shard: int, seconds: float, after: int | None) -> dict[str, int]:

@@ -78,8 +78,8 @@ def list_dead_letters() -> Response:
 
 @rest.route(app, "/api/openapi.json")
 def get_openapi() -> Response:
-    """The interface's own description, open to everybody: it tells nothing of what is on record."""
-    from shared.contracts import openapi  # made once a process, and only where somebody asks
+    """The OpenAPI document. It needs no token, because it contains no recorded data."""
+    from shared.contracts import openapi  # imported at first use
 
     return caching.cached(app, Response(openapi.document().decode(), headers={"Content-Type": "application/json"}))
 

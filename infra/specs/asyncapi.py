@@ -62,7 +62,7 @@ class Refused(NamedTuple):
     """A message that is answered by an error, as text, and the error."""
 
     name: str
-    said: str
+    message: str
     answer: feed.ErrorFrame
 
 
