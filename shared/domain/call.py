@@ -114,7 +114,11 @@ class Call(_CachedRules):
 
     @classmethod
     def of_fields(cls, fields: dict[str, Any]) -> "Call":
-        """Return a call of all its fields, without checks and defaults. The call keeps the given dict."""
+        """Return a call of all its fields, without checks and defaults. The call keeps the given dict.
+
+        Optimisation: eight times as fast as the constructor, and each event makes a new call.
+        `bench/optimisations.py` measures both.
+        """
         call = cls.__new__(cls)
         object.__setattr__(call, "__dict__", fields)
         return call
