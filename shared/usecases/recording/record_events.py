@@ -1,8 +1,8 @@
 """Records the events that senders report."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from shared.domain.events import Event, Initiated, Source, Transferred
 from shared.domain.fast import fast_frozen
@@ -76,10 +76,21 @@ class Illegal:
     status: str
 
 
-R = TypeVar("R")
 Outcome = Applied | Deferred | Replayed | UnknownQueue | KeyReused | Illegal
-# Makes the result of an outcome and of the encoded view of the call after the transaction.
-Present = Callable[[Outcome, bytes | None], R]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedBatch:
+    """The result of one transaction.
+
+    outcomes: of each event, in the order sent.
+    call_views: the encoded view of each event's call after the transaction, in the same order.
+    notices: for the caller to publish.
+    """
+
+    outcomes: list[Outcome]
+    call_views: list[bytes | None]
+    notices: TransactionNotices
 
 
 def record_events(
@@ -87,20 +98,17 @@ def record_events(
     submissions: Sequence[Submission],
     now: datetime,
     grace: timedelta,
-    present: Present[R],
     traces: Mapping[str, str] | None = None,
-) -> tuple[list[R], TransactionNotices]:
-    """Record each event or refuse it, all in one transaction. Returns the results in the order sent, and the notices of
-    the transaction, which the caller publishes.
+) -> RecordedBatch:
+    """Record each event or refuse it, all in one transaction.
 
-    `present` makes the result of an outcome and of the encoded view of the call after the transaction. `traces` holds
-    the traceparent of each event that was sent with its own, by event id.
+    `traces` holds the traceparent of each event that was sent with its own, by event id.
 
     Raises `UnavailableError` if nothing was recorded and the sender must try again.
     """
     for _ in range(MAX_ATTEMPTS):
         try:
-            return _attempt(transactions, submissions, now, grace, present, traces)
+            return _attempt(transactions, submissions, now, grace, traces)
         except ConflictError:
             continue  # another transaction changed the same calls: begin again with its result
     raise UnavailableError("Too many writers at the same calls.")
@@ -111,9 +119,8 @@ def _attempt(
     submissions: Sequence[Submission],
     now: datetime,
     grace: timedelta,
-    present: Present[R],
     traces: Mapping[str, str] | None,
-) -> tuple[list[R], TransactionNotices]:
+) -> RecordedBatch:
     with transactions.begin() as unit_of_work:
         recorder = _Recorder(_load(unit_of_work, submissions, now), submissions)
         changes = recorder.changes
@@ -125,10 +132,8 @@ def _attempt(
         for part, finished_calls in _parts(submissions):
             outcomes += [recorder.take(unit_of_work, submission) for submission in part]
             writer.send(changes[call_id] for call_id in finished_calls)
-        results: list[R] = []
-        call_views = (changes[submission.event.call_id].call_view for submission in submissions)
-        notices = writer.commit(meanwhile=lambda: results.extend(map(present, outcomes, call_views)))
-    return results, notices
+        notices = writer.commit()
+    return RecordedBatch(outcomes, [changes[s.event.call_id].call_view for s in submissions], notices)
 
 
 def _parts(submissions: Sequence[Submission]) -> Iterator[tuple[Sequence[Submission], Sequence[str]]]:

@@ -205,11 +205,9 @@ class _Request:
 
     def _record_events(self, submissions: Sequence[Submission]) -> list[Result]:
         services = self._services
-        results, notices = record_events(
-            services.transactions, submissions, self._now, services.grace, result_of, self._traces
-        )
-        self.notices.append(notices)
-        return results
+        batch = record_events(services.transactions, submissions, self._now, services.grace, self._traces)
+        self.notices.append(batch.notices)
+        return list(map(result_of, batch.outcomes, batch.call_views))
 
     def _status_result(self, event: AgentStatusChanged, change: StatusChange) -> Result:
         outcome, notices = change_status(self._services.agents, change)
@@ -225,14 +223,13 @@ class _Request:
         """End the offer now. After a kill before this line, its timer ends it."""
         fact, at = NoAnswer(change.agent_id), change.received_at
         declined = Event(next(self._services.new_ids(1)), call_id, fact, at, at, source=Source.TELEPHONY)
-        _, notices = record_events(
+        batch = record_events(
             self._services.transactions,
             [Submission(declined, change.fingerprint)],
             at,
             self._services.grace,
-            result_of,
         )
-        self.notices.append(notices)
+        self.notices.append(batch.notices)
 
 
 def _translated(result: Result, translate: Callable[[Problem], Problem] | None) -> Result:

@@ -1,6 +1,6 @@
 """Writes the changes of one transaction, and makes its notices."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from shared.usecases import tracing
@@ -46,24 +46,19 @@ class TransactionWriter:
         if rows:
             self._unit_of_work.record(rows)
 
-    def commit(self, meanwhile: Callable[[], None] = lambda: None) -> TransactionNotices:
-        """Commit, and return the notices. Makes them and calls `meanwhile` while Postgres commits.
-
-        Raises `ConflictError`.
-        """
+    def commit(self) -> TransactionNotices:
+        """Commit, and return the notices. Raises `ConflictError`."""
         if not self._has_written:
-            meanwhile()
             return TransactionNotices()
         self._entry.traceparent = tracing.current()
         notices: list[CallNotice] = []
 
-        def work_during_commit() -> None:
+        def make_notices() -> None:
             for change, rows in self._published:
                 if (call := change.call) and (call_view := change.call_view):
                     notices.extend(call_notices(rows, call, call_view, self._entry.calls[call.id].departure))
-            meanwhile()
 
-        agents, moves = self._unit_of_work.commit(self._entry, self._now, work_during_commit)
+        agents, moves = self._unit_of_work.commit(self._entry, self._now, meanwhile=make_notices)
         return TransactionNotices(
             notices, agents, self._transaction, self._entry.traceparent, self._entry.traces, moves=moves
         )

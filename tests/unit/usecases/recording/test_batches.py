@@ -92,7 +92,7 @@ def recorded(requests: Sequence[Sequence[Submission]]) -> tuple[list[Outcome], o
     transactions, outcomes = MemoryTransactions(QUEUES), list[Outcome]()
     for request in requests:
         now = request[-1].event.received_at
-        outcomes += record_events(transactions, request, now, GRACE, lambda outcome, _: outcome)[0]
+        outcomes += record_events(transactions, request, now, GRACE).outcomes
     return outcomes, transactions.comparable()
 
 
@@ -175,7 +175,7 @@ def test_events_in_order_need_no_log() -> None:
         ]
     )
     for request in (life[:2], life[2:]):
-        found = record_events(transactions, request, BEGUN, GRACE, lambda outcome, _: outcome)[0]
+        found = record_events(transactions, request, BEGUN, GRACE).outcomes
         assert {type(outcome) for outcome in found} == {Applied}
     assert transactions.logs_read == 0
 
