@@ -23,7 +23,7 @@ from bench.harness import KEY, Figure, Servers, p99
 from shared.adapters.auth import tokens
 from shared.adapters.aws.connection_pool import HttpGateway
 from shared.adapters.aws.connections import connection_url
-from shared.usecases.feed.delivery import POSTS_AT_ONCE
+from shared.usecases.feed.delivery import MAX_CONCURRENT_POSTS
 
 QUEUES = 40
 FRAME_BYTES = 19_000  # a frame of the backlog
@@ -83,7 +83,7 @@ async def _post_concurrently(post: Callable[[int], Awaitable[object]], posts: in
         for number in numbers:
             await post(number)
 
-    await asyncio.gather(*(post_some() for _ in range(POSTS_AT_ONCE)))
+    await asyncio.gather(*(post_some() for _ in range(MAX_CONCURRENT_POSTS)))
 
 
 def _post_to_socket(servers: Servers, stand_in: Gateway) -> Iterator[Figure]:

@@ -15,22 +15,22 @@ class Vitals:
 
     milliseconds: the duration of the query.
     sweeps, relays: the number of running ones.
-    owed: the number of outbox entries.
+    outbox_entries: their number.
     outbox_age: the age of the oldest outbox entry in seconds, or 0.
     timers_late: the delay of the latest due timer in seconds, or 0.
     dead_letters: their number.
-    unfollowed: the number of events that agents' time does not include yet, at most 20,000.
+    agent_time_lag: the number of events that agents' time does not include yet, at most 20,000.
     connections: the number of WebSocket connections.
     """
 
     milliseconds: float
     sweeps: int
     relays: int
-    owed: int
+    outbox_entries: int
     outbox_age: float
     timers_late: float
     dead_letters: int
-    unfollowed: int
+    agent_time_lag: int
     connections: int
 
 
@@ -72,7 +72,7 @@ def _parts(vitals: Vitals) -> dict[str, dict[str, Any]]:
         "relay": {"status": _ok_or_down(vitals.relays), "alive": vitals.relays, "connections": vitals.connections},
         "outbox": {
             "status": _ok_or_slow(vitals.outbox_age, SLOW_OUTBOX_SECONDS),
-            "owed": vitals.owed,
+            "owed": vitals.outbox_entries,
             "ageSeconds": round(vitals.outbox_age, 1),
         },
         "timers": {
@@ -80,8 +80,8 @@ def _parts(vitals: Vitals) -> dict[str, dict[str, Any]]:
             "lateSeconds": round(vitals.timers_late, 1),
         },
         "agentTime": {
-            "status": "slow" if vitals.unfollowed > MAX_AGENT_TIME_LAG else "ok",
-            "behind": vitals.unfollowed,
+            "status": "slow" if vitals.agent_time_lag > MAX_AGENT_TIME_LAG else "ok",
+            "behind": vitals.agent_time_lag,
         },
         "deadLetters": {"status": "slow" if vitals.dead_letters else "ok", "count": vitals.dead_letters},
     }

@@ -10,11 +10,11 @@ select count(*) from (
 select
     (select count(*) from heartbeats where name = 'sweep' and alive_until > now()) as sweeps,
     (select count(*) from leases where expires_at > now()) as relays,
-    (select count(*) from outbox where failed_at is null) as owed,
+    (select count(*) from outbox where failed_at is null) as outbox_entries,
     (select coalesce(extract(epoch from now() - min(received_at)), 0)::float8 from events
      where txid = (select min(txid) from outbox where failed_at is null)) as outbox_age,
     (select coalesce(extract(epoch from now() - min(due_at)), 0)::float8 from timers
      where due_at < now()) as timers_late,
     (select count(*) from ($dead_letters) listed) as dead_letters,
-    ($unfollowed) as unfollowed,
+    ($unfollowed) as agent_time_lag,
     (select count(*) from connections where expires_at > now()) as connections

@@ -17,7 +17,15 @@ NOWHERE = "http://127.0.0.1:1"
 def test_every_part_has_its_words_and_a_remedy() -> None:
     ill = report(
         Vitals(
-            1, sweeps=0, relays=0, owed=5, outbox_age=99, timers_late=99, dead_letters=2, unfollowed=9999, connections=1
+            1,
+            sweeps=0,
+            relays=0,
+            outbox_entries=5,
+            outbox_age=99,
+            timers_late=99,
+            dead_letters=2,
+            agent_time_lag=9999,
+            connections=1,
         ),
         Shards(1, [0]),
         None,
