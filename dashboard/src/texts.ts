@@ -8,12 +8,13 @@ import type { StepId } from "./model/first-steps";
 import type { FormulaName, Theme } from "./preferences";
 
 const count = new Intl.NumberFormat("en");
-const plural = new Intl.PluralRules("en", { type: "ordinal" });
-const SUFFIXES: Record<string, string> = { one: "st", two: "nd", few: "rd", other: "th" };
-
+/** `1st`, `2nd`, `11th`. */
 function ordinal(number: number): string {
-  return `${count.format(number)}${SUFFIXES[plural.select(number)]}`;
+  const isTeen = Math.floor((number % 100) / 10) === 1;
+  return `${number}${(!isTeen && ["th", "st", "nd", "rd"][number % 10]) || "th"}`;
 }
+
+const loadingFloor = "Loading the floor…";
 
 const flags = {
   sla_breached: "Over wait target",
@@ -64,7 +65,7 @@ export const texts = {
     offline: "Offline",
   } satisfies Record<Connection, string>,
   connectionHelp: {
-    connecting: "Loading the floor…",
+    connecting: loadingFloor,
     live: "Every change arrives as it happens.",
     resuming: "Connection interrupted. Catching up…",
     polling: "Live updates unavailable. Refreshing every 3 s.",
@@ -108,11 +109,8 @@ export const texts = {
 
   filters: {
     label: "Filter the calls",
-    queue: "Queue",
     allQueues: "All queues",
-    language: "Language",
     allLanguages: "All languages",
-    agent: "Agent",
     anyAgent: "Any agent",
     group: "Group by",
     noGroup: "No grouping",
@@ -138,8 +136,6 @@ export const texts = {
   },
   groupings: { queue: "By queue", language: "By language", state: "By state" },
   group: {
-    total: (total: number) => `${count.format(total)} ${total === 1 ? "call" : "calls"}`,
-    waiting: (waiting: number) => `${count.format(waiting)} waiting`,
     overTarget: (overTarget: number) => `${count.format(overTarget)} over target`,
     longest: (wait: string) => `longest ${wait}`,
   },
@@ -213,7 +209,7 @@ export const texts = {
     connection: "There is no queue to follow yet. The page checks for one every 3 s.",
   },
 
-  loadingFloor: "Loading the floor…",
+  loadingFloor,
   empty: "No calls on the floor",
   emptyHelp: "The next call appears here the moment it comes in.",
   noMatch: "No call matches these filters",
@@ -397,7 +393,6 @@ export const texts = {
   },
 
   calls: {
-    title: "Calls",
     count: (shown: number, more: boolean) =>
       `${more ? "First " : ""}${count.format(shown)} ${shown === 1 && !more ? "call" : "calls"}`,
     refresh: "Refresh",
@@ -431,7 +426,6 @@ export const texts = {
   },
 
   alerts: {
-    label: "Alerts",
     filters: "Filter the alerts",
     kinds: {
       ...flags,
@@ -476,7 +470,6 @@ export const texts = {
   },
 
   deadLetters: {
-    label: "Failed events",
     help: "Events that couldn't be applied and updates that couldn't be delivered. Fix the cause, then retry.",
     kinds: { event: "Event", announcement: "Update" } as Record<string, string>,
     attempts: (attempts: number) => `${count.format(attempts)} ${attempts === 1 ? "attempt" : "attempts"}`,

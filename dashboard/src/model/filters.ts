@@ -92,6 +92,11 @@ export interface Directory {
   agents: ReadonlyMap<string, Agent>;
 }
 
+/** The name of a queue or an agent, or the id if it is unknown. */
+export function nameOf(items: ReadonlyMap<string, { name: string }>, id: string): string {
+  return items.get(id)?.name ?? id;
+}
+
 export function selectCalls(
   calls: Iterable<Call>,
   filters: Filters,
@@ -148,11 +153,11 @@ function keyOf(call: Call, sort: Sort, queue: Queue | undefined, now: number): n
 
 /** By the agent's name. Calls without an agent come first. */
 function sortByAgent(calls: Call[], agents: ReadonlyMap<string, Agent>): Call[] {
-  const nameOf = (call: Call) => {
+  const agentName = (call: Call) => {
     const id = agentIdOf(call);
-    return id === null ? "" : (agents.get(id)?.name ?? id);
+    return id === null ? "" : nameOf(agents, id);
   };
-  const keyed = calls.map((call) => ({ call, name: nameOf(call) }));
+  const keyed = calls.map((call) => ({ call, name: agentName(call) }));
   keyed.sort(({ call: a, name: nameA }, { call: b, name: nameB }) => {
     if (nameA !== nameB) return nameA < nameB ? -1 : 1;
     return startMs(a) - startMs(b) || (a.id < b.id ? -1 : 1);

@@ -2,6 +2,7 @@
 
 import type { Agent, Metrics, MetricsRow } from "../../contracts";
 import { dayName } from "../../model/durations";
+import { nameOf } from "../../model/filters";
 import { texts } from "../../texts";
 import { callsAddress, figuresPath } from "../figures/figures";
 import { type Day, DayChoice } from "../shell/DayChoice";
@@ -84,7 +85,6 @@ function Bars({ agents, rows, day, title, help, count, unit = "", max, link }: B
   const whole = max ?? Math.max(1, ...shown.map(count));
   const description = (row: MetricsRow) =>
     unit === "" ? texts.agents.ofHandled(count(row), row.handled) : texts.agents.handled(row.handled);
-  const nameOf = (id: string) => agents.get(id)?.name ?? id;
   return (
     <section class={styles.bars} data-testid={`bars-${link}`}>
       <h3>{title}</h3>
@@ -96,7 +96,7 @@ function Bars({ agents, rows, day, title, help, count, unit = "", max, link }: B
         {shown.map((row) => (
           <li key={row.agentId} data-agent-id={row.agentId} data-count={count(row)}>
             <a href={callsAddress(row.links[link])} title={description(row)}>
-              <span class={styles.barName}>{nameOf(row.agentId ?? "")}</span>
+              <span class={styles.barName}>{nameOf(agents, row.agentId ?? "")}</span>
               <span>
                 <span class={styles.bar} style={{ width: `${(100 * count(row)) / whole}%` }} />
               </span>

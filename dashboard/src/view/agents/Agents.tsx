@@ -10,7 +10,7 @@ import {
   sortAgents,
 } from "../../model/agent-list";
 import { clockDuration } from "../../model/durations";
-import { type Directory, languageName, shortId } from "../../model/filters";
+import { type Directory, languageName, nameOf, shortId } from "../../model/filters";
 import { texts } from "../../texts";
 import { LanguageChoice, QueueChoice } from "../shell/CommonFilters";
 import * as controlStyles from "../shell/controls.module.css";
@@ -171,7 +171,7 @@ interface AgentRowProps {
 function AgentRow({ agent, queues, now, onOpen }: AgentRowProps) {
   const { id, name, status, statusSince, callId, reason, misses } = agent;
   const languageNames = agent.languages.map((tag) => languageName(tag) ?? tag).join(", ");
-  const queueNames = agent.queues.map((queueId) => queues.get(queueId)?.name ?? queueId).join(", ");
+  const queueNames = agent.queues.map((queueId) => nameOf(queues, queueId)).join(", ");
   return (
     <tr data-testid="agent-row" data-agent-id={id} data-status={status}>
       <th scope="row" title={`${name} (${id})`}>

@@ -4,7 +4,7 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Query } from "../../address";
 import { type AlertKind, MAX_RESOLVED, type ShownAlert, type Thresholds } from "../../model/alerts";
 import { clockTime, roughAge } from "../../model/durations";
-import { type Directory, shortId } from "../../model/filters";
+import { type Directory, nameOf, shortId } from "../../model/filters";
 import { preferences } from "../../preferences";
 import { texts } from "../../texts";
 import { Choice } from "../shell/Choice";
@@ -81,7 +81,7 @@ export function Alerts({ query, alerts, isFull, directory, now, serverNow, onQue
         </div>
       </section>
       <div class={`${layoutStyles.scroll} ${layoutStyles.columns}`}>
-        <section class={`${layoutStyles.block} ${styles.alertList}`} aria-label={texts.alerts.label}>
+        <section class={`${layoutStyles.block} ${styles.alertList}`} aria-label={texts.views.alerts}>
           {shown.length === 0 ? (
             <Notice
               title={matching.length > 0 ? texts.alerts.allAcknowledged : texts.alerts.none}
@@ -94,7 +94,7 @@ export function Alerts({ query, alerts, isFull, directory, now, serverNow, onQue
                 {shown.map((alert) => (
                   <AlertRow
                     key={alert.key}
-                    queue={queues.get(alert.queueId)?.name ?? alert.queueId}
+                    queue={nameOf(queues, alert.queueId)}
                     onAcknowledge={() => acknowledgeAndFocus([alert])}
                     {...{ alert, now, onOpen }}
                   />

@@ -2,6 +2,7 @@
 
 import type { Queue } from "../../contracts";
 import type { ShownAlert } from "../../model/alerts";
+import { nameOf } from "../../model/filters";
 import { preferences } from "../../preferences";
 import { texts } from "../../texts";
 
@@ -38,9 +39,7 @@ export async function askToNotify(): Promise<boolean> {
 export function notify(alerts: readonly ShownAlert[], queues: ReadonlyMap<string, Queue>): void {
   if (preferences.sound.peek()) playTone();
   if (!preferences.notifications.peek() || !canNotify() || Notification.permission !== "granted") return;
-  const lines = alerts.map(({ kind, queueId }) =>
-    texts.alerts.line(kind, queues.get(queueId)?.name ?? queueId),
-  );
+  const lines = alerts.map(({ kind, queueId }) => texts.alerts.line(kind, nameOf(queues, queueId)));
   try {
     // With one tag, a later notification replaces the one before.
     const notification = new Notification(texts.alerts.notice(alerts.length), {

@@ -5,7 +5,7 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Call } from "../../contracts";
 import { startMs, stateOf, totalMs, waitedMs } from "../../model/call-state";
 import { clockDuration, clockTime, dayUnlessToday } from "../../model/durations";
-import { agentIdOf, type Directory, languageName, languageOf } from "../../model/filters";
+import { agentIdOf, type Directory, languageName, languageOf, nameOf } from "../../model/filters";
 import { texts } from "../../texts";
 import * as controlStyles from "../shell/controls.module.css";
 import { Flags } from "../shell/Flags";
@@ -96,7 +96,7 @@ function Summary({ call, directory: { queues, agents }, now }: SummaryProps) {
   const { columns } = texts;
   const names = texts.panel.facts;
   const agentId = agentIdOf(call);
-  const agent = agentId === null ? texts.nothing : (agents.get(agentId)?.name ?? agentId);
+  const agent = agentId === null ? texts.nothing : nameOf(agents, agentId);
   return (
     <section class={styles.summary}>
       <p class={styles.summaryState} data-testid="panel-state">
@@ -106,7 +106,7 @@ function Summary({ call, directory: { queues, agents }, now }: SummaryProps) {
         <Flags flags={call.flags} />
       </p>
       <dl>
-        <Fact name={columns.queue}>{queue?.name ?? call.queueId}</Fact>
+        <Fact name={columns.queue}>{nameOf(queues, call.queueId)}</Fact>
         <Fact name={columns.language}>{languageName(languageOf(call, queue)) ?? texts.nothing}</Fact>
         <Fact name={state === "ringing" ? names.offeredTo : columns.agent}>{agent}</Fact>
         <Fact name={names.started}>

@@ -4,6 +4,7 @@ import type { ComponentChildren } from "preact";
 import type { Agent, Call, Event, Queue } from "../../contracts";
 import { startMs } from "../../model/call-state";
 import { clockDuration, clockTime } from "../../model/durations";
+import { nameOf } from "../../model/filters";
 import { flagsOf, holdsOf, type OfferSpan, offersOf, stateSpansOf } from "../../model/timeline";
 import { texts } from "../../texts";
 import * as styles from "./CallTimeline.module.css";
@@ -24,7 +25,7 @@ export function CallTimeline({ call, events, queue, agents, now }: CallTimelineP
   const offers = offersOf(events, untilMs);
   const holds = holdsOf(events, untilMs, queue?.holdSeconds ?? 60);
   const flags = flagsOf(call, events, queue, untilMs);
-  const nameOf = (agentId: string) => agents.get(agentId)?.name ?? agentId;
+  const agentName = (agentId: string) => nameOf(agents, agentId);
   const { panel } = texts;
   const descriptions = stateSpans.map(({ state, ...span }) => `${texts.states[state]} ${lengthOf(span)}`);
   return (
@@ -48,7 +49,7 @@ export function CallTimeline({ call, events, queue, agents, now }: CallTimelineP
                 key={offer.fromMs}
                 class={styles.span}
                 data-outcome={offer.outcome}
-                title={`${nameOf(offer.agentId)}: ${panel.offerOutcome[offer.outcome]} ${lengthOf(offer)}`}
+                title={`${agentName(offer.agentId)}: ${panel.offerOutcome[offer.outcome]} ${lengthOf(offer)}`}
                 style={scale.of(offer)}
               />
             ))}
@@ -97,7 +98,7 @@ export function CallTimeline({ call, events, queue, agents, now }: CallTimelineP
           <span>{call.endTime === null ? panel.now : clockTime(untilMs)}</span>
         </p>
       </div>
-      <Offers offers={offers} nameOf={nameOf} />
+      <Offers offers={offers} agentName={agentName} />
     </section>
   );
 }
@@ -139,17 +140,17 @@ function Lane({ name, children }: { name: string; children: ComponentChildren })
 
 interface OffersProps {
   offers: readonly OfferSpan[];
-  nameOf: (agentId: string) => string;
+  agentName: (agentId: string) => string;
 }
 
 /** The offers as a list: the agent, the outcome and the duration. */
-function Offers({ offers, nameOf }: OffersProps) {
+function Offers({ offers, agentName }: OffersProps) {
   if (offers.length === 0) return null;
   return (
     <ol class={styles.offers} aria-label={texts.panel.offers} data-testid="offers">
       {offers.map((offer) => (
         <li key={offer.fromMs} data-agent-id={offer.agentId} data-outcome={offer.outcome}>
-          <span class={styles.offerAgent}>{nameOf(offer.agentId)}</span>
+          <span class={styles.offerAgent}>{agentName(offer.agentId)}</span>
           <span class={styles.offerOutcome}>{texts.panel.offerOutcome[offer.outcome]}</span>
           <span class={styles.offerLength}>{lengthOf(offer)}</span>
         </li>

@@ -4,6 +4,7 @@ import { Fragment } from "preact";
 import { useState } from "preact/hooks";
 import type { Agent, Event } from "../../contracts";
 import { clockDuration, clockTime, roughAge } from "../../model/durations";
+import { nameOf } from "../../model/filters";
 import { eventMs } from "../../model/timeline";
 import { texts } from "../../texts";
 import { RawJson } from "../shell/RawJson";
@@ -94,7 +95,7 @@ function Entry({ event, agents, sinceStartMs }: EntryProps) {
 function detailsOf(event: Event, agents: ReadonlyMap<string, Agent>): string[] {
   const { agentId, attempt, waitTime, holdDuration, duration, endReason, dueAt } = event.metadata;
   const details: string[] = [];
-  if (typeof agentId === "string") details.push(agents.get(agentId)?.name ?? agentId);
+  if (typeof agentId === "string") details.push(nameOf(agents, agentId));
   if (typeof attempt === "number" && attempt > 1) details.push(texts.attempt(attempt));
   if (typeof endReason === "string") details.push(endReason);
   const held = holdDuration === 0 ? null : holdDuration; // 0 s: the hold begins.

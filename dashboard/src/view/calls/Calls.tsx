@@ -5,7 +5,7 @@ import type { Query } from "../../address";
 import type { Call } from "../../contracts";
 import type { Api, Halt } from "../../feed/api";
 import { clockTime, dayUnlessToday } from "../../model/durations";
-import { agentIdOf, type Directory, languageName, languageOf } from "../../model/filters";
+import { agentIdOf, type Directory, languageName, languageOf, nameOf } from "../../model/filters";
 import { texts } from "../../texts";
 import { duration } from "../figures/figures";
 import { Chip } from "../shell/Chip";
@@ -49,7 +49,7 @@ export function Calls(props: CallsProps) {
   return (
     <>
       <section class={filterStyles.filters} aria-label={texts.filters.label}>
-        <h2 class={filterStyles.viewTitle}>{texts.calls.title}</h2>
+        <h2 class={filterStyles.viewTitle}>{texts.views.calls}</h2>
         {[...parameters].map(([name, value]) => (
           <Chip
             key={name}
@@ -78,9 +78,9 @@ export function Calls(props: CallsProps) {
 
 /** The value of an API parameter, as the page shows it. */
 function displayValue({ queues, agents }: Directory, name: string, value: string): string {
-  const agent = (id: string) => agents.get(id)?.name ?? id;
+  const agent = (id: string) => nameOf(agents, id);
   const formats: Record<string, (text: string) => string | null> = {
-    queueId: (id) => queues.get(id)?.name ?? id,
+    queueId: (id) => nameOf(queues, id),
     agentId: (id) => (id === "-" ? texts.calls.none : agent(id)),
     missedBy: agent,
     language: (tag) => (tag === "-" ? texts.calls.none : languageName(tag)),
@@ -120,7 +120,7 @@ function CallTable({ pages, directory, now, openId, onOpen }: CallTableProps) {
   const { columns } = texts.calls;
   return (
     <section class={layoutStyles.block}>
-      <table class={tableStyles.table} aria-label={texts.calls.title} data-testid="calls-table">
+      <table class={tableStyles.table} aria-label={texts.views.calls} data-testid="calls-table">
         <HeadRow
           columns={[
             [columns.start],
@@ -187,9 +187,9 @@ function Row({ call, directory: { queues, agents }, now, isOpen, onOpen }: RowPr
           {call.id}
         </button>
       </th>
-      <td>{queue?.name ?? call.queueId}</td>
+      <td>{nameOf(queues, call.queueId)}</td>
       <td class={tableStyles.optional}>{languageName(languageOf(call, queue)) ?? texts.nothing}</td>
-      <td>{agentId === null ? texts.nothing : (agents.get(agentId)?.name ?? agentId)}</td>
+      <td>{agentId === null ? texts.nothing : nameOf(agents, agentId)}</td>
       <td class={tableStyles.number}>{duration(call.waitSeconds)}</td>
       <td class={tableStyles.number}>{duration(call.durationSeconds)}</td>
       <td class={tableStyles.optional}>

@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import type { DeadLetter, DeadLetterPage } from "../../contracts";
 import { type Api, withQuery } from "../../feed/api";
 import { roughAge } from "../../model/durations";
-import type { Directory } from "../../model/filters";
+import { type Directory, nameOf } from "../../model/filters";
 import { texts } from "../../texts";
 import * as controlStyles from "../shell/controls.module.css";
 import * as filterStyles from "../shell/filters.module.css";
@@ -50,7 +50,7 @@ export function DeadLetters(props: DeadLettersProps) {
   const page = resource.value.value;
   return (
     <>
-      <section class={filterStyles.filters} aria-label={texts.deadLetters.label}>
+      <section class={filterStyles.filters} aria-label={texts.views["dead-letters"]}>
         <p class={styles.lettersHelp}>{texts.deadLetters.help}</p>
         <div class={filterStyles.shown}>
           {canRetry ? (
@@ -80,9 +80,7 @@ export function DeadLetters(props: DeadLettersProps) {
                 {data.map((letter) => (
                   <Letter
                     key={`${letter.kind} ${letter.id}`}
-                    queue={
-                      letter.queueId === null ? null : (queues.get(letter.queueId)?.name ?? letter.queueId)
-                    }
+                    queue={letter.queueId === null ? null : nameOf(queues, letter.queueId)}
                     onRetry={canRetry ? () => void retrySelection({ ids: [letter.id] }) : null}
                     {...{ letter, now, isBusy, onOpen }}
                   />

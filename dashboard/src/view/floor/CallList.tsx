@@ -84,7 +84,7 @@ export function CallList(props: CallListProps) {
       >
         <div class={`${rowStyles.row} ${rowStyles.head}`} role="row" aria-rowindex={1}>
           {COLUMNS.map((column) => (
-            <div key={column} role="columnheader" class={rowStyles.cell} data-column={column}>
+            <div key={column} role="columnheader" class={rowStyles.cell} data-col={column}>
               {texts.columns[column]}
             </div>
           ))}

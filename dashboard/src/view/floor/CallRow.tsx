@@ -10,7 +10,7 @@ import {
   waitedMs,
 } from "../../model/call-state";
 import { clockDuration, countdown } from "../../model/durations";
-import { agentIdOf, languageName, languageOf, shortId } from "../../model/filters";
+import { agentIdOf, languageName, languageOf, nameOf, shortId } from "../../model/filters";
 import type { FindFree } from "../../model/free-agents";
 import { texts } from "../../texts";
 import { Flags } from "../shell/Flags";
@@ -96,10 +96,10 @@ interface AgentCellProps {
 
 /** The agent who has the call or is offered it, or the number of agents who could take it; and who missed it. */
 function AgentCell({ call, agents, findFree, missedBy }: AgentCellProps) {
-  const nameOf = (id: string) => agents.get(id)?.name ?? id;
   const agentId = agentIdOf(call);
   const missed = missedBy.filter((id) => id !== agentId);
-  const missedText = missed.length === 0 ? "" : texts.missedBy(missed.map(nameOf).join(", "));
+  const missedText =
+    missed.length === 0 ? "" : texts.missedBy(missed.map((id) => nameOf(agents, id)).join(", "));
   const free = agentId === null ? findFree(call.queueId, call.language) : [];
   const freeNames = free.slice(0, 5).map(({ name }) => name);
   const agentTitle = agentId ?? (free.length === 0 ? "" : texts.freeNames(freeNames.join(", ")));
@@ -111,7 +111,7 @@ function AgentCell({ call, agents, findFree, missedBy }: AgentCellProps) {
         </span>
       ) : (
         <span class={rowStyles.agentName} data-ringing={stateOf(call) === "ringing"}>
-          {nameOf(agentId)}
+          {nameOf(agents, agentId)}
         </span>
       )}
       {call.offer !== null && call.offer.attempt > 1 ? (
@@ -135,7 +135,7 @@ interface CellProps {
 
 function Cell({ column, title, isLate = false, children }: CellProps) {
   return (
-    <div class={rowStyles.cell} role="gridcell" data-column={column} data-late={isLate} title={title}>
+    <div class={rowStyles.cell} role="gridcell" data-col={column} data-late={isLate} title={title}>
       {children}
     </div>
   );

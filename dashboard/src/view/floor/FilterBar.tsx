@@ -137,7 +137,7 @@ function HiddenFilters({ filters, cardLanguages, onFilter }: HiddenFiltersProps)
       {language === null || cardLanguages.includes(language) ? null : (
         <Chip
           testId="chip-language"
-          label={texts.filters.language}
+          label={texts.columns.language}
           value={languageName(language) ?? language}
           onRemove={() => onFilter({ language: null })}
         />

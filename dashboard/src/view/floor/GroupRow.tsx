@@ -25,8 +25,8 @@ export function GroupRow({ queues, group, index, start }: GroupRowProps) {
     >
       <div class={rowStyles.cell} role="gridcell" aria-colspan={9}>
         <strong>{nameOf(group, queues)}</strong>
-        <span>{texts.group.total(total)}</span>
-        {waiting > 0 ? <span>{texts.group.waiting(waiting)}</span> : null}
+        <span>{texts.filters.shown(total, total)}</span>
+        {waiting > 0 ? <span>{texts.languageCards.waiting(waiting)}</span> : null}
         {longestWaitMs === null ? null : <span>{texts.group.longest(clockDuration(longestWaitMs))}</span>}
         {overTarget > 0 ? <span data-late="true">{texts.group.overTarget(overTarget)}</span> : null}
       </div>

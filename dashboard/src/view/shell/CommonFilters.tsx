@@ -1,7 +1,7 @@
 /** The filters that several views have in common. */
 
 import type { Agent, Queue } from "../../contracts";
-import { languageName } from "../../model/filters";
+import { languageName, nameOf } from "../../model/filters";
 import { texts } from "../../texts";
 import { Choice } from "./Choice";
 
@@ -22,10 +22,10 @@ interface QueueChoiceProps extends ChosenProps {
 
 export function QueueChoice({ queues, chosen, onChoose }: QueueChoiceProps) {
   const ids = withChosen([...queues.keys()], chosen);
-  const options = ids.map((id) => [id, queues.get(id)?.name ?? id] as const);
+  const options = ids.map((id) => [id, nameOf(queues, id)] as const);
   return (
     <Choice
-      label={texts.filters.queue}
+      label={texts.columns.queue}
       testId="filter-queue"
       value={chosen ?? ""}
       options={[["", texts.filters.allQueues], ...options]}
@@ -42,7 +42,7 @@ export function LanguageChoice({ languages, chosen, onChoose }: LanguageChoicePr
   const options = withChosen(languages, chosen).map((tag) => [tag, languageName(tag) ?? tag] as const);
   return (
     <Choice
-      label={texts.filters.language}
+      label={texts.columns.language}
       testId="filter-language"
       value={chosen ?? ""}
       options={[["", texts.filters.allLanguages], ...options]}
@@ -57,10 +57,10 @@ interface AgentChoiceProps extends ChosenProps {
 
 export function AgentChoice({ agents, chosen, onChoose }: AgentChoiceProps) {
   const byName = [...agents.values()].sort((a, b) => (a.name < b.name ? -1 : 1)).map(({ id }) => id);
-  const options = withChosen(byName, chosen).map((id) => [id, agents.get(id)?.name ?? id] as const);
+  const options = withChosen(byName, chosen).map((id) => [id, nameOf(agents, id)] as const);
   return (
     <Choice
-      label={texts.filters.agent}
+      label={texts.columns.agent}
       testId="filter-agent"
       value={chosen ?? ""}
       options={[["", texts.filters.anyAgent], ...options]}

@@ -1,5 +1,6 @@
 /** Icons as SVG elements, so that the page loads no font and no image. */
 
+import type { ComponentChildren } from "preact";
 import type { ShownState } from "../../event-effects";
 import { texts } from "../../texts";
 import * as styles from "./icons.module.css";
@@ -45,28 +46,41 @@ const SHAPES = {
   ended: () => <path d="M3.5 7h7" class={styles.outline} />,
 };
 
+interface IconProps {
+  name: string | undefined;
+  children: ComponentChildren;
+}
+
+function Icon({ name, children }: IconProps) {
+  return (
+    <svg class={name} viewBox="0 0 14 14" aria-hidden="true">
+      {children}
+    </svg>
+  );
+}
+
 export function VideoIcon() {
   return (
-    <svg class={styles.videoIcon} viewBox="0 0 14 14" aria-hidden="true">
+    <Icon name={styles.videoIcon}>
       <rect x="1.2" y="3.6" width="7.8" height="6.8" rx="1.6" />
       <path d="M9 6.4l3.6-2v5.2L9 7.6" />
-    </svg>
+    </Icon>
   );
 }
 
 export function CloseIcon() {
   return (
-    <svg class={styles.closeIcon} viewBox="0 0 14 14" aria-hidden="true">
+    <Icon name={styles.closeIcon}>
       <path d="M3 3l8 8M11 3l-8 8" />
-    </svg>
+    </Icon>
   );
 }
 
 export function SearchIcon() {
   return (
-    <svg class={styles.searchIcon} viewBox="0 0 14 14" aria-hidden="true">
+    <Icon name={styles.searchIcon}>
       <circle cx="6" cy="6" r="3.8" />
       <path d="M9 9l3.4 3.4" />
-    </svg>
+    </Icon>
   );
 }
