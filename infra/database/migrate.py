@@ -115,7 +115,8 @@ def _check(applied: dict[str, str], known: dict[str, str]) -> None:
     for name, checksum in applied.items():
         if name not in known:
             raise InfraError(
-                f"The database has the migration {name}, which this version does not know. Deploy a newer version."
+                f"The database has the migration {name}, which this version does not know. Deploy a newer version; "
+                "`make clean` resets a local database."
             )
         if known[name] != checksum:
             raise InfraError(f"{name} was changed after it was applied. Restore it and add a new migration; "

@@ -12,17 +12,9 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from shared.adapters.postgres.figures import rollups
+from shared.adapters.postgres.queries import load_queries
 
-# Months whose calls are complete. The sums of a dropped month stay and are not compared: late calls may have created
-# its partition again.
-_MONTHS = """
-select month, month + interval '1 month' from (
-    select to_date(right(c.relname, 7), 'YYYY_MM')::timestamp at time zone 'UTC' as month
-    from pg_inherits i join pg_class c on c.oid = i.inhrelid
-    where i.inhparent = 'calls'::regclass and c.relname ~ '_\\d{4}_\\d{2}$'
-    union select date_trunc('month', archive_time, 'UTC') from calls_other
-) known where month >= (select kept_since from call_retention) order by month
-"""
+_SQL = load_queries(__file__)
 # The lock lasts until the transaction ends. Dropping a month updates this row.
 _IS_KEPT = "select from call_retention where kept_since <= %(beginning)s for share"
 
@@ -37,7 +29,7 @@ def months(connection: psycopg.Connection[Any]) -> list[Month]:
     """The months that have all of their calls, oldest first."""
     with connection.transaction(), connection.cursor(row_factory=tuple_row) as cursor:
         cursor.execute("set local timezone = 'UTC'")  # months end in UTC
-        return [Month(*row) for row in cursor.execute(_MONTHS)]
+        return [Month(*row) for row in cursor.execute(_SQL["months"])]
 
 
 def differing(connection: psycopg.Connection[Any], month: Month) -> int:

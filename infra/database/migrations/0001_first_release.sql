@@ -1,8 +1,8 @@
--- The schema of the current version: every table, column, index, function and trigger with its purpose.
+-- The schema: every table, column, index, function and trigger with its purpose.
 --
--- This file is the reference to read. Databases are built by the files in migrations/, and
--- tests/integration/infra/database/test_schema.py proves that both give the same database. Until the first release,
--- edit this file and copy it to migrations/0001_first_release.sql. Afterwards, change this file and add a migration.
+-- infra/database/schema.sql is the reference for the current version. migrations/0001_first_release.sql is a copy of it
+-- as of the first release. tests/integration/infra/database/test_schema.py proves that the migrations build the same
+-- database. Until the first release, edit schema.sql and copy it. Afterwards, edit schema.sql and add a migration.
 --
 -- Contents: positions, queues, calls, events, timers, outbox, agents, agent time, figures, relay, retention.
 

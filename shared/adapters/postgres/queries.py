@@ -21,7 +21,8 @@ _COMMENT = "--"
 def load_queries(module_file: str, **fragments: LiteralString) -> Mapping[str, LiteralString]:
     """The statements of the `.sql` file beside a module, by name. A module passes its own `__file__`.
 
-    `$name` in a statement inserts a fragment, or an earlier statement of the file. Raises `KeyError` if there is none.
+    `$name` in a statement inserts a fragment, or an earlier statement of the file; `$$` is a dollar sign. Raises
+    `KeyError` if there is no such fragment.
     """
     queries: dict[str, LiteralString] = {}
     for part in Path(module_file).with_suffix(".sql").read_text().split(_NAME)[1:]:

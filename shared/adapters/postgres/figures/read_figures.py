@@ -89,8 +89,8 @@ class PostgresFigures:
     def times(self, query: FigureQuery, limit: int) -> list[AgentTimeRow]:
         """Agent time up to the present: the sums of a range that has not passed are incomplete."""
         passed = replace(query, end=max(min(query.end, query.now), query.start))
-        asked = agent_figures.parameters(query, self._covered(passed), limit)
-        return [agent_figures.time(query, row) for row in self._rows(agent_figures.statement(query), asked)]
+        parameters = agent_figures.parameters(query, self._covered(passed), limit)
+        return [agent_figures.time(query, row) for row in self._rows(agent_figures.statement(query), parameters)]
 
     def _covered(self, query: FigureQuery) -> rollups.Cover:
         grains = rollups.grains(
@@ -108,14 +108,14 @@ class PostgresFigures:
         return gcd(60, *(row["past_the_hour"] for row in self._rows(_MINUTES, buckets.parameters(query))))
 
     def _cover(self, query: FigureQuery) -> dict[str, Any]:
-        found = self._covered(query)
+        cover = self._covered(query)
         fewer = rollups.FEWER if query.of_all_calls else {}
         return {
-            "grains": [fewer.get(grain, grain) for grain, _, _ in found.rolled],
-            "rolled_from": [beginning for _, beginning, _ in found.rolled],
-            "rolled_to": [ending for _, _, ending in found.rolled],
-            "edge_from": [beginning for beginning, _ in found.edges],
-            "edge_to": [ending for _, ending in found.edges],
+            "grains": [fewer.get(grain, grain) for grain, _, _ in cover.rolled],
+            "rolled_from": [beginning for _, beginning, _ in cover.rolled],
+            "rolled_to": [ending for _, _, ending in cover.rolled],
+            "edge_from": [beginning for beginning, _ in cover.edges],
+            "edge_to": [ending for _, ending in cover.edges],
         }
 
     def gauges(self, query: FigureQuery, now: datetime) -> Gauges:

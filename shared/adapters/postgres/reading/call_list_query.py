@@ -133,11 +133,11 @@ def _any(parts: Sequence[LiteralString]) -> LiteralString:
 
 def _alternatives(known: Mapping[str, LiteralString], names: Sequence[str]) -> list[LiteralString]:
     """One condition per name. They exclude each other, so that a call is on one page only."""
-    found: list[LiteralString] = []
+    conditions: list[LiteralString] = []
     for name in dict.fromkeys(names):
         others: LiteralString = "".join([" and not " + known[other] for other in names[: names.index(name)]])
-        found.append(known[name] + others)
-    return found
+        conditions.append(known[name] + others)
+    return conditions
 
 
 def _united(order: _Order, pages: Sequence[LiteralString]) -> LiteralString:

@@ -32,27 +32,27 @@ class PostgresReads:
     def calls(
         self, query: CallsQuery, queues: Sequence[str] | None, after: After | None, limit: int
     ) -> tuple[int, list[ListedCall]]:
-        found = call_list_query.statement(query, queues, after, limit)
+        statement = call_list_query.statement(query, queues, after, limit)
         connection = self._database.connection()
         with available(self._database), connection.pipeline():
             position = connection.cursor().execute(HORIZON)
             rows = connection.cursor(row_factory=dict_row).execute(
-                found, call_list_query.parameters(query, queues, after)
+                statement, call_list_query.parameters(query, queues, after)
             )
-        place = position.fetchone()
-        assert place is not None, "a select without a table has one row"
-        return place[0], [ListedCall(row_mapping.call_from_row(row), row["sort_key"]) for row in rows]
+        row = position.fetchone()
+        assert row is not None, "a select without a table has one row"
+        return row[0], [ListedCall(row_mapping.call_from_row(row), row["sort_key"]) for row in rows]
 
     def call(self, call_id: str) -> CallView | None:
         rows = self._rows(_CALL, [call_id])
         return CallView.of(row_mapping.call_from_row(rows[0])) if rows else None
 
     def events(self, call_id: str, after: int | None, limit: int) -> list[EventView]:
-        found = [row_mapping.event_from_row(row) for row in self._rows(_EVENTS, {"call_id": call_id, "after": after})]
-        rows = {row.event.id: row for row in found if row.state in (EventState.APPLIED, EventState.VOID)}
+        events = [row_mapping.event_from_row(row) for row in self._rows(_EVENTS, {"call_id": call_id, "after": after})]
+        rows = {row.event.id: row for row in events if row.state in (EventState.APPLIED, EventState.VOID)}
         ordered = in_order(row.event for row in rows.values())
         start = 0
-        if last := next((row.event for row in found if row.position == after), None):
+        if last := next((row.event for row in events if row.position == after), None):
             is_listed = last.id in rows  # it may have become a dead letter since its page was read
             start = ordered.index(last) + 1 if is_listed else sum(event.order < last.order for event in ordered)
         return [row_mapping.event_view(rows[event.id]) for event in ordered[start : start + limit]]

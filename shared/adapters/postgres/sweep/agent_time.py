@@ -13,6 +13,7 @@ from shared.adapters.postgres import row_mapping
 from shared.adapters.postgres.columns import DOCUMENT, Columns, column_values, rows_from
 from shared.adapters.postgres.connection import ALLOW_BACKGROUND, Database, available
 from shared.adapters.postgres.figures import agent_time_sums
+from shared.adapters.postgres.queries import load_queries
 from shared.domain.agent import AgentStatus
 from shared.domain.agent_time import AgentCause, AgentInterval, AgentState
 from shared.domain.events import Event
@@ -24,40 +25,18 @@ _TAKE = "select through, kept_since, horizon_position() as horizon from agent_ti
 # Imported calls move no agents. A batch reads up to this many events, and keeps a smaller number of those that can move
 # agents. Imported events of a call that was not imported can: such a call is not archived for an hour.
 MAX_EVENTS_READ = 20_000
-_MOVES: LiteralString = """
-(source <> 'history' or exists (select from calls_live c where c.id = e.call_id and not c.history))
-"""
-_NEW_EVENTS: LiteralString = f"""
-select count(*) as seen, max(txid) as last, count(*) filter (where moves) as found,
-    (array_agg(txid order by txid) filter (where moves))[%(limit)s] as full_at
-from (
-    select txid, {_MOVES} as moves from events e
-    where txid >= %(through)s and txid < %(horizon)s order by txid limit %(max_read)s
-) new
-"""
-_CALLS: LiteralString = f"select distinct call_id from events e where txid >= %s and txid < %s and {_MOVES}"
-# Like `StatusChange.source`.
-_REPORT: LiteralString = """
-    agent_id, status, at,
-    case when sequence is null then id else lpad(sequence::text, 16, '0') || '.' || id end as source
-"""
-_REPORTS: LiteralString = f"""
-select {_REPORT} from agent_events
-where txid >= %s and txid < %s and received_at - at < interval '366 days'
-"""
-_REPORTED: LiteralString = f"""
-select {_REPORT} from agent_events
-where agent_id = %s and txid < (select through from agent_time_progress) and received_at - at < interval '366 days'
-"""
+_SQL = load_queries(
+    __file__,
+    moves="(source <> 'history' or exists (select from calls_live c where c.id = e.call_id and not c.history))",
+    # Like `StatusChange.source`.
+    report="""agent_id, status, at,
+    case when sequence is null then id else lpad(sequence::text, 16, '0') || '.' || id end as source""",
+    overlapping=agent_time_sums.overlapping("of.agent_id", "of.since", "'infinity'"),
+)
 _LOGS = "select * from events where call_id = any(%s) and state = 'applied'"
 _FORGIVEN = "select id, misses_before_away from queues where id = any(%s)"
 _INTERVAL_COLUMNS: LiteralString = "agent_id, began, ended, of_call, source, step, cause, max_misses, status, state"
 _CALL_INTERVALS: LiteralString = f"select {_INTERVAL_COLUMNS} from agent_intervals where of_call and source = any(%s)"
-_TIMELINES: LiteralString = f"""
-select of.since, s.* from unnest(%s::text[], %s::timestamptz[]) as of (agent_id, since),
-    lateral {agent_time_sums.overlapping("of.agent_id", "of.since", "'infinity'")} s
-order by s.agent_id, s.began, s.of_call, s.source, s.step
-"""
 _MAKE_MONTHS = "select make_agent_month(moment) from unnest(%s::timestamptz[]) moment"
 _KEY: Columns = {"agent_id": "text", "began": "timestamptz", "of_call": "bool", "source": "text", "step": "int"}
 _DELETE: LiteralString = f"""
@@ -114,12 +93,14 @@ class PostgresAgentTimeBatch(AgentTimeBatch):
     def read(self, through: int, horizon: int, limit: int) -> int:
         """Read new events. Returns the position up to which whole transactions were read."""
         parameters = {"through": through, "horizon": horizon, "limit": limit, "max_read": MAX_EVENTS_READ}
-        (new,) = self._rows(_NEW_EVENTS, parameters)
+        (new,) = self._rows(_SQL["new_events"], parameters)
         last = new["full_at"] or (new["last"] if new["seen"] == MAX_EVENTS_READ else None)
         until = horizon if last is None else last + 1
-        self.calls = [row["call_id"] for row in self._rows(_CALLS, [through, until])] if new["found"] else ()
-        self.reports = [_report(row) for row in self._rows(_REPORTS, [through, until])]
-        self.events = new["found"] if last is None else limit
+        self.calls = (
+            [row["call_id"] for row in self._rows(_SQL["new_calls"], [through, until])] if new["moving"] else ()
+        )
+        self.reports = [_report(row) for row in self._rows(_SQL["new_reports"], [through, until])]
+        self.events = new["moving"] if last is None else limit
         return until
 
     def logs(self, call_ids: Collection[str]) -> Iterable[Sequence[Event]]:
@@ -132,22 +113,22 @@ class PostgresAgentTimeBatch(AgentTimeBatch):
         return {row["id"]: row["misses_before_away"] for row in self._rows(_FORGIVEN, [list(queue_ids)])}
 
     def causes_of_calls(self, call_ids: Collection[str]) -> Collection[CauseOfAgent]:
-        found = self._rows(_CALL_INTERVALS, [list(call_ids)]) if call_ids else ()
-        return [(row["agent_id"], interval_from_row(row).cause) for row in found]
+        rows = self._rows(_CALL_INTERVALS, [list(call_ids)]) if call_ids else ()
+        return [(row["agent_id"], interval_from_row(row).cause) for row in rows]
 
     def reports_of(self, agent_id: str) -> Collection[AgentCause]:
-        return [_report(row)[1] for row in self._rows(_REPORTED, [agent_id])]
+        return [_report(row)[1] for row in self._rows(_SQL["reports_of_agent"], [agent_id])]
 
     def timelines(self, since: Mapping[str, datetime]) -> Mapping[str, Timeline]:
-        found: dict[str, list[AgentInterval]] = {agent_id: [] for agent_id in since}
+        timelines: dict[str, list[AgentInterval]] = {agent_id: [] for agent_id in since}
         before: dict[str, AgentInterval] = {}
-        for row in self._rows(_TIMELINES, [list(since), list(since.values())]):
+        for row in self._rows(_SQL["timelines"], [list(since), list(since.values())]):
             interval = interval_from_row(row)
             if interval.cause.at < row["since"]:
                 before[row["agent_id"]] = interval
             else:
-                found[row["agent_id"]].append(interval)
-        return {agent_id: (before.get(agent_id), intervals) for agent_id, intervals in found.items()}
+                timelines[row["agent_id"]].append(interval)
+        return {agent_id: (before.get(agent_id), intervals) for agent_id, intervals in timelines.items()}
 
     def write(self, changes: IntervalChanges) -> None:
         removed, added = [_values(*each) for each in changes.removed], [_values(*each) for each in changes.added]
