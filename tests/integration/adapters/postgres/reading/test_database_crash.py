@@ -53,7 +53,7 @@ def test_clients_get_entries_recorded_after_a_database_crash(lazy_server: Postgr
         after = {f"after-{number}" for number in range(2 * FORGOTTEN)}
         for call_id in sorted(after):
             harness.send(begin | {"callId": call_id})
-        missed = registry.missed([f"queue:{QUEUE}"], EVERYTHING, resumed, 500)
+        missed = registry.missed_changes([f"queue:{QUEUE}"], EVERYTHING, resumed, 500)
         assert missed
         assert {call.id for call in missed.calls} == after
         found = changes.since(polled, None, 500)
