@@ -90,7 +90,7 @@ class Store(ABC):
 
     def submit(self, events: Sequence[Event], second: float) -> list[Outcome]:
         submissions = [Submission(event, repr(event.fact), named=True, known=True) for event in events]
-        return record_events(self.transactions, submissions, at(second), GRACE, lambda outcome, _: outcome)[0]
+        return record_events(self.transactions, submissions, at(second), GRACE).outcomes
 
     @property
     def services(self) -> SweepServices:
