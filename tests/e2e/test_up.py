@@ -161,7 +161,10 @@ def test_ctrl_c_leaves_nothing_running(starts: TwoStarts):
     assert starts.left_running == []
 
 
-@pytest.mark.parametrize("options", [[], ["--detach"]], ids=["in front", "in the background"])
+@pytest.mark.parametrize(
+    "options",
+    [pytest.param([], id="in front"), pytest.param(["--detach"], id="in the background", marks=pytest.mark.contract)],
+)
 def test_half_a_start_is_undone_when_it_is_interrupted(own: Cloud, options: list[str]):
     environment = own.environment | {"PYTHONUNBUFFERED": "1"}
     command = own.command("up", "--no-dashboard", *options)

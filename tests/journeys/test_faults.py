@@ -66,6 +66,7 @@ def test_the_code_can_be_deployed_again_while_it_runs(cloud: Cloud) -> None:
     assert cloud.get("/api/queues")["data"]
 
 
+@pytest.mark.contract
 def test_a_rotated_key_signs_and_older_tokens_still_open(cloud: Cloud) -> None:
     before = cloud.status["token"]
     assert cloud.run("token", "rotate").returncode == 0

@@ -13,12 +13,13 @@ from shared.domain.fold import fold
 from shared.usecases.recording.ports import EventState
 from tests.support.clock import Clock
 from tests.support.concurrency import together, without_version
+from tests.support.examples import few_and_many
 from tests.support.harness import Harness
 
 CALLS, AGENTS, SENDERS, SWEEPS, STEPS = 12, 6, 6, 2, 60
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", few_and_many(0, 1))
 def test_no_update_is_lost_and_no_agent_has_two_calls(harness: Harness, database_url: str, seed: int) -> None:
     harness.rows("delete from agents")
     harness.rows(

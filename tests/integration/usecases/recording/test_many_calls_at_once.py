@@ -19,7 +19,6 @@ from shared.usecases.errors import UnavailableError
 from shared.usecases.recording.ports import EventState
 from tests.support.clock import Clock
 from tests.support.concurrency import together, without_version
-from tests.support.examples import few_and_many
 from tests.support.harness import Harness
 
 T = TypeVar("T")
@@ -170,7 +169,8 @@ def sweep(harness: Harness) -> None:
     harness.database.close()
 
 
-@pytest.mark.parametrize("agents", few_and_many(40, 200))
+@pytest.mark.deep
+@pytest.mark.parametrize("agents", [40, 200])
 def test_all_agents_and_far_more_calls_at_once(harness: Harness, database_url: str, agents: int) -> None:
     calls = 10 * agents
     for statement in SETTING:

@@ -26,6 +26,7 @@ from calls where status = 'ended'
 """
 
 
+@pytest.mark.deep
 @pytest.mark.skipif(not REAL_DAY.exists(), reason=f"the real day is not here: {REAL_DAY}")
 def test_the_real_day_shuffled_and_sent_twice_gives_its_counts(harness: Harness) -> None:
     with REAL_DAY.open() as lines:

@@ -27,18 +27,18 @@ def differing(harness: Harness) -> int:
 def test_rollups_and_calls_alike_give_the_same_figures(harness: Harness, seed: int) -> None:
     """Calls over two days, some with a late event that takes them off the shelf again."""
     chance = random.Random(seed)
-    for number in range(60):
+    for number in range(30):
         at = harness.clock.at(chance.randrange(-170_000, -4_000))
         events = [
             event | {"eventId": f"{number}-{n}", "occurredAt": (at + timedelta(seconds=9 * n)).isoformat()}
             for n, event in enumerate(_lived(number))
         ]
         harness.send(*events[:-1] or events)
-        if number % 20 == 0:
+        if number % 10 == 0:
             shelve_all(harness)
         harness.send(*events)
     shelve_all(harness)
-    for number in chance.sample(range(60), 12):
+    for number in chance.sample(range(30), 8):
         harness.one(
             "call_hold", f"call-{number:03}", holdDuration=70, occurredAt=harness.clock.at(-175_000).isoformat()
         )
