@@ -18,7 +18,7 @@ interface ShellProps {
 }
 
 export function Shell({ store, onSignOut }: ShellProps) {
-  const { connection, isComplete } = store.feedStatus.value;
+  const { connection } = store.feedStatus.value;
   const history = store.history.value;
   const view = store.router.view.value;
   const [isHelpOpen, setHelpOpen] = useState(false);
@@ -26,14 +26,7 @@ export function Shell({ store, onSignOut }: ShellProps) {
   useShortcuts(store, () => setHelpOpen(true));
   const CurrentView = VIEW_COMPONENTS[view];
   return (
-    <div
-      class={styles.app}
-      data-testid="app"
-      data-connection={connection}
-      data-complete={isComplete}
-      data-floor-count={store.summary.value.total}
-      data-panel={history === null ? "closed" : "open"}
-    >
+    <div class={styles.app} data-testid="app" data-connection={connection}>
       <button type="button" class={styles.skip} data-testid="skip" onClick={focusContent}>
         {texts.skip}
       </button>

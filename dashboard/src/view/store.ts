@@ -32,7 +32,6 @@ interface FeedStatus {
   errorMessage: string | null;
   /** When the calls were last known to be right, by the device's clock. */
   confirmedAt: number | null;
-  isComplete: boolean;
 }
 
 export class Store {
@@ -57,7 +56,6 @@ export class Store {
     halt: null,
     errorMessage: null,
     confirmedAt: null,
-    isComplete: false,
   });
   readonly router = new Router();
   readonly filters = computed<Filters>(() => parseFilters(this.router.query.value));
@@ -234,7 +232,6 @@ export class Store {
         halt,
         errorMessage,
         confirmedAt,
-        isComplete: !calls.needsSnapshot,
       };
     });
     this.updateOpenCall();

@@ -94,7 +94,7 @@ function Bars({ agents, rows, day, title, help, count, unit = "", max, link }: B
       ) : null}
       <ol>
         {shown.map((row) => (
-          <li key={row.agentId} data-agent-id={row.agentId} data-count={count(row)}>
+          <li key={row.agentId} data-agent-id={row.agentId}>
             <a href={callsAddress(row.links[link])} title={description(row)}>
               <span class={styles.barName}>{nameOf(agents, row.agentId ?? "")}</span>
               <span>

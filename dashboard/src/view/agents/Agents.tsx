@@ -138,7 +138,7 @@ function AgentTable({ agents, isKnown, queues, now, emptyTitle, emptyHelp, onOpe
   const { columns } = texts.agents;
   return (
     <section class={`${layoutStyles.block} ${styles.roster}`}>
-      <table class={tableStyles.table} aria-label={texts.agents.showRows} data-testid="agent-table">
+      <table class={tableStyles.table} aria-label={texts.agents.showRows}>
         <HeadRow
           columns={[
             [columns.name],
@@ -173,7 +173,7 @@ function AgentRow({ agent, queues, now, onOpen }: AgentRowProps) {
   const languageNames = agent.languages.map((tag) => languageName(tag) ?? tag).join(", ");
   const queueNames = agent.queues.map((queueId) => nameOf(queues, queueId)).join(", ");
   return (
-    <tr data-testid="agent-row" data-agent-id={id} data-status={status}>
+    <tr data-agent-id={id} data-status={status}>
       <th scope="row" title={`${name} (${id})`}>
         {name}
       </th>

@@ -49,7 +49,6 @@ function Sound() {
       <label class={controlStyles.check}>
         <input
           type="checkbox"
-          data-testid="sound"
           checked={preferences.sound.value}
           onChange={(event) => {
             preferences.sound.value = event.currentTarget.checked;

@@ -73,7 +73,6 @@ export function Alerts({ query, alerts, isFull, directory, now, serverNow, onQue
             type="button"
             class={controlStyles.primary}
             disabled={unacknowledged.length === 0}
-            data-testid="acknowledge-all"
             onClick={() => acknowledgeAndFocus(unacknowledged)}
           >
             {texts.alerts.acknowledgeAll(unacknowledged.length)}

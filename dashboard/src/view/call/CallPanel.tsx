@@ -99,7 +99,7 @@ function Summary({ call, directory: { queues, agents }, now }: SummaryProps) {
   const agent = agentId === null ? texts.nothing : nameOf(agents, agentId);
   return (
     <section class={styles.summary}>
-      <p class={styles.summaryState} data-testid="panel-state">
+      <p class={styles.summaryState}>
         <StateIcon state={state} />
         {texts.states[state]}
         {call.type === "video" ? <VideoIcon /> : null}

@@ -29,7 +29,7 @@ export function CallTimeline({ call, events, queue, agents, now }: CallTimelineP
   const { panel } = texts;
   const descriptions = stateSpans.map(({ state, ...span }) => `${texts.states[state]} ${lengthOf(span)}`);
   return (
-    <section class={styles.timeline} aria-label={panel.timeline} data-testid="timeline">
+    <section class={styles.timeline} aria-label={panel.timeline}>
       <div role="img" aria-label={descriptions.join(", ")}>
         <Lane name={panel.stateLane}>
           {stateSpans.map(({ state, ...span }, index) => (
@@ -71,7 +71,6 @@ export function CallTimeline({ call, events, queue, agents, now }: CallTimelineP
                 <span
                   key={startedMs}
                   class={styles.limit}
-                  data-testid="hold-limit"
                   title={panel.limit(queue?.holdSeconds ?? 60)}
                   style={scale.at(exceededMs)}
                 />

@@ -49,7 +49,6 @@ function Entry({ event, agents, sinceStartMs }: EntryProps) {
     <li
       class={styles.entry}
       data-testid="event"
-      data-event-id={event.id}
       data-event-type={event.type}
       data-source={event.source}
       data-void={event.void}

@@ -60,7 +60,7 @@ export function Calls(props: CallsProps) {
           />
         ))}
         <div class={filterStyles.shown}>
-          <span class={filterStyles.count} data-testid="shown-count">
+          <span class={filterStyles.count}>
             {updatedAt === null ? "" : texts.calls.count(calls.length, pages.hasMore.value)}
           </span>
           <LastUpdated updatedAt={updatedAt} state={pages.state.value} localNow={localNow} />
@@ -120,7 +120,7 @@ function CallTable({ pages, directory, now, openId, onOpen }: CallTableProps) {
   const { columns } = texts.calls;
   return (
     <section class={layoutStyles.block}>
-      <table class={tableStyles.table} aria-label={texts.views.calls} data-testid="calls-table">
+      <table class={tableStyles.table} aria-label={texts.views.calls}>
         <HeadRow
           columns={[
             [columns.start],

@@ -57,7 +57,6 @@ export function DeadLetters(props: DeadLettersProps) {
             <button
               type="button"
               class={controlStyles.primary}
-              data-testid="redrive-all"
               disabled={isBusy || (page?.data.length ?? 0) === 0}
               onClick={() => void retrySelection({ all: true })}
             >
@@ -116,7 +115,6 @@ function Pager({ cursor, next, onTurn }: PagerProps) {
       <button
         type="button"
         class={controlStyles.secondary}
-        data-testid="older"
         disabled={next === null}
         onClick={() => onTurn(next)}
       >
@@ -132,12 +130,7 @@ function RetryResult({ result: { applied, refused, errorMessage } }: { result: R
     refused > 0 ? texts.deadLetters.stillFailing(refused) : null,
   ];
   return (
-    <p
-      class={loadedStyles.banner}
-      role="status"
-      data-testid="redrive-outcome"
-      data-failed={errorMessage !== null}
-    >
+    <p class={loadedStyles.banner} role="status" data-failed={errorMessage !== null}>
       {errorMessage === null
         ? counts.filter((count) => count !== null).join(", ")
         : `${texts.deadLetters.retryFailed}: ${errorMessage}`}
@@ -158,7 +151,7 @@ interface LetterProps {
 function Letter({ letter, queue, now, isBusy, onRetry, onOpen }: LetterProps) {
   const age = roughAge(Math.max(0, now - Date.parse(letter.failedAt)));
   return (
-    <li class={styles.letter} data-testid="dead-letter" data-letter-id={letter.id} data-kind={letter.kind}>
+    <li class={styles.letter} data-testid="dead-letter" data-kind={letter.kind}>
       <div class={styles.letterHead}>
         <b>{texts.events[letter.type] ?? letter.type}</b>
         <span class={textStyles.tag}>{texts.deadLetters.kinds[letter.kind] ?? letter.kind}</span>

@@ -50,7 +50,7 @@ export function FiguresTable({ title, name, rows, formula, nameOf }: FiguresTabl
 
 function FiguresRow({ row, formula, name }: { row: MetricsRow; formula: FormulaName; name: string }) {
   return (
-    <tr data-offered={row.offered}>
+    <tr>
       <th scope="row" title={name}>
         {name}
       </th>

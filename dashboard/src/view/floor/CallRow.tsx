@@ -152,7 +152,7 @@ function DueCell({ due }: { due: Countdown | null }) {
   const labels = due.tone === "past" ? texts.deadlinesPast : texts.deadlines;
   return (
     <Cell column="due">
-      <span class={rowStyles.countdown} data-tone={due.tone} data-testid="countdown">
+      <span class={rowStyles.countdown} data-tone={due.tone}>
         {due.dueMs === null ? texts.over : countdown(due.remainingMs)}
       </span>
       <span class={rowStyles.dueKind}>{due.dueMs === null ? texts.holdLimit : labels[due.kind]}</span>

@@ -81,14 +81,11 @@ export function FilterBar(props: FilterBarProps) {
           class={`${controlStyles.quiet} ${filterStyles.clear}`}
           aria-label={texts.filters.clear}
           disabled={!hidesCalls(filters)}
-          data-testid="clear-filters"
           onClick={onClear}
         >
           {texts.filters.clearShort}
         </button>
-        <span class={filterStyles.count} data-testid="shown-count">
-          {count}
-        </span>
+        <span class={filterStyles.count}>{count}</span>
       </div>
     </section>
   );

@@ -19,8 +19,6 @@ export function GroupRow({ queues, group, index, start }: GroupRowProps) {
       class={`${rowStyles.row} ${rowStyles.group}`}
       role="row"
       aria-rowindex={index + 2}
-      data-testid="group-row"
-      data-group={group.key}
       style={{ top: `${start}px` }}
     >
       <div class={rowStyles.cell} role="gridcell" aria-colspan={9}>

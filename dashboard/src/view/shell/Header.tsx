@@ -65,7 +65,7 @@ function Navigation({ view: current, openAlerts }: { view: View; openAlerts: num
         >
           {texts.views[view]}
           {view === "alerts" && openAlerts > 0 ? (
-            <span class={styles.badge} data-testid="open-alerts">
+            <span class={styles.badge}>
               {openAlerts}
               <span class={textStyles.hidden}> {texts.openAlerts(openAlerts)}</span>
             </span>
@@ -102,7 +102,6 @@ function ConnectionStatus(props: ConnectionProps) {
       <span
         class={styles.age}
         data-testid="age"
-        data-age-seconds={ageMs === null ? "" : Math.floor(ageMs / 1_000)}
         title={confirmedAt === null ? undefined : texts.age.asOf(clockTime(confirmedAt))}
       >
         {ageText(ageMs, isLive)}

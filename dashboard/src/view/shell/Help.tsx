@@ -13,13 +13,7 @@ export function Help({ onClose }: { onClose: () => void }) {
   useEffect(() => dialog.current?.showModal(), []);
   const theme = preferences.theme.value;
   return (
-    <dialog
-      class={styles.dialog}
-      ref={dialog}
-      aria-labelledby="help-title"
-      data-testid="help-dialog"
-      onClose={onClose}
-    >
+    <dialog class={styles.dialog} ref={dialog} aria-labelledby="help-title" onClose={onClose}>
       <header class={styles.helpHead}>
         <h2 id="help-title">{texts.help.title}</h2>
         <button
