@@ -91,7 +91,7 @@ def test_an_expired_connection_is_deleted_after_a_minute(harness: Harness) -> No
     )
     for second, count in ((40, 1), (80, 0)):
         harness.clock.go_to(second)
-        sweep_for(harness, 11, [])
+        sweep_for(harness, 13, [])
         assert len(harness.rows("select * from connections")) == count
 
 
