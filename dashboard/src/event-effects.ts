@@ -4,7 +4,7 @@ import type { Call } from "./contracts";
 
 export type ShownState = "waiting" | "ringing" | "active" | "on_hold" | "ended";
 
-/** The state after each event that changes it, unless the event offers the call: then it is `ringing`. */
+/** The state after each event that changes it. If the event offers the call, it is `ringing`. */
 export const STATE_AFTER: Record<string, ShownState> = {
   call_initiated: "waiting",
   call_routed: "ringing",

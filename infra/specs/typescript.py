@@ -53,7 +53,7 @@ def effects_document() -> str:
     return "\n".join(
         [
             EFFECTS_HEADER,
-            "/** The state after each event that changes it, unless the event offers the call: then it is `ringing`. */",
+            "/** The state after each event that changes it. If the event offers the call, it is `ringing`. */",
             _record("STATE_AFTER", "ShownState", effects.state_after),
             "/** Events that offer the call, if they name an agent. */",
             _set("OFFERS", effects.offers),
