@@ -4,7 +4,7 @@ export interface AgentList {
   data: Agent[];
 }
 
-/** Seconds of agents' time signed in that fall into the bucket, up to now; `staffed` is the sum of the others. */
+/** Seconds of signed-in agents' time in the bucket, up to now. `staffed` is the sum of the others. */
 export interface AgentTime {
   staffed: number;
   ringing: number;
@@ -15,7 +15,7 @@ export interface AgentTime {
   away: number;
 }
 
-/** The whole current view of an agent. Of two views of one agent, the one with the higher version is the truth. */
+/** The current view of an agent. Of two views of one agent, the one with the higher version is newer. */
 export interface Agent {
   id: string;
   name: string;
@@ -23,7 +23,7 @@ export interface Agent {
   queues: string[];
   status: "offline" | "available" | "offered" | "on_call" | "wrap_up" | "away";
   statusSince: string;
-  /** the call that has the agent, where the reader may see that call */
+  /** the call that has the agent, if the token permits that call */
   callId: string | null;
   reason: string | null;
   skills: Record<string, number>;
@@ -31,26 +31,26 @@ export interface Agent {
   version: number;
 }
 
-/** A flag that was raised while somebody could still act: by which event, on which call. */
+/** A flag that an event raised on a call. */
 export interface Alert {
-  /** the id of the event that raised it */
+  /** the id of the event that raised the flag */
   id: string;
   callId: string;
   queueId: string;
   flag: "sla_breached" | "hold_exceeded" | "short_call" | "rerouted";
   raisedAt: string;
-  /** true where a fact that came late disproved it */
+  /** true if a late event disproved it */
   withdrawn: boolean;
 }
 
-/** Calls, newest first. `position` is where a feed must resume so as to miss nothing after this page. */
+/** Calls, newest first. A feed that resumes at `position` gets all changes after this page. */
 export interface CallPage {
   data: Call[];
   nextCursor: string | null;
   position: number;
 }
 
-/** The whole current view of a call. Of two views of one call, the one with the higher version is the truth. */
+/** The current view of a call. Of two views of one call, the one with the higher version is newer. */
 export interface Call {
   id: string;
   type: "voice" | "video";
@@ -60,9 +60,9 @@ export interface Call {
   startTime: string;
   endTime: string | null;
   agentId: string | null;
-  /** since when the caller waits, at first or after a transfer */
+  /** the time since which the caller waits, at first or after a transfer */
   waitingSince: string | null;
-  /** how long it took to the first answer */
+  /** the wait before the first answer */
   waitSeconds: number | null;
   holdSeconds: number;
   durationSeconds: number | null;
@@ -75,25 +75,25 @@ export interface Call {
   metadata: Record<string, unknown>;
 }
 
-/** What changed since a position, as it stands now, ended calls included. Go on from `position`. */
+/** The current views of calls and agents that changed since a position. Ended calls are included. Continue at `position`. */
 export interface Changes {
   position: number;
-  /** true where it cannot be told: read the snapshot, then go on from this position */
+  /** true if the changes are not known: read the snapshot, then continue at this position */
   reset: boolean;
   calls: Call[];
   left: Departure[];
   agents: Agent[];
 }
 
-/** Newest first. */
+/** Dead letters, newest first. */
 export interface DeadLetterPage {
   data: DeadLetter[];
   nextCursor: string | null;
 }
 
-/** An event that never became possible, or an announcement, of an event or of agents, that reached nobody. */
+/** An event that never became legal, or an announcement of events or agents that reached no relay. */
 export interface DeadLetter {
-  /** the event's id, where there is one; by it a dead letter is redriven */
+  /** the event's id, if there is one; a redrive names it */
   id: string;
   kind: "event" | "announcement";
   callId: string | null;
@@ -102,22 +102,24 @@ export interface DeadLetter {
   reason: string;
   failedAt: string;
   attempts: number;
-  /** the event, as its sender would send it again, or the agents' ids */
+  /** the event as its sender would send it, or the agents' ids */
   body: Record<string, unknown>;
 }
 
+/** The next deadline of a call. */
 export interface Deadline {
   kind: "answer" | "sla_wait" | "hold";
   dueAt: string;
 }
 
-/** A call that moved to a queue that the reader did not ask for or may not see. Remove it. Ignore the departure if a view of the call with a higher version is known: the call has returned. */
+/** A call that moved to a queue outside of the request or the token. Remove it. Ignore the departure if a view of the call with a higher version is known: the call has returned. */
 export interface Departure {
   id: string;
   /** views of the call with a lower version are older than the departure */
   version: number;
 }
 
+/** A request that was refused. */
 export interface ErrorFrame {
   type: "error";
   problem: Problem;
@@ -128,12 +130,12 @@ export interface EventPage {
   nextCursor: string | null;
 }
 
-/** An event in a call's history. `metadata` carries the sender's own and the event's fields. */
+/** An event in a call's history. `metadata` contains the sender's metadata and the event's fields. */
 export interface Event {
   id: string;
   callId: string;
   type: string;
-  /** its place in time: occurredAt, else receivedAt */
+  /** the time of the event: occurredAt, or else receivedAt */
   timestamp: string;
   occurredAt: string | null;
   receivedAt: string;
@@ -145,6 +147,7 @@ export interface Event {
   metadata: Record<string, unknown>;
 }
 
+/** One invalid field. */
 export interface FieldError {
   /** path to the field, such as metadata.caller or [3].waitTime */
   field: string;
@@ -157,29 +160,29 @@ export interface Formula {
   source: string;
 }
 
-/** The floor at this moment, whatever range was asked for. */
+/** Calls and agents now, independent of the requested range. */
 export interface Gauges {
   waiting: number;
-  /** seconds; 0 where nobody waits */
+  /** seconds; 0 if no caller waits */
   longestCurrentWait: number;
   active: number;
   onHold: number;
   agents: Record<string, number>;
 }
 
-/** Mean seconds over the calls that were answered and are over; `aht` is the sum of the parts that are known. */
+/** Mean seconds of answered calls that have ended. `aht` is the sum of the known parts. */
 export interface HandleTime {
-  /** seconds; null where nothing was counted */
+  /** seconds; null if nothing was counted */
   aht: number | null;
-  /** seconds; null where nothing was counted */
+  /** seconds; null if nothing was counted */
   talk: number | null;
-  /** seconds; null where nothing was counted */
+  /** seconds; null if nothing was counted */
   hold: number | null;
-  /** after-call work: the time that agents wrapped up in this bucket over the calls handled; null where agents' time is not known, so that `aht` is talk and hold */
+  /** after-call work: the agents' wrap-up time in this bucket divided by the calls handled; null if agents' time is not known, and then `aht` is talk and hold */
   acw: number | null;
 }
 
-/** History in rows, ordered by bucket and key, and the floor as it is now beside it. */
+/** Rows, ordered by bucket and key, and the calls and agents now. */
 export interface Metrics {
   from: string;
   to: string;
@@ -189,13 +192,13 @@ export interface Metrics {
   data: MetricsRow[];
   now: Gauges;
   formulas: Formula[];
-  /** why a figure is null */
+  /** the reasons for null figures */
   notes: string[];
 }
 
-/** The figures of one group in one bucket. A key that was not asked for is null; so is a language nobody named. A call counts in the bucket of its start, an agent's time where it passed. `offered` = answered + abandoned + failed + those who still wait. */
+/** The figures of one group in one bucket. A key is null if it was not requested, or if the calls have no value. A call counts in the bucket of its start. Agents' time counts in the bucket in which it passes. `offered` = answered + abandoned + failed + calls that still wait. */
 export interface MetricsRow {
-  /** the bucket's beginning, or the range's where no bucket was asked for */
+  /** the beginning of the bucket, or of the range if no bucket was requested */
   start: string;
   end: string;
   queueId: string | null;
@@ -204,50 +207,51 @@ export interface MetricsRow {
   type: string | null;
   offered: number;
   answered: number;
-  /** within the queue's promise, by the limit that held when the call began */
+  /** within the queue's limit at the beginning of the call */
   answeredInTime: number;
-  /** gave up before anybody answered */
+  /** the caller left before an answer */
   abandoned: number;
-  /** of them, within the promise: also called abandons in time */
+  /** abandoned calls within the limit, also called abandons in time */
   shortAbandons: number;
   failed: number;
   slaBreached: number;
   serviceLevel: ServiceLevel;
-  /** 0 to 1; null where the denominator is 0 */
+  /** 0 to 1; null if the denominator is 0 */
   abandonRate: number | null;
-  /** average speed of answer: mean seconds of waiting of those who were answered */
+  /** average speed of answer: mean wait of answered calls, in seconds */
   asa: number | null;
-  /** seconds; null where nothing was counted */
+  /** seconds; null if nothing was counted */
   meanWaitOfAll: number | null;
-  /** seconds; null where nothing was counted */
+  /** seconds; null if nothing was counted */
   longestWait: number | null;
   handleTime: HandleTime;
   handled: number;
-  /** (talk + hold + wrap-up + ringing) / time signed in, away included; where it is null, `notes` of the answer says why */
+  /** (talk + hold + wrap-up + ringing) / time signed in, away included; if it is null, `notes` of the response gives the reason */
   occupancy: number | null;
-  /** the same over the time signed in and not away */
+  /** the same divided by the time signed in and not away */
   occupancyWithoutAway: number | null;
-  /** what occupancy is made of; null where that is not known */
+  /** the parts of occupancy; null if they are not known */
   agentTime: AgentTime | null;
-  /** redirections on no answer: offers that rang out; by agent, with whom they did */
+  /** redirections on no answer: missed offers; by agent, the offers that this agent missed */
   rona: number;
-  /** calls with one of them at least; by agent, those that this agent missed */
+  /** calls with at least one missed offer; by agent, the calls that this agent missed */
   missed: number;
   transfers: number;
-  /** calls with one transfer at least */
+  /** calls with at least one transfer */
   transferred: number;
   holds: number;
-  /** calls with one hold at least */
+  /** calls with at least one hold */
   held: number;
   /** calls with a hold beyond the queue's limit */
   holdExceeded: number;
   /** all seconds on hold beyond the limit */
   holdExcessSeconds: number;
   shortCalls: number;
-  /** for each figure, the address of exactly the calls that it counts */
+  /** for each figure, the address of the calls that it counts */
   links: Record<string, string>;
 }
 
+/** The open offer of a call: an agent's phone rings until `dueAt`. */
 export interface Offer {
   agentId: string;
   offeredAt: string;
@@ -255,14 +259,17 @@ export interface Offer {
   attempt: number;
 }
 
+/** Request a `pong`. */
 export interface Ping {
   action: "ping";
 }
 
+/** The response to a `ping`. */
 export interface PongFrame {
   type: "pong";
 }
 
+/** A problem document. `errors` names the invalid fields, if there are any. */
 export interface Problem {
   type: string;
   title: string;
@@ -275,6 +282,7 @@ export interface QueueList {
   data: Queue[];
 }
 
+/** A queue with its limits, in seconds, and its routing. */
 export interface Queue {
   id: string;
   name: string;
@@ -293,32 +301,33 @@ export interface Queue {
   overflowQueueId: string | null;
 }
 
-/** Something could not be sent again, or an agent has left a queue: read the snapshot anew. */
+/** Read the snapshot again. Changes could not be sent again, or an agent has left a queue. */
 export interface ResetFrame {
   type: "reset";
   topics: string[];
   position: number;
 }
 
-/** One figure, four formulas in use. `formulas` of the answer names each one's source. */
+/** The service level by four common formulas. `formulas` of the response names their sources. */
 export interface ServiceLevel {
-  /** 0 to 1; null where the denominator is 0 */
+  /** 0 to 1; null if the denominator is 0 */
   ofAnswered: number | null;
-  /** 0 to 1; null where the denominator is 0 */
+  /** 0 to 1; null if the denominator is 0 */
   ofOffered: number | null;
-  /** 0 to 1; null where the denominator is 0 */
+  /** 0 to 1; null if the denominator is 0 */
   withoutShortAbandons: number | null;
-  /** 0 to 1; null where the denominator is 0 */
+  /** 0 to 1; null if the denominator is 0 */
   withAbandonsInTime: number | null;
 }
 
+/** Add topics. With `since`, the feed sends the changes since that position again. */
 export interface Subscribe {
   action: "subscribe";
   topics: string[];
   since?: number | null;
 }
 
-/** `position` is where to resume from; `replayed` says whether everything since the one asked for has been sent. */
+/** Resume at `position`. `replayed` is true if all changes since the requested position were sent. */
 export interface SubscribedFrame {
   type: "subscribed";
   topics: string[];
@@ -326,12 +335,13 @@ export interface SubscribedFrame {
   replayed: boolean;
 }
 
+/** Remove topics. */
 export interface Unsubscribe {
   action: "unsubscribe";
   topics: string[];
 }
 
-/** The latest view of each call and agent that changed, the events since the last frame, and their alerts. `position` is where to resume. It may be older than the changes in the frame. */
+/** The latest view of each call and agent that changed, the events since the last frame, and their alerts. Resume at `position`. It may be older than the changes in the frame. */
 export interface UpdateFrame {
   type: "update";
   position: number;
@@ -339,11 +349,11 @@ export interface UpdateFrame {
   events: Event[];
   agents: Agent[];
   alerts: Alert[];
-  /** calls that moved to a queue which the token does not permit; nothing else is sent about the move */
+  /** calls that moved to a queue that the token does not permit; nothing else is sent about the move */
   left: Departure[];
-  /** events left out where the relay fell behind: the calls are as those left them */
+  /** events that the relay omitted because it was behind; the calls include their changes */
   eventsOmitted: number;
-  /** `traceparent` (W3C Trace Context) of each request that this tells of, the newest last; of more than 16 in one frame those of the newest */
+  /** `traceparent` (W3C Trace Context) of each request in this frame, the newest last; at most the 16 newest */
   traces: string[];
 }
 

@@ -27,7 +27,7 @@ from shared.contracts.setup import (
     parse_new_agent,
     parse_setup,
 )
-from shared.contracts.trace import from_xray, parsed
+from shared.contracts.trace import from_xray, parse_traceparent
 from shared.usecases.access import event_check
 from shared.usecases.errors import UnavailableError
 from shared.usecases.recording.change_agent_status import set_up_agent
@@ -132,7 +132,7 @@ def _events() -> object:
     if rest.header(app, "ce-specversion"):
         return cloudevents.from_headers(lambda name: rest.header(app, name), rest.json_body(app))
     body = rest.json_body(app, cloudevents.STRUCTURED, cloudevents.BATCHED)
-    return cloudevents.expected(body, rest.content_type(app))
+    return cloudevents.check_content_type(body, rest.content_type(app))
 
 
 def _message(record: dict[str, Any], now: datetime) -> Message:
@@ -144,7 +144,7 @@ def _message(record: dict[str, Any], now: datetime) -> Message:
 def _traceparent(record: dict[str, Any]) -> str | None:
     """The trace from the message's attribute, or the trace that AWS recorded of its sender."""
     value = record.get("messageAttributes", {}).get("traceparent", {}).get("stringValue")
-    return parsed(value) or from_xray(record.get("attributes", {}).get("AWSTraceHeader", ""))
+    return parse_traceparent(value) or from_xray(record.get("attributes", {}).get("AWSTraceHeader", ""))
 
 
 def _single(result: Result) -> Response:

@@ -16,7 +16,7 @@ from infra.local.logs import render
 from infra.operation import function_log
 from infra.operation.function_log import Wanted
 from shared.adapters import clock
-from shared.contracts.trace import parsed, trace_id
+from shared.contracts.trace import parse_traceparent, trace_id
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -52,7 +52,7 @@ def logs(
 
 
 def _trace_id(said: str | None) -> str | None:
-    traceparent = parsed(said)
+    traceparent = parse_traceparent(said)
     return trace_id(traceparent) if traceparent else said and said.strip().lower()
 
 

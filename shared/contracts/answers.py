@@ -1,4 +1,4 @@
-"""What senders are answered: what became of each event, and who redrives dead letters of each letter."""
+"""The responses to senders: the outcome of each event, and of each dead letter that is redriven."""
 
 from typing import Literal
 
@@ -11,18 +11,16 @@ from shared.contracts.views import CallView
 
 
 class CallAnswer(Contract):
-    """Of a call's event."""
+    """The outcome of a call's event."""
 
     event_id: str
     call_id: str
     outcome: Literal["applied", "replayed", "deferred"]
-    call: CallView | None = Field(
-        description="as all that came together left it; null where nothing is known of it yet"
-    )
+    call: CallView | None = Field(description="after all events of the request; null if the call is not known yet")
 
 
 class AgentAnswer(Contract):
-    """Of an agent's report."""
+    """The outcome of an agent's report."""
 
     event_id: str
     agent_id: str
@@ -30,40 +28,40 @@ class AgentAnswer(Contract):
 
 
 class _Item(Contract):
-    status: int = Field(description="what it would have been answered with, had it come alone")
+    status: int = Field(description="the HTTP status that the event would have alone")
 
 
 class CallItem(_Item, CallAnswer):
-    """Of a call's event among others."""
+    """The outcome of a call's event in a batch."""
 
 
 class AgentItem(_Item, AgentAnswer):
-    """Of an agent's report among others."""
+    """The outcome of an agent's report in a batch."""
 
 
 class RefusedItem(_Item):
-    """Of what was refused among others, which are recorded all the same."""
+    """An event of a batch that was refused. The other events are recorded."""
 
     problem: Problem
 
 
 class BatchAnswer(Contract):
-    """In the order sent."""
+    """The results in the order sent."""
 
     results: list[CallItem | AgentItem | RefusedItem]
 
 
 class _Letter(Contract):
     id: str
-    kind: Kind | None = Field(description="null where there is no such dead letter")
+    kind: Kind | None = Field(description="null if there is no such dead letter")
 
 
 class EventTried(_Letter, CallItem):
-    """Of an event that was given another attempt."""
+    """The outcome of an event that was tried again."""
 
 
 class AnnouncementTried(_Letter, _Item):
-    """Of an announcement that will be told again."""
+    """An announcement that will be published again."""
 
     event_id: str
     call_id: str | None
@@ -71,9 +69,11 @@ class AnnouncementTried(_Letter, _Item):
 
 
 class LetterRefused(_Letter, RefusedItem):
-    """Of what is dead still, or was not dead."""
+    """A dead letter that was refused again, or an id that is no dead letter."""
 
 
 class RedriveAnswer(Contract):
+    """The results in the order of the letters."""
+
     results: list[EventTried | AnnouncementTried | LetterRefused]
-    remaining: int = Field(description="dead letters that were not tried: those of one request are limited")
+    remaining: int = Field(description="dead letters that were not tried, because one request has a limit")

@@ -1,4 +1,4 @@
-"""Reading what was sent, before anybody looks at what it means: size, text, JSON, shape."""
+"""Reads the body of a request: its size, encoding, JSON and batch length."""
 
 import json
 from codecs import BOM_UTF8
@@ -10,8 +10,8 @@ MAX_BYTES = 256 * 1024
 MAX_BATCH = 500
 
 
-def parse_json(raw: bytes) -> Any:  # noqa: ANN401 - JSON is anything until a contract has looked at it
-    """The body as JSON. Raises `ProblemError` (400, 413) saying where it stops being that."""
+def parse_json(raw: bytes) -> Any:  # noqa: ANN401 - JSON, not validated yet
+    """Return the body as JSON. Raises `ProblemError` (400, 413) with the place of the error."""
     if len(raw) > MAX_BYTES:
         raise refuse(413, f"The body is {len(raw)} bytes long, {MAX_BYTES} at most.", ("body", "is too long"))
     try:
@@ -28,7 +28,7 @@ def parse_json(raw: bytes) -> Any:  # noqa: ANN401 - JSON is anything until a co
 
 
 def items(body: Any) -> list[Any]:  # noqa: ANN401 - as above
-    """One event or a batch of them, as a list. Raises `ProblemError` (400, 413)."""
+    """Return the events of a body, which has one event or a batch. Raises `ProblemError` (400, 413)."""
     if not isinstance(body, list):
         return [body]
     batch: list[Any] = [*body]  # pyright: ignore[reportUnknownVariableType] - JSON
@@ -40,14 +40,14 @@ def items(body: Any) -> list[Any]:  # noqa: ANN401 - as above
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """What a repeated name means differs from parser to parser, so it means nothing here."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    """Refuse a repeated name, because parsers differ in what it means."""
+    result = dict(pairs)
+    if len(result) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        field = twice.encode(errors="backslashreplace").decode()  # a lone surrogate cannot be told to anybody
-        raise refuse(400, f"The name {twice!r} stands twice in one object.", (field, "stands twice in one object"))
-    return found
+        field = twice.encode(errors="backslashreplace").decode()  # a lone surrogate cannot be encoded
+        raise refuse(400, f"The name {twice!r} appears twice in one object.", (field, "appears twice in one object"))
+    return result
 
 
 def _not_a_number(name: str) -> NoReturn:

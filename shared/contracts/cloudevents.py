@@ -1,11 +1,11 @@
-"""CloudEvents 1.0 as senders speak it: the envelope is taken off here, and what is in it is an event like any other."""
+"""CloudEvents 1.0: opens the envelope of an event, and translates problems to the names of the envelope."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 from urllib.parse import unquote
 
 from shared.contracts.problems import FieldError, Problem, ProblemError, refuse
-from shared.contracts.trace import parsed
+from shared.contracts.trace import parse_traceparent
 
 Json = dict[str, Any]
 
@@ -20,14 +20,14 @@ def is_cloudevent(body: object) -> bool:
 
 
 def traceparent_of(envelope: object) -> str | None:
-    """The event's own trace (extension Distributed Tracing), which a batch's or a queue's way here does not change."""
-    return parsed(cast(Json, envelope).get("traceparent"))
+    """Return the event's own trace (extension Distributed Tracing). A batch or a queue does not change it."""
+    return parse_traceparent(cast(Json, envelope).get("traceparent"))
 
 
-def expected(body: object, content_type: str) -> object:
-    """What a content type promises of its body. Raises `ProblemError` (400) where it is something else.
+def check_content_type(body: object, content_type: str) -> object:
+    """Return the body if its shape fits the content type. Raises `ProblemError` (400).
 
-    What lacks `specversion` gets one that is refused, so that it is not taken for an event without an envelope.
+    An object without `specversion` gets a null one. It is then refused, and not read as an event without an envelope.
     """
     if content_type not in (STRUCTURED, BATCHED):
         return body
@@ -41,32 +41,32 @@ def expected(body: object, content_type: str) -> object:
 
 
 def from_headers(header: Callable[[str], str], data: object) -> Json:
-    """Binary mode: the attributes are headers, percent-encoded where a header could not carry them."""
-    told = {name: unquote(text) for name in ATTRIBUTES if (text := header(f"ce-{name}"))}
-    return {**told, "data": data}
+    """Return the envelope of binary mode: the attributes are percent-encoded headers."""
+    attributes = {name: unquote(text) for name in ATTRIBUTES if (text := header(f"ce-{name}"))}
+    return {**attributes, "data": data}
 
 
-def opened(body: object) -> tuple[Json, Callable[[Problem], Problem]]:
-    """The event in the envelope, and how a problem with one of its fields is told to whoever sent the envelope.
+def open_envelope(body: object) -> tuple[Json, Callable[[Problem], Problem]]:
+    """Return the event in the envelope, and a function that renames the fields of a problem to those of the envelope.
 
-    Raises `ProblemError` (400) that names the attribute which is wrong.
+    Raises `ProblemError` (400) that names the invalid attribute.
     """
     envelope = cast(Json, body)
     if envelope["specversion"] != VERSION:
         raise _wrong("specversion", f'must be "{VERSION}"')
     source, own_id = _text(envelope, "source"), _text(envelope, "id")
     event = {**_data(envelope), "event": _name(_text(envelope, "type")), "eventId": event_id(source, own_id)}
-    told: dict[str, str] = {"event": "type", "eventId": "id"}
+    names: dict[str, str] = {"event": "type", "eventId": "id"}
     for attribute, field in (("time", "occurredAt"), ("subject", "callId")):
         if envelope.get(attribute) is not None and event.get(field) is None:
-            event[field], told[field] = envelope[attribute], attribute
-    return event, lambda problem: _retold(problem, told)
+            event[field], names[field] = envelope[attribute], attribute
+    return event, lambda problem: _renamed(problem, names)
 
 
 def event_id(source: str, own_id: str) -> str:
-    """One id of both, since only both together are unique: `id@source`, quoted so that no two pairs make the same.
+    """Return one id for both, `id@source`, because only both together are unique. Quoting keeps different pairs apart.
 
-    Where that would be longer than an id may be, a digest stands for it.
+    If the result is longer than an id can be, it is replaced by its digest.
     """
     readable = f"{_quoted(own_id)}@{_quoted(source)}"
     if len(readable) <= MAX_ID:
@@ -77,7 +77,7 @@ def event_id(source: str, own_id: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Characters that an id cannot have, or that would be ambiguous in it, as `=2F`."""
+    """Quote characters that an id cannot have, or that would be ambiguous, as `=2F`."""
     return "".join(
         char if char.isascii() and (char.isalnum() or char in "._:+-") else "".join(f"={b:02X}" for b in char.encode())
         for char in text
@@ -94,7 +94,7 @@ def _text(envelope: Json, name: str) -> str:
         raise _wrong(name, "is required")
     if not isinstance(value, str) or not value:
         raise _wrong(name, "must be a text, and not an empty one")
-    if not value.isprintable():  # also what no text can carry: a lone surrogate
+    if not value.isprintable():  # a lone surrogate is not printable either
         raise _wrong(name, "contains a character that an attribute cannot have")
     return value
 
@@ -110,14 +110,14 @@ def _data(envelope: Json) -> Json:
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise _wrong("datacontenttype", "must be application/json")
     if "data_base64" in envelope:
-        raise _wrong("data_base64", "is not understood: send the fields as JSON in data")
+        raise _wrong("data_base64", "is not supported: send the fields as JSON in data")
     data: object = envelope.get("data", {})
     if not isinstance(data, dict):
         raise _wrong("data", "must be an object with the event's fields")
     fields = cast(Json, data)
     if "eventId" in fields:
-        raise _wrong("data.eventId", "is told by id and source")
-    if fields.get("event", told := _name(str(envelope.get("type")))) != told:
+        raise _wrong("data.eventId", "is not allowed: id and source identify the event")
+    if fields.get("event", name := _name(str(envelope.get("type")))) != name:
         raise _wrong("data.event", "contradicts type")
     return fields
 
@@ -126,10 +126,10 @@ def _wrong(field: str, message: str) -> ProblemError:
     return refuse(400, f"Not valid: {field}", (field, message))
 
 
-def _retold(problem: Problem, told: Mapping[str, str]) -> Problem:
-    """The same problem, in the words of the envelope."""
+def _renamed(problem: Problem, names: Mapping[str, str]) -> Problem:
+    """Return the problem with the field names of the envelope."""
     errors = [
-        FieldError(field=told.get(error.field) or _in_data(error.field), message=error.message)
+        FieldError(field=names.get(error.field) or _in_data(error.field), message=error.message)
         for error in problem.errors
     ]
     fields = ", ".join(dict.fromkeys(error.field for error in errors))

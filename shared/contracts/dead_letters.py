@@ -14,9 +14,9 @@ MAX_IDS = 500
 
 
 class DeadLetterView(Contract):
-    """An event that never became possible, or an announcement, of an event or of agents, that reached nobody."""
+    """An event that never became legal, or an announcement of events or agents that reached no relay."""
 
-    id: str = Field(description="the event's id, where there is one; by it a dead letter is redriven")
+    id: str = Field(description="the event's id, if there is one; a redrive names it")
     kind: Kind
     call_id: str | None
     queue_id: str | None
@@ -24,18 +24,18 @@ class DeadLetterView(Contract):
     reason: str
     failed_at: Moment
     attempts: int
-    body: dict[str, Any] = Field(description="the event, as its sender would send it again, or the agents' ids")
+    body: dict[str, Any] = Field(description="the event as its sender would send it, or the agents' ids")
 
 
 class DeadLetterPage(Contract):
-    """Newest first."""
+    """Dead letters, newest first."""
 
     data: list[DeadLetterView]
     next_cursor: str | None
 
 
 class Redrive(Contract):
-    """Either some by their ids or, oldest first, as many as one request may have."""
+    """Dead letters to try again: those with the given ids, or the oldest up to the limit of one request."""
 
     ids: Annotated[list[Id], Field(min_length=1, max_length=MAX_IDS)] | None = None
     all: bool = False
@@ -48,7 +48,7 @@ class Redrive(Contract):
 
 
 def parse_redrive(body: object) -> Redrive:
-    """Raises `ProblemError` (400) that names each field which is wrong."""
+    """Read a redrive request. Raises `ProblemError` (400) that names each invalid field."""
     try:
         return Redrive.model_validate(body)
     except ValidationError as error:
@@ -56,14 +56,14 @@ def parse_redrive(body: object) -> Redrive:
 
 
 def as_sent(event: Event) -> dict[str, Any]:
-    """The event in its sender's words. The id is always told, so that a second one like it is a replay."""
+    """Return the event as its sender would send it. It has an id, so that a second copy is a replay."""
     fields = fact_json(event.fact)
     if isinstance(event.fact, Initiated):
-        fields.pop("slaSeconds", None)  # the queue's, not the sender's
+        fields.pop("slaSeconds", None)  # set by the queue, not by the sender
     optional = {
         "occurredAt": event.at.isoformat().replace("+00:00", "Z") if event.dated else None,
         "sequence": event.sequence,
         "metadata": event.metadata,
     }
-    told = {name: value for name, value in optional.items() if value is not None}
-    return {"event": event.name, "callId": event.call_id, "eventId": event.id, **fields, **told}
+    present = {name: value for name, value in optional.items() if value is not None}
+    return {"event": event.name, "callId": event.call_id, "eventId": event.id, **fields, **present}

@@ -1,4 +1,4 @@
-"""The events that senders speak: the seed's five as they are, and the optional fields and events added since."""
+"""The events that senders send: the five basic events, and the optional fields and further events."""
 
 import json
 import math
@@ -18,11 +18,11 @@ MAX_DEPTH, MAX_ENTRIES, MAX_TEXT = 5, 100, 4000
 MAX_NUMBER = 2**63
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]")
-MAX_METADATA = 8_000  # travels with every view of its call, in frames of 32 KB
+MAX_METADATA = 8_000  # bytes; each view of the call contains the metadata, and a frame has 32 KB
 
 
 def _bounded(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Refuse what no record should carry: deep or wide nesting, long texts, NUL (which Postgres cannot store)."""
+    """Refuse deep or wide nesting, long texts, and NUL characters, which Postgres cannot store."""
     entries = 0
     level: list[Any] = [metadata]
     for _ in range(MAX_DEPTH):
@@ -67,7 +67,7 @@ def _check_text(value: object) -> None:
         try:
             value.encode()
         except UnicodeEncodeError as lone_surrogate:
-            raise ValueError("contains a character that no text can carry") from lone_surrogate
+            raise ValueError("contains a character that cannot be encoded") from lone_surrogate
 
 
 def _only_text(value: object) -> object:
@@ -77,10 +77,10 @@ def _only_text(value: object) -> object:
 
 
 def _in_utc(moment: datetime) -> datetime:
-    """In the one zone object that all our times have: another makes each comparison several times as dear."""
+    """Convert to `datetime.UTC`. Times with different zone objects compare several times slower."""
     try:
         return moment.astimezone(UTC)
-    except OverflowError:  # at the edge of the calendar, and refused for that
+    except OverflowError:  # at the edge of the calendar, refused later
         return moment
 
 
@@ -89,9 +89,13 @@ OccurredAt = Annotated[AwareDatetime, BeforeValidator(_only_text), AfterValidato
 
 
 class _Incoming(Contract):
-    event_id: Id | None = Field(None, description="the sender's own id: a second event with it is a replay")
-    occurred_at: OccurredAt | None = Field(None, description="when it happened; the time of receipt where it is absent")
-    sequence: Annotated[int, Field(ge=0, le=2**53)] | None = Field(None, description="order within one instant")
+    event_id: Id | None = Field(None, description="the sender's own id: a second event with the same id is a replay")
+    occurred_at: OccurredAt | None = Field(
+        None, description="the time of the event; the time of receipt if it is absent"
+    )
+    sequence: Annotated[int, Field(ge=0, le=2**53)] | None = Field(
+        None, description="the order of events of one instant"
+    )
     metadata: Metadata | None = None
 
 
@@ -104,7 +108,7 @@ class CallInitiated(_CallEvent):
     type: Literal["voice", "video"]
     queue_id: Id
     language: Language | None = None
-    priority: Priority | None = Field(None, description="the queue's where it is absent")
+    priority: Priority | None = Field(None, description="the queue's priority if it is absent")
 
     def fact(self) -> Fact:
         return events.Initiated(self.type, self.queue_id, self.language, Limits(), self.priority)
@@ -130,7 +134,9 @@ class CallAnswered(_CallEvent):
 
 class CallHold(_CallEvent):
     event: Literal["call_hold"]
-    hold_duration: Annotated[Seconds, Field(description="0 where the hold begins, else its whole length")]
+    hold_duration: Annotated[
+        Seconds, Field(description="0 if the hold begins, or the whole length of a hold in seconds")
+    ]
 
     def fact(self) -> Fact:
         return events.Held(self.hold_duration)
@@ -184,7 +190,7 @@ _ADAPTER: TypeAdapter[IncomingEvent] = TypeAdapter(Annotated[IncomingEvent, Fiel
 
 
 def parse_event(body: object, now: datetime) -> IncomingEvent:
-    """Read one event. Raises `ProblemError` (400) that names each field which is wrong."""
+    """Read one event. Raises `ProblemError` (400) that names each invalid field."""
     try:
         event = _ADAPTER.validate_python(body)
     except ValidationError as error:

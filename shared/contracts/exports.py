@@ -1,4 +1,4 @@
-"""Lists of calls in the forms that other programs take: NDJSON (a call a line) and CSV (RFC 4180)."""
+"""Lists of calls for other programs: NDJSON (one call per line) and CSV (RFC 4180)."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ def to_ndjson(encoded: Iterable[bytes]) -> str:
 
 
 def to_csv(rows: Iterable[Json], fields: Sequence[str], *, header: bool) -> str:
-    """What has parts of its own stands in its cell as JSON. Pages joined make one file: only the first has a header."""
+    """Return the rows as CSV, nested values as JSON. Only the first page has a header, so that pages can be joined."""
     columns = list(fields or CALL_FIELDS)
     text = io.StringIO()
     lines = csv.writer(text)
@@ -28,7 +28,7 @@ def to_csv(rows: Iterable[Json], fields: Sequence[str], *, header: bool) -> str:
 
 
 def _cell(value: object) -> object:
-    """A spreadsheet takes a text that begins like a formula for one, wherever it came from: it gets an apostrophe."""
+    """Put an apostrophe before text that a spreadsheet would read as a formula."""
     if isinstance(value, list | dict):
         return orjson.dumps(value).decode()
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value

@@ -1,4 +1,4 @@
-"""The WebSocket feed, and the message by which a recorder tells the relay what changed."""
+"""The messages of the WebSocket feed, and the message to a relay about one transaction."""
 
 from typing import Annotated, Literal, get_args
 
@@ -8,28 +8,34 @@ from shared.contracts.base import Contract
 from shared.contracts.problems import Problem
 from shared.contracts.views import AgentView, AlertView, CallView, Departure, EventView
 
-# Of one thing, which it names, or of the whole floor.
+# A topic has a kind and an id, such as queue:spanish, or is a name for the whole site.
 TopicKind = Literal["queue", "call", "agent", "alerts"]
-FloorTopic = Literal["ops"]
-_NAMED, _FLOOR = "|".join(get_args(TopicKind)), "|".join(get_args(FloorTopic))
-Topic = Annotated[str, Field(pattern=rf"^({_NAMED}):[A-Za-z0-9._:@+=-]{{1,128}}$|^{_FLOOR}$")]
+SiteTopic = Literal["ops"]
+_KINDS, _SITE = "|".join(get_args(TopicKind)), "|".join(get_args(SiteTopic))
+Topic = Annotated[str, Field(pattern=rf"^({_KINDS}):[A-Za-z0-9._:@+=-]{{1,128}}$|^{_SITE}$")]
 Traceparent = Annotated[str, Field(pattern=r"^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$")]
-TRACES_AT_MOST = 16  # in a frame: enough to find one's own request, and no frame grows by them
+MAX_TRACES = 16  # per frame, so that traces do not make frames larger
 Topics = Annotated[list[Topic], Field(min_length=1, max_length=500)]
 
 
 class Subscribe(Contract):
+    """Add topics. With `since`, the feed sends the changes since that position again."""
+
     action: Literal["subscribe"]
     topics: Topics
     since: Annotated[int, Field(ge=0)] | None = None
 
 
 class Unsubscribe(Contract):
+    """Remove topics."""
+
     action: Literal["unsubscribe"]
     topics: Topics
 
 
 class Ping(Contract):
+    """Request a `pong`."""
+
     action: Literal["ping"]
 
 
@@ -37,7 +43,7 @@ Request = Annotated[Subscribe | Unsubscribe | Ping, Field(discriminator="action"
 
 
 class Subscribed(Contract):
-    """`position` is where to resume from; `replayed` says whether everything since the one asked for has been sent."""
+    """Resume at `position`. `replayed` is true if all changes since the requested position were sent."""
 
     type: Literal["subscribed"] = "subscribed"
     topics: list[str]
@@ -48,7 +54,7 @@ class Subscribed(Contract):
 class Update(Contract):
     """The latest view of each call and agent that changed, the events since the last frame, and their alerts.
 
-    `position` is where to resume. It may be older than the changes in the frame.
+    Resume at `position`. It may be older than the changes in the frame.
     """
 
     type: Literal["update"] = "update"
@@ -59,24 +65,24 @@ class Update(Contract):
     alerts: list[AlertView] = Field(default_factory=list[AlertView])
     left: list[Departure] = Field(
         default_factory=list[Departure],
-        description="calls that moved to a queue which the token does not permit; nothing else is sent about the move",
+        description="calls that moved to a queue that the token does not permit; nothing else is sent about the move",
     )
     events_omitted: Annotated[
         int,
-        Field(ge=0, description="events left out where the relay fell behind: the calls are as those left them"),
+        Field(ge=0, description="events that the relay omitted because it was behind; the calls include their changes"),
     ] = 0
     traces: Annotated[
         list[Traceparent],
         Field(
-            max_length=TRACES_AT_MOST,
-            description="`traceparent` (W3C Trace Context) of each request that this tells of, the newest last; of more"
-            f" than {TRACES_AT_MOST} in one frame those of the newest",
+            max_length=MAX_TRACES,
+            description="`traceparent` (W3C Trace Context) of each request in this frame, the newest last; at most the "
+            f"{MAX_TRACES} newest",
         ),
     ] = Field(default_factory=list[Traceparent])
 
 
 class Reset(Contract):
-    """Something could not be sent again, or an agent has left a queue: read the snapshot anew."""
+    """Read the snapshot again. Changes could not be sent again, or an agent has left a queue."""
 
     type: Literal["reset"] = "reset"
     topics: list[str]
@@ -84,33 +90,40 @@ class Reset(Contract):
 
 
 class Pong(Contract):
+    """The response to a `ping`."""
+
     type: Literal["pong"] = "pong"
 
 
 class ErrorFrame(Contract):
+    """A request that was refused."""
+
     type: Literal["error"] = "error"
     problem: Problem
 
 
 class Change(Contract):
-    """One event that was applied, or turned void, and the call as its transaction left it."""
+    """An event that was applied or became void, and its call after the transaction."""
 
     event: EventView
     call: CallView
-    previous_queue_id: str | None = Field(None, description="set where a transfer moved the call: its queue may forget")
-    previous_agent_id: str | None = Field(None, description="set where the call left an agent, who may forget it too")
-    was_flagged: bool = Field(False, description="set where the call was flagged and is not any more")
+    previous_queue_id: str | None = Field(None, description="the previous queue, if the call left it")
+    previous_agent_id: str | None = Field(None, description="the previous agent, if the call left the agent")
+    was_flagged: bool = Field(False, description="true if the call had a flag and has none now")
 
 
-OutboxId = tuple[int, int]  # a row of the outbox: a transaction, and the shard that it was shared out to
+OutboxId = tuple[int, int]  # the key of an outbox row: its transaction and shard
 
 
-class Published(Contract):
-    """What one transaction tells a relay over Redis, doorbell and payload in one. By its debt the outbox is cleared:
-    where there were more shards than there are, a relay may owe several shares of one transaction.
+class OutboxMessage(Contract):
+    """The changes of one transaction for one relay, sent over Redis.
 
-    `traceparent` is the trace in which it was made, `traces` those of events, by their ids, that came with their own.
-    `left` are, by agent, the queues out of which somebody took the agent, or by call, what no event says that it left.
+    - `transaction`, `shard`: the key of the outbox row, which the relay deletes after delivery. If the number of shards
+      was reduced, a relay can get several rows of one transaction.
+    - `traceparent`: the trace of the request.
+    - `traces`: the traces of events that have one of their own, by event id.
+    - `left`: queues that an agent was removed from, by agent id; and queues that a call left, by call id, if no event
+      in `changes` contains the move.
     """
 
     transaction: int
@@ -123,7 +136,9 @@ class Published(Contract):
 
     @property
     def outbox_id(self) -> OutboxId:
+        """The key of the outbox row."""
         return self.transaction, self.shard
 
     def trace_of(self, event_id: str) -> str | None:
+        """Return the event's own trace, or the trace of the request."""
         return self.traces.get(event_id, self.traceparent)

@@ -1,4 +1,4 @@
-"""The figures that `GET /api/metrics` answers. Shares are 0 to 1, times are seconds; null where nothing was counted."""
+"""The response of `GET /api/metrics`. Shares are 0 to 1, times are seconds. A figure of no calls is null."""
 
 from typing import Annotated, Literal
 
@@ -7,14 +7,14 @@ from pydantic import Field
 from shared.contracts.base import Contract, Moment
 from shared.contracts.views import AgentStatusName
 
-Share = Annotated[float | None, Field(description="0 to 1; null where the denominator is 0")]
-Mean = Annotated[float | None, Field(description="seconds; null where nothing was counted")]
+Share = Annotated[float | None, Field(description="0 to 1; null if the denominator is 0")]
+Mean = Annotated[float | None, Field(description="seconds; null if nothing was counted")]
 GroupName = Literal["queue", "agent", "language", "type"]
 BucketName = Literal["5m", "15m", "30m", "1h", "1d"]
 
 
 class ServiceLevel(Contract):
-    """One figure, four formulas in use. `formulas` of the answer names each one's source."""
+    """The service level by four common formulas. `formulas` of the response names their sources."""
 
     of_answered: Share
     of_offered: Share
@@ -23,19 +23,19 @@ class ServiceLevel(Contract):
 
 
 class HandleTime(Contract):
-    """Mean seconds over the calls that were answered and are over; `aht` is the sum of the parts that are known."""
+    """Mean seconds of answered calls that have ended. `aht` is the sum of the known parts."""
 
     aht: Mean
     talk: Mean
     hold: Mean
     acw: Mean = Field(
-        description="after-call work: the time that agents wrapped up in this bucket over the calls handled; null "
-        "where agents' time is not known, so that `aht` is talk and hold"
+        description="after-call work: the agents' wrap-up time in this bucket divided by the calls handled; null if "
+        "agents' time is not known, and then `aht` is talk and hold"
     )
 
 
 class AgentTimeView(Contract):
-    """Seconds of agents' time signed in that fall into the bucket, up to now; `staffed` is the sum of the others."""
+    """Seconds of signed-in agents' time in the bucket, up to now. `staffed` is the sum of the others."""
 
     staffed: float
     ringing: float
@@ -46,13 +46,13 @@ class AgentTimeView(Contract):
 
 
 class MetricsRow(Contract):
-    """The figures of one group in one bucket. A key that was not asked for is null; so is a language nobody named.
+    """The figures of one group in one bucket. A key is null if it was not requested, or if the calls have no value.
 
-    A call counts in the bucket of its start, an agent's time where it passed. `offered` = answered + abandoned +
-    failed + those who still wait.
+    A call counts in the bucket of its start. Agents' time counts in the bucket in which it passes. `offered` =
+    answered + abandoned + failed + calls that still wait.
     """
 
-    start: Moment = Field(description="the bucket's beginning, or the range's where no bucket was asked for")
+    start: Moment = Field(description="the beginning of the bucket, or of the range if no bucket was requested")
     end: Moment
     queue_id: str | None
     agent_id: str | None
@@ -60,34 +60,36 @@ class MetricsRow(Contract):
     type: str | None
     offered: int
     answered: int
-    answered_in_time: int = Field(description="within the queue's promise, by the limit that held when the call began")
-    abandoned: int = Field(description="gave up before anybody answered")
-    short_abandons: int = Field(description="of them, within the promise: also called abandons in time")
+    answered_in_time: int = Field(description="within the queue's limit at the beginning of the call")
+    abandoned: int = Field(description="the caller left before an answer")
+    short_abandons: int = Field(description="abandoned calls within the limit, also called abandons in time")
     failed: int
     sla_breached: int
     service_level: ServiceLevel
     abandon_rate: Share
-    asa: Mean = Field(description="average speed of answer: mean seconds of waiting of those who were answered")
+    asa: Mean = Field(description="average speed of answer: mean wait of answered calls, in seconds")
     mean_wait_of_all: Mean
     longest_wait: Mean
     handle_time: HandleTime
     handled: int
     occupancy: Share = Field(
-        description="(talk + hold + wrap-up + ringing) / time signed in, away included; where it is null, `notes` of "
-        "the answer says why"
+        description="(talk + hold + wrap-up + ringing) / time signed in, away included; if it is null, `notes` of "
+        "the response gives the reason"
     )
-    occupancy_without_away: Share = Field(description="the same over the time signed in and not away")
-    agent_time: AgentTimeView | None = Field(description="what occupancy is made of; null where that is not known")
-    rona: int = Field(description="redirections on no answer: offers that rang out; by agent, with whom they did")
-    missed: int = Field(description="calls with one of them at least; by agent, those that this agent missed")
+    occupancy_without_away: Share = Field(description="the same divided by the time signed in and not away")
+    agent_time: AgentTimeView | None = Field(description="the parts of occupancy; null if they are not known")
+    rona: int = Field(
+        description="redirections on no answer: missed offers; by agent, the offers that this agent missed"
+    )
+    missed: int = Field(description="calls with at least one missed offer; by agent, the calls that this agent missed")
     transfers: int
-    transferred: int = Field(description="calls with one transfer at least")
+    transferred: int = Field(description="calls with at least one transfer")
     holds: int
-    held: int = Field(description="calls with one hold at least")
+    held: int = Field(description="calls with at least one hold")
     hold_exceeded: int = Field(description="calls with a hold beyond the queue's limit")
     hold_excess_seconds: float = Field(description="all seconds on hold beyond the limit")
     short_calls: int
-    links: dict[str, str] = Field(description="for each figure, the address of exactly the calls that it counts")
+    links: dict[str, str] = Field(description="for each figure, the address of the calls that it counts")
 
 
 class Formula(Contract):
@@ -97,17 +99,17 @@ class Formula(Contract):
 
 
 class Gauges(Contract):
-    """The floor at this moment, whatever range was asked for."""
+    """Calls and agents now, independent of the requested range."""
 
     waiting: int
-    longest_current_wait: float = Field(description="seconds; 0 where nobody waits")
+    longest_current_wait: float = Field(description="seconds; 0 if no caller waits")
     active: int
     on_hold: int
     agents: dict[AgentStatusName, int]
 
 
 class Metrics(Contract):
-    """History in rows, ordered by bucket and key, and the floor as it is now beside it."""
+    """Rows, ordered by bucket and key, and the calls and agents now."""
 
     start: Moment = Field(serialization_alias="from")
     end: Moment = Field(serialization_alias="to")
@@ -117,4 +119,4 @@ class Metrics(Contract):
     data: list[MetricsRow]
     now: Gauges
     formulas: list[Formula]
-    notes: list[str] = Field(description="why a figure is null")
+    notes: list[str] = Field(description="the reasons for null figures")

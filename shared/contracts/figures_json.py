@@ -1,4 +1,4 @@
-"""The rows of `GET /api/metrics` as JSON, made without an instance of the view: a day by agent has a thousand rows."""
+"""The rows of `GET /api/metrics` as JSON, made without an instance of the view. A response can have 2,000 rows."""
 
 from collections.abc import Mapping
 from datetime import datetime

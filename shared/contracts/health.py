@@ -1,4 +1,4 @@
-"""How each part of the system is: what `GET /api/health/deep` answers."""
+"""The response of `GET /api/health/deep`: the state of each part of the system."""
 
 from typing import Any, Literal, Self
 
@@ -15,12 +15,16 @@ class Alive(Contract):
 
 
 class HealthPart(Contract):
-    """`status` of one part, and its figures by name.
+    """The `status` of one part, and its figures.
 
-    `milliseconds` is a round trip, `alive` how many work, `connections` how many sockets are open, `owed` how many
-    messages wait in the outbox and `ageSeconds` for how long, `lateSeconds` how late the oldest timer is, `behind` how
-    many events agents' time does not show yet, `count` how many dead letters or shards there are. `withoutRelay` lists
-    the shards without a relay: dashboards get no updates of their queues.
+    - `milliseconds`: a round trip.
+    - `alive`: the number of processes that work.
+    - `connections`: the number of open sockets.
+    - `owed`, `ageSeconds`: the number of messages in the outbox, and the age of the oldest.
+    - `lateSeconds`: the delay of the oldest timer.
+    - `behind`: the number of events that agents' time does not include yet.
+    - `count`: the number of dead letters or shards.
+    - `withoutRelay`: the shards without a relay. Dashboards get no updates of their queues.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -31,12 +35,12 @@ class HealthPart(Contract):
 
 Parts = dict[str, HealthPart]
 _PARTS = Field(
-    description="postgres, redis, sweep, relay, shards, outbox, timers, agentTime, deadLetters: those that are known"
+    description="postgres, redis, sweep, relay, shards, outbox, timers, agentTime, deadLetters, as far as known"
 )
 
 
 class HealthReport(Contract):
-    """`ok`: every part is. `degraded`: a part is slow or down, and calls are recorded and shown nevertheless."""
+    """`ok`: every part works. `degraded`: a part is slow or down, but calls are recorded and shown."""
 
     status: Literal["ok", "degraded"]
     parts: Parts = _PARTS
@@ -49,7 +53,7 @@ class HealthProblem(Problem):
 
     @classmethod
     def of(cls, parts: dict[str, dict[str, Any]]) -> Self:
-        """A 503 that names the parts that are down."""
+        """Return a 503 that names the parts that are down."""
         down = ", ".join(name for name, part in parts.items() if part["status"] == "down")
-        known = {name: HealthPart.model_validate(part) for name, part in parts.items()}
-        return cls(**problem(503, f"Down: {down}.").model_dump(), parts=known)
+        views = {name: HealthPart.model_validate(part) for name, part in parts.items()}
+        return cls(**problem(503, f"Down: {down}.").model_dump(), parts=views)

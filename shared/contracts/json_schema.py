@@ -1,4 +1,4 @@
-"""JSON Schema as pydantic makes it of the contracts, without what only repeats or misleads."""
+"""The JSON Schema of contracts: pydantic's, without titles of fields and null defaults."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ from pydantic.json_schema import GenerateJsonSchema
 
 
 class ContractJsonSchema(GenerateJsonSchema):
-    """No title per field, which would only repeat its name, and no `default: null`.
+    """Omits titles that repeat a field's name, and `default: null`.
 
-    An optional field without a value is left out. `default: null` would make generated clients send null in its place.
+    A client omits an optional field without a value. With `default: null`, generated clients would send null.
     """
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ANN401, ARG002 - pydantic's own type

@@ -1,4 +1,4 @@
-"""Examples for the OpenAPI document: one call from its beginning to its end, and what readers are answered about it.
+"""Examples for the OpenAPI document: one call from its beginning to its end, and the responses about it.
 
 Tests check each against its schema, and send the requests to the real handlers.
 """
@@ -16,7 +16,7 @@ CURSOR = "eyJhZnRlciI6ImNhbGwtMSJ9"
 
 PATH: dict[str, str] = {"call_id": CALL_ID, "queue_id": QUEUE_ID, "agent_id": AGENT_ID}
 
-# By event: what the request means, and its body. The basic five come first.
+# For each event: a summary and the body. The five basic events are first.
 EVENTS: dict[str, tuple[str, Json]] = {
     "call_initiated": (
         "A caller arrives in a queue",
@@ -195,7 +195,7 @@ REQUESTS: dict[str, dict[str, tuple[str, Any]]] = {
 RESPONSES: dict[str, dict[str, dict[str, tuple[str, Any]]]] = {
     "sendEvents": {
         "200": {
-            "replayed": ("A copy of an event on record", {**_ANSWERED, "outcome": "replayed", "call": CALL}),
+            "replayed": ("A copy of a recorded event", {**_ANSWERED, "outcome": "replayed", "call": CALL}),
             "batch": (
                 "The results of a batch, in the order sent",
                 {"results": [{"status": 201, **_ANSWERED, "call": _WAITING}, {"status": 400, "problem": _REFUSED}]},
@@ -209,7 +209,7 @@ RESPONSES: dict[str, dict[str, dict[str, tuple[str, Any]]]] = {
             ),
         },
         "202": {
-            "early": ("Its predecessor has not come yet",
+            "deferred": ("Its predecessor has not arrived yet",
                       {"eventId": "pbx-1-000060", "callId": "call-5", "outcome": "deferred", "call": None}),
         },
     },
@@ -218,14 +218,14 @@ RESPONSES: dict[str, dict[str, dict[str, tuple[str, Any]]]] = {
     "listCallEvents": {"200": {"history": ("A call's five events", HISTORY)}},
     "listQueues": {"200": {"queues": ("One queue", {"data": [QUEUE]})}},
     "getQueue": {"200": {"queue": ("A queue and its limits", QUEUE)}},
-    "setUpQueue": {"200": {"queue": ("The queue as it is now", QUEUE)}},
+    "setUpQueue": {"200": {"queue": ("The queue now", QUEUE)}},
     "listAgents": {"200": {"agents": ("One agent", {"data": [AGENT]})}},
     "getAgent": {"200": {"agent": ("An agent on a call", AGENT)}},
     "setUpAgent": {
-        "200": {"agent": ("The agent as she is now", {**AGENT, "status": "available", "callId": None, "version": 1})}
+        "200": {"agent": ("The agent now", {**AGENT, "status": "available", "callId": None, "version": 1})}
     },
     "getMetrics": {"200": {"metrics": ("One queue's hour", METRICS)}},
-    "listDeadLetters": {"200": {"letters": ("An event that never became possible", DEAD_LETTERS)}},
+    "listDeadLetters": {"200": {"letters": ("An event that never became legal", DEAD_LETTERS)}},
     "redriveDeadLetters": {
         "200": {
             "tried": (
@@ -241,7 +241,7 @@ RESPONSES: dict[str, dict[str, dict[str, tuple[str, Any]]]] = {
         "503": {"down": ("No relay works", {**problem(503, "Down: relay.").model_dump(), "parts": _DOWN})},
     },
 }  # fmt: skip
-# By status: the problem that a refusal carries.
+# For each status: the problem document.
 PROBLEMS: dict[str, Json] = {
     "400": problem(400, "Not valid: type", ("type", "Input should be 'voice' or 'video'")).model_dump(),
     "401": problem(401, "Send a valid token: `Authorization: Bearer …`.").model_dump(),

@@ -1,4 +1,4 @@
-"""What readers may ask for in an address: parameters by name, several values of one joined by commas."""
+"""The query parameters of requests. Several values of one parameter are joined by commas."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -11,7 +11,7 @@ from shared.contracts.figures import BucketName, GroupName
 from shared.contracts.problems import ProblemError, from_validation, refuse
 from shared.contracts.views import CallView
 
-NOBODY = "-"  # stands for calls that have none: no language named, no agent yet
+NOBODY = "-"  # selects calls without a language or without an agent
 MAX_LIMIT = 500
 CALL_FIELDS: list[Any] = [to_camel(name) for name in CallView.model_fields]
 FlagName = Literal["sla_breached", "hold_exceeded", "short_call", "rerouted"]
@@ -22,12 +22,12 @@ YesOrNo = Literal["true", "false"]
 
 
 def _several(value: object) -> object:
-    """An empty text is one value, which none allows: a filter left empty by mistake must not show everything."""
+    """Split at commas. Empty text is one invalid value: a filter left empty by mistake must not show everything."""
     return value.split(",") if isinstance(value, str) else value
 
 
 def _moment(value: object) -> object:
-    """RFC 3339 with an offset: pydantic by itself would take a bare number for seconds since 1970."""
+    """Read RFC 3339 with an offset. Pydantic alone would read a number as seconds since 1970."""
     if not isinstance(value, str) or len(value) < len("2026-01-31T00:00Z"):
         raise ValueError("is not a time such as 2026-01-31T12:00:00Z")
     try:
@@ -52,28 +52,26 @@ QueryMoment = Annotated[datetime, BeforeValidator(_moment)]
 IdOrNobody = Id | Literal["-"]
 LanguageOrNobody = Language | Literal["-"]
 Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT), BeforeValidator(_whole)]
-Cursor = Annotated[
-    str, Field(min_length=1, max_length=2000, description="`nextCursor` of the page before; nothing else")
-]
+Cursor = Annotated[str, Field(min_length=1, max_length=2000, description="`nextCursor` of the previous page")]
 Zone = Annotated[
     str,
     Field(
         pattern=r"^(UTC|[+-](0\d|1[0-3]):[0-5]\d|[A-Z][A-Za-z]+(/[A-Za-z0-9_+-]+){1,2})$",
-        description="where days begin: UTC, an offset such as +02:00, or a name such as Europe/Madrid",
+        description="the time zone of days: UTC, an offset such as +02:00, or a name such as Europe/Madrid",
     ),
 ]
 
 
 class Query(BaseModel):
-    """Parameters of one resource. One that nobody knows is refused: a misspelt filter must not show everything."""
+    """The parameters of one resource. Unknown ones are refused: a misspelt filter must not show everything."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, validate_by_name=False, validate_by_alias=True, extra="forbid", frozen=True
     )
 
 
-class Narrowed(Query):
-    """Which calls, by what they have. Without `queueId`, all that the token permits."""
+class CallFilter(Query):
+    """Filters of calls. Without `queueId`, all queues of the token are selected."""
 
     queue_id: Several[Id] = ()
     agent_id: Several[IdOrNobody] = ()
@@ -84,45 +82,47 @@ class Narrowed(Query):
 
 
 class Paged(Query):
+    """The page of a list."""
+
     limit: Limit = 50
     cursor: Cursor | None = None
 
 
-class CallsQuery(Narrowed, Paged):
-    """All that is given must hold; of several values of one parameter, any."""
+class CallsQuery(CallFilter, Paged):
+    """A call must match all given parameters. It matches a parameter by any of its values."""
 
     status: Several[StatusName] = ()
     flag: Several[FlagName] = ()
-    no_flag: Annotated[Several[FlagName], Field(description="none of these")] = ()
+    no_flag: Annotated[Several[FlagName], Field(description="calls without any of these flags")] = ()
     end_reason: Several[Literal["completed", "abandoned", "failed"]] = ()
-    id: Annotated[Id | None, Field(description="how the call's id begins; then sorted by id")] = None
+    id: Annotated[Id | None, Field(description="the beginning of the call's id; the calls are sorted by id")] = None
     answered: YesOrNo | None = None
     waited: Annotated[YesOrNo | None, Field(description="whether the wait is over and known")] = None
     held: YesOrNo | None = None
-    missed: Annotated[YesOrNo | None, Field(description="whether an offer rang out")] = None
-    missed_by: Annotated[Several[Id], Field(description="whose phone rang in vain, whoever had the call then")] = ()
+    missed: Annotated[YesOrNo | None, Field(description="whether the call has a missed offer")] = None
+    missed_by: Annotated[Several[Id], Field(description="agents who missed an offer of the call")] = ()
     transferred: YesOrNo | None = None
     sort: Annotated[
         SortName | None,
         Field(
-            description="newest first unless told; by wait or duration only calls that have one; by urgency open calls "
-            "only, the next deadline first; by id where `id` is given"
+            description="newest first by default; `wait` and `duration` list calls that have one; `urgency` lists only "
+            "open calls, the next deadline first; `id` needs the parameter `id`"
         ),
     ] = None
     fields: Several[Annotated[str, Field(json_schema_extra={"enum": [*CALL_FIELDS]})]] = ()
-    format: Annotated[FormatName | None, Field(description="stands before the Accept header")] = None
+    format: Annotated[FormatName | None, Field(description="overrides the Accept header")] = None
 
     @field_validator("fields")
     @classmethod
     def _are_fields(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if unknown := sorted(set(names) - set(CALL_FIELDS)):
-            raise ValueError(f"{unknown[0]!r} is no field of a call")
+            raise ValueError(f"{unknown[0]!r} is not a field of a call")
         return names
 
     @model_validator(mode="after")
-    def _sorts_by_what_it_can_find(self) -> Self:
+    def _sorts_by_id_if_given(self) -> Self:
         if (self.id is not None) != (self.sort == "id") and self.sort is not None:
-            raise refuse(400, "Not valid: sort", ("sort", "goes by id where `id` is given, and only there"))
+            raise refuse(400, "Not valid: sort", ("sort", "must be id if the parameter `id` is given, and only then"))
         return self
 
     @property
@@ -131,11 +131,13 @@ class CallsQuery(Narrowed, Paged):
 
 
 class EventsQuery(Paged):
+    """The page of a call's events."""
+
     limit: Limit = MAX_LIMIT
 
 
-class MetricsQuery(Narrowed):
-    """Without `from` since the day began, without `to` until now."""
+class MetricsQuery(CallFilter):
+    """`from` is the beginning of the day by default, and `to` is now."""
 
     group_by: Annotated[tuple[GroupName, ...], Field(min_length=1, max_length=4), BY_COMMAS] = ()
     bucket: BucketName | None = None
@@ -146,7 +148,7 @@ Q = TypeVar("Q", bound=Query)
 
 
 def parse_query(model: type[Q], parameters: dict[str, Any]) -> Q:
-    """Raises `ProblemError` (400) that names each parameter which is wrong."""
+    """Read query parameters. Raises `ProblemError` (400) that names each invalid parameter."""
     try:
         return model.model_validate(parameters)
     except ValidationError as error:
@@ -154,8 +156,8 @@ def parse_query(model: type[Q], parameters: dict[str, Any]) -> Q:
 
 
 def _without_positions(error: ValidationError) -> Any:  # noqa: ANN401 - a Problem
-    """A value among several is named by its parameter: nobody counts commas."""
-    found = from_validation(error)
-    errors = [entry.model_copy(update={"field": entry.field.split("[")[0].split(".")[0]}) for entry in found.errors]
-    named = ", ".join(dict.fromkeys(entry.field for entry in errors))
-    return found.model_copy(update={"errors": errors, "detail": f"Not valid: {named}"})
+    """Name a parameter, not the position of a value in it."""
+    problem = from_validation(error)
+    errors = [entry.model_copy(update={"field": entry.field.split("[")[0].split(".")[0]}) for entry in problem.errors]
+    names = ", ".join(dict.fromkeys(entry.field for entry in errors))
+    return problem.model_copy(update={"errors": errors, "detail": f"Not valid: {names}"})

@@ -1,4 +1,4 @@
-"""What readers get: calls, events, agents and queues as they stand."""
+"""The views of calls, events, agents and queues, and the pages that contain them."""
 
 from collections.abc import Callable
 from typing import Any, Literal, Self, TypeVar
@@ -16,6 +16,8 @@ FlagName = Literal["sla_breached", "hold_exceeded", "short_call", "rerouted"]
 
 
 class OfferView(Contract):
+    """The open offer of a call: an agent's phone rings until `dueAt`."""
+
     agent_id: str
     offered_at: Moment
     due_at: Moment
@@ -23,12 +25,14 @@ class OfferView(Contract):
 
 
 class DeadlineView(Contract):
+    """The next deadline of a call."""
+
     kind: Literal["answer", "sla_wait", "hold"]
     due_at: Moment
 
 
 class CallView(Contract):
-    """The whole current view of a call. Of two views of one call, the one with the higher version is the truth."""
+    """The current view of a call. Of two views of one call, the one with the higher version is newer."""
 
     id: str
     type: Literal["voice", "video"]
@@ -39,9 +43,9 @@ class CallView(Contract):
     end_time: Moment | None
     agent_id: str | None
     waiting_since: Moment | None = Field(
-        default=None, description="since when the caller waits, at first or after a transfer"
+        default=None, description="the time since which the caller waits, at first or after a transfer"
     )
-    wait_seconds: float | None = Field(description="how long it took to the first answer")
+    wait_seconds: float | None = Field(description="the wait before the first answer")
     hold_seconds: float
     duration_seconds: float | None
     end_reason: Literal["completed", "abandoned", "failed"] | None
@@ -101,12 +105,12 @@ _EVENT_NAMES = {
 
 
 class EventView(Contract):
-    """An event in a call's history. `metadata` carries the sender's own and the event's fields."""
+    """An event in a call's history. `metadata` contains the sender's metadata and the event's fields."""
 
     id: str
     call_id: str
     type: str
-    timestamp: Moment = Field(description="its place in time: occurredAt, else receivedAt")
+    timestamp: Moment = Field(description="the time of the event: occurredAt, or else receivedAt")
     occurred_at: Moment | None
     received_at: Moment
     source: Literal["telephony", "system", "history"]
@@ -160,18 +164,18 @@ _FACT_FIELDS: dict[type[events.Fact], tuple[tuple[str, str], ...]] = {
 
 
 class AlertView(Contract):
-    """A flag that was raised while somebody could still act: by which event, on which call."""
+    """A flag that an event raised on a call."""
 
-    id: str = Field(description="the id of the event that raised it")
+    id: str = Field(description="the id of the event that raised the flag")
     call_id: str
     queue_id: str
     flag: FlagName
     raised_at: Moment
-    withdrawn: bool = Field(description="true where a fact that came late disproved it")
+    withdrawn: bool = Field(description="true if a late event disproved it")
 
     @classmethod
     def of(cls, event: EventView, call: CallView) -> Self | None:
-        """What this event raised, or took back."""
+        """Return the alert that an event raised or withdrew; None if there is none."""
         flag = RAISED_BY.get(event.type)
         if flag is None or (flag == "short_call" and flag not in call.flags):
             return None
@@ -196,7 +200,7 @@ AgentStatusName = Literal["offline", "available", "offered", "on_call", "wrap_up
 
 
 class AgentView(Contract):
-    """The whole current view of an agent. Of two views of one agent, the one with the higher version is the truth."""
+    """The current view of an agent. Of two views of one agent, the one with the higher version is newer."""
 
     id: str
     name: str
@@ -204,7 +208,7 @@ class AgentView(Contract):
     queues: list[str]
     status: AgentStatusName
     status_since: Moment
-    call_id: str | None = Field(description="the call that has the agent, where the reader may see that call")
+    call_id: str | None = Field(description="the call that has the agent, if the token permits that call")
     reason: str | None
     skills: dict[str, int]
     misses: int
@@ -212,6 +216,8 @@ class AgentView(Contract):
 
 
 class QueueView(Contract):
+    """A queue with its limits, in seconds, and its routing."""
+
     id: str
     name: str
     language: str | None
@@ -238,7 +244,7 @@ class AgentList(Contract):
 
 
 class CallPage(Contract):
-    """Calls, newest first. `position` is where a feed must resume so as to miss nothing after this page."""
+    """Calls, newest first. A feed that resumes at `position` gets all changes after this page."""
 
     data: list[CallView]
     next_cursor: str | None
@@ -246,7 +252,7 @@ class CallPage(Contract):
 
 
 class Departure(Contract):
-    """A call that moved to a queue that the reader did not ask for or may not see. Remove it.
+    """A call that moved to a queue outside of the request or the token. Remove it.
 
     Ignore the departure if a view of the call with a higher version is known: the call has returned.
     """
@@ -256,10 +262,15 @@ class Departure(Contract):
 
 
 class Changes(Contract):
-    """What changed since a position, as it stands now, ended calls included. Go on from `position`."""
+    """The current views of calls and agents that changed since a position. Ended calls are included.
+
+    Continue at `position`.
+    """
 
     position: int
-    reset: bool = Field(description="true where it cannot be told: read the snapshot, then go on from this position")
+    reset: bool = Field(
+        description="true if the changes are not known: read the snapshot, then continue at this position"
+    )
     calls: list[CallView]
     left: list[Departure]
     agents: list[AgentView]
@@ -271,7 +282,7 @@ class EventPage(Contract):
 
 
 class StatusMessage(Contract):
-    """The seed's message on the Redis channel `call-status-updates`, for others who listen."""
+    """The message on the Redis channel `call-status-updates`, for other systems."""
 
     call_id: str
     status: str

@@ -4,14 +4,14 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from shared.contracts.trace import begun
+from shared.contracts.trace import new_traceparent
 
 _current: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
 
 def current() -> str:
     """The `traceparent` of the current request, or of a new trace outside of any request."""
-    return _current.get() or begun()
+    return _current.get() or new_traceparent()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import redis
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from shared.contracts.trace import begun, trace_id
+from shared.contracts.trace import new_traceparent, trace_id
 from tests.support.calls import steps_of
 from tests.support.cloud import FRAME_SECONDS, Cloud, Json, receive
 
@@ -49,7 +49,7 @@ def test_the_floor_hears_the_seed_s_message_on_redis(cloud: Cloud, queue: str) -
 
 
 def test_a_trace_leads_from_the_header_to_the_frame_and_the_logs(cloud: Cloud, queue: str) -> None:
-    call_id, given = cloud.new_call_id(), begun()
+    call_id, given = cloud.new_call_id(), new_traceparent()
     trace = trace_id(given)
     with cloud.socket(f"queue:{queue}") as socket:
         body = {"event": "call_initiated", "callId": call_id, "type": "voice", "queueId": queue}

@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.adapters.telemetry import json_log, metrics
 from shared.adapters.telemetry.metrics import Metric
-from shared.contracts.trace import continued, from_xray, parsed, trace_id
+from shared.contracts.trace import continue_trace, from_xray, parse_traceparent, trace_id
 from shared.settings import xray_trace
 from shared.usecases import tracing
 
@@ -57,6 +57,6 @@ def traced(request_id: str | None, traceparent_header: str = "") -> Generator[st
 
     Yields the `traceparent` of a new span.
     """
-    traceparent = continued(parsed(traceparent_header) or from_xray(xray_trace()))
+    traceparent = continue_trace(parse_traceparent(traceparent_header) or from_xray(xray_trace()))
     with json_log.context(request_id=request_id, trace_id=trace_id(traceparent)), tracing.under(traceparent):
         yield traceparent

@@ -4,5 +4,5 @@ STATUS_UPDATES = "call-status-updates"  # the status message, for other subscrib
 
 
 def relay_channel(shard: int) -> str:
-    """Carries `contracts.feed.Published`, for the relay of this shard."""
+    """Carries `contracts.feed.OutboxMessage`, for the relay of this shard."""
     return f"switchboard:floor:{shard}"

@@ -12,13 +12,13 @@ from shared.adapters.postgres.row_mapping import agent_json
 from shared.adapters.redis.channels import STATUS_UPDATES, relay_channel
 from shared.adapters.telemetry import metrics
 from shared.adapters.telemetry.metrics import Metric
-from shared.contracts.feed import Published
+from shared.contracts.feed import OutboxMessage
 from shared.contracts.plain_json import compile_json
 from shared.usecases.feed.sharding import Share, split_by_shard
 from shared.usecases.recording.notices import TransactionNotices
 
 _log = logging.getLogger(__name__)
-_make_message = compile_json(Published)
+_make_message = compile_json(OutboxMessage)
 TIMEOUT_SECONDS = 0.25  # the longest delay of a response when Redis hangs
 
 # One command for all notices, because each command and argument costs the client more than the server.
@@ -88,7 +88,7 @@ class RedisPublisher:
         return (time.perf_counter() - started) * 1000
 
     def _messages(self, notices: TransactionNotices) -> Iterator[tuple[int, bytes]]:
-        """A `contracts.feed.Published` for each relay that has a share of the transaction, and the relay's shard.
+        """A `contracts.feed.OutboxMessage` for each relay that has a share of the transaction, and the relay's shard.
 
         An outbox row that is published again keeps its share: the number of shards may have changed.
         """

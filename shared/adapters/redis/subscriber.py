@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from shared.adapters.redis.channels import relay_channel
-from shared.contracts.feed import Published
+from shared.contracts.feed import OutboxMessage
 from shared.usecases.feed.cancellation import raise_pending_cancellation
 from shared.usecases.feed.ports import ChannelDownError
 
@@ -26,7 +26,7 @@ class RedisSubscriber:
         self._url, self._name = url, relay_channel(shard)
 
     @asynccontextmanager
-    async def listen(self) -> AsyncGenerator[AsyncIterator[Published]]:
+    async def listen(self) -> AsyncGenerator[AsyncIterator[OutboxMessage]]:
         # Without retries: a silent reconnect would hide lost messages.
         client: Any = redis.asyncio.Redis.from_url(  # pyright: ignore[reportUnknownMemberType] - partly typed upstream
             self._url, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0)
@@ -49,7 +49,7 @@ async def _subscribe(subscription: Any, name: str) -> None:  # noqa: ANN401 - pa
         raise ChannelDownError(str(error) or type(error).__name__) from error
 
 
-async def _messages(subscription: Any) -> AsyncGenerator[Published]:  # noqa: ANN401 - partly typed upstream
+async def _messages(subscription: Any) -> AsyncGenerator[OutboxMessage]:  # noqa: ANN401 - partly typed upstream
     try:
         is_pinged = False
         while True:
@@ -66,9 +66,9 @@ async def _messages(subscription: Any) -> AsyncGenerator[Published]:  # noqa: AN
         raise ChannelDownError(str(error) or type(error).__name__) from error
 
 
-def _parse(data: bytes) -> Published | None:
+def _parse(data: bytes) -> OutboxMessage | None:
     try:
-        return Published.model_validate_json(data)
+        return OutboxMessage.model_validate_json(data)
     except ValidationError as error:
         _log.warning("Ignored an invalid message: %s errors", error.error_count())
         return None

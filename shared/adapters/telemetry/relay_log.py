@@ -11,7 +11,7 @@ from shared.adapters.redis.subscriber import RedisSubscriber
 from shared.adapters.telemetry import json_log, metrics
 from shared.adapters.telemetry.metrics import Metric
 from shared.adapters.telemetry.recording_log import ids
-from shared.contracts.feed import OutboxId, Published
+from shared.contracts.feed import OutboxId, OutboxMessage
 from shared.domain.fast import fast_frozen
 
 _log = logging.getLogger(__name__)
@@ -37,12 +37,12 @@ class RelayLog:
     def __init__(self) -> None:
         self._undelivered: dict[OutboxId, _Undelivered] = {}
 
-    def received(self, message: Published) -> None:
+    def received(self, message: OutboxMessage) -> None:
         """From the channel."""
         received_at = max((change.event.received_at for change in message.changes), default=None)
         self._undelivered[message.outbox_id] = _undelivered(message, received_at)
 
-    def read(self, message: Published) -> None:
+    def read(self, message: OutboxMessage) -> None:
         """From the outbox."""
         self._undelivered.setdefault(message.outbox_id, _undelivered(message, None))
 
@@ -55,7 +55,7 @@ class RelayLog:
                     metrics.observe(Metric.COMMIT_TO_SOCKET, (now - message.received_at).total_seconds() * 1000)
 
 
-def _undelivered(message: Published, received_at: datetime | None) -> _Undelivered:
+def _undelivered(message: OutboxMessage, received_at: datetime | None) -> _Undelivered:
     calls = {change.call.id for change in message.changes}
     call_ids = {"call_id": ids(calls)} if calls else {}  # a message may contain only agents
     log_fields = call_ids | json_log.traces(message.traceparent, *message.traces.values())
@@ -67,7 +67,7 @@ class LoggedRelayStore(PostgresRelayStore):
         super().__init__(url, shard, shards)
         self._log = log
 
-    async def pending(self, after: OutboxId, limit: int) -> Sequence[Published]:
+    async def pending(self, after: OutboxId, limit: int) -> Sequence[OutboxMessage]:
         messages = await super().pending(after, limit)
         for message in messages:
             self._log.read(message)
@@ -84,11 +84,11 @@ class LoggedSubscriber(RedisSubscriber):
         self._log = log
 
     @asynccontextmanager
-    async def listen(self) -> AsyncGenerator[AsyncIterator[Published]]:
+    async def listen(self) -> AsyncGenerator[AsyncIterator[OutboxMessage]]:
         async with super().listen() as messages:
             yield self._logged(messages)
 
-    async def _logged(self, messages: AsyncIterator[Published]) -> AsyncGenerator[Published]:
+    async def _logged(self, messages: AsyncIterator[OutboxMessage]) -> AsyncGenerator[OutboxMessage]:
         async for message in messages:
             self._log.received(message)
             yield message

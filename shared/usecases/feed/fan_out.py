@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from shared.contracts.feed import Change, OutboxId, Published
+from shared.contracts.feed import Change, OutboxId, OutboxMessage
 from shared.contracts.views import AgentView
 from shared.usecases.access import Principal
 from shared.usecases.feed.frames import FrameBatch, Item, agent_item, alert_items, call_item, departure_item, event_item
@@ -48,7 +48,7 @@ class FanOutGroup:
     connection_ids: Collection[str]
 
 
-def calls_without_queue(messages: Collection[Published]) -> set[str]:
+def calls_without_queue(messages: Collection[OutboxMessage]) -> set[str]:
     """Calls that agents of a message are on, and whose queue the message does not contain."""
     call_ids: set[str] = set()
     for message in messages:
@@ -57,7 +57,7 @@ def calls_without_queue(messages: Collection[Published]) -> set[str]:
     return call_ids
 
 
-def build_entries(message: Published, queues_of_calls: Mapping[str, str]) -> list[Entry]:
+def build_entries(message: OutboxMessage, queues_of_calls: Mapping[str, str]) -> list[Entry]:
     """`queues_of_calls` are the queues of `calls_without_queue`. They decide who may see which call an agent is on."""
     agents = message.agents
     queues_of = {**queues_of_calls, **{change.call.id: change.call.queue_id for change in message.changes}}

@@ -6,13 +6,13 @@ from typing import Literal, NamedTuple, get_args
 
 import orjson
 
-from shared.contracts.feed import TRACES_AT_MOST, Update
+from shared.contracts.feed import MAX_TRACES, Update
 from shared.contracts.plain_json import compile_json
 from shared.contracts.views import AgentView, AlertView, CallView, Departure, EventView
 
 # API Gateway meters frames in units of 32 KB. The rest is for brackets and traces.
 FRAME_BYTES = 32 * 1024
-_ROOM = FRAME_BYTES - 256 - 64 * TRACES_AT_MOST
+_ROOM = FRAME_BYTES - 256 - 64 * MAX_TRACES
 MAX_BYTES_WITH_EVENTS = 2 * FRAME_BYTES
 
 Kind = Literal["calls", "events", "agents", "alerts", "left"]
@@ -78,7 +78,7 @@ class FrameBatch:
     ) -> None:
         self.reset_topics = frozenset(reset_topics)
         self.events_omitted = events_omitted
-        self.traces = list(dict.fromkeys(traces))[-TRACES_AT_MOST:]
+        self.traces = list(dict.fromkeys(traces))[-MAX_TRACES:]
         self.items: dict[tuple[Kind, str], Item] = {}
         for item in items:
             known = self.items.get(item.key)

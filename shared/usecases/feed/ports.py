@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
-from shared.contracts.feed import OutboxId, Published
+from shared.contracts.feed import OutboxId, OutboxMessage
 from shared.usecases.access import Principal
 from shared.usecases.feed.lease import Leases
 
@@ -50,7 +50,7 @@ class RelayStore(Leases, Protocol):
         """Connections that have expired and must be closed."""
         ...
 
-    async def pending(self, after: OutboxId, limit: int) -> Sequence[Published]:
+    async def pending(self, after: OutboxId, limit: int) -> Sequence[OutboxMessage]:
         """Outbox entries after this one, oldest first. Empty at the end."""
         ...
 
@@ -64,7 +64,7 @@ class ChannelDownError(Exception):
 
 
 class Channel(Protocol):
-    def listen(self) -> AbstractAsyncContextManager[AsyncIterator[Published]]:
+    def listen(self) -> AbstractAsyncContextManager[AsyncIterator[OutboxMessage]]:
         """All messages published after the context is entered. Entry and iteration raise `ChannelDownError`."""
         ...
 

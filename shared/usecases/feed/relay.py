@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 
-from shared.contracts.feed import OutboxId, Published
+from shared.contracts.feed import OutboxId, OutboxMessage
 from shared.usecases.errors import UnavailableError
 from shared.usecases.feed.cancellation import raise_pending_cancellation
 from shared.usecases.feed.delivery import OutboxTracker, Sender
@@ -25,10 +25,10 @@ class Inbox:
     """Received messages that have not been fanned out. Contains each outbox entry once."""
 
     def __init__(self) -> None:
-        self._messages: dict[OutboxId, Published] = {}
+        self._messages: dict[OutboxId, OutboxMessage] = {}
         self._filled, self._emptied = asyncio.Event(), asyncio.Event()
 
-    def add(self, messages: Iterable[Published]) -> None:
+    def add(self, messages: Iterable[OutboxMessage]) -> None:
         self._messages |= {message.outbox_id: message for message in messages}
         if self._messages:
             self._filled.set()
@@ -41,7 +41,7 @@ class Inbox:
         if self._filled.is_set():
             await self._emptied.wait()
 
-    def take(self) -> Collection[Published]:
+    def take(self) -> Collection[OutboxMessage]:
         messages, self._messages = self._messages, {}
         self._filled.clear()
         self._emptied.set()
@@ -177,7 +177,7 @@ class Relay:
                 after = entries[-1].outbox_id
                 await self._inbox.wait_until_empty()
 
-    def _receive(self, messages: Iterable[Published]) -> None:
+    def _receive(self, messages: Iterable[OutboxMessage]) -> None:
         """Ignores entries whose delivery is in progress."""
         self._inbox.add(message for message in messages if message.outbox_id not in self._tracker)
 
@@ -192,7 +192,7 @@ class Relay:
                 self._inbox.add(messages)
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def _fan_out(self, messages: Collection[Published]) -> None:
+    async def _fan_out(self, messages: Collection[OutboxMessage]) -> None:
         call_ids = calls_without_queue(messages)
         queues: Mapping[str, str] = await self._store.queues_of_calls(call_ids) if call_ids else {}
         entries = [entry for message in messages for entry in build_entries(message, queues)]

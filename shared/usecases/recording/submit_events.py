@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from shared.contracts.cloudevents import is_cloudevent, opened, traceparent_of
+from shared.contracts.cloudevents import is_cloudevent, open_envelope, traceparent_of
 from shared.contracts.events import AgentStatusChanged, CallEvent, parse_event
 from shared.contracts.problems import Problem, ProblemError, refuse
 from shared.domain.events import Event, NoAnswer, Source
@@ -129,7 +129,7 @@ class _Request:
         try:
             if is_cloudevent(body):
                 own_trace = traceparent_of(body) or own_trace
-                body, self._translate[index] = opened(body)
+                body, self._translate[index] = open_envelope(body)
             event = parse_event(body, self._now)
             if not may_send(event):
                 raise refuse(403, "This token does not permit this event.")

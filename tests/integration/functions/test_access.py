@@ -10,7 +10,7 @@ import pytest
 from infra.deployment import template
 from shared import wiring
 from shared.adapters.auth import tokens
-from shared.contracts.feed import FloorTopic, TopicKind
+from shared.contracts.feed import SiteTopic, TopicKind
 from shared.usecases.feed.topics import forbidden_topics
 from tests.support.rest import KEY, RELAY_ALIVE, SWEEP_ALIVE, Api
 from tests.support.sockets import KEY as SOCKETS_KEY
@@ -180,7 +180,7 @@ TOPICS: dict[str, tuple[str, set[str], set[str]]] = {
 
 
 def test_no_kind_of_topic_is_forgotten() -> None:
-    assert set(TOPICS) == {*get_args(TopicKind), *get_args(FloorTopic)}
+    assert set(TOPICS) == {*get_args(TopicKind), *get_args(SiteTopic)}
 
 
 def test_an_unknown_kind_of_topic_is_forbidden_for_every_role() -> None:

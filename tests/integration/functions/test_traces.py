@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared import wiring
-from shared.contracts.trace import begun, trace_id
+from shared.contracts.trace import new_traceparent, trace_id
 from shared.usecases import tracing
 from tests.support.calls import INITIATED, routed
 from tests.support.cloudevents import BATCHED, ENVELOPE
@@ -48,7 +48,7 @@ def test_without_a_valid_one_each_request_begins_its_own(api: Api) -> None:
 
 
 def test_an_envelope_s_own_trace_is_kept_beside_the_request_s(api: Api) -> None:
-    own, on_floor = begun(), begun()
+    own, on_floor = new_traceparent(), new_traceparent()
     change = {"type": "agent_status_changed", "subject": None, "data": {"agentId": "ana", "status": "away"}}
     api.call("PUT", "/api/agents/{agent_id}", {"name": "Ana"}, agent_id="ana")
     batch = [
@@ -104,7 +104,7 @@ def test_each_transaction_of_the_sweep_begins_a_trace(harness: Harness) -> None:
 @pytest.mark.parametrize("is_heard", [True, False], ids=["by Redis", "by the outbox"])
 async def test_a_frame_names_the_requests_that_it_tells_of(stage: Stage, is_heard: bool) -> None:
     stage.listen("dana", "queue:spanish")
-    other = begun()
+    other = new_traceparent()
     with tracing.under(GIVEN):
         missed = await stage.begin("call-1")
     async with stage.relay() as running:
@@ -125,7 +125,7 @@ async def test_a_frame_names_only_requests_visible_to_its_reader(stage: Stage) -
         await running.ready()
         with tracing.under(GIVEN):
             first = await stage.begin("call-1")
-        with tracing.under(other := begun()):
+        with tracing.under(other := new_traceparent()):
             second = await stage.begin("call-2", "english")
         await running.relay_store.until_cleared(first, second)
     traces = {

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from shared.contracts.base import Id
-from shared.contracts.cloudevents import event_id, opened
+from shared.contracts.cloudevents import event_id, open_envelope
 from shared.contracts.events import parse_event
 from shared.contracts.problems import ProblemError
 
@@ -26,7 +26,7 @@ ENVELOPE = {
 
 
 def test_the_envelope_supplies_fields_missing_from_the_data() -> None:
-    event, _ = opened(ENVELOPE)
+    event, _ = open_envelope(ENVELOPE)
     assert event == {
         "event": "call_initiated",
         "eventId": "42@=2Fpbx=2Fnorth",
@@ -40,12 +40,12 @@ def test_the_envelope_supplies_fields_missing_from_the_data() -> None:
 
 def test_the_data_has_the_last_word_on_time_and_call() -> None:
     own = {"callId": "call-2", "occurredAt": "2026-01-31T11:00:00Z"}
-    event, _ = opened(ENVELOPE | {"data": ENVELOPE["data"] | own})
+    event, _ = open_envelope(ENVELOPE | {"data": ENVELOPE["data"] | own})
     assert event.items() >= own.items()
 
 
 def test_the_bare_name_of_an_event_is_a_type_as_well() -> None:
-    assert opened(ENVELOPE | {"type": "call_ended"})[0]["event"] == "call_ended"
+    assert open_envelope(ENVELOPE | {"type": "call_ended"})[0]["event"] == "call_ended"
 
 
 WORDS = st.text(st.characters(exclude_categories=["C"]), min_size=1)
@@ -87,7 +87,7 @@ def test_no_two_pairs_of_source_and_id_make_one_event_id(source: str, own: str, 
 )
 def test_a_problem_names_the_sender_s_field(change: dict[str, Any], field: str) -> None:
     with pytest.raises(ProblemError) as caught:
-        event, retold = opened(ENVELOPE | change)
+        event, retold = open_envelope(ENVELOPE | change)
         try:
             parse_event(event, NOW)
         except ProblemError as error:

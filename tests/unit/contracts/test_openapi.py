@@ -117,7 +117,7 @@ def test_no_parameter_has_a_default_that_clients_would_send() -> None:
     parameters = [parameter for operation in OPERATIONS.values() for parameter in operation["parameters"]]
     assert [parameter["name"] for parameter in parameters if "default" in parameter["schema"]] == []
     limits = [parameter["description"] for parameter in parameters if parameter["name"] == "limit"]
-    assert limits == ["50 if it is left out", "500 if it is left out", "50 if it is left out"]
+    assert limits == ["default 50", "default 500", "default 50"]
 
 
 def test_optional_event_fields_may_still_be_null() -> None:

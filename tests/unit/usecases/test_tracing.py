@@ -4,7 +4,7 @@ import pytest
 
 from shared.adapters.aws import lambda_handler
 from shared.adapters.telemetry import json_log
-from shared.contracts.trace import begun, continued, from_xray, parsed, trace_id
+from shared.contracts.trace import continue_trace, from_xray, new_traceparent, parse_traceparent, trace_id
 from shared.usecases import tracing
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -35,7 +35,7 @@ XRAY = "Root=1-4bf92f35-77b34da6a3ce929d0e0e4736"
     ],
 )
 def test_a_traceparent_is_read_as_the_standard_says(said: object, taken: str | None) -> None:
-    assert parsed(said) == taken
+    assert parse_traceparent(said) == taken
 
 
 @pytest.mark.parametrize(
@@ -56,17 +56,17 @@ def test_aws_s_own_header_is_read(said: str, taken: str | None) -> None:
 def test_a_root_without_a_parent_has_a_span_all_the_same() -> None:
     found = from_xray(XRAY)
     assert found
-    assert parsed(found) == found
+    assert parse_traceparent(found) == found
     assert trace_id(found) == TRACE
 
 
 def test_a_trace_goes_on_with_a_span_of_ours_or_begins() -> None:
-    ours = continued(f"00-{TRACE}-{SPAN}-00")
+    ours = continue_trace(f"00-{TRACE}-{SPAN}-00")
     assert (trace_id(ours), ours[-2:]) == (TRACE, "00")
     assert SPAN not in ours
-    for fresh in (continued(None), begun()):
-        assert parsed(fresh) == fresh
-    assert trace_id(begun()) != trace_id(begun())
+    for fresh in (continue_trace(None), new_traceparent()):
+        assert parse_traceparent(fresh) == fresh
+    assert trace_id(new_traceparent()) != trace_id(new_traceparent())
 
 
 def test_a_trace_comes_from_the_caller_then_aws_then_itself(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from shared.adapters.postgres.connection import OUTDATED_PLAN, available, connec
 from shared.adapters.postgres.horizon import HORIZON
 from shared.adapters.postgres.queries import load_queries
 from shared.adapters.postgres.recording import outbox
-from shared.contracts.feed import OutboxId, Published
+from shared.contracts.feed import OutboxId, OutboxMessage
 from shared.usecases.access import Principal, Role
 from shared.usecases.feed.ports import SubscriberGroup, Subscribers
 
@@ -47,7 +47,7 @@ class PostgresRelayStore:
     async def expired(self) -> Sequence[str]:
         return [row["id"] for row in await self._other_connection.rows(_EXPIRED)]
 
-    async def pending(self, after: OutboxId, limit: int) -> Sequence[Published]:
+    async def pending(self, after: OutboxId, limit: int) -> Sequence[OutboxMessage]:
         rows = await self._other_connection.rows(_SQL["pending"], [self._shards, self._shard, *after, limit])
         if not rows:
             return []

@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from shared.adapters.postgres import row_mapping
 from shared.adapters.postgres.columns import array_text
-from shared.contracts.feed import Change, Published
+from shared.contracts.feed import Change, OutboxMessage
 from shared.contracts.views import CallView
 from shared.contracts.views_json import encode_call
 from shared.domain.call import Call
@@ -110,9 +110,9 @@ def _moved(row: Row) -> Mapping[str, Sequence[Any]]:
     return row["moved"] or {}
 
 
-def published(notices: TransactionNotices) -> Published:
+def published(notices: TransactionNotices) -> OutboxMessage:
     """The message as the relay publishes it."""
-    return Published.model_construct(
+    return OutboxMessage.model_construct(
         transaction=notices.transaction,
         shard=notices.shard,
         changes=[

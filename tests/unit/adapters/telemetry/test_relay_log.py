@@ -8,14 +8,14 @@ import pytest
 from shared.adapters.telemetry import metrics
 from shared.adapters.telemetry.metrics import Metric
 from shared.adapters.telemetry.relay_log import RelayLog
-from shared.contracts.feed import Change, Published
-from shared.contracts.trace import begun, trace_id
+from shared.contracts.feed import Change, OutboxMessage
+from shared.contracts.trace import new_traceparent, trace_id
 from shared.contracts.views import CallView, EventView
 
-TRACES = [begun(), begun()]
+TRACES = [new_traceparent(), new_traceparent()]
 
 
-def published(transaction: int, *ages: timedelta) -> Published:
+def published(transaction: int, *ages: timedelta) -> OutboxMessage:
     received = [datetime.now(UTC) - age for age in ages]
     changes = [
         Change.model_construct(
@@ -24,7 +24,7 @@ def published(transaction: int, *ages: timedelta) -> Published:
         )
         for number, at in enumerate(received)
     ]
-    return Published(transaction=transaction, traceparent=TRACES[0]).model_copy(update={"changes": changes})
+    return OutboxMessage(transaction=transaction, traceparent=TRACES[0]).model_copy(update={"changes": changes})
 
 
 def test_the_delay_to_the_last_socket_is_written_once(capsys: pytest.CaptureFixture[str]) -> None:

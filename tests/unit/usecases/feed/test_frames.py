@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.contracts.feed import TRACES_AT_MOST, Update
-from shared.contracts.trace import begun
+from shared.contracts.feed import MAX_TRACES, Update
+from shared.contracts.trace import new_traceparent
 from shared.contracts.views import AgentView, CallView, Departure, EventView
 from shared.usecases.feed.frames import (
     FRAME_BYTES,
@@ -91,7 +91,7 @@ def test_equal_connections_share_one_bundle_and_its_frames():
 @given(st.lists(st.text(alphabet="xñ€𝄞", max_size=4000), max_size=40))
 def test_every_item_is_in_one_frame_and_no_frame_is_too_long(notes):
     calls = [call(f"c{n}", 1, note) for n, note in enumerate(notes)]
-    bundle = FrameBatch((call_item(one) for one in calls), ["x"], traces=[begun() for _ in range(TRACES_AT_MOST)])
+    bundle = FrameBatch((call_item(one) for one in calls), ["x"], traces=[new_traceparent() for _ in range(MAX_TRACES)])
     assert all(len(frame) < FRAME_BYTES for frame in bundle.frames(10**15))
     assert [one.id for frame in read(bundle) for one in frame.calls] == [one.id for one in calls]
 
@@ -115,7 +115,7 @@ def test_a_large_bundle_drops_its_events_and_flags_it():
 
 
 def test_a_frame_names_the_newest_traces_that_fit():
-    traces = [begun() for _ in range(TRACES_AT_MOST + 3)]
+    traces = [new_traceparent() for _ in range(MAX_TRACES + 3)]
     first, second = (
         FrameBatch([call_item(call("c", 1))], ["x"], traces=traces[:2]),
         FrameBatch([], ["x"], traces=traces[2:3]),
