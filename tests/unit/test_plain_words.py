@@ -29,14 +29,21 @@ READ = {".py", ".sql", ".md", ".ts", ".tsx", ".css", ".html", ".yaml", ".yml", "
 UNREAD = ("tests/unit/test_plain_words.py", "CHANGELOG.md", "LICENSE", "NOTICE", "uv.lock")
 # Paths that are still being rewritten. Remove a path when it is clean; the goal is an empty list.
 NOT_YET: tuple[str, ...] = (
-    ".checkov.yaml",
-    "bench/",
-    "dashboard/",
-    "functions/",
-    "infra/",
-    "shared/",
+    "dashboard/src/",
+    "infra/cli/",
+    "infra/deployment/",
+    "infra/local/",
+    "infra/machine/",
+    "infra/operation/",
+    "infra/simulator/",
+    "infra/specs/",
+    "infra/toolchain/",
+    "shared/contracts/",
+    "shared/usecases/",
     "template.yaml",
-    "tests/",
+    "tests/integration/",
+    "tests/support/",
+    "tests/unit/",
 )
 
 

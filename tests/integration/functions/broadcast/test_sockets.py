@@ -45,7 +45,7 @@ def test_without_postgres_sockets_are_refused_with_a_problem(play, monkeypatch):
     async def body(sockets: Sockets):
         await sockets.enter("c")
         wiring.database().close()
-        monkeypatch.setattr(wiring.database(), "_url", "postgresql://nobody@127.0.0.1:1/nowhere")
+        monkeypatch.setattr(wiring.database(), "_url", "postgresql://unknown@127.0.0.1:1/nowhere")
         assert await sockets.connect("d", tokens.mint(KEY, role="admin")) == 503
         (frame,) = await sockets.say("c", subscribe("ops"))
         assert frame["problem"]["status"] == 503
@@ -231,7 +231,7 @@ def test_a_gone_connection_is_no_error_without_postgres(play, monkeypatch):
         await sockets.enter("c")
         sockets.stage.gateway.closed.add("c")
         with monkeypatch.context() as patched:
-            patched.setattr(wiring.database(), "_url", "postgresql://nobody@127.0.0.1:1/nowhere")
+            patched.setattr(wiring.database(), "_url", "postgresql://unknown@127.0.0.1:1/nowhere")
             wiring.database().close()
             assert await sockets.say("c", subscribe("ops")) == []
         assert sockets.stage.registry.find("c")

@@ -57,7 +57,7 @@ def test_an_outage_is_reported_for_each_part(
     status, overall, parts = deep(api)
     assert (status, overall, parts["redis"]["status"]) == (200, "degraded", "down")
     wiring.database().close()
-    monkeypatch.setattr(wiring.database(), "_url", "postgresql://nobody@127.0.0.1:1/nowhere")
+    monkeypatch.setattr(wiring.database(), "_url", "postgresql://unknown@127.0.0.1:1/nowhere")
     status, overall, parts = deep(api)
     assert (status, overall, parts) == (503, "down", {"postgres": {"status": "down"}, "redis": {"status": "down"}})
     assert api.call("GET", "/api/health")[0] == 200

@@ -143,7 +143,7 @@ def test_half_a_copy_is_refused_and_leaves_nothing(database_url: str, empty_data
 
 def test_a_copy_that_fails_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(InfraError, match="pg_dump failed"):
-        backup.back_up("postgresql://nobody@127.0.0.1:1/nothing", tmp_path / "floor.dump", lambda _: None)
+        backup.back_up("postgresql://unknown@127.0.0.1:1/nothing", tmp_path / "floor.dump", lambda _: None)
     assert list(tmp_path.iterdir()) == []
 
 
