@@ -1,6 +1,6 @@
 """A kept HTTP/1.1 connection for one request at a time. It reads only the status of each response.
 
-Optimisation: a relay spends most of its processor time on posts, and with aiohttp a post takes six times as long.
+Optimisation: a relay spends most of its processor time on posts, and with aiohttp a post takes five times as long.
 `bench.optimisations.http_client` measures both. httptools (llhttp) parses the responses.
 """
 
