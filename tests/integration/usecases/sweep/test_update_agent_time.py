@@ -323,7 +323,7 @@ def test_time_without_a_queue_is_not_grouped_by_queue(harness: Harness, asked: d
     assert {(row["occupancy"], row["agentTime"], row["handleTime"]["acw"]) for row in found["data"]} <= {
         (None, None, None)
     }
-    assert "no queue's" in found["notes"][0]
+    assert "belongs to no queue" in found["notes"][0]
 
 
 def test_an_aborted_update_of_agent_time_is_repeated_whole(
