@@ -1,4 +1,4 @@
-"""Clients for AWS, or for an emulator that speaks like it."""
+"""Clients for AWS or an emulator of it."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from infra.environment import environment
 from infra.home import KEY_ID, Home
 
 Credentials = dict[str, str]
-"""What `boto3.client` takes as `aws_access_key_id` and `aws_secret_access_key`."""
+"""`aws_access_key_id` and `aws_secret_access_key`, as `boto3.client` takes them."""
 
 
 def client(
@@ -35,7 +35,7 @@ def emulator_credentials(secret: str) -> Credentials:
 
 
 def _credentials_for(endpoint_url: str) -> Credentials:
-    """The local run's where this is its address, else those of CLOUD_SECRET. Most emulators take any."""
+    """Those of the local run if this is its address, else those of CLOUD_SECRET. Most emulators accept any."""
     state = Home.current().read_state()
     if state.get("aws") == endpoint_url.rstrip("/") and state.get("aws_credentials"):
         return state["aws_credentials"]

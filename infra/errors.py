@@ -1,5 +1,5 @@
-"""What a command tells instead of a traceback."""
+"""The error that a command prints without a traceback."""
 
 
 class InfraError(Exception):
-    """Its message is for the person at the terminal: what happened, and what to do about it."""
+    """Its message states what happened and what to do, for the person at the terminal."""

@@ -1,4 +1,4 @@
-"""Where a local run keeps its data, and what it writes down about itself."""
+"""The folder of a local run: its data, logs, secrets and state."""
 
 import contextlib
 import html
@@ -28,7 +28,7 @@ def in_checkout() -> bool:
 
 @dataclass(frozen=True)
 class Home:
-    """The folder of one local run: data, logs, secrets, and what runs where."""
+    """The folder of one local run."""
 
     root: Path
 
@@ -49,22 +49,22 @@ class Home:
 
     @cached_property
     def function_log(self) -> Path:
-        """A line a row: the function's name, a tab, what it wrote."""
+        """Each row has a function's name, a tab, and a line of its log."""
         return self.logs / "functions.log"
 
     @cached_property
     def server_logs(self) -> tuple[Path, ...]:
-        """What the servers and their keeper write through descriptors that they inherit."""
+        """Written by the servers and by their keeper through inherited file descriptors."""
         return tuple(self.logs / f"{name}.log" for name in ("ministack", "postgres", "redis", "watch"))
 
     @cached_property
     def temporary(self) -> Path:
-        """MiniStack unpacks functions here, so a process that runs from here is ours."""
+        """MiniStack unpacks functions here, so processes that run from here belong to this run."""
         return self.root / "tmp"
 
     @cached_property
     def died(self) -> Path:
-        """Holds a file for each function whose process was killed at work."""
+        """Holds a file for each function whose process was killed during an invocation."""
         return self.temporary / "died"
 
     @cached_property
@@ -73,14 +73,14 @@ class Home:
 
     @cached_property
     def sign_in(self) -> Path:
-        """A page that opens the dashboard with its token. Its address holds no secret, so it may be shown anywhere."""
+        """A page that opens the dashboard with its token. Its own address contains no secret."""
         return self.root / "sign-in.html"
 
     def create(self) -> None:
-        """Make the folders, for their owner alone. Raises `InfraError` where others can write to the root folder."""
+        """Create the folders for their owner only. Raises `InfraError` if others can write to the root folder."""
         for folder in (self.root, self.logs, self.temporary):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if folder.stat().st_mode & stat.S_IWOTH:  # such as /tmp, whose mode is not ours to change
+            if folder.stat().st_mode & stat.S_IWOTH:  # such as /tmp, whose mode must not change
                 raise InfraError(f"Every user can write to {folder}. Name another folder by SWITCHBOARD_HOME.")
             folder.chmod(0o700)
 
@@ -94,7 +94,7 @@ class Home:
         )
 
     def read_state(self) -> State:
-        """What the last run wrote; empty when there was none or its file is damaged."""
+        """The last run's state. Empty if there was none or its file is damaged."""
         try:
             return json.loads(self.state_file.read_text())
         except (FileNotFoundError, json.JSONDecodeError):
@@ -105,7 +105,7 @@ class Home:
         write_private(self.state_file, json.dumps(state, indent=2) + "\n")
 
     def secret(self, name: str) -> str:
-        """A random key of this run, made once and readable by its owner only."""
+        """A random key of this run, created once and readable by its owner only."""
         path = self.root / "secrets" / name
         with contextlib.suppress(FileNotFoundError):
             if kept := path.read_text().strip():

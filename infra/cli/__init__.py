@@ -38,7 +38,7 @@ NEEDS_CHECKOUT = {"up", "demo", "keep", "deploy", "publish"}
 
 
 class Lazy(TyperGroup):
-    """Knows its commands by name and imports the one that is called."""
+    """Lists commands by name and imports only the one that is called."""
 
     def list_commands(self, ctx: object) -> list[str]:  # noqa: ARG002 - the interface of click
         return [name for name in MODULES if name not in HIDDEN]
@@ -68,7 +68,7 @@ def _print_version(wanted: bool) -> None:
 
 
 def _refuse_outside_checkout(ctx: typer.Context) -> None:
-    """Only in a checkout of the repository."""
+    """Works only in a checkout of the repository."""
     typer.echo(
         f"`switchboard {ctx.info_name}` builds the functions and the dashboard from their sources, which an installed "
         "package does not contain. Clone the repository, and run the command there as .venv/bin/switchboard.",
@@ -86,4 +86,4 @@ def switchboard(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Call-centre events in safely, promises kept, the floor shown live."""
+    """Records call-centre events, watches their deadlines, and feeds live dashboards."""

@@ -1,4 +1,4 @@
-"""Where the commands find Switchboard: as told by options or the environment, else the local run's own state."""
+"""The addresses that commands use: from options, from the environment, or of the local run."""
 
 import asyncio
 from collections.abc import Collection, Coroutine
@@ -43,53 +43,54 @@ class Address:
 
 
 def locate(api: str | None, token: str | None, websocket: str | None = None) -> Address:
-    """What was told wins; a foreign address needs its own token, and never gets the local run's."""
+    """The options, or the local run. An `api` from an option needs its own token: it never gets the local run's."""
     if api:
         if not token:
             fail("An --api needs its --token (or SWITCHBOARD_TOKEN).")
         return _checked(Address(api, websocket, token))
     state = Home.current().read_state()
     if not state.get("api"):
-        fail("No Switchboard runs here. Start one with `switchboard up`, or name one with --api and --token.")
+        fail("Switchboard is not running here. Start it with `switchboard up`, or give --api and --token.")
     return _checked(Address(state["api"], websocket or state.get("websocket"), token or state["token"]))
 
 
-def _checked(told: Address) -> Address:
-    """What nobody can ever connect with is refused at once: trying again would not help."""
-    token = told.token.strip()
+def _checked(address: Address) -> Address:
+    """Exit if the address or the token can never work, because repeating the request would not help."""
+    token = address.token.strip()
     if not (token.isascii() and token.isprintable()):
-        fail("The token has characters that no token has. Mint one with `switchboard token --role …`.")
-    if not _is_address(told.api, {"http", "https"}):
-        fail(f"--api {told.api} is no address such as https://example.org/live.")
-    if told.websocket and not _is_address(told.websocket, {"ws", "wss"}):
-        fail(f"--websocket {told.websocket} is no address such as wss://example.org/live.")
-    return Address(told.api, told.websocket, token)
+        fail("The token has invalid characters. Mint one with `switchboard token --role …`.")
+    if not _is_address(address.api, {"http", "https"}):
+        fail(f"--api {address.api} is not an address such as https://example.org/live.")
+    if address.websocket and not _is_address(address.websocket, {"ws", "wss"}):
+        fail(f"--websocket {address.websocket} is not an address such as wss://example.org/live.")
+    return Address(address.api, address.websocket, token)
 
 
 def _is_address(text: str, schemes: Collection[str]) -> bool:
     try:
         parts = urlsplit(text)
-        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0  # of a port, it raises as well
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0  # an invalid port raises too
     except ValueError:
         return False
 
 
 def database(url: str | None) -> str:
-    """What was told, else the local run's."""
-    found = url or Home.current().read_state().get("database")
-    if not found:
-        fail("No Switchboard runs here. Name a database with --database-url.")
-    return found
+    """The database of the option, or of the local run."""
+    url = url or Home.current().read_state().get("database")
+    if not url:
+        fail("Switchboard is not running here. Give a database with --database-url.")
+
+    return url
 
 
 def fail(message: str) -> NoReturn:
-    """Say what is wrong, and end the command."""
+    """Print the message in red and exit with code 1."""
     errors.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(1)
 
 
 def run(work: Coroutine[Any, Any, int]) -> None:
-    """Run a command's work to its exit code. What Switchboard refuses, or its silence, is told in words."""
+    """Run a command and exit with its code. Problems and outages are printed without a traceback."""
     try:
         code = asyncio.run(work)
     except (Problem, Unreachable) as error:

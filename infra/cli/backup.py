@@ -1,4 +1,4 @@
-"""backup, restore: the system of record, to a file and back."""
+"""backup, restore: copy the database to a file, and restore it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,10 +12,10 @@ from infra.errors import InfraError
 from infra.operation import backup as copying
 
 MB = 2**20
-NEXT = """Next, before senders and clients come back:
-  switchboard rebuild --database-url …   folds all calls anew and finds no difference
-  switchboard roles --database-url …     where each package has a role of its own
-What was sent since the copy was made: let senders send it again. What is on record already is not doubled."""
+NEXT = """Next, before senders and clients connect:
+  switchboard rebuild --database-url …   checks all calls and figures
+  switchboard roles --database-url …     if each package has its own database role
+Senders can repeat everything that they sent since the copy was made. Recorded events are not recorded twice."""
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -24,23 +24,23 @@ def backup(
     file: Annotated[Path, typer.Argument(help="Where to write it, such as floor.dump")],
     database_url: DatabaseOption = None,
 ) -> None:
-    """Copy the system of record to a file, while everybody works."""
+    """Copy the database to a file while the system runs."""
     url = database(database_url)
     try:
         with console.status("Copying …") as shown:
             size = copying.back_up(url, file, lambda size: shown.update(f"Copying … {size / MB:.1f} MB"))
     except (InfraError, DatabaseError, OSError) as error:
         fail(str(error))
-    console.print(f"{file}: {size / MB:.1f} MB. It holds what callers told: keep it as the database is kept.")
+    console.print(f"{file}: {size / MB:.1f} MB. It contains callers' data: protect it like the database.")
 
 
 def restore(
     database_url: Annotated[str, typer.Option(envvar="DATABASE_URL", help="postgresql://…, the one to restore")],
     file: Annotated[
-        Path | None, typer.Argument(help="What `backup` wrote. Without it: the database was restored by other means")
+        Path | None, typer.Argument(help="A file from `backup`. Without it: the database was restored by other means")
     ] = None,
 ) -> None:
-    """Bring a copy back to an empty database; or tell one that it was restored by other means."""
+    """Restore a copy into an empty database, or prepare one that was restored by other means."""
     try:
         with console.status("Restoring …"):
             if file:
@@ -49,5 +49,5 @@ def restore(
                 copying.begin_new_epoch(database_url)
     except (InfraError, DatabaseError) as error:
         fail(str(error))
-    console.print("Restored: clients who come back read the floor anew.")
+    console.print("Restored. Clients that connect again read a new snapshot.")
     console.print(NEXT)

@@ -1,4 +1,4 @@
-"""`switchboard dead-letters`: what was given up, and another attempt for it."""
+"""`switchboard dead-letters`: list dead letters, and redrive them."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from infra.home import Home
 from infra.operation.dead_letters import Message, QueueDeadLetters
 
 Json = dict[str, Any]
-A_REQUEST = 500  # ids that one redrive may name
+MAX_IDS = 500  # in one redrive request
 PATH = "/api/dead-letters"
 NONE = "There are no dead letters."
 
@@ -31,20 +31,22 @@ class Action(StrEnum):
 
 def dead_letters(
     action: Annotated[Action, typer.Argument(help="list or redrive")] = Action.LIST,
-    ids: Annotated[list[str] | None, typer.Argument(help="Which to redrive")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Redrive all that there are now")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs")] = False,
-    queue: Annotated[bool, typer.Option("--queue", help="The messages that SQS gave up, instead of events")] = False,
+    ids: Annotated[list[str] | None, typer.Argument(help="Ids to redrive")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Redrive all current dead letters")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line")] = False,
+    queue: Annotated[
+        bool, typer.Option("--queue", help="Messages in the queue's dead-letter queue, instead of events")
+    ] = False,
     queue_url: Annotated[str | None, typer.Option(help="The event queue's URL  [default: the local run's]")] = None,
     region: Annotated[str, typer.Option(envvar="AWS_REGION")] = "us-east-1",
     api: ApiOption = None,
     token: TokenOption = None,
 ) -> None:
-    """List what was given up with its reason, or give it another attempt. Exits with 1 where that failed."""
+    """List dead letters with their reasons, or redrive them. Exits with 1 if a redrive failed."""
     if action is Action.REDRIVE and bool(ids) == everything:
-        fail("Say which to redrive: their ids, or --all.")
+        fail("Give the ids to redrive, or --all.")
     if queue or queue_url:
-        _queue(_letters_of_queue(queue_url, region), action, set(ids or ()), as_json)
+        _handle_queue(_queue_dead_letters(queue_url, region), action, set(ids or ()), as_json)
         return
     address = locate(api, token)
     client = Api(address.api, address.token)
@@ -79,12 +81,12 @@ async def _redrive(api: Api, ids: Sequence[str], as_json: bool) -> int:
 
 def _batches(ids: Sequence[str] | dict[str, None]) -> Iterator[list[str]]:
     rest = iter(ids)
-    while batch := list(islice(rest, A_REQUEST)):
+    while batch := list(islice(rest, MAX_IDS)):
         yield batch
 
 
 def _line(letter: Json) -> str:
-    where = letter["queueId"] or "no queue known"
+    where = letter["queueId"] or "unknown queue"
     head = (
         f"{letter['failedAt']}  {letter['kind']:<12}  {letter['id']}  {letter['type']} of {letter['callId']}, {where}"
     )
@@ -102,30 +104,30 @@ def _show(document: Json, line: str, as_json: bool) -> None:
         console.print(line, markup=False)
 
 
-def _letters_of_queue(queue_url: str | None, region: str) -> QueueDeadLetters:
+def _queue_dead_letters(queue_url: str | None, region: str) -> QueueDeadLetters:
     if queue_url:
         return QueueDeadLetters(aws.client("sqs", region), queue_url)
     state = Home.current().read_state()
     if not state.get("queue"):
-        fail("No Switchboard runs here. Start one with `switchboard up`, or name a queue with --queue-url.")
+        fail("Switchboard is not running here. Start it with `switchboard up`, or give a queue with --queue-url.")
     return QueueDeadLetters(aws.client("sqs", region, state["aws"]), state["queue"])
 
 
-def _queue(letters: QueueDeadLetters, action: Action, ids: set[str], as_json: bool) -> None:
+def _handle_queue(letters: QueueDeadLetters, action: Action, ids: set[str], as_json: bool) -> None:
     try:
-        found = list(letters.messages())
-        chosen = found if not ids else [message for message in found if message.id in ids]
-        for message in found:
+        messages = list(letters.messages())
+        chosen = messages if not ids else [message for message in messages if message.id in ids]
+        for message in messages:
             if action is Action.REDRIVE and message in chosen:
                 letters.redrive(message)
             else:
                 letters.put_back(message)
-        _tell(chosen if action is Action.REDRIVE else found, ids, as_json)
+        _print_messages(chosen if action is Action.REDRIVE else messages, ids, as_json)
     except (BotoCoreError, ClientError) as error:
         fail(str(error))
 
 
-def _tell(messages: Sequence[Message], ids: set[str], as_json: bool) -> None:
+def _print_messages(messages: Sequence[Message], ids: set[str], as_json: bool) -> None:
     for message in messages:
         _show({"id": message.id, "body": message.body}, f"{message.id}  {message.body}", as_json)
     if not messages and not as_json:

@@ -1,4 +1,4 @@
-"""demo: everything at once, for somebody who wants to see it."""
+"""demo: start the local cloud, open the dashboard, and simulate calls."""
 
 import subprocess
 import sys
@@ -15,14 +15,16 @@ from infra.home import Home
 
 
 def demo(
-    calls_per_minute: Annotated[float, typer.Option(min=0.1, max=6000, help="How busy the floor is")] = 30,
+    calls_per_minute: Annotated[float, typer.Option(min=0.1, max=6000, help="Simulated calls a minute")] = 30,
 ) -> None:
-    """Start it, open the dashboard and play a live floor, until Ctrl-C."""
+    """Start the local cloud, open the dashboard, and simulate calls until Ctrl-C."""
     home = Home.current()
     started = bring_up(home, with_dashboard=True, detach=True)
     show(home)
     if has_screen() and home.sign_in.exists():
-        webbrowser.open(home.sign_in.as_uri())  # and not its address: every user can read a browser's command line
+        webbrowser.open(
+            home.sign_in.as_uri()
+        )  # a file: every user can read the browser's command line, and the address has a token
     command = [sys.executable, "-P", "-m", "infra.cli", "simulate", "--calls-per-minute", str(calls_per_minute)]
     try:
         code = play(command)
@@ -33,13 +35,13 @@ def demo(
 
 
 def play(command: list[str]) -> int:
-    """To its end. Ctrl-C reaches it as well: at the first it ends the calls that are open, at the second it leaves."""
-    with subprocess.Popen(command) as floor:
+    """Run the simulation and return its exit code. It gets Ctrl-C too: the first one ends its open calls."""
+    with subprocess.Popen(command) as simulation:
         while True:
             with suppress(KeyboardInterrupt):
-                return floor.wait()
+                return simulation.wait()
 
 
 def has_screen() -> bool:
-    """A browser in a terminal would take the terminal."""
+    """Whether a graphical browser can open. A text browser would take over the terminal."""
     return sys.platform == "darwin" or bool(environment().keys() & {"DISPLAY", "WAYLAND_DISPLAY"})

@@ -1,4 +1,4 @@
-"""migrate, deploy, publish: bring a database and a stack to this version, wherever they are."""
+"""migrate, deploy, publish: bring a database, a stack and the dashboard to this version."""
 
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -23,13 +23,13 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def migrate(database_url: DatabaseOption = None) -> None:
-    """Bring a database to the newest schema."""
+    """Migrate a database to the newest schema."""
     url = database(database_url)
     try:
         applied = apply_migrations(url)
     except (InfraError, DatabaseError) as error:
         _fail(error)
-    console.print(f"Applied {', '.join(applied)}." if applied else "Nothing to do: the schema is the newest.")
+    console.print(f"Applied {', '.join(applied)}." if applied else "The schema is up to date.")
 
 
 def deploy(
@@ -46,12 +46,12 @@ def deploy(
     region: Annotated[str, typer.Option(envvar="AWS_REGION")] = "us-east-1",
     architecture: Annotated[str, typer.Option(envvar="ARCHITECTURE", help="arm64 or x86_64")] = "arm64",
     page: Annotated[
-        Path | None, typer.Option(help="A folder for the page as well, for a web server of your own")
+        Path | None, typer.Option(help="A folder that gets a copy of the dashboard, for your own web server")
     ] = None,
     parameter: Annotated[
-        list[str] | None, typer.Option(help="Any other of template.yaml's parameters, as AlarmTopic=arn:aws:sns:…")
+        list[str] | None, typer.Option(help="Another parameter of template.yaml, such as AlarmTopic=arn:aws:sns:…")
     ] = None,
-    local: Annotated[bool, typer.Option("--local", help="Into the running local cloud: what the tree is now")] = False,
+    local: Annotated[bool, typer.Option("--local", help="Deploy the checkout to the running local cloud")] = False,
 ) -> None:
     """Package the functions, deploy template.yaml through CloudFormation, publish the dashboard."""
     try:
@@ -81,7 +81,7 @@ def publish(
     region: Annotated[str, typer.Option(envvar="AWS_REGION")] = "us-east-1",
     endpoint_url: Annotated[str | None, typer.Option(envvar="AWS_ENDPOINT_URL")] = None,
 ) -> None:
-    """Publish the dashboard of a stack that is there, as after `sam deploy`."""
+    """Publish the dashboard of an existing stack, such as after `sam deploy`."""
     try:
         dashboard.build()
         _show(Deployment({}, lambda _name: Path(), stack, region, endpoint_url).publish())
@@ -95,12 +95,12 @@ def _archive(name: str, target: package.Target) -> Path:
 
 
 def _parameters(given: dict[str, str | None], others: list[str]) -> dict[str, str]:
-    """What the template asks for. Each of these may be given in one of its ways."""
-    found = {name: value for name, value in given.items() if value} | dict(_pair(other) for other in others)
-    for ways in (("DatabaseUrl", "DatabaseSecret"), ("RedisUrl",), ("TokenKey", "TokenKeyName")):
-        if not any(found.get(name) for name in ways):
-            raise InfraError(f"Not given: {' or '.join(ways)}. See `switchboard deploy --help`, or use --local.")
-    return found
+    """The template's parameters. Raises `InfraError` if a required one is missing."""
+    parameters = {name: value for name, value in given.items() if value} | dict(_pair(other) for other in others)
+    for alternatives in (("DatabaseUrl", "DatabaseSecret"), ("RedisUrl",), ("TokenKey", "TokenKeyName")):
+        if not any(parameters.get(name) for name in alternatives):
+            raise InfraError(f"Missing: {' or '.join(alternatives)}. See `switchboard deploy --help`, or use --local.")
+    return parameters
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -114,7 +114,7 @@ def _running(otherwise: str) -> LocalCloud:
     home = Home.current()
     state = home.read_state()
     if not state.get("ready"):
-        _fail(InfraError(f"No Switchboard runs here. {otherwise}."))
+        _fail(InfraError(f"Switchboard is not running here. {otherwise}."))
     return LocalCloud(home, state=state)
 
 

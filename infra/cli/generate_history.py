@@ -1,4 +1,4 @@
-"""generate-history: months of made-up calls, to try reading at size."""
+"""generate-history: months of simulated calls, to test reading at size."""
 
 import os
 from typing import Annotated
@@ -17,15 +17,15 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 def generate_history(
-    calls: Annotated[int, typer.Option(min=1, help="How many calls")] = 100_000,
-    months: Annotated[int, typer.Option(min=1, max=60, help="Over how many months, this one the last")] = 12,
+    calls: Annotated[int, typer.Option(min=1, help="Number of calls")] = 100_000,
+    months: Annotated[int, typer.Option(min=1, max=60, help="Number of months, up to the current one")] = 12,
     events_of_every: Annotated[
-        int, typer.Option(min=1, help="Each so many-th call has its events; the others are calls and figures only")
+        int, typer.Option(min=1, help="One call in this many has events; the others have a call and figures only")
     ] = 50,
-    jobs: Annotated[int, typer.Option(min=1, help="Months made at once")] = os.cpu_count() or 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Months generated at the same time")] = os.cpu_count() or 1,
     database_url: DatabaseOption = None,
 ) -> None:
-    """Fill a database without calls with a made-up past: 40 queues, 12 languages, 1,000 agents, figures included."""
+    """Fill an empty database with simulated calls: 40 queues, 12 languages, 1,000 agents, with figures."""
     url = database(database_url)
     columns = (
         TextColumn("{task.description}"),

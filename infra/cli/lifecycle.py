@@ -1,4 +1,4 @@
-"""up, down: the local cloud's life."""
+"""up, down: start and stop the local cloud."""
 
 import os
 import signal
@@ -23,13 +23,17 @@ STOP_SECONDS = 30
 
 
 def up(
-    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when all is ready, and leave it on")] = False,
-    with_dashboard: Annotated[bool, typer.Option("--dashboard/--no-dashboard", help="Build and serve the page")] = True,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Return when everything is ready; it keeps running")
+    ] = False,
+    with_dashboard: Annotated[
+        bool, typer.Option("--dashboard/--no-dashboard", help="Build and serve the dashboard")
+    ] = True,
 ) -> None:
-    """Start the whole cloud on this machine: Postgres, Redis, MiniStack, the functions, the dashboard."""
+    """Start the local cloud: Postgres, Redis, MiniStack, the functions and the dashboard."""
     home = Home.current()
     if not bring_up(home, with_dashboard, detach):
-        console.print("Switchboard is running already. `switchboard down` stops it.\n")
+        console.print("Switchboard is already running. `switchboard down` stops it.\n")
         detach = True
     show(home)
     if not detach:
@@ -37,7 +41,7 @@ def up(
 
 
 def bring_up(home: Home, with_dashboard: bool, detach: bool) -> bool:
-    """Start it unless it runs. Returns whether it was started."""
+    """Start the local cloud unless it runs. Returns whether it was started."""
     try:
         home.create()
     except cloud.FAILURES as error:
@@ -54,24 +58,24 @@ def bring_up(home: Home, with_dashboard: bool, detach: bool) -> bool:
 
 
 def down() -> None:
-    """Stop it. The data stays, for the next `up`."""
+    """Stop the local cloud. Its data stays for the next `up`."""
     home = Home.current()
     keeper = cloud.owner(home)
     if keeper:
         processes.stop([keeper], STOP_SECONDS)  # stops the rest as it ends
-    found = cloud.stop(home)
-    console.print("Stopped." if keeper or found else "Nothing was running.")
+    stopped = cloud.stop(home)
+    console.print("Stopped." if keeper or stopped else "Nothing was running.")
 
 
 def start(home: Home, with_dashboard: bool) -> None:
-    """Bring it up, or leave nothing and say why."""
+    """Start the local cloud. On failure stop everything, print the reason and exit."""
     interrupt_on_signals()
     began = time.monotonic()
     try:
         LocalCloud(home, report, with_dashboard).start()
     except KeyboardInterrupt:
         cloud.stop(home)
-        errors.print("Interrupted. Nothing is left running.")
+        errors.print("Interrupted. Everything is stopped.")
         raise typer.Exit(130) from None
     except cloud.FAILURES as error:
         cloud.stop(home)
@@ -81,7 +85,7 @@ def start(home: Home, with_dashboard: bool) -> None:
 
 
 def interrupt_on_signals() -> None:
-    """Half a start is undone, whoever interrupts it."""
+    """Handle these signals like Ctrl-C, so that an interrupted start stops what it started."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
 
@@ -91,17 +95,17 @@ def report(text: str, seconds: float) -> None:
 
 
 def start_keeper(with_dashboard: bool) -> None:
-    """Let another process start everything and stay: the servers are its children, so it sees each one's end."""
+    """Start everything in a background process. The servers are its children, so it notices when one ends."""
     interrupt_on_signals()
     reader, writer = os.pipe()
     page = "--dashboard" if with_dashboard else "--no-dashboard"
-    # -P: wherever it is called, this tree's `infra`, not one that lies there.
+    # -P: import this checkout's `infra`, not one in the working folder.
     command = [sys.executable, "-P", "-m", "infra.cli", "keep", page, str(writer)]
     keeper = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, pass_fds=[writer])
     os.close(writer)
     try:
-        with os.fdopen(reader) as told:
-            if not told.read():  # it ended, and has said why
+        with os.fdopen(reader) as ready:
+            if not ready.read():  # it ended, and printed the reason
                 raise typer.Exit(keeper.wait())
     except KeyboardInterrupt:
         keeper.terminate()
@@ -109,17 +113,17 @@ def start_keeper(with_dashboard: bool) -> None:
 
 
 def keep(
-    ready: Annotated[int, typer.Argument(help="Where to say that all runs: an open file's number")],
+    ready: Annotated[int, typer.Argument(help="File descriptor that gets a message when everything runs")],
     with_dashboard: Annotated[bool, typer.Option("--dashboard/--no-dashboard")] = True,
 ) -> None:
-    """What `up --detach` leaves running: told to stop, it stops everything."""
+    """The background process of `up --detach`. A signal stops everything."""
     home = Home.current()
     start(home, with_dashboard)
     stopping = stop_on_signals()
     try:
         with os.fdopen(ready, "w") as starter, open_private(home.logs / "watch.log") as log:
             for ours in (sys.stdout, sys.stderr):
-                os.dup2(log.fileno(), ours.fileno())  # who started it reads no further
+                os.dup2(log.fileno(), ours.fileno())  # the starting process reads no further
             starter.write("ready")
         watch(home, stopping, lambda text: print(text, flush=True))  # noqa: T201 - into watch.log
     finally:
@@ -127,16 +131,16 @@ def keep(
 
 
 def stay(home: Home) -> None:
-    """Show the functions' logs and keep everything going until Ctrl-C."""
+    """Print the functions' logs and keep everything running until Ctrl-C."""
     stopping = stop_on_signals()
-    console.print("[dim]The functions' logs follow. Ctrl-C stops everything.\n")
+    console.print("[dim]Following the functions' logs. Ctrl-C stops everything.\n")
     threading.Thread(target=print_logs, args=(home, stopping), daemon=True).start()
     try:
         watch(home, stopping, lambda text: console.print(f"[yellow]{escape(text)}"))
     finally:
         console.print("\nStopping …")
         cloud.stop(home)
-        console.print("Stopped. The data stays in " + str(home.postgres))
+        console.print("Stopped. The data is in " + str(home.postgres))
 
 
 def print_logs(home: Home, stopping: threading.Event) -> None:

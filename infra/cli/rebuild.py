@@ -1,4 +1,4 @@
-"""rebuild: fold all calls anew from the log, count all sums and agents' time anew, and mend where wanted."""
+"""rebuild: compare calls, rollups and agent time with the event log, and repair them if requested."""
 
 from typing import Annotated
 
@@ -21,87 +21,88 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 def rebuild(
-    mend: Annotated[bool, typer.Option("--repair", help="Write what the log says over what differs")] = False,
+    repairs: Annotated[bool, typer.Option("--repair", help="Replace what differs by the result of the log")] = False,
     database_url: DatabaseOption = None,
 ) -> None:
-    """Fold every call anew from its events, each month's figures from its calls, and each agent's time from both. Exits
-    with 1 where any differs.
-    """
+    """Compute calls from their events, rollups from calls, and agent time from both. Exits with 1 if any differs."""
     url = database(database_url)
     try:
-        folded, found = _compare(url)
-        for difference in found[:SHOWN]:
+        count, differences = _compare(url)
+        for difference in differences[:SHOWN]:
             console.print(_line(difference), markup=False)
-        console.print(f"{folded} calls folded anew, {len(found)} differences.")
-        if mend and found:
-            console.print(f"{_repair(url, found)} calls repaired.")
-        wrong = _sums(url, mend=mend) + _agents(url, mend=mend)
+        console.print(f"{count} calls compared, {len(differences)} differences.")
+        if repairs and differences:
+            console.print(f"{_repair(url, differences)} calls repaired.")
+        wrong = _rollups(url, repairs=repairs) + _agents(url, repairs=repairs)
     except (DatabaseError, UnavailableError) as error:
         fail(str(error))
-    raise typer.Exit(1 if found or wrong else 0)
+    raise typer.Exit(1 if differences or wrong else 0)
 
 
 def _compare(url: str) -> tuple[int, list[Difference]]:
-    folded, found = 0, list[Difference]()
+    count, differences = 0, list[Difference]()
     with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("Folding", total=folding.count(url))
-        for calls, differences in folding.compare(url):
-            folded += calls
-            found += differences
+        task = progress.add_task("Comparing calls", total=folding.count(url))
+        for calls, found in folding.compare(url):
+            count += calls
+            differences += found
             progress.advance(task, calls)
-    return folded, found
+    return count, differences
 
 
-def _sums(url: str, *, mend: bool) -> int:
-    """How many months' sums were wrong. After the calls, of which they are made."""
+def _rollups(url: str, *, repairs: bool) -> int:
+    """The number of months with wrong rollups. Run this after the calls are repaired."""
     with connections.connect(url) as connection, Progress(console=console, transient=True) as progress:
         months = rollups.months(connection)
         wrong = 0
-        for month in progress.track(months, description="Counting"):
+        for month in progress.track(months, description="Comparing rollups"):
             if differing := rollups.differing(connection, month):
-                console.print(f"{month.beginning:%Y-%m}: {differing} sums differ from the month's calls.")
+                console.print(f"{month.beginning:%Y-%m}: {differing} rollups differ from the month's calls.")
                 wrong += 1
-                if mend:
+
+                if repairs:
                     rollups.rebuild(connection, month)
-    console.print(f"{len(months)} months counted, {wrong} differ.")
-    if mend and wrong:
-        console.print(f"{wrong} months counted anew.")
+    console.print(f"{len(months)} months compared, {wrong} differ.")
+    if repairs and wrong:
+        console.print(f"{wrong} months repaired.")
     return wrong
 
 
-def _agents(url: str, *, mend: bool) -> int:
-    """How many agents' spans and months' sums of them were wrong."""
+def _agents(url: str, *, repairs: bool) -> int:
+    """The number of agents with wrong intervals, plus the number of months with wrong sums of them."""
     database = connections.database(url)
     try:
         with Progress(console=console, transient=True) as progress:
-            tried = progress.track(agent_time.compare(database, repair=mend), description="Following agents")
+            tried = progress.track(agent_time.compare(database, repair=repairs), description="Comparing agents")
             wrong = {agent_id for found in tried for agent_id in found}
             months = agent_time.months(database)
-            differing = [month for month in progress.track(months, description="Counting their time")
+            differing = [month for month in progress.track(months, description="Comparing their sums")
                          if agent_time.differing(database, month)]  # fmt: skip
-        if mend:
+
+        if repairs:
             for month in differing:
                 agent_time.rebuild(database, month)
     finally:
         database.close()
     for agent_id in sorted(wrong)[:SHOWN]:
-        console.print(f"{agent_id}: the spans are not what the log says.", markup=False)
-    console.print(f"{len(wrong)} agents' time differs, and the sums of {len(differing)} of its {len(months)} months.")
-    if mend and (wrong or differing):
-        console.print("Agents' time mended.")
+        console.print(f"{agent_id}: the intervals differ from the log.", markup=False)
+    console.print(f"{len(wrong)} agents differ, and the sums of {len(differing)} of {len(months)} months.")
+    if repairs and (wrong or differing):
+        console.print("Agent time repaired.")
     return len(wrong) + len(differing)
 
 
-def _repair(url: str, found: list[Difference]) -> int:
+def _repair(url: str, differences: list[Difference]) -> int:
     database = connections.database(url)
     try:
         transactions = PostgresTransactions(database)
         return sum(
-            repair(transactions, call_id, clock.now()) for call_id in dict.fromkeys(each.call_id for each in found)
+            repair(transactions, call_id, clock.now())
+            for call_id in dict.fromkeys(each.call_id for each in differences)
         )
     finally:
         database.close()
 
 
 def _line(difference: Difference) -> str:
-    return f"{difference.call_id}  {difference.what}: recorded {difference.recorded}, folded {difference.folded}"
+    return f"{difference.call_id}  {difference.what}: recorded {difference.recorded}, from the log {difference.folded}"

@@ -1,4 +1,4 @@
-"""`switchboard replay`: a call log, recorded as history."""
+"""`switchboard replay`: import a call log."""
 
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -17,7 +17,7 @@ from infra.simulator.call_log import CallLogError, Entry, LoggedCall, day_in, re
 from infra.simulator.playback import Playback, Played
 from infra.simulator.tally import Figures, Survey, survey
 
-# The types of the log that Switchboard's tests replay. Another type is a queue by its own name.
+# Queues of the log that Switchboard's tests replay. Another type becomes a queue with its own name.
 QUEUES = {
     "PS": ("Regular", "he"),
     "PE": ("Regular, English", "en"),
@@ -51,7 +51,7 @@ def replay(
     ],
     date: Annotated[
         datetime | None,
-        typer.Option(help="The log's day, if no column tells", formats=["%Y-%m-%d"], show_default="in its name"),
+        typer.Option(help="The log's day, if it has no date column", formats=["%Y-%m-%d"], show_default="in its name"),
     ] = None,
     speed: Annotated[
         float | None,
@@ -60,19 +60,19 @@ def replay(
     api: ApiOption = None,
     token: TokenOption = None,
 ) -> None:
-    """Record a call log as history. Run it again and nothing changes: what is on record already is not doubled."""
+    """Import a call log. Repeating the command records nothing twice."""
     address = locate(api, token)
     log = Log(file, date.date() if date else day_in(file.name))
     try:
-        found = survey(log.entries())
+        contents = survey(log.entries())
     except CallLogError as error:
         fail(f"{file}: {error}")
-    _tell_found(file, found)
-    run(_replay(address, log, found, speed))
+    _print_contents(file, contents)
+    run(_replay(address, log, contents, speed))
 
 
 class Log:
-    """A call log on disk, read anew for each pass and never held."""
+    """A call log on disk. Each pass reads the file again, so that a large file needs little memory."""
 
     def __init__(self, file: Path, day: date | None) -> None:
         self._file = file
@@ -86,24 +86,24 @@ class Log:
         return (entry for entry in self.entries() if isinstance(entry, LoggedCall))
 
 
-async def _replay(address: Address, log: Log, found: Survey, speed: float | None) -> int:
+async def _replay(address: Address, log: Log, contents: Survey, speed: float | None) -> int:
     async with Api(address.api, address.token, retry_seconds=120) as api:
-        await _make_queues(api, found)
+        await _create_queues(api, contents)
         with _progress() as progress:
-            task = progress.add_task("Recording", total=found.figures.calls)
+            task = progress.add_task("Recording", total=contents.figures.calls)
             playback = Playback(api, lambda: progress.update(task, completed=playback.played.ended))
             await (playback.play_paced(log.calls(), speed) if speed else playback.play(log.calls()))
-    _tell_played(found.figures, playback.played)
-    wrong = playback.played.refused or playback.played.outcomes["deferred"] or found.unreadable
-    return 1 if wrong or playback.played.figures != found.figures else 0
+    _print_result(contents.figures, playback.played)
+    wrong = playback.played.refused or playback.played.outcomes["deferred"] or contents.unreadable
+    return 1 if wrong or playback.played.figures != contents.figures else 0
 
 
-async def _make_queues(api: Api, found: Survey) -> None:
+async def _create_queues(api: Api, contents: Survey) -> None:
     present = {queue["id"] for queue in await api.queues()}
-    for queue_id in sorted(set(found.queues) - present):
+    for queue_id in sorted(set(contents.queues) - present):
         name, language = QUEUES.get(queue_id, (queue_id, None))
         await api.put_queue(queue_id, {"name": name, **({"language": language} if language else {})})
-        console.print(f"Made queue {queue_id} ({name}).", highlight=False)
+        console.print(f"Created queue {queue_id} ({name}).", highlight=False)
 
 
 def _progress() -> Progress:
@@ -117,27 +117,27 @@ def _progress() -> Progress:
     )
 
 
-def _tell_found(file: Path, found: Survey) -> None:
-    if found.figures.calls:
-        _tell_calls(file, found)
-    for row in found.reasons:
+def _print_contents(file: Path, contents: Survey) -> None:
+    if contents.figures.calls:
+        _print_calls(file, contents)
+    for row in contents.reasons:
         console.print(
             f"{file}, line {row.line}, cannot be read: {row.reason}.", style="yellow", markup=False, highlight=False
         )
-    if found.unreadable:
-        console.print(f"{found.unreadable:,} rows in all are left out.", style="yellow", highlight=False)
-    if not found.figures.calls:
-        fail(f"{file} holds no call" + (" that can be read." if found.unreadable else "."))
+    if contents.unreadable:
+        console.print(f"{contents.unreadable:,} rows are skipped.", style="yellow", highlight=False)
+    if not contents.figures.calls:
+        fail(f"{file} contains no " + ("readable call." if contents.unreadable else "call."))
 
 
-def _tell_calls(file: Path, found: Survey) -> None:
-    span = f"{found.first_at:%Y-%m-%d %H:%M} to {found.last_at:%Y-%m-%d %H:%M}"
-    queues = ", ".join(f"{queue_id} {count:,}" for queue_id, count in found.queues.most_common())
-    text = f"{file.name}: {found.figures.calls:,} calls, {span} UTC ({queues}); {found.no_calls:,} rows are no calls."
+def _print_calls(file: Path, contents: Survey) -> None:
+    span = f"{contents.first_at:%Y-%m-%d %H:%M} to {contents.last_at:%Y-%m-%d %H:%M}"
+    queues = ", ".join(f"{queue_id} {count:,}" for queue_id, count in contents.queues.most_common())
+    text = f"{file.name}: {contents.figures.calls:,} calls, {span} UTC ({queues}); {contents.no_calls:,} other rows."
     console.print(text, highlight=False, soft_wrap=True)
 
 
-def _tell_played(expected: Figures, played: Played) -> None:
+def _print_result(expected: Figures, played: Played) -> None:
     table = Table("", "in the file", "on record")
     for column in table.columns[1:]:
         column.justify = "right"
@@ -152,4 +152,6 @@ def _tell_played(expected: Figures, played: Played) -> None:
     for problem in played.problems:
         console.print(str(problem), style="red", markup=False, highlight=False, soft_wrap=True)
     if expected != played.figures and not played.refused:
-        console.print("Red lines differ: the queue's limits are others, or another log's call has the id.", style="red")
+        console.print(
+            "Red lines differ: the queue has other limits, or a call of another log has the same id.", style="red"
+        )

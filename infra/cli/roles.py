@@ -1,4 +1,4 @@
-"""roles: a role of Postgres for each package, users in them, and the secret from which the functions know theirs."""
+"""roles: create a Postgres role and users for each package, and the secret with the functions' URLs."""
 
 import json
 from contextlib import suppress
@@ -17,19 +17,21 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 def roles(
-    database_url: Annotated[str, typer.Option(envvar="DATABASE_URL", help="As the owner: postgresql://…")],
-    secret: Annotated[str, typer.Option(help="Where the URLs go: template.yaml's DatabaseSecret")],
+    database_url: Annotated[str, typer.Option(envvar="DATABASE_URL", help="The owner's URL: postgresql://…")],
+    secret: Annotated[str, typer.Option(help="The secret for the URLs: template.yaml's DatabaseSecret")],
     host: Annotated[
         str | None, typer.Option(help="host:port for the functions, such as RDS Proxy's  [default: the database's]")
     ] = None,
     users: Annotated[
         str | None, typer.Option(help="Take the users from the secrets PREFIX/ingest, … that data.template.yaml made")
     ] = None,
-    tls: Annotated[str, typer.Option(help="What the functions ask of TLS, in libpq's words")] = "sslmode=require",
+    tls: Annotated[
+        str, typer.Option(help="The TLS parameters of the functions' connections, as in libpq")
+    ] = "sslmode=require",
     region: Annotated[str, typer.Option(envvar="AWS_REGION")] = "us-east-1",
     endpoint_url: Annotated[str | None, typer.Option(envvar="AWS_ENDPOINT_URL")] = None,
 ) -> None:
-    """Give each package a database role of its own. Again: new passwords; the old ones work until the time after."""
+    """Give each package its own database role. Sets new passwords; the previous ones work until the next run."""
     client = aws.client("secretsmanager", region, endpoint_url)
     try:
         made = _given(client, users) if users else next_users(_read(client, secret))
@@ -39,7 +41,7 @@ def roles(
     except (DatabaseError, BotoCoreError, ClientError) as error:
         fail(str(error))
     console.print(
-        f"{', '.join(name for name, _ in made.values())}: {secret} has their URLs. Deploy, and they are used."
+        f"{', '.join(name for name, _ in made.values())}: {secret} has their URLs. The next deployment uses them."
     )
 
 

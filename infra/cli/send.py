@@ -1,4 +1,4 @@
-"""`switchboard send`: one event, and what Switchboard says to it."""
+"""`switchboard send`: send events and print the answer."""
 
 import asyncio
 import json
@@ -23,11 +23,9 @@ console = Console()
 
 def send(
     event: Annotated[
-        str | None, typer.Argument(help="An event's name, its JSON, a file that holds it, or - for standard input")
+        str | None, typer.Argument(help="An event's name, its JSON, a file with its JSON, or - for standard input")
     ] = None,
-    example: Annotated[
-        bool, typer.Option("--example", help="Walk one call through the five events of its life")
-    ] = False,
+    example: Annotated[bool, typer.Option("--example", help="Send the five events of one call")] = False,
     call_id: Annotated[str | None, typer.Option(help="callId")] = None,
     queue: Annotated[str | None, typer.Option(help="queueId")] = None,
     type_: Annotated[str | None, typer.Option("--type", help="voice or video")] = None,
@@ -35,11 +33,11 @@ def send(
     agent: Annotated[str | None, typer.Option(help="agentId")] = None,
     routing: Annotated[float | None, typer.Option(help="routingTime in seconds")] = None,
     wait: Annotated[float | None, typer.Option(help="waitTime in seconds")] = None,
-    hold: Annotated[float | None, typer.Option(help="holdDuration in seconds; 0 begins a hold")] = None,
+    hold: Annotated[float | None, typer.Option(help="holdDuration in seconds; 0 starts a hold")] = None,
     reason: Annotated[str | None, typer.Option(help="endReason of a call, or reason of an agent's status")] = None,
     duration: Annotated[float | None, typer.Option(help="duration in seconds")] = None,
     status: Annotated[str | None, typer.Option(help="An agent's status: available, away or offline")] = None,
-    event_id: Annotated[str | None, typer.Option(help="eventId: sent twice, it is recorded once")] = None,
+    event_id: Annotated[str | None, typer.Option(help="eventId: an event that is sent twice is recorded once")] = None,
     occurred_at: Annotated[str | None, typer.Option(help="occurredAt, such as 2026-01-31T12:00:00Z")] = None,
     api: ApiOption = None,
     token: TokenOption = None,
@@ -70,32 +68,33 @@ def send(
     run(_send(Api(address.api, address.token), _body(event, given)))
 
 
-def _body(told: str, fields: Json) -> object:
-    """What to send: options beside JSON or a file fill in or change its fields."""
-    text = _text(told)
+def _body(argument: str, fields: Json) -> object:
+    """The request body. Options add fields to JSON or replace them."""
+    text = _text(argument)
     if text is None:
-        if "." in told or "/" in told:  # no event's name
-            fail(f"There is no file {told}.")
-        return {"event": told, **fields}
+        if "." in argument or "/" in argument:  # not the name of an event
+            fail(f"There is no file {argument}.")
+        return {"event": argument, **fields}
     try:
         body = json.loads(text)
     except json.JSONDecodeError as error:
-        fail(f"This is no JSON: {error}.")
+        fail(f"This is not JSON: {error}.")
     if fields and not isinstance(body, dict):
-        fail("Options go with one event, not with an array.")
+        fail("Options apply to one event, not to an array.")
     return {**body, **fields} if fields else body
 
 
-def _text(told: str) -> str | None:
-    if told == "-":
+def _text(argument: str) -> str | None:
+    """The JSON of the argument, or None for the name of an event."""
+    if argument == "-":
         return sys.stdin.read()
-    if told.lstrip().startswith(("{", "[")):
-        return told
+    if argument.lstrip().startswith(("{", "[")):
+        return argument
     try:
-        # A pipe is as good as a file: `send <(…)`, `send /dev/stdin`.
-        return Path(told).read_text() if Path(told).exists() and not Path(told).is_dir() else None
+        # Not `is_file`: pipes work too, such as `send <(…)` and `send /dev/stdin`.
+        return Path(argument).read_text() if Path(argument).exists() and not Path(argument).is_dir() else None
     except (OSError, UnicodeDecodeError) as error:
-        fail(f"{told} cannot be read: {error}.")
+        fail(f"{argument} is not readable: {error}.")
 
 
 async def _send(api: Api, body: object) -> int:
@@ -123,10 +122,10 @@ async def _send_example(api: Api) -> int:
 
 
 async def _example_agent(api: Api) -> str:
-    """Someone who serves the queue, best of all someone who is free."""
+    """An agent of the queue, if possible an available one."""
     try:
         agents = [agent for agent in await api.agents() if EXAMPLE_QUEUE in agent["queues"]]
-    except Problem:  # a sender's token may send and not read
+    except Problem:  # a sender's token does not permit reading
         agents = []
     agents.sort(key=lambda agent: agent["status"] != "available")
     return agents[0]["id"] if agents else "agent-1"

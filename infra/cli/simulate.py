@@ -1,4 +1,4 @@
-"""`switchboard simulate`: a live floor, played against a running Switchboard."""
+"""`switchboard simulate`: simulate callers and agents against a running Switchboard."""
 
 import asyncio
 import math
@@ -23,43 +23,52 @@ from infra.simulator.telephony import Telephony
 from shared.adapters import clock
 
 DEFAULTS = Habits()
-# Long enough for any outage that somebody is mending: events wait, and say when they happened.
-PATIENCE_SECONDS = 600.0
+# Long enough for most outages: events wait, and carry the time when they happened.
+RETRY_SECONDS = 600.0
 REFRESH_SECONDS = 0.25
 RATE_SAMPLES = 40
-# A few events are always on their way; more than this many wait for an outage to end.
-ON_THEIR_WAY = 10
+# Some events are always under way. More than this many show that they wait for an outage to end.
+MAX_UNDER_WAY = 10
 
 console = Console()
 
 
 def simulate(
     calls_per_minute: Annotated[
-        float, typer.Option(min=0.1, max=6000, help="Callers a minute")
+        float, typer.Option(min=0.1, max=6000, help="Calls a minute")
     ] = DEFAULTS.calls_per_minute,
-    duration: Annotated[float | None, typer.Option(min=1, help="Seconds to play", show_default="until Ctrl-C")] = None,
-    seed: Annotated[int | None, typer.Option(help="Draw the same callers again")] = None,
-    mix: Annotated[
-        list[str] | None, typer.Option(help="QUEUE=WEIGHT, repeatable", show_default="all served queues alike")
+    duration: Annotated[
+        float | None, typer.Option(min=1, help="Duration in seconds", show_default="until Ctrl-C")
     ] = None,
-    service_log_mean: Annotated[float, typer.Option(help="Service: mean, in log-seconds")] = DEFAULTS.service_log_mean,
+    seed: Annotated[int | None, typer.Option(help="Seed: repeat the same calls")] = None,
+    mix: Annotated[
+        list[str] | None,
+        typer.Option(help="QUEUE=WEIGHT, repeatable", show_default="equal weight for each queue with agents"),
+    ] = None,
+    service_log_mean: Annotated[
+        float, typer.Option(help="Handling time: mean, in log-seconds")
+    ] = DEFAULTS.service_log_mean,
     service_log_deviation: Annotated[
-        float, typer.Option(min=0, help="Service: standard deviation, in log-seconds")
+        float, typer.Option(min=0, help="Handling time: standard deviation, in log-seconds")
     ] = DEFAULTS.service_log_deviation,
-    patience: Annotated[float, typer.Option(min=1, help="Mean patience in seconds")] = DEFAULTS.patience_mean_seconds,
-    miss_share: Annotated[float, typer.Option(min=0, max=1, help="Offers that nobody picks up")] = DEFAULTS.miss_share,
-    hold_share: Annotated[float, typer.Option(min=0, max=1, help="Calls put on hold")] = DEFAULTS.hold_share,
+    patience: Annotated[
+        float, typer.Option(min=1, help="Mean time in seconds after which callers abandon")
+    ] = DEFAULTS.patience_mean_seconds,
+    miss_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of offers that are missed")
+    ] = DEFAULTS.miss_share,
+    hold_share: Annotated[float, typer.Option(min=0, max=1, help="Share of calls with a hold")] = DEFAULTS.hold_share,
     hold: Annotated[float, typer.Option(min=1, help="Mean hold in seconds")] = DEFAULTS.hold_mean_seconds,
     wrap_up: Annotated[float, typer.Option(min=0.1, help="Mean wrap-up in seconds")] = DEFAULTS.wrap_up_mean_seconds,
     away: Annotated[
-        float, typer.Option(min=1, help="Mean time away, after a miss or on a break")
+        float, typer.Option(min=1, help="Mean time away in seconds, after a missed offer or on a break")
     ] = DEFAULTS.away_mean_seconds,
-    leave_open: Annotated[bool, typer.Option("--leave-open", help="Leave the open calls open at the end")] = False,
+    leave_open: Annotated[bool, typer.Option("--leave-open", help="Do not end open calls at the end")] = False,
     api: ApiOption = None,
     websocket: WebsocketOption = None,
     token: TokenOption = None,
 ) -> None:
-    """Play a live floor: callers who wait, talk or give up, interpreters who answer, miss, hold and wrap up."""
+    """Simulate a call centre: callers wait, talk or abandon; interpreters answer, miss, hold and wrap up."""
     habits = Habits(
         calls_per_minute=calls_per_minute,
         service_log_mean=service_log_mean,
@@ -98,7 +107,7 @@ def mixed(mix: list[str]) -> dict[str, float]:
 
 
 async def _simulate(address: Address, plan: Plan) -> int:
-    async with Api(address.api, address.token, retry_seconds=PATIENCE_SECONDS) as api:
+    async with Api(address.api, address.token, retry_seconds=RETRY_SECONDS) as api:
         queues, agents = await asyncio.gather(api.queues(), api.agents())
         weights = plan.weights or served(queues, agents)
         _check(weights, queues)
@@ -108,33 +117,33 @@ async def _simulate(address: Address, plan: Plan) -> int:
         floor = Floor(Random(plan.seed), plan.habits, weights, agents, run=f"{now:%y%m%d%H%M%S}", now=now.timestamp())
         telephony = Telephony(api, floor, _feed(api, address, queues), clock.now)
         await _play(telephony, floor, now.timestamp() + (plan.duration_seconds or float("inf")), plan.leave_open)
-    _tell(telephony, api)
+    _print_result(telephony, api)
     return 1 if telephony.sent.refused else 0
 
 
 def served(queues: list[Json], agents: list[Json]) -> dict[str, float]:
-    """Callers come alike to every queue that somebody serves."""
+    """Equal weights for the queues that have agents."""
     staffed = {queue_id for agent in agents for queue_id in agent["queues"]}
     return {queue["id"]: 1.0 for queue in queues if queue["id"] in staffed}
 
 
 def _check(weights: dict[str, float], queues: list[Json]) -> None:
     if not weights:
-        fail("No queue has anyone who serves it: add agents (PUT /api/agents/{id}), or name queues with --mix.")
+        fail("No queue has agents. Add agents (PUT /api/agents/{id}), or give queues with --mix.")
     if unknown := set(weights) - {queue["id"] for queue in queues}:
-        fail(f"There is no queue {', '.join(sorted(unknown))}. GET /api/queues lists those there are.")
+        fail(f"There is no queue {', '.join(sorted(unknown))}. GET /api/queues lists the queues.")
 
 
 def _feed(api: Api, address: Address, queues: list[Json]) -> Feed | None:
     if address.websocket is None:
-        errors.print("No --websocket: offers that Switchboard makes by itself will ring nobody here.", style="yellow")
+        errors.print("No --websocket: simulated agents do not notice offers that Switchboard makes.", style="yellow")
         return None
-    # A queue's topic tells of its agents too.
+    # A queue's topic includes its agents.
     return Feed(api, address.websocket, address.token, [f"queue:{queue['id']}" for queue in queues])
 
 
 async def _play(telephony: Telephony, floor: Floor, until: float, leave_open: bool) -> None:
-    """Play until the time comes or somebody says stop; then end what is open. A second Ctrl-C leaves at once."""
+    """Simulate until `until` or a signal, then end the open calls. A second Ctrl-C exits at once."""
     playing = asyncio.create_task(telephony.run(until))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -177,12 +186,12 @@ def _status(telephony: Telephony, floor: Floor, rate: float) -> Table:
         f"{rate:.1f}/s",
         f"p50 {sent.median_seconds * 1000:.0f} ms",
         f"[red]{sent.refused} problems[/]" if sent.refused else "no problems",
-        f"[yellow]{telephony.waiting_to_send} to send[/]" if telephony.waiting_to_send > ON_THEIR_WAY else "",
+        f"[yellow]{telephony.waiting_to_send} to send[/]" if telephony.waiting_to_send > MAX_UNDER_WAY else "",
     )
     return table
 
 
-def _tell(telephony: Telephony, api: Api) -> None:
+def _print_result(telephony: Telephony, api: Api) -> None:
     sent = telephony.sent
     outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(sent.outcomes.items()))
     console.print(f"{sent.accepted:,} events sent: {outcomes or 'none'}; {sent.refused:,} problems.", highlight=False)

@@ -1,4 +1,4 @@
-"""status: where the local run is, and whether it answers."""
+"""status: addresses and health of the local run."""
 
 import json
 import shlex
@@ -12,16 +12,16 @@ from rich.markup import escape
 from infra.home import Home, State
 from infra.local import health
 
-TOLD = (
+SHOWN = (
     *("api", "websocket", "dashboard", "database", "redis", "token", "aws", "aws_credentials", "queue"),
     *("functions", "processes"),
 )
 HIDDEN = "•••"
 NEXT = """
 Try: open the sign-in page in a browser, then in another terminal
-  .venv/bin/switchboard simulate --calls-per-minute 8   a live floor
-  .venv/bin/switchboard send --example                   one call through its life
-  .venv/bin/switchboard tail                             the feed, as a client sees it
+  .venv/bin/switchboard simulate --calls-per-minute 8   simulated calls
+  .venv/bin/switchboard send --example                   the events of one call
+  .venv/bin/switchboard tail                             the feed of a client
 """
 
 console = Console(highlight=False, soft_wrap=True)
@@ -33,15 +33,15 @@ def status(
     as_shell: Annotated[
         bool, typer.Option("--shell", help="API, TOKEN, WEBSOCKET and DASHBOARD, for a shell's `eval`")
     ] = False,
-    with_secrets: Annotated[bool, typer.Option("--secrets", help="With passwords and tokens")] = False,
+    with_secrets: Annotated[bool, typer.Option("--secrets", help="Show passwords and tokens")] = False,
 ) -> None:
-    """Where everything is, and whether it answers. Exits with 1 where it does not."""
+    """Show addresses and health. Exits with 1 if a part does not answer."""
     state = Home.current().read_state()
     parts = health.check(state)
     healthy = all(outcome == "ok" for outcome in parts.values())
     if as_json:
         typer.echo(
-            json.dumps({name: state.get(name) for name in TOLD} | {"healthy": healthy, "parts": parts}, indent=2)
+            json.dumps({name: state.get(name) for name in SHOWN} | {"healthy": healthy, "parts": parts}, indent=2)
         )
     elif not state.get("ready"):
         errors.print("Switchboard is not running. `switchboard up` starts it.")
@@ -61,8 +61,10 @@ def status(
 
 
 def show(home: Home, with_secrets: bool = False) -> None:
-    """Print where everything is. Without `with_secrets`, nothing that signs anybody in: a terminal is often seen,
-    recorded or pasted by others. The sign-in page is a file that only its owner can open."""
+    """Print the addresses. Secrets are hidden by default, because other people often see a terminal's text.
+
+    The sign-in page is a file that only its owner can open.
+    """
     for name, value in rows(home.read_state(), home.sign_in.as_uri(), with_secrets).items():
         console.print(f"[bold]{name:>10}[/]  {escape(value)}")
     console.print(NEXT)
@@ -71,7 +73,7 @@ def show(home: Home, with_secrets: bool = False) -> None:
 def rows(state: State, sign_in: str, with_secrets: bool) -> dict[str, str]:
     """What `show` prints. `sign_in` is the address of the page that signs in."""
     dashboard = state["dashboard"]
-    found = {
+    values = {
         "Sign in": sign_in if dashboard else None,
         "Dashboard": dashboard if with_secrets or not dashboard else dashboard.partition("#")[0],
         "API": state["api"],
@@ -79,7 +81,7 @@ def rows(state: State, sign_in: str, with_secrets: bool) -> dict[str, str]:
         "Database": state["database"] if with_secrets else without_password(state["database"]),
         "Token": state["token"] if with_secrets else f"{HIDDEN}  (`switchboard status --secrets` shows it)",
     }
-    return {name: value or "left out" for name, value in found.items()}
+    return {name: value or "left out" for name, value in values.items()}
 
 
 def without_password(url: str) -> str:

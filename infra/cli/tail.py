@@ -1,4 +1,4 @@
-"""`switchboard tail`: the floor, followed in the terminal."""
+"""`switchboard tail`: print the feed."""
 
 import json
 from collections import Counter
@@ -36,109 +36,112 @@ def tail(
     websocket: WebsocketOption = None,
     token: TokenOption = None,
 ) -> None:
-    """Follow what happens, as it happens. Comes back by itself after an outage; Ctrl-C ends it."""
+    """Print events and changes as they happen. Reconnects after an outage; Ctrl-C ends it."""
     address = locate(api, token, websocket)
     if not address.websocket:
-        fail("A foreign --api needs its --websocket too (or SWITCHBOARD_WEBSOCKET).")
+        fail("With --api, give --websocket too (or SWITCHBOARD_WEBSOCKET).")
     run(_tail(address, address.websocket, Wanted(tuple(topics or ()), tuple(queues or ()), alerts), as_json))
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to follow, as told: nothing means every queue."""
+    """The options. Without any, every queue is followed."""
 
     topics: tuple[str, ...] = ()
     queues: tuple[str, ...] = ()
     only_alerts: bool = False
 
-    def among(self, queue_ids: Iterable[str]) -> list[str]:
-        """The topics to subscribe to, where these are the queues."""
+    def topics_of(self, queue_ids: Iterable[str]) -> list[str]:
+        """The topics to subscribe to, if these are all queues."""
         kind = "alerts" if self.only_alerts else "queue"
-        named = [told if ":" in told or told == "ops" else f"{kind}:{told}" for told in self.topics]
+        named = [topic if ":" in topic or topic == "ops" else f"{kind}:{topic}" for topic in self.topics]
         queues = self.queues if self.queues or named else queue_ids
         return [*named, *(f"{kind}:{queue_id}" for queue_id in queues)]
 
     def unknown(self, queue_ids: Collection[str]) -> list[str]:
-        """The queues that are named and are none of these."""
-        parts = (topic.partition(":") for topic in self.among(queue_ids))
-        return [of for kind, _, of in parts if kind in ("queue", "alerts") and of not in queue_ids]
+        """The requested queues that are not among these."""
+        parts = (topic.partition(":") for topic in self.topics_of(queue_ids))
+        return [name for kind, _, name in parts if kind in ("queue", "alerts") and name not in queue_ids]
 
 
 async def _tail(address: Address, websocket: str, wanted: Wanted, as_json: bool) -> int:
     async with Api(address.api, address.token) as api:
         queue_ids = [queue["id"] for queue in await api.queues()]
         if unknown := wanted.unknown(queue_ids):
-            fail(f"There is no queue {unknown[0]} to be seen. There are: {', '.join(queue_ids)}.")
-        feed = Feed(api, websocket, address.token, wanted.among(queue_ids))
-        teller = Teller(feed)
+            fail(f"There is no queue {unknown[0]}. Queues: {', '.join(queue_ids)}.")
+        feed = Feed(api, websocket, address.token, wanted.topics_of(queue_ids))
+        printer = Printer(feed)
         async with aclosing(feed.updates()) as updates:
             async for item in updates:
                 if as_json:
                     _print_json(item)
                 else:
-                    teller.tell(item)
+                    printer.show(item)
     return 0
 
 
 def _print_json(item: FeedUpdate) -> None:
     change = item.change
-    told = {"calls": change.calls, "events": change.events, "agents": change.agents, "left": change.left}
-    # Not console.print: a line for a program is never wrapped, and leaves at once.
-    print(json.dumps({"kind": item.kind, **told, "detail": item.detail}), flush=True)  # noqa: T201 - output for programs
+    lists = {"calls": change.calls, "events": change.events, "agents": change.agents, "left": change.left}
+    # Not console.print: a program needs unwrapped lines without delay.
+    print(json.dumps({"kind": item.kind, **lists, "detail": item.detail}), flush=True)  # noqa: T201 - output for programs
 
 
 @dataclass
-class Teller:
-    """Says what is new in lines. Of an outage it says what is done about it once, not at each attempt."""
+class Printer:
+    """Prints changes as lines. Reports an outage once, not at each attempt to connect."""
 
     feed: Feed
     outage: str = ""
 
-    def tell(self, item: FeedUpdate) -> None:
+    def show(self, item: FeedUpdate) -> None:
         match item.kind:
             case "live":
                 self.outage = ""
-                _say(f"Live: {', '.join((item.frame or {}).get('topics', []))}", "green")
+                _print_status(f"Live: {', '.join((item.frame or {}).get('topics', []))}", "green")
             case "lost":
-                self._tell_lost(item.detail)
+                self._print_lost(item.detail)
             case "error":
-                _say(item.detail, "red")
+                _print_status(item.detail, "red")
             case "snapshot":
-                self._tell_snapshot(item)
+                self._print_snapshot(item)
             case "update" | "polled":
                 for line in lines(item, self.feed.replica):
                     console.print(line, soft_wrap=True)
 
-    def _tell_lost(self, why: str) -> None:
+    def _print_lost(self, why: str) -> None:
         before = self.outage
-        self.outage = "polling until a socket is to be had" if self.feed.is_polling else "resuming"
-        if self.outage != before:
-            _say(f"Connection lost ({why}); {self.outage}.", "yellow")
 
-    def _tell_snapshot(self, item: FeedUpdate) -> None:
+        self.outage = "polling until a connection succeeds" if self.feed.is_polling else "resuming"
+        if self.outage != before:
+            _print_status(f"Connection lost ({why}); {self.outage}.", "yellow")
+
+    def _print_snapshot(self, item: FeedUpdate) -> None:
         for call in sorted(item.change.calls, key=lambda call: call["startTime"]):
             console.print(_call_line(call["startTime"], "", call, {}), soft_wrap=True)
         people = Counter(agent["status"] for agent in self.feed.replica.agents.values())
-        _say(f"Agents: {', '.join(f'{count} {status}' for status, count in people.most_common()) or 'none'}", "blue")
+        _print_status(
+            f"Agents: {', '.join(f'{count} {status}' for status, count in people.most_common()) or 'none'}", "blue"
+        )
 
 
-def _say(text: str, style: str) -> None:
+def _print_status(text: str, style: str) -> None:
     errors.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def lines(item: FeedUpdate, replica: Replica) -> Iterator[Text]:
-    """A line for each event; for a call's view only where no event tells of it; for each agent."""
-    told: set[str] = set()
+    """A line for each event, for each changed call without an event, and for each agent."""
+    with_event: set[str] = set()
     for event in item.change.events:
         call_id = event["callId"]
-        told.add(call_id)
+        with_event.add(call_id)
         call = replica.calls.get(call_id) or replica.ended.get(call_id) or {"id": call_id}
         yield _call_line(event["timestamp"], event["type"], call, event)
     for call in item.change.calls:
-        if call["id"] not in told:
+        if call["id"] not in with_event:
             yield _call_line(call["endTime"] or call["startTime"], "", call, {})
-    for gone in item.change.left:
-        yield Text.assemble(("            ", "dim"), f"  {gone['id']:<28}  left for another queue", style="dim")
+    for departure in item.change.left:
+        yield Text.assemble(("            ", "dim"), f"  {departure['id']:<28}  left for another queue", style="dim")
     for agent in item.change.agents:
         reason = f" ({agent['reason']})" if agent.get("reason") else ""
         yield Text.assemble(_clock(agent["statusSince"]), f"  {agent['id']} is {agent['status']}{reason}", style="blue")

@@ -1,4 +1,4 @@
-"""token: mint one for a sender, a supervisor or an administrator; change the key that signs them."""
+"""token: mint tokens, and rotate the key that signs them."""
 
 import re
 import secrets
@@ -19,7 +19,7 @@ from shared.adapters.auth import tokens
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 KEY_BYTES = 48
-ASK_SECONDS = 2.0  # a token is worth no longer wait
+QUEUES_TIMEOUT_SECONDS = 2.0
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -45,42 +45,44 @@ KeyName = Annotated[
 
 def token(
     action: Annotated[Action, typer.Argument(help="mint or rotate")] = Action.MINT,
-    role: Annotated[Role | None, typer.Option(help="What its bearer may do")] = None,
-    queue: Annotated[list[str] | None, typer.Option(help="May be given again  [default: every queue]")] = None,
-    expires: Annotated[str, typer.Option(help="In 30m, 12h or 90d")] = "12h",
+    role: Annotated[Role | None, typer.Option(help="The role: sender, supervisor or admin")] = None,
+    queue: Annotated[list[str] | None, typer.Option(help="A queue, repeatable  [default: every queue]")] = None,
+    expires: Annotated[str, typer.Option(help="Lifetime, such as 30m, 12h or 90d")] = "12h",
     drop_others: Annotated[
-        bool, typer.Option("--drop-others", help="rotate: a key has leaked, so let no older token in any more")
+        bool, typer.Option("--drop-others", help="With rotate: refuse all older tokens, because a key has leaked")
     ] = False,
     key_name: KeyName = None,
     region: Annotated[str, typer.Option(envvar="AWS_REGION")] = "us-east-1",
     endpoint_url: Annotated[str | None, typer.Option(envvar="AWS_ENDPOINT_URL")] = None,
 ) -> None:
-    """Mint a token, or rotate the key: a new one signs from now on, and the one before still checks."""
+    """Mint a token, or rotate the key. After a rotation, tokens of the previous key stay valid."""
     try:
         keys = holder(key_name, region, endpoint_url)
         if action is Action.ROTATE:
             console.print(_rotate(keys, drop_others))
         elif role is None:
-            fail("Say for whom: --role sender, supervisor or admin.")
+            fail("Give --role: sender, supervisor or admin.")
         else:
             queues = tuple(queue or ["*"])
             minted = tokens.mint(keys.read(), role=role.value, queues=queues, ttl_seconds=_seconds(expires))
             typer.echo(minted)
             if not key_name and (unknown := unknown_here(queue or ())):
-                # To stderr: what is printed goes into a variable. A token may well be older than its queue.
-                errors.print(f"The local run has no queue {', '.join(unknown)} so far.", style="yellow", markup=False)
+                # To stderr, because scripts read the token from stdout. A token can be older than its queue.
+                errors.print(f"The local run has no queue {', '.join(unknown)} yet.", style="yellow", markup=False)
     except (BotoCoreError, ClientError, tokens.WeakKeyError, LookupError) as error:
         fail(str(error))
 
 
 def unknown_here(queues: Collection[str]) -> list[str]:
-    """Those that the local run does not have; none where none runs, or it does not say at once."""
+    """The queues that the local run does not have. Empty if there is no local run or it does not answer."""
     state = Home.current().read_state()
     if not queues or not state.get("ready"):
         return []
     bearer = {"Authorization": f"Bearer {state['token']}"}
     try:
-        answer = httpx.get(f"{state['api']}/api/queues", headers=bearer, timeout=ASK_SECONDS, trust_env=False)
+        answer = httpx.get(
+            f"{state['api']}/api/queues", headers=bearer, timeout=QUEUES_TIMEOUT_SECONDS, trust_env=False
+        )
         known = {there["id"] for there in answer.raise_for_status().json()["data"]}
     except (httpx.HTTPError, ValueError):
         return []
@@ -95,12 +97,12 @@ def rotated(keys: str, new: str, drop_others: bool = False) -> str:
 def _rotate(keys: KeyHolder, drop_others: bool) -> str:
     keys.write(rotated(keys.read(), secrets.token_urlsafe(KEY_BYTES), drop_others))
     if drop_others:
-        return "A new key signs. Tokens of older keys are refused within five minutes: mint all anew."
-    return "A new key signs, and the one before still checks. Rotate again when its last token has expired."
+        return "A new key signs. Tokens of older keys are refused within five minutes. Mint new tokens."
+    return "A new key signs. Tokens of the previous key stay valid. Rotate again when the last of them has expired."
 
 
 def _seconds(text: str) -> float:
-    found = re.fullmatch(r"(\d{1,5})([mhd])", text)
-    if not found or not int(found[1]):
-        fail(f"{text} is no time such as 30m, 12h or 90d.")
-    return timedelta(**{UNITS[found[2]]: int(found[1])}).total_seconds()
+    match = re.fullmatch(r"(\d{1,5})([mhd])", text)
+    if not match or not int(match[1]):
+        fail(f"{text} is not a duration such as 30m, 12h or 90d.")
+    return timedelta(**{UNITS[match[2]]: int(match[1])}).total_seconds()

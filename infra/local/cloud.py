@@ -1,4 +1,4 @@
-"""The local cloud as a whole: started in steps, each told to whoever watches, and stopped so that nothing stays."""
+"""The local cloud: started in steps, each of which is reported, and stopped completely."""
 
 import fcntl
 import os
@@ -31,16 +31,16 @@ from infra.toolchain import dashboard
 from shared.adapters.auth import tokens
 
 SAMPLES = [Path(migrate.__file__).with_name(name) for name in ("sample.sql", "sample_shift.sql")]
-# Tried first, so that a bookmark holds even after `make clean`. MiniStack's own default stays free for others.
+# Tried first, so that a bookmark stays valid after `make clean`. None is MiniStack's default port.
 FIRST_PORTS = {"postgres": 15432, "redis": 16379, "aws": 14566}
 TOKEN_SECONDS = 90 * 24 * 3600.0
 ALIVE_SECONDS = 60
-# A worker is a process here. More of them than cores only slow each other down, until every caller tries again.
-FEW_WORKERS = {"IngestConcurrency": "8", "ReadConcurrency": "6", "SocketConcurrency": "6"}
-# What a start ends with when one of the parts does not do as it should.
+# Each concurrent invocation is a process here. Many more than cores slow each other down until callers time out.
+CONCURRENCY = {"IngestConcurrency": "8", "ReadConcurrency": "6", "SocketConcurrency": "6"}
+# The exceptions of a start in which a part fails.
 FAILURES = (InfraError, psycopg.Error, BotoCoreError, ClientError, OSError)
 Report = Callable[[str, float], None]
-"""Is told each step that is done, and how many seconds it took."""
+"""Gets each completed step and its duration in seconds."""
 
 
 @dataclass
@@ -53,7 +53,7 @@ class LocalCloud:
     # --- start and stop ---
 
     def start(self) -> None:
-        """Bring everything up and write down where it is. Whatever a killed run left behind is ended first."""
+        """Start everything and save its addresses. Processes that a killed run left are stopped first."""
         stop(self.home)
         self.home.create()
         rotation.begin(self.home.function_log)
@@ -73,14 +73,14 @@ class LocalCloud:
         if self.with_dashboard:
             self.report("Dashboard built" if built else "Dashboard as built before", seconds)
         self._deploy()
-        with self._step("Sweep and relay at work"):
+        with self._step("Sweep and relay running"):
             self._await_functions()
         self.state["ready"] = True
         self._save()
 
     def restart(self, name: str) -> None:
-        """Bring back a part that ended, at its old address."""
-        self.state |= self.home.read_state()  # what others wrote since, such as the token of a rotated key
+        """Start a server that ended, at its previous address."""
+        self.state |= self.home.read_state()  # other processes change it, such as the token after a key rotation
         server = {"postgres": self.postgres, "redis": self.redis, "aws": self.ministack}[name]
         server.start()
         self._note(name, server)
@@ -88,14 +88,14 @@ class LocalCloud:
             self.deploy()
 
     def deploy(self) -> Outputs:
-        """Deploy the tree as it is now."""
+        """Deploy the current checkout."""
         return Deployment(
             parameters={
                 "DatabaseUrl": self.postgres.url,
                 "RedisUrl": self.redis.url,
                 "TokenKey": self.home.secret("token-key"),
                 "EdgeUrl": self.ministack.url,
-                **FEW_WORKERS,
+                **CONCURRENCY,
             },
             build=package.slim,
             endpoint_url=self.ministack.url,
@@ -162,15 +162,13 @@ class LocalCloud:
             self.home.write_sign_in(self.state["dashboard"])
 
     def _await_functions(self) -> None:
-        """A schedule first fires a minute after its deployment. Here the first minute counts as well."""
+        """Invoke sweep and relay until they run. A schedule first fires a minute after its deployment."""
         with self.schedule as schedule:
             deadline = time.monotonic() + ALIVE_SECONDS
             while missing := schedule.wake_the_missing():
                 if time.monotonic() > deadline:
                     log = processes.tail(self.home.function_log)
-                    raise InfraError(
-                        f"{' and '.join(sorted(missing))} did not come alive. The functions' log ends:\n{log}"
-                    )
+                    raise InfraError(f"{' and '.join(sorted(missing))} did not start. The functions' log ends:\n{log}")
                 time.sleep(0.1)
 
     # --- bookkeeping ---
@@ -195,12 +193,14 @@ class LocalCloud:
 
 
 def stop(home: Home) -> bool:
-    """End every process of the run, functions first and Postgres last. Returns whether there was any."""
+    """Stop every process of the run, functions first and Postgres last. Returns whether there was any."""
     state = home.read_state()
     known = {name: processes.find(identity) for name, identity in state.get("processes", {}).items()}
     workers = processes.running_from(home.temporary)
     if edge := known.get("aws"):
-        processes.stop([edge], how=signal.SIGKILL)  # keeps nothing, and asked politely waits for its functions' minute
+        processes.stop(
+            [edge], how=signal.SIGKILL
+        )  # it stores nothing, and SIGTERM would wait for functions that run for a minute
     ministack.stop_workers(home)
     if cache := known.get("redis"):
         processes.stop([cache])
@@ -214,13 +214,13 @@ def stop(home: Home) -> bool:
 
 
 def owner(home: Home) -> psutil.Process | None:
-    """The process that keeps the run alive, while it does."""
+    """The process that keeps the local cloud running, if there is one."""
     return processes.find(home.read_state().get("owner"))
 
 
 @contextmanager
 def only_one(home: Home) -> Iterator[None]:
-    """Two `up` at once: the second waits for the first. The kernel frees the lock when its holder dies."""
+    """A second `up` waits for the first. The kernel frees the lock when its holder dies."""
     home.create()
     with rotation.open_private(home.root / "lock") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

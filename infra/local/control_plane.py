@@ -1,4 +1,4 @@
-"""The gate in front of MiniStack: which requests pass without the run's secret, and which need its signature.
+"""Access control in front of MiniStack: the requests that are open, and those that need a signature.
 
 MiniStack answers every AWS API without asking for a signature, and sends `Access-Control-Allow-Origin: *`. On a shared
 machine, or beside any web page, this would give away what the functions are configured with. Behind this gate:
@@ -8,7 +8,7 @@ machine, or beside any web page, this would give away what the functions are con
 - The files of the dashboard are open to GET and HEAD, without a query and without headers that could mean another API.
 - Everything else is the control plane. It needs a Signature Version 4 by the run's secret, and has no CORS headers.
 
-What is not named here as open belongs to the control plane, also what a later MiniStack adds.
+Requests that are not listed as open belong to the control plane. This includes those that a later MiniStack adds.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
-"""Not a secret: MiniStack takes a key id of twelve digits as the account."""
+
 HEALTH_PATH = "/_ministack/health"
 MAX_BODY_BYTES = 64 * 2**20
 MAX_CLOCK_DIFFERENCE = timedelta(minutes=15)  # as on AWS
@@ -43,7 +43,7 @@ _AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 Credential=(?P<key_id>[^/,\s]+)/(?P<day>\d{8})/(?P<region>[a-z0-9-]+)/(?P<service>[a-z0-9-]+)"
     r"/aws4_request, ?SignedHeaders=(?P<names>[a-z0-9;_-]+), ?Signature=(?P<signature>[0-9a-f]{64})"
 )
-# What a browser or curl needs to read a file, and nothing by which MiniStack chooses another API.
+# Headers that a browser or curl needs to read a file. None of them makes MiniStack choose another API.
 _FILE_HEADERS = {b"host", b"range", b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since"}
 # As CloudFront sends them with the dashboard on AWS: see PageHeaders in template.yaml.
 _FILE_PROTECTION = [
@@ -55,16 +55,16 @@ _FILE_PROTECTION = [
 
 
 class Access(Enum):
-    """What a request may do."""
+    """The access of a request."""
 
     API = auto()
-    """Pass as it is: the API checks the bearer token."""
+    """Passes unchanged: the API checks the bearer token."""
     FILE = auto()
-    """Pass without its query and most headers: a file of the dashboard."""
+    """Passes without its query and most headers: a file of the dashboard."""
     HEALTH = auto()
-    """Learn that the server runs, and nothing more."""
+    """Gets only the information that the server runs."""
     SIGNED = auto()
-    """Pass if it is signed with the run's secret: the control plane."""
+    """Passes if it is signed with the run's secret: the control plane."""
     UNKNOWN_HOST = auto()
     MALFORMED = auto()
 
@@ -79,8 +79,10 @@ class Rules:
     """Whether an API's id is that of a REST API."""
 
     def decide(self, kind: str, method: str, raw_path: bytes, headers: Headers) -> Access:
-        """`kind` is ASGI's: "http" or "websocket". Paths that are open must be written without any escapes in what
-        decides, so that no two readers of a path can differ."""
+        """`kind` is ASGI's: "http" or "websocket".
+
+        Open paths may contain no escapes in the parts that decide, so that no two readers of a path can differ.
+        """
         named = [value for name, value in headers if name.lower() == b"host"]
         if len(named) != 1 or named[0].decode("latin-1").lower() not in self.hosts:
             return Access.UNKNOWN_HOST
@@ -99,8 +101,8 @@ class Rules:
     def _is_api(self, kind: str, raw: str) -> bool:
         """A request to a deployed API, and not one to post to its sockets (`@connections`)."""
         as_read_by_ministack = unquote(raw)
-        found, read = _EXECUTE_API.fullmatch(raw), _EXECUTE_API.fullmatch(as_read_by_ministack)
-        if not found or not read or found["api"] != read["api"]:
+        written, read = _EXECUTE_API.fullmatch(raw), _EXECUTE_API.fullmatch(as_read_by_ministack)
+        if not written or not read or written["api"] != read["api"]:
             return False
         if kind == "websocket":
             return (read["rest"] or "/") == "/"
@@ -117,7 +119,7 @@ def known_hosts(port: int, others: Iterable[str] = ()) -> set[str]:
 
 @dataclass(frozen=True)
 class SignedRequest:
-    """A request as it came, to be verified."""
+    """A request as it arrived, for verification."""
 
     method: str
     raw_path: bytes
@@ -128,7 +130,7 @@ class SignedRequest:
     def is_signed_with(self, secret: str, now: datetime) -> bool:
         """Whether its Authorization header is a Signature Version 4 by this secret, not older than 15 minutes.
 
-        A signature in the query (a presigned address) is none: such addresses end up in logs and histories.
+        A signature in the query (a presigned address) does not count: such addresses end up in logs and histories.
         """
         headers: dict[str, str] = {}
         for name, value in self.headers:
@@ -152,7 +154,7 @@ class SignedRequest:
         return hmac.compare_digest(expected, stated["signature"])
 
     def _has_body_of(self, digest: str | None) -> bool:
-        """Whether the body is what its digest says. A streamed upload has none."""
+        """Whether the body matches its digest. A streamed upload has no digest."""
         if digest is None or digest.startswith(("STREAMING-", "UNSIGNED-PAYLOAD")):
             return True
         return hmac.compare_digest(hashlib.sha256(self.body).hexdigest(), digest)
@@ -218,7 +220,7 @@ class Gate:
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """The whole body; None where it is too long. A sender that leaves early has sent what it has sent."""
+    """The whole body, or None if it is too long. If the sender disconnects, the part that arrived."""
     body = bytearray()
     while True:
         message = await receive()
@@ -230,7 +232,7 @@ async def _read(receive: Receive) -> bytes | None:
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
-    """The body again, then whatever else comes."""
+    """Receives the body again, then the remaining messages."""
     left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def next_message() -> Message:

@@ -1,7 +1,7 @@
 """The gateway responses of template.yaml on MiniStack.
 
-MiniStack answers its own refusals by an API's gateway responses, but does not read them from an API's OpenAPI body,
-where SAM puts them. It also answers by itself where a function fails or is throttled, and API Gateway does not.
+MiniStack uses an API's gateway responses for its own errors, but does not read them from the OpenAPI body, where SAM
+writes them. For failed or throttled functions, API Gateway uses them too, and MiniStack does not.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ EXTENSION = "x-amazon-apigateway-gateway-responses"
 
 
 class IntegrationError(Exception):
-    """A function did not answer: what the gateway answers in its place, by the type of its gateway response."""
+    """A function did not answer. The gateway answers with the gateway response of this type."""
 
     def __init__(self, response_type: str) -> None:
         super().__init__(response_type)
@@ -21,14 +21,14 @@ class IntegrationError(Exception):
 
 
 def install() -> None:
-    """Put the wrappers in place. MiniStack calls these functions by their names in the module."""
+    """Replace MiniStack's functions by the wrappers. MiniStack calls them by their names in the module."""
     apigateway_v1._import_rest_api = import_rest_api
     apigateway_v1._lambda_proxy_response = lambda_proxy_response
     apigateway_v1._invoke_lambda_proxy_v1 = invoke_lambda_proxy
 
 
 def import_rest_api(spec: Json, base: Json | None = None) -> str:
-    """Import an API with its gateway responses. Returns its id. Raises `ValueError` for one that is refused."""
+    """Import an API with its gateway responses. Returns its id. Raises `ValueError` for an invalid response."""
     api_id: str = _import_rest_api(spec, base)
     for response_type, response in spec.get(EXTENSION, {}).items():
         status, _, body = apigateway_v1._put_gateway_response(api_id, response_type, response)
@@ -48,7 +48,7 @@ def lambda_proxy_response(result: Json) -> tuple[Json | None, str | None]:
 
 
 async def invoke_lambda_proxy(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - MiniStack has no types
-    """As MiniStack's, with the gateway's own answer if the function has none."""
+    """As MiniStack's, with the gateway response if the function did not answer."""
     try:
         return await _invoke_lambda_proxy(*arguments, **named)
     except IntegrationError as error:

@@ -1,4 +1,4 @@
-"""Whether what a run wrote down is true: each part is asked."""
+"""Health checks of the parts of a local run."""
 
 from collections.abc import Callable
 
@@ -12,24 +12,24 @@ TIMEOUT_SECONDS = 5
 
 
 def check(state: State) -> dict[str, str]:
-    """Each part with "ok", or with what is wrong."""
-    asked: dict[str, Callable[[], None]] = {
+    """By part: "ok", or the error."""
+    checks: dict[str, Callable[[], None]] = {
         "api": lambda: _get(f"{state['api']}/api/health"),
         "dashboard": lambda: _get(state["dashboard"].partition("#")[0]),
         "database": lambda: _select(state["database"]),
         "redis": lambda: _ping(state["redis"]),
     }
-    left_out = {name for name in asked if state.get("ready") and not state.get(name)}
+    left_out = {name for name in checks if state.get("ready") and not state.get(name)}
     return {
-        name: _outcome(ask) if state.get("ready") else "not running"
-        for name, ask in asked.items()
+        name: _outcome(check) if state.get("ready") else "not running"
+        for name, check in checks.items()
         if name not in left_out
     }
 
 
-def _outcome(ask: Callable[[], None]) -> str:
+def _outcome(check: Callable[[], None]) -> str:
     try:
-        ask()
+        check()
     except (httpx.HTTPError, psycopg.Error, redis.RedisError) as error:
         return str(error).strip() or type(error).__name__
     return "ok"

@@ -1,4 +1,4 @@
-"""The functions' logs for a person: one colour a function, JSON lines as text."""
+"""The functions' logs as coloured text, one colour a function."""
 
 import json
 import os
@@ -16,22 +16,22 @@ POLL_SECONDS = 0.1
 REFUSED = "UnauthorizedError"
 COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_green", "bright_magenta")
 LEVELS = {"WARNING": "yellow", "ERROR": "bold red", "CRITICAL": "bold red"}
-# What Lambda and the logger add to every line, and a person at a terminal sees anyway.
+# Fields that Lambda and the logger add to every line. The output shows them in another way, or leaves them out.
 NOISE = {"level", "message", "timestamp", "location", "service", "logger", "function_name", "function_arn",
          "function_request_id", "function_memory_size", "cold_start", "xray_trace_id"}  # fmt: skip
 
 
 def read(log: Path) -> Iterator[str]:
-    """Each line that is there now, the oldest file's first. Raises `FileNotFoundError` where there is no log."""
+    """The current lines, beginning with the oldest file. Raises `FileNotFoundError` if there is no log."""
     for file in _opened(log):
         with file:
             yield from (line.rstrip("\n") for line in file)
 
 
 def follow(log: Path, stopping: threading.Event, from_start: bool = False) -> Generator[str, None, None]:
-    """Each line as it is written, across rotations; before them, with `from_start`, those that are there already.
+    """New lines, across rotations. With `from_start`, the current lines come first.
 
-    Raises `FileNotFoundError` where there is no log.
+    Raises `FileNotFoundError` if there is no log.
     """
     *older, file = _opened(log)
     for other in older:
@@ -43,7 +43,9 @@ def follow(log: Path, stopping: threading.Event, from_start: bool = False) -> Ge
     part = ""
     try:
         while not stopping.is_set():
-            renamed = rotation.is_renamed(log, file)  # asked first: what is read then is all that the file will have
+            renamed = rotation.is_renamed(
+                log, file
+            )  # checked before reading, so that the text is complete if it was renamed
             text = file.read()
             *lines, part = (part + text).split("\n")
             yield from lines
@@ -62,17 +64,17 @@ def _opened(log: Path) -> list[TextIO]:
 
 
 def render(line: str) -> Text:
-    """A row of the function log: the function's name without the stack's, then what it wrote."""
-    name, _, said = line.partition("\t")
+    """A row of the function log: the function's name without the stack's name, then its line."""
+    name, _, logged = line.partition("\t")
     short = name.partition("-")[2] or name
     text = Text(f"{short:>12} ", style=COLOURS[sum(short.encode()) % len(COLOURS)])
     try:
-        record = json.loads(said)
+        record = json.loads(logged)
     except json.JSONDecodeError:
-        return text.append(said, style="default")
+        return text.append(logged, style="default")
     if isinstance(record, dict) and "_aws" in record:
         return text.append(_figures(record), style="dim")
-    return text.append(_record(record) if isinstance(record, dict) else Text(said, style="default"))
+    return text.append(_record(record) if isinstance(record, dict) else Text(logged, style="default"))
 
 
 def _record(record: dict[str, Any]) -> Text:
@@ -85,7 +87,7 @@ def _record(record: dict[str, Any]) -> Text:
 
 
 def _figures(record: dict[str, Any]) -> str:
-    """A line of the embedded metric format, without what only CloudWatch reads."""
+    """A line of the embedded metric format, without the fields for CloudWatch."""
     shown = {key: value for key, value in record.items() if key not in ("_aws", "service")}
     return "  ".join(f"{name} {_plain(value)}" for name, value in shown.items())
 

@@ -20,12 +20,12 @@ START_SECONDS = 90  # on a loaded machine its imports alone can take half a minu
 
 @dataclass
 class MiniStack:
-    """One server that keeps nothing: each start is followed by a deployment."""
+    """One server without persistent state: a deployment follows each start."""
 
     port: int
     home: Home
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
-    """Signs requests to the control plane, as the secret access key of AWS clients."""
+    """The secret access key of AWS clients, which sign requests to the control plane with it."""
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -41,16 +41,16 @@ class MiniStack:
             BIND_HOST=LOOPBACK,
             MINISTACK_HOST=LOOPBACK,
             GATEWAY_PORT=str(self.port),
-            # Given here, so that values in the user's own environment do not reach the functions.
+            # Set here, so that values of the user's environment do not reach the functions.
             AWS_ENDPOINT_URL=self.url,
             AWS_SECRET_ACCESS_KEY=self.secret,
             AWS_SESSION_TOKEN="",
             KNOWN_HOSTS="",
             SITE_BUCKET=f"{STACK}-dashboard-{KEY_ID}",
-            PYTHONDONTWRITEBYTECODE="",  # a cold start that compiles every module anew takes twice the time
+            PYTHONDONTWRITEBYTECODE="",  # without bytecode, a cold start takes twice the time
             TMPDIR=str(self.home.temporary),
             S3_DATA_DIR=str(self.home.temporary / "s3"),
-            MINISTACK_WORKER_THREADS="256",  # requests that wait for their turn hold one each
+            MINISTACK_WORKER_THREADS="256",  # each waiting request holds one
             PERSIST_STATE="0",
             SFTP_ENABLED="0",
             IOT_MTLS_ENABLED="0",
@@ -60,7 +60,7 @@ class MiniStack:
 
     def answers(self) -> bool:
         try:
-            # Without TLS there is nothing to verify, and the certificates that verify it take long to load.
+            # There is no TLS here, and loading certificates takes long.
             return httpx.get(f"{self.url}{HEALTH_PATH}", timeout=2, trust_env=False, verify=False).is_success
         except httpx.HTTPError:
             return False
@@ -76,5 +76,5 @@ class MiniStack:
 
 
 def stop_workers(home: Home) -> None:
-    """Workers outlive their parent while they are at work, so they are ended by hand."""
+    """Stop function processes. They outlive their parent during an invocation."""
     processes.stop(processes.running_from(home.temporary))

@@ -1,7 +1,7 @@
 """MiniStack as the local cloud runs it: python -m infra.local.ministack_server FUNCTION_LOG DIED_FOLDER
 
-What it leaves out is put in here, by wrapping its functions. It is pinned, and tests/e2e, tests/journeys and
-tests/cloud see each of these. Who may reach which part of it is decided in control_plane.py.
+Wrappers of MiniStack's functions add what it lacks. Its version is pinned, and tests/e2e, tests/journeys and
+tests/cloud test each wrapper. control_plane.py controls access.
 """
 
 import asyncio
@@ -30,24 +30,24 @@ from infra.local.logs import REFUSED
 from infra.machine.rotation import RotatingLog
 from shared.adapters import clock
 
-AT_A_TIME = number("SWITCHBOARD_WORKERS", max(4, 2 * (os.cpu_count() or 1)))
-TURN_SECONDS = 25  # API Gateway itself gives up after 29
+MAX_WORKERS = number("SWITCHBOARD_WORKERS", max(4, 2 * (os.cpu_count() or 1)))
+WAIT_SECONDS = 25  # API Gateway times out after 29
 KEPT_INVOCATIONS = 1_000
 UNREAD_FRAMES = 64
 UNREAD_SECONDS = seconds("SWITCHBOARD_UNREAD_SECONDS", 10.0)
 
 
 def read_stderr(worker: Any, log: RotatingLog) -> None:  # noqa: ANN401 - MiniStack has no types
-    """A function's lines as they come. MiniStack only hands them over when the invocation ends: for a sweep or a
-    relay that is a minute later, and whoever watches wants to see a timer fire when it fires."""
+    """Log a function's lines as it writes them. MiniStack returns them when the invocation ends, which takes a minute
+    for a sweep or a relay."""
     for line in worker._proc.stderr:
         log.write(f"{worker.func_name}\t{line.rstrip()}\n")
         worker._stderr_queue.put(line.rstrip("\n"))
 
 
 def invoke(worker: Any, log: RotatingLog, died: Path, *arguments: Any, **named: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
-    """What a function raised, which MiniStack only hands to the caller, and a note of one whose process was killed. A
-    refusal at the door is no failure, and has its own line.
+    """Log a function's exception, and mark a function whose process was killed. MiniStack returns both to the caller
+    only. A refused token has its own log line, and is not a failure.
     """
     result = _invoke(worker, *arguments, **named)
     raised = str(result.get("trace") or result.get("error")) if result.get("status") == "error" else ""
@@ -60,7 +60,7 @@ def invoke(worker: Any, log: RotatingLog, died: Path, *arguments: Any, **named: 
 
 
 def import_operation(api: str, resource: str, method: str, operation: dict[str, Any], *security: object) -> None:
-    """An operation with its integration's responses, which carry the CORS headers that SAM writes for OPTIONS."""
+    """Import an operation with its integration responses, which have the CORS headers that SAM writes for OPTIONS."""
     _import_operation(api, resource, method, operation, *security)
     responses = operation.get("x-amazon-apigateway-integration", {}).get("responses", {})
     for response in responses.values():
@@ -68,8 +68,7 @@ def import_operation(api: str, resource: str, method: str, operation: dict[str, 
 
 
 def update_rest_api(api: str, before: Any, after: Any, *rest: Any) -> tuple[str, Any]:  # noqa: ANN401 - as above
-    """A changed API at its own address, its stages kept, as on AWS. MiniStack makes a second one beside it, for which
-    the address is taken."""
+    """Update an API at its address and keep its stages, as on AWS. MiniStack creates a second API instead."""
     if after.get("Body") == before.get("Body"):
         return _update_rest_api(api, before, after, *rest)
     kept = [(store, store.get(api)) for store in (apigateway_v1._stages_v1, apigateway_v1._deployments_v1)]
@@ -81,8 +80,8 @@ def update_rest_api(api: str, before: Any, after: Any, *rest: Any) -> tuple[str,
 
 
 def create_function(logical_id: str, properties: Any, stack: str) -> tuple[str, Any]:  # noqa: ANN401 - as above
-    """A function with its `RecursiveLoop`. MiniStack drops the 17th invocation of a chain, as Lambda does, and does not
-    read the property that allows it."""
+    """Create a function with its `RecursiveLoop`. MiniStack drops the 17th invocation of a chain, as Lambda does, but
+    ignores the property that allows it."""
     return _allow_recursion(_create_function(logical_id, properties, stack), properties)
 
 
@@ -98,19 +97,20 @@ def _allow_recursion(made: tuple[str, Any], properties: Any) -> tuple[str, Any]:
 
 
 def execute(function: dict[str, Any], event: dict[str, Any], request_id: str) -> dict[str, Any]:
-    """Some at a time, the others in turn. MiniStack starts a process for each request at once, as Lambda does; but this
-    is one machine, and the more processes share it the longer each takes, and the more there are."""
-    turn = _turns[function["config"]["FunctionName"]]
-    if not turn.acquire(timeout=TURN_SECONDS):
+    """Limit the concurrent invocations of a function; the others wait. MiniStack starts a process for each request, as
+    Lambda does, which overloads a single machine."""
+
+    workers = _free_workers[function["config"]["FunctionName"]]
+    if not workers.acquire(timeout=WAIT_SECONDS):
         return lambda_svc._throttle_response(reason_code="ConcurrentInvocationLimitExceeded", msg="Rate Exceeded.")
     try:
         return _execute(function, event, request_id)
     finally:
-        turn.release()
+        workers.release()
 
 
 def keep_log(*arguments: Any, **named: Any) -> None:  # noqa: ANN401 - as above
-    """CloudWatch's log of an invocation, a stream each: MiniStack would keep all of them, 4 KB of memory a request."""
+    """Bound the log streams. MiniStack keeps one for each invocation, 4 KB of memory a request."""
     _keep_log(*arguments, **named)
     for group in cloudwatch_logs._log_groups.values():
         streams = group["streams"]
@@ -119,8 +119,8 @@ def keep_log(*arguments: Any, **named: Any) -> None:  # noqa: ANN401 - as above
 
 
 async def call_connections(method: str, api: str, stage: str, connection_id: str, *rest: Any) -> tuple[int, Any, bytes]:  # noqa: ANN401 - as above
-    """API Gateway answers 429 where "the WebSocket client side buffer is full", as its reference says. MiniStack would
-    keep whatever a client does not read."""
+    """Answer 429 if "the WebSocket client side buffer is full", as in API Gateway's reference. MiniStack buffers
+    everything that a client does not read."""
     connection = apigateway._ws_connections.get(connection_id)
     if method == "POST" and connection and connection["outbox"].qsize() >= UNREAD_FRAMES:
         headers = {"Content-Type": "application/json", "x-amzn-ErrorType": "LimitExceededException"}
@@ -129,7 +129,7 @@ async def call_connections(method: str, api: str, stage: str, connection_id: str
 
 
 async def protocol_send(self: TCPServer, event: Any) -> None:  # noqa: ANN401 - as above
-    """Who takes nothing for so long is cut off, and told so at once: MiniStack would wait until its client has read."""
+    """Close a connection whose client reads nothing for `UNREAD_SECONDS`. MiniStack waits without limit."""
     try:
         async with asyncio.timeout(UNREAD_SECONDS):
             await _protocol_send(self, event)
@@ -138,7 +138,7 @@ async def protocol_send(self: TCPServer, event: Any) -> None:  # noqa: ANN401 - 
         self.writer.transport.abort()
 
 
-_turns: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(AT_A_TIME))
+_free_workers: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(MAX_WORKERS))
 _handle_connections_api = apigateway.handle_connections_api
 _protocol_send = TCPServer.protocol_send
 _execute = lambda_svc._execute_function_warm
@@ -151,8 +151,8 @@ _update_function = provisioners._lambda_update
 
 
 def gate(environ: Mapping[str, str]) -> Gate:
-    """MiniStack behind the rules of who may reach what. KNOWN_HOSTS names more Host headers, separated by commas;
-    SITE_BUCKET names the bucket of the dashboard."""
+    """MiniStack behind the access rules. KNOWN_HOSTS has further Host headers, separated by commas. SITE_BUCKET is the
+    bucket of the dashboard."""
     others = filter(None, environ.get("KNOWN_HOSTS", "").split(","))
     rules = Rules(
         hosts=known_hosts(int(environ["GATEWAY_PORT"]), others),
@@ -172,11 +172,11 @@ def main(function_log: str, died: str) -> None:
     TCPServer.protocol_send = protocol_send
     lambda_svc._execute_function_warm = execute
     lambda_svc._emit_lambda_logs = keep_log
-    lambda_svc._emit_lambda_metrics = lambda *_, **__: None  # four figures a request, which it would keep as well
+    lambda_svc._emit_lambda_metrics = lambda *_, **__: None  # it would keep four values a request
     provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::RestApi"]["update"] = update_rest_api
     provisioners._RESOURCE_HANDLERS["AWS::Lambda::Function"] |= {"create": create_function, "update": update_function}
     app.app = gate(environment())
-    # Deploying a SAM template needs it and takes seconds to import: meanwhile Postgres starts.
+    # Deploying a SAM template needs this module, which takes seconds to import. Meanwhile Postgres starts.
     threading.Thread(target=import_module, args=["samtranslator.translator.transform"], daemon=True).start()
     sys.argv = ["ministack"]
     app.main()

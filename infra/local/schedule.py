@@ -1,7 +1,7 @@
-"""What EventBridge does on AWS and MiniStack does too late: keep the functions that last a minute alive.
+"""Keeps sweep and relay running, in place of EventBridge's schedules.
 
-MiniStack's schedules fire a minute after their deployment at the earliest, and a killed run is not repeated. Both
-functions say in the database until when they are alive, so it is seen within seconds when one is not.
+MiniStack's schedules first fire a minute after a deployment, and do not repeat a killed invocation. Both functions
+record in the database until when they are alive, so a missing one is noticed within seconds.
 """
 
 import contextlib
@@ -18,8 +18,8 @@ from infra.deployment.deploy import STACK
 
 MINUTE_LONG = {"sweep": f"{STACK}-sweep", "relay": f"{STACK}-relay"}
 COLD_START_SECONDS = 3.0
-"""How long one that was invoked may take to show itself. It doubles each time: on a busy machine a start takes longer,
-and each further one makes all of them slower."""
+"""Time for an invoked function to record itself. It doubles each time, because on a busy machine starts take longer,
+and further starts slow down all of them."""
 ALIVE = """
 select name from heartbeats where alive_until > now()
 union select 'relay' from leases having bool_and(expires_at > now())
@@ -27,16 +27,16 @@ union select 'relay' from leases having bool_and(expires_at > now())
 
 
 class Schedule:
-    """Watches heartbeats and leases over one connection and invokes what has none."""
+    """Reads heartbeats and leases on one connection and invokes functions that have none."""
 
     def __init__(self, database_url: str, endpoint_url: str, credentials: aws.Credentials, died: Path) -> None:
         self._died = died
         self._database_url = database_url
-        impatient = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1})
-        self._lambda = aws.client("lambda", "us-east-1", endpoint_url, credentials, impatient)
+        short_timeouts = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1})
+        self._lambda = aws.client("lambda", "us-east-1", endpoint_url, credentials, short_timeouts)
         self._connection: psycopg.Connection[Any] | None = None
         self._wake_at: dict[str, float] = {}
-        """When each may be invoked again, by the monotonic clock."""
+        """By function: the monotonic time from which it may be invoked again."""
         self._pause_seconds: dict[str, float] = {}
 
     def __enter__(self) -> "Schedule":
@@ -51,7 +51,7 @@ class Schedule:
             self._connection = None
 
     def wake_the_missing(self) -> set[str]:
-        """Invoke each that is not alive, but give the one just invoked time to start. Returns who is missing."""
+        """Invoke each missing function, unless it was invoked recently. Returns the missing ones."""
         alive = self._alive()
         killed = self._killed()
         for name in alive | killed:
@@ -68,7 +68,7 @@ class Schedule:
         return missing
 
     def _killed(self) -> set[str]:
-        """Who was killed since the last look: its heartbeat still says that it is alive."""
+        """The functions that were killed since the last call. Their heartbeats are still valid."""
         killed: set[str] = set()
         for name, function in MINUTE_LONG.items():
             with contextlib.suppress(FileNotFoundError):

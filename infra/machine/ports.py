@@ -1,7 +1,6 @@
-"""Loopback ports, each claimed by one run for as long as its process lives.
+"""Loopback ports, each claimed by one run while its process lives.
 
-A server that was killed leaves its port alone until it is back. Nobody may take its place meanwhile: not another run,
-and not an outgoing connection, whose number the system chooses.
+While a killed server restarts, its port must stay free. Neither another run nor an outgoing connection may get it.
 """
 
 import os
@@ -9,15 +8,15 @@ import random
 import socket
 
 LOOPBACK = "127.0.0.1"
-# Below what systems number outgoing connections with: from 32768 on with Linux, from 49152 on with macOS.
+# Below the ports of outgoing connections: Linux begins at 32768, macOS at 49152.
 FIRST, LAST = 10_000, 32_767
 
-# A UDP socket on the same number: nothing of ours speaks it, and the kernel gives it back, however its process ends.
+# A claim is a UDP socket with the same number. No server here uses UDP, and the kernel frees it when the process ends.
 _claims: dict[int, int] = {}
 
 
 def claim(*preferred: int | None) -> int:
-    """The first of the preferred ports that can be had, else any. It is this process's until `release` or its end."""
+    """The first free preferred port, else any free one. It is claimed until `release` or the end of the process."""
     for port in preferred:
         if port and FIRST <= port <= LAST and _take(port):
             return port
@@ -46,7 +45,7 @@ def _take(port: int) -> bool:
 
 def is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # Without this a port whose last connections are still in TIME_WAIT would look taken.
+        # Without this option, a port with connections in TIME_WAIT looks taken.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))

@@ -1,4 +1,4 @@
-"""Start processes, and recognise our own again: a pid alone may belong to somebody else by now."""
+"""Start and stop processes, and identify them later. A pid alone is not enough, because systems reuse it."""
 
 import contextlib
 import os
@@ -21,10 +21,10 @@ START_TOLERANCE_SECONDS = 2.0
 def spawn(
     command: Sequence[str | Path], log: Path, only: Mapping[str, str] | None = None, **changes: str
 ) -> subprocess.Popen[bytes]:
-    """Start a server in a session of its own, so that Ctrl-C reaches the supervisor alone.
+    """Start a server in its own session, so that Ctrl-C reaches only the process that controls it.
 
-    Every user can read a command line, so secrets belong into the environment: this process's with `changes`, or
-    `only` the variables given. What the server writes to files is for their owner alone, as is its log.
+    Pass secrets in the environment, because every user can read a command line. The environment is this process's with
+    `changes`, or only the variables of `only`. The server's files and log are readable by their owner only.
     """
     with open_private(log) as output:
         return subprocess.Popen(
@@ -39,12 +39,12 @@ def spawn(
 
 
 def identity(pid: int) -> dict[str, float]:
-    """What tells this process from a later one with the same pid."""
+    """The pid and start time, which identify a process."""
     return {"pid": pid, "started": psutil.Process(pid).create_time()}
 
 
 def find(known: dict[str, Any] | None) -> psutil.Process | None:
-    """The process that `identity` described, if it still runs."""
+    """The process with this `identity`, if it still runs."""
     if not known:
         return None
     try:
@@ -56,13 +56,13 @@ def find(known: dict[str, Any] | None) -> psutil.Process | None:
 
 
 def collect(pid: int) -> None:
-    """Take note of an end if this is our child: until its parent does, a process stays in the table as a zombie."""
+    """Reap a child that has ended. Until then it stays in the process table as a zombie."""
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
 
 
 def running_from(folder: Path) -> list[psutil.Process]:
-    """Processes whose program lies in the folder: function workers, wherever their parent went."""
+    """Processes whose program is in the folder: function workers, even if their parent has ended."""
     found: list[psutil.Process] = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
@@ -72,7 +72,7 @@ def running_from(folder: Path) -> list[psutil.Process]:
 
 
 def stop(processes: Iterable[psutil.Process], grace_seconds: float = 5.0, how: int = signal.SIGTERM) -> None:
-    """Ask each to end, wait for all of them together, then insist."""
+    """Send the signal to each, wait up to `grace_seconds` for all, then kill the rest."""
     asked = list(processes)
     for process in asked:
         with contextlib.suppress(psutil.Error):
@@ -84,7 +84,7 @@ def stop(processes: Iterable[psutil.Process], grace_seconds: float = 5.0, how: i
 
 
 def _wait(asked: list[psutil.Process], seconds: float) -> list[psutil.Process]:
-    """Those that are left after so long. A zombie has ended: in a container there may be nobody who collects it."""
+    """The processes that still run after `seconds`. Zombies have ended: in a container, they may have no parent."""
     deadline = time.monotonic() + seconds
     while (left := [process for process in asked if _lives(process)]) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -122,8 +122,7 @@ def tail(log: Path, lines: int = 12) -> str:
 def await_answer(
     process: subprocess.Popen[bytes], name: str, log: Path, seconds: float, answers: Callable[[], bool]
 ) -> None:
-    """Return when a server answers. One that does not in time is ended, as is one whose start is interrupted: it is
-    written down nowhere yet, so nobody else could."""
+    """Return when a server answers. On a timeout or interruption, stop it, because its pid is saved nowhere yet."""
     deadline = time.monotonic() + seconds
     try:
         while not answers():
@@ -137,6 +136,6 @@ def await_answer(
 
 
 def _must_live(process: subprocess.Popen[bytes], name: str, log: Path) -> None:
-    """Raise with the end of its log when a server that should be starting has ended."""
+    """Raise `InfraError` with the end of the log if the server has ended."""
     if process.poll() is not None:
         raise InfraError(f"{name} ended while starting (exit {process.returncode}). Its log, {log}, ends:\n{tail(log)}")

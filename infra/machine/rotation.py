@@ -1,7 +1,7 @@
-"""Log files that are their owner's alone and cannot fill the disk: at most three files of 10 MB each.
+"""Log files of bounded size, readable by their owner only: at most three files of 10 MB each.
 
-A file that a server writes through an inherited descriptor is copied and emptied; the functions' log, which has one
-writer, is renamed, so that a reader of it misses nothing.
+A file that servers write through an inherited descriptor is copied and emptied. The functions' log has one writer.
+It is renamed, so that readers miss nothing.
 """
 
 import logging
@@ -16,7 +16,7 @@ OLDER_FILES = 2  # `.1` is the newer one
 
 
 class RotatingLog:
-    """A file for one writing process. It begins anew when the next line would exceed the limit."""
+    """A file for one writing process. A new file begins when the next line would exceed the limit."""
 
     def __init__(self, path: Path, limit_bytes: int = LIMIT_BYTES) -> None:
         open_private(path).close()
@@ -33,7 +33,7 @@ class RotatingLog:
 
 
 def _rename(source: str, target: str) -> None:
-    """The next file is there, for its owner alone, before a line is written to it."""
+    """Rename the file, and create the next one for its owner only."""
     Path(source).rename(target)
     open_private(Path(source)).close()
 
@@ -46,9 +46,9 @@ def open_private(path: Path) -> BinaryIO:
 
 
 def truncate_large(log: Path, limit_bytes: int = LIMIT_BYTES) -> bool:
-    """Keep the older part of a file that others append to, and empty it, if it is too large. Returns whether it was.
+    """Copy and empty a file that other processes append to, if it is too large. Returns whether it was.
 
-    The writers go on with the descriptors that they have. A line that is written between the two steps is lost.
+    The writers keep their descriptors. A line that is written between the two steps is lost.
     """
     if not log.exists() or log.stat().st_size < limit_bytes:
         return False
@@ -62,7 +62,7 @@ def truncate_large(log: Path, limit_bytes: int = LIMIT_BYTES) -> bool:
 
 
 def begin(log: Path) -> None:
-    """Drop what earlier runs wrote, and leave an empty file."""
+    """Delete the logs of earlier runs, and create an empty file."""
     for path in (log, *(older_file(log, number) for number in range(1, OLDER_FILES + 1))):
         path.unlink(missing_ok=True)
     open_private(log).close()
@@ -73,7 +73,7 @@ def older_file(log: Path, number: int) -> Path:
 
 
 def open_all(log: Path) -> list[TextIO]:
-    """The log's files, the oldest first. Opened in the other order, so that a rotation meanwhile hides none."""
+    """The log's files, oldest first. They are opened newest first, so that a rotation in between hides none."""
     opened: list[TextIO] = []
     known: set[int] = set()
     for path in (log, *(older_file(log, number) for number in range(1, OLDER_FILES + 1))):
@@ -90,15 +90,15 @@ def open_all(log: Path) -> list[TextIO]:
 
 
 def is_renamed(log: Path, file: TextIO) -> bool:
-    """Whether another file has taken the place of this one, so that no more lines come to it."""
+    """Whether a rotation has replaced this file, so that it gets no more lines."""
     try:
         return log.stat().st_ino != _inode(file)
     except FileNotFoundError:
-        return False  # in the middle of a rotation
+        return False  # during a rotation
 
 
 def next_file(log: Path, file: TextIO) -> TextIO:
-    """The file after this one, which is closed then. Where this one is dropped already, the oldest that is there."""
+    """The file after this one, which gets closed. If this one is already deleted, the oldest file."""
     files = open_all(log)
     inodes = [_inode(one) for one in files]
     chosen = inodes.index(_inode(file)) + 1 if _inode(file) in inodes else 0

@@ -1,1 +1,1 @@
-"""What whoever is on call reaches for: findings, logs, dead letters, keys."""
+"""Operations: health findings, logs, dead letters, keys, backups."""

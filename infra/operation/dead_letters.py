@@ -1,11 +1,11 @@
-"""The queue's own dead letters: messages that were refused as often as the queue allows."""
+"""The messages in the event queue's dead-letter queue."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-LOOK_SECONDS = 30  # as long as a message that was looked at is out of others' sight
-BATCH = 10  # the most that SQS hands out at once
+VISIBILITY_SECONDS = 30
+BATCH = 10  # the maximum of SQS
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,31 +16,31 @@ class Message:
 
 
 class QueueDeadLetters:
-    """`queue` is the URL of the queue in front; its dead letters are in the one that its redrive policy names."""
+    """`queue` is the URL of the event queue. Its dead-letter queue has the same name with `-dead`."""
 
     def __init__(self, sqs: Any, queue: str) -> None:  # noqa: ANN401 - boto3 makes its clients' classes when it runs
         self._sqs, self._queue = sqs, queue
         self._dead = queue + "-dead"
 
     def messages(self) -> Iterator[Message]:
-        """Each once, as far as SQS can say: while this goes on, those handed out stay out of sight."""
+        """Each message once. Received messages stay invisible for `VISIBILITY_SECONDS`."""
         seen: set[str] = set()
         while True:
             received = self._sqs.receive_message(
-                QueueUrl=self._dead, MaxNumberOfMessages=BATCH, VisibilityTimeout=LOOK_SECONDS, WaitTimeSeconds=1
+                QueueUrl=self._dead, MaxNumberOfMessages=BATCH, VisibilityTimeout=VISIBILITY_SECONDS, WaitTimeSeconds=1
             )
-            fresh = [found for found in received.get("Messages", ()) if found["MessageId"] not in seen]
-            if not fresh:
+            new = [message for message in received.get("Messages", ()) if message["MessageId"] not in seen]
+            if not new:
                 return
-            for found in fresh:
-                seen.add(found["MessageId"])
-                yield Message(found["MessageId"], found["Body"], found["ReceiptHandle"])
+            for message in new:
+                seen.add(message["MessageId"])
+                yield Message(message["MessageId"], message["Body"], message["ReceiptHandle"])
 
     def put_back(self, message: Message) -> None:
-        """Let others see at once what was only looked at."""
+        """Make a message visible again at once."""
         self._sqs.change_message_visibility(QueueUrl=self._dead, ReceiptHandle=message.receipt, VisibilityTimeout=0)
 
     def redrive(self, message: Message) -> None:
-        """Sent first, deleted after: what is interrupted is sent twice, and events are recorded once."""
+        """Send the message, then delete it. An interruption can send it twice; its events are recorded once."""
         self._sqs.send_message(QueueUrl=self._queue, MessageBody=message.body)
         self._sqs.delete_message(QueueUrl=self._dead, ReceiptHandle=message.receipt)

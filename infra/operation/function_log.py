@@ -1,6 +1,6 @@
-"""The functions' log, in which one call is followed through all of them: a local run's file, or CloudWatch Logs.
+"""The functions' logs, of a local run's file or CloudWatch Logs, and filters for a call, a trace or failures.
 
-A row is a function's name, a tab, and what it wrote.
+A row is a function's name, a tab, and a line of its log.
 """
 
 import json
@@ -17,32 +17,33 @@ from infra.local.logs import REFUSED, follow, read
 Json = dict[str, Any]
 
 FAILED = ("ERROR", "CRITICAL")
-# What Lambda itself says, in plain words, where a function ends before it could say anything.
+# Lines that Lambda writes when a function ends unexpectedly.
 ENDED = ("Task timed out", "Runtime.ExitError", "Runtime exited", "Traceback (most recent call last)")
 POLL_SECONDS = 2.0
-LATE = timedelta(minutes=1)  # a line may reach CloudWatch so much after its own time
+MAX_DELAY = timedelta(minutes=1)  # between the time of a line and its arrival in CloudWatch
 KEPT_TRACES = 10_000
 
 
 @dataclass
 class Wanted:
-    """Which rows: those that name the call, and what the same request says besides; those that were written in the
-    trace or tell of it; of these those that failed.
-    """
+    """A filter for rows. All conditions must hold."""
 
     call_id: str | None = None
+    """Rows that name the call, and the other rows of the same request."""
     failures: bool = False
+    """Only failures."""
     trace_id: str | None = None
+    """Rows that belong to the trace or name it."""
     _traces: dict[str, None] = field(default_factory=dict[str, None])
 
-    def takes(self, row: str) -> bool:
-        said = row.partition("\t")[2]
-        record = _record(said)
-        concerns = self.call_id is None or self._concerns(record, self.call_id)
-        concerns = concerns and (self.trace_id is None or _is_in(self.trace_id, record))
-        return concerns and (not self.failures or _failed(record, said))
+    def matches(self, row: str) -> bool:
+        line = row.partition("\t")[2]
+        record = _record(line)
+        matches = self.call_id is None or self._is_about(record, self.call_id)
+        matches = matches and (self.trace_id is None or _is_in(self.trace_id, record))
+        return matches and (not self.failures or _failed(record, line))
 
-    def _concerns(self, record: Json, call_id: str) -> bool:
+    def _is_about(self, record: Json, call_id: str) -> bool:
         named, trace = record.get("call_id"), str(record.get("trace_id", ""))
         if named is None and not re.search(rf"/{re.escape(call_id)}(?![^/?\s])", str(record.get("message", ""))):
             return bool(trace) and trace in self._traces
@@ -55,7 +56,7 @@ class Wanted:
 
 
 def of_file(log: Path, stopping: threading.Event | None) -> Iterator[str]:
-    """What a local run has written so far; and what it writes from now on, until `stopping` is set."""
+    """The rows of a local run. With `stopping`, also new rows until it is set."""
     return follow(log, stopping, from_start=True) if stopping else read(log)
 
 
@@ -66,10 +67,10 @@ def of_cloud(
     stopping: threading.Event | None,
     now: Callable[[], datetime],
 ) -> Iterator[str]:
-    """The same from CloudWatch Logs, from `begin` on. Each event once, though late ones are looked for again."""
+    """The rows of CloudWatch Logs from `begin` on, each once. Later requests also find rows that arrived late."""
     seen: dict[str, int] = {}
     while True:
-        asked_at = now()
+        requested_at = now()
         since = int(begin.timestamp() * 1000)
         for event in _events(client, group, since):
             if event["eventId"] not in seen:
@@ -77,7 +78,7 @@ def of_cloud(
                 yield f"{_function(event)}\t{event['message'].rstrip()}"
         if not stopping or stopping.wait(POLL_SECONDS):
             return
-        begin = max(begin, asked_at - LATE)
+        begin = max(begin, requested_at - MAX_DELAY)
         seen = {event_id: at for event_id, at in seen.items() if at >= since}
 
 
@@ -91,18 +92,18 @@ def _function(event: Json) -> str:
     return str(event.get("logStreamName", "")).rpartition("/")[2].partition("[")[0] or "aws"
 
 
-def _record(said: str) -> Json:
+def _record(line: str) -> Json:
     try:
-        found = json.loads(said)
+        record = json.loads(line)
     except json.JSONDecodeError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return record if isinstance(record, dict) else {}
 
 
 def _is_in(trace_id: str, record: Json) -> bool:
     return record.get("trace_id") == trace_id or trace_id in record.get("traces", ())
 
 
-def _failed(record: Json, said: str) -> bool:
-    ended = not record and REFUSED not in said and any(sign in said for sign in ENDED)
+def _failed(record: Json, line: str) -> bool:
+    ended = not record and REFUSED not in line and any(sign in line for sign in ENDED)
     return ended or record.get("level") in FAILED

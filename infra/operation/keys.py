@@ -1,4 +1,4 @@
-"""Where the keys that sign tokens are held: a local run's file, Secrets Manager or SSM."""
+"""The storage of the keys that sign tokens: a local run's file, Secrets Manager or SSM."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ class KeyHolder(Protocol):
 
 
 def holder(name: str | None, region: str, endpoint_url: str | None) -> KeyHolder:
-    """The store that `name` names, or the local run's. Raises `LookupError` where an installed wheel finds no run."""
+    """The storage with this name, or the local run's. Raises `LookupError` if an installed wheel finds no local run."""
     if not name:
         home = Home.current()
         if not in_checkout() and not home.state_file.exists():
@@ -31,7 +31,7 @@ def holder(name: str | None, region: str, endpoint_url: str | None) -> KeyHolder
 
 @dataclass(frozen=True)
 class LocalKeys:
-    """The functions of a local run are given the keys when they are deployed: written anew, they are deployed anew."""
+    """The keys of a local run. Its functions get them at deployment, so `write` deploys them again."""
 
     home: Home
 
@@ -43,7 +43,7 @@ class LocalKeys:
         state = self.home.read_state()
         if state.get("ready"):
             LocalCloud(self.home, state=state).deploy()
-            token = tokens.mint(keys, role="admin", ttl_seconds=TOKEN_SECONDS)  # the one noted may be refused now
+            token = tokens.mint(keys, role="admin", ttl_seconds=TOKEN_SECONDS)  # the saved one may be refused now
             page = state.get("dashboard") and f"{state['dashboard'].partition('#')[0]}#token={token}"
             self.home.write_state(self.home.read_state() | {"token": token, "dashboard": page})
             if page:

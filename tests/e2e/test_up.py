@@ -30,7 +30,7 @@ def test_status_tells_where_everything_is(cloud: Cloud):
 def test_up_twice_says_so_and_shows_the_addresses(cloud: Cloud):
     before = cloud.files.read_state()["processes"]
     printed = cloud.up()
-    assert "running already" in printed
+    assert "already running" in printed
     assert cloud.status["api"] in printed and cloud.status["token"] not in printed
     assert cloud.files.read_state()["processes"] == before
 

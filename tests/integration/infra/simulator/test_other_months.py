@@ -281,7 +281,7 @@ def test_an_unreadable_row_names_file_line_and_column(tmp_path: Path, capsys: py
     ):
         assert f"line {line}, cannot be read: {problem}." in clock_time
     assert file.name in clock_time
-    assert "4 rows in all are left out." in clock_time
+    assert "4 rows are skipped." in clock_time
 
 
 def test_a_log_of_which_nothing_can_be_read_says_why(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -292,7 +292,7 @@ def test_a_log_of_which_nothing_can_be_read_says_why(tmp_path: Path, capsys: pyt
         replay._tell_found(file, survey(replay.Log(file, None).entries()))
     clock_time = capsys.readouterr()
     assert "line 2, cannot be read: date '1 October' is no date (yymmdd)." in " ".join(clock_time.out.split())
-    assert "holds no call that can be read." in " ".join(clock_time.err.split())
+    assert "contains no readable call." in " ".join(clock_time.err.split())
 
 
 def test_joined_files_and_equal_ids_are_counted_row_by_row(tmp_path: Path) -> None:

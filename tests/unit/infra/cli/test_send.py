@@ -21,19 +21,19 @@ def test_a_pipe_is_read_as_a_file_is() -> None:
         message.close()
         nowhere = ["--api", "http://127.0.0.1:1", "--token", "any"]
         done = CliRunner().invoke(app, ["send", f"/dev/fd/{reader}", *nowhere])
-    assert (done.exit_code, "This is no JSON" in done.output) == (1, True)
+    assert (done.exit_code, "This is not JSON" in done.output) == (1, True)
 
 
 @pytest.mark.parametrize("command", ["send", "tail", "doctor", "simulate", "dead-letters"])
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"--api": "nonsense"}, "--api nonsense is no address"),
-        ({"--api": "http://[::1"}, "--api http://[::1 is no address"),
-        ({"--api": "http://floor:99999"}, "--api http://floor:99999 is no address"),
-        ({"--api": "ftp://floor"}, "--api ftp://floor is no address"),
-        ({"--token": "jürgen"}, "The token has characters that no token has."),
-        ({"--token": "one\ntwo"}, "The token has characters that no token has."),
+        ({"--api": "nonsense"}, "--api nonsense is not an address"),
+        ({"--api": "http://[::1"}, "--api http://[::1 is not an address"),
+        ({"--api": "http://floor:99999"}, "--api http://floor:99999 is not an address"),
+        ({"--api": "ftp://floor"}, "--api ftp://floor is not an address"),
+        ({"--token": "jürgen"}, "The token has invalid characters."),
+        ({"--token": "one\ntwo"}, "The token has invalid characters."),
     ],
 )
 def test_an_impossible_address_is_refused_at_once(command: str, wrong: dict[str, str], message: str) -> None:
@@ -46,4 +46,4 @@ def test_an_impossible_address_is_refused_at_once(command: str, wrong: dict[str,
 def test_a_websocket_that_is_none_is_refused_at_once() -> None:
     options = ["--api", "http://127.0.0.1:1", "--token", "any", "--websocket", "http://floor"]
     done = CliRunner().invoke(app, ["tail", *options])
-    assert (done.exit_code, "--websocket http://floor is no address" in done.output) == (1, True), done.output
+    assert (done.exit_code, "--websocket http://floor is not an address" in done.output) == (1, True), done.output

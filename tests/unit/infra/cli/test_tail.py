@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.cli.tail import Teller, Wanted, lines
+from infra.cli.tail import Printer, Wanted, lines
 from infra.client import Api, Feed, FeedUpdate, Replica
 from infra.client.replica import Change
 
@@ -22,7 +22,7 @@ QUEUES = ["legal", "medical"]
     ],
 )
 def test_the_options_choose_the_topics(wanted, topics):
-    assert wanted.among(QUEUES) == topics
+    assert wanted.topics_of(QUEUES) == topics
 
 
 @pytest.mark.parametrize("wanted", [Wanted(("leg",)), Wanted(("alerts:leg",)), Wanted(("ops",), ("leg", "legal"))])
@@ -48,16 +48,16 @@ def test_each_event_and_each_changed_call_has_a_line():
 
 def test_an_outage_is_printed_once_for_each_reaction(capsys):
     feed = Feed(Api("http://nowhere", "t"), "ws://nowhere", "t", ["queue:legal"])
-    teller = Teller(feed)
+    printer = Printer(feed)
     for polls in (False, False, True, True):
         feed.is_polling = polls
-        teller.tell(FeedUpdate("lost", detail="refused"))
-    teller.tell(FeedUpdate("live", frame={"topics": ["queue:legal"]}))
+        printer.show(FeedUpdate("lost", detail="refused"))
+    printer.show(FeedUpdate("live", frame={"topics": ["queue:legal"]}))
     feed.is_polling = False
-    teller.tell(FeedUpdate("lost", detail="cut"))
+    printer.show(FeedUpdate("lost", detail="cut"))
     assert capsys.readouterr().err.splitlines() == [
         "Connection lost (refused); resuming.",
-        "Connection lost (refused); polling until a socket is to be had.",
+        "Connection lost (refused); polling until a connection succeeds.",
         "Live: queue:legal",
         "Connection lost (cut); resuming.",
     ]

@@ -17,7 +17,7 @@ RUNNING = {"ready": True, "api": "http://local", "token": "any"}
 @pytest.mark.parametrize(
     ("state", "queue", "warning"),
     [
-        (RUNNING, "medical_spanisch", "The local run has no queue medical_spanisch so far.\n"),
+        (RUNNING, "medical_spanisch", "The local run has no queue medical_spanisch yet.\n"),
         (RUNNING, "medical_spanish", ""),
         (RUNNING, "*", ""),
         ({}, "medical_spanisch", ""),

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from infra.operation import doctor
-from infra.operation.doctor import PARTS, Health, Patient
+from infra.operation.doctor import PARTS, Health, System
 from shared.adapters.auth import tokens
 from shared.usecases.reading.health import Shards, Vitals, report
 from tests.support.clock import Clock
@@ -40,20 +40,20 @@ def test_every_part_has_its_words_and_a_remedy() -> None:
         "shards",
     }
     assert all(finding.remedy for finding in found.values())
-    assert found["redis"].said == "does not answer"
-    assert found["outbox"].said == "5 owed, the oldest for 99 s"
+    assert found["redis"].text == "does not answer"
+    assert found["outbox"].text == "5 unpublished, the oldest for 99 s"
 
 
 @pytest.mark.parametrize(
-    ("without_relay", "health", "said"),
+    ("without_relay", "health", "text"),
     [
         pytest.param([], Health.WELL, "each of 8 has a relay", id="none"),
         pytest.param([3, 5], Health.ILL, "8 exist, without a relay: 3, 5", id="two"),
     ],
 )
-def test_a_shard_without_a_relay_is_named(without_relay: list[int], health: Health, said: str) -> None:
+def test_a_shard_without_a_relay_is_named(without_relay: list[int], health: Health, text: str) -> None:
     finding = doctor.part_finding("shards", report(None, Shards(8, without_relay), 1.0)["parts"]["shards"])
-    assert (finding.health, finding.said) == (health, said)
+    assert (finding.health, finding.text) == (health, text)
     assert ("no updates" in finding.remedy) == bool(without_relay), "what it means, and what to do next"
 
 
@@ -62,21 +62,21 @@ def test_a_shard_without_a_relay_is_named(without_relay: list[int], health: Heal
 )
 def test_a_token_s_expiry_is_shown_but_not_the_token(clock: Clock, seconds: float, health: Health) -> None:
     token = tokens.mint(KEY, role="admin", ttl_seconds=seconds, now=clock.now())
-    found = list(doctor.examine(Patient(NOWHERE, token, "ws://127.0.0.1:1"), clock.now))
+    found = list(doctor.examine(System(NOWHERE, token, "ws://127.0.0.1:1"), clock.now))
     assert (found[0].what, found[0].health) == ("token", health)
     assert {finding.what for finding in found if finding.health is Health.ILL} >= {"api", "parts", "socket"}
-    assert all(token not in finding.said + finding.remedy for finding in found)
+    assert all(token not in finding.text + finding.remedy for finding in found)
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(0, "agrees"), (90, "90 s ahead of"), (-90, "90 s behind")], ids=["right", "fast", "slow"]
+    ("seconds", "text"), [(0, "agree"), (90, "90 s ahead of"), (-90, "90 s behind")], ids=["right", "fast", "slow"]
 )
-def test_a_wrong_clock_is_reported(clock: Clock, seconds: float, said: str) -> None:
+def test_a_wrong_clock_is_reported(clock: Clock, seconds: float, text: str) -> None:
     now = clock.now() + timedelta(seconds=seconds)
-    assert said in doctor._clock("Sat, 31 Jan 2026 12:00:00 GMT", now).said
+    assert text in doctor._clock("Sat, 31 Jan 2026 12:00:00 GMT", now).text
 
 
 @pytest.mark.parametrize(("is_local", "health"), [(True, Health.ILL), (False, Health.UNKNOWN)], ids=["local", "far"])
 def test_an_unreachable_database_is_reported_as_down(clock: Clock, is_local: bool, health: Health) -> None:
-    patient = Patient(NOWHERE, "", "ws://127.0.0.1:1", database="postgresql://127.0.0.1:1/", is_local=is_local)
-    assert list(doctor.examine(patient, clock.now))[-1].health is health
+    system = System(NOWHERE, "", "ws://127.0.0.1:1", database="postgresql://127.0.0.1:1/", is_local=is_local)
+    assert list(doctor.examine(system, clock.now))[-1].health is health

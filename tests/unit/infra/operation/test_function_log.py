@@ -69,7 +69,7 @@ ALL_QUEUES = [
     ids=["all", "a call", "an id is no prefix", "failures", "a call's failures", "a trace", "one told of", "both"],
 )
 def test_only_matching_lines_are_shown(wanted: Wanted, taken: list[str]) -> None:
-    assert list(filter(wanted.takes, ALL_QUEUES)) == taken
+    assert list(filter(wanted.matches, ALL_QUEUES)) == taken
 
 
 def test_a_file_is_followed_without_a_gap(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_an_empty_result_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "logs" / "functions.log").write_text(f"{RECORDED}\n")
     assert "recorded 1 events" in CliRunner().invoke(app, ["logs", "--call", "call-1"]).output
     done = CliRunner().invoke(app, ["logs", "--call", "call-17"])
-    assert (done.exit_code, done.output) == (0, "The log has no such line.\n")
+    assert (done.exit_code, done.output) == (0, "The log has no matching line.\n")
 
 
 @pytest.fixture
