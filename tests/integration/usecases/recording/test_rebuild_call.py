@@ -44,7 +44,7 @@ def found(url: str) -> list[Difference]:
 
 def test_records_match_their_log(lived: Harness, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found(database_url) == []
-    monkeypatch.setattr(rebuild, "A_BATCH", 5)
+    monkeypatch.setattr(rebuild, "CALLS_PER_BATCH", 5)
     folded = [calls for calls, _ in rebuild.compare(database_url)]
     assert folded == [5, 5, 3]
     assert sum(folded) == rebuild.count(database_url)
