@@ -38,5 +38,5 @@ def sweep(_event: object, context: Any) -> dict[str, Any]:  # noqa: ANN401 - Lam
         metrics.observe(Metric.OUTBOX_AGE, vitals.outbox_age)
         metrics.observe(Metric.DEAD_LETTERS, vitals.dead_letters)
         metrics.observe(Metric.TIMER_LATENESS, vitals.timers_late)
-        metrics.observe(Metric.AGENT_TIME_BEHIND, vitals.unfollowed)
+        metrics.observe(Metric.AGENT_TIME_BEHIND, vitals.agent_time_lag)
     return {"timers": tally.timers, "offers": tally.offers, "republished": tally.republished}
