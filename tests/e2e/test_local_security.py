@@ -23,6 +23,7 @@ from playwright.sync_api import Browser, Page
 from tests.support.cloud import Cloud
 
 STRANGER = 61_234  # a user id that owns nothing
+SERVER_USER = "nobody"  # the name in the password file
 SECONDS = 60.0
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 FORGED = {"Authorization": "AWS4-HMAC-SHA256 Credential=000000000000/20260101/us-east-1/ssm/aws4_request, "
@@ -200,11 +201,11 @@ def postgres_asks_for(port: int) -> tuple[str, int]:
     return chr(answer[0]), struct.unpack("!i", answer[5:9])[0]
 
 
-@pytest.mark.parametrize("user", ["a stranger", "nobody"])  # with root, Postgres runs as nobody
+@pytest.mark.parametrize("user", ["a stranger", "a server"])  # with root, Postgres has a user of its own
 def test_another_user_reads_no_file_and_no_server(cloud: Cloud, user: str):
     if os.geteuid() != 0:
         pytest.skip("ANOTHER USER WAS NOT TRIED: only root can become one")
-    uid = STRANGER if user == "a stranger" else pwd.getpwnam("nobody").pw_uid
+    uid = STRANGER if user == "a stranger" else pwd.getpwnam(SERVER_USER).pw_uid
     home, ports = cloud.home, cloud.files.read_state()["ports"]
     files = [cloud.files.state_file, cloud.files.function_log, cloud.files.sign_in, home / "redis.conf"]
     files += [home / "secrets" / name for name in ("token-key", "database", "redis")]

@@ -96,7 +96,7 @@ def starts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoStarts]:
 
 
 def two_starts(cloud: Cloud, folder: Path) -> TwoStarts:
-    # Where it is called lies another project's `infra`; on its ports somebody answers; an initdb was interrupted.
+    # The working folder holds another project's `infra`, the ports are taken, and an initdb was interrupted.
     (folder / "infra").mkdir()
     (folder / "infra" / "__init__.py").touch()
     cloud.files.create()

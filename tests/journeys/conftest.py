@@ -74,7 +74,7 @@ def agent(cloud: Cloud, queue: str) -> str:
 
 @pytest.fixture
 def page(blank_page: Page, cloud: Cloud, queue: str) -> Page:
-    """The dashboard, live, of somebody who may see this test's queue only."""
+    """The live dashboard of a supervisor of this test's queue only."""
     blank_page.goto(cloud.dashboard(queue))
     live(blank_page)
     return blank_page

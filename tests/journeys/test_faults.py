@@ -1,4 +1,4 @@
-"""Faults under load: what was sent is on record once, and a client that nobody reloads ends with what REST says.
+"""Faults under load: what was sent is on record once, and a client ends with what REST says, without a reload by hand.
 
 All tests that damage a cloud, or change what runs, are in this file: it runs in one process, so none waits for another
 one's lock on the cloud.

@@ -20,7 +20,7 @@ from infra.toolchain import dashboard
 from tests.support.cloud import Json
 from tests.support.pages import DESK, SIGNAL_MS, chromium, live
 
-# Without compiled code, of which more is made for long, what is kept is data alone.
+# Without compiled code, which grows for a long time, only data is kept.
 INTERPRETED = "--js-flags=--jitless"
 MAX_NODES = 50
 

@@ -1,4 +1,4 @@
-"""Clients that read hardly anything, or are gone, on the local cloud: nobody else notices, and none is left alone."""
+"""Clients that read slowly, or are gone, on the local cloud do not affect other clients."""
 
 import asyncio
 import itertools
@@ -49,7 +49,7 @@ class Trickle:
         self._thread = threading.Thread(target=self._trickle, daemon=True)
 
     def _exchange(self) -> list:
-        """Say what is to be said, and read the answer at leisure, and nothing beyond it."""
+        """Send the messages, read the answers slowly, and read nothing else."""
         for data in self._protocol.data_to_send():
             self._socket.sendall(data)
         while not (events := self._protocol.events_received()):
@@ -79,7 +79,7 @@ class Trickle:
 
 
 class Follower:
-    """A client as people have it, which nobody reloads by hand."""
+    """A client that is not reloaded by hand."""
 
     def __init__(self, cloud: Cloud, api: Api, topics: Sequence[str]) -> None:
         self._cloud, self._topics = cloud, topics

@@ -37,7 +37,7 @@ def story(number: int, **more: Any) -> list[dict[str, Any]]:
 
 
 def missed(call_id: str, *agents: str, taken_by: str | None = None, **more: Any) -> list[dict[str, Any]]:
-    """A call whose offers to these agents rang out, one after the other, before somebody took it or it was given up."""
+    """A call that these agents missed one after the other, before it was answered or abandoned."""
     events: list[dict[str, Any]] = [{"event": "call_initiated", "type": "voice", "queueId": "legal_english"}]
     for agent in agents:
         events += [

@@ -48,7 +48,7 @@ NO_CHANGES = {"reset": False, "calls": [], "left": [], "agents": []}
 
 
 class Server:
-    """A Switchboard of one socket: says what it is told to, and keeps what it hears."""
+    """A Switchboard with one socket. It sends what the test chooses, and keeps what it receives."""
 
     def __init__(self):
         self.heard: asyncio.Queue = asyncio.Queue()

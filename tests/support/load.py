@@ -23,7 +23,7 @@ OPEN_EVERY = 4  # so many calls a sender ends all but one: the floor is not empt
 
 @dataclass
 class Load:
-    """Calls that live their lives on the wire until told to stop; each event is repeated until it is accepted."""
+    """Sends calls until it is stopped. Each event is repeated until it is accepted."""
 
     cloud: Cloud
     queues: list[str]
@@ -97,7 +97,7 @@ def life(call_id: str, agent_id: str, queue_id: str, *, ends: bool = True) -> li
 
 
 class Follower:
-    """A client on a socket, in a thread of its own, which nobody reloads by hand."""
+    """A client on a socket, in a thread of its own. It is not reloaded by hand."""
 
     def __init__(self, cloud: Cloud, queues: list[str]) -> None:
         self._cloud, self._queues = cloud, queues

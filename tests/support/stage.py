@@ -106,7 +106,7 @@ class FakeGateway:
 
 
 class WatchedRelayStore(PostgresRelayStore):
-    """Tells when the outbox was drained and cleared, so that nobody needs to wait for a while.
+    """Signals when the outbox was drained and acknowledged, so that tests need no sleeps.
 
     While it `may_renew` not, it does not notice that the shard is another's by now.
     """
@@ -190,7 +190,7 @@ class Stage:
         self.gateway = FakeGateway()
         self.database = Database(postgres_url)
         self.registry = PostgresRegistry(self.database)
-        self.woken: list[int] = []  # shards to which a publisher found nobody listening
+        self.woken: list[int] = []  # shards for which a publisher found no subscriber
         self.ingest = self.ingest_on(self.database)
         self.called: asyncio.Queue[int] = asyncio.Queue()  # fencing numbers of relays that have asked for a successor
         for queue in ("spanish", "english"):

@@ -1,4 +1,4 @@
-"""Tokens that open nothing where this key signs. Who issued a token is told by its key alone."""
+"""Tokens that are invalid where this key signs."""
 
 import warnings
 from datetime import timedelta
@@ -18,9 +18,9 @@ def strangers(key: str) -> dict[str, str]:
 
     def made(key: str, algorithm: str = "HS256", **others: Any) -> str:
         """Under the name of the key that signs here."""
-        said = {claim: value for claim, value in (claims | others).items() if value is not None}
+        payload = {claim: value for claim, value in (claims | others).items() if value is not None}
         with warnings.catch_warnings(action="ignore", category=jwt.InsecureKeyLengthWarning):
-            return jwt.encode(said, key, algorithm=algorithm, headers={"kid": name})
+            return jwt.encode(payload, key, algorithm=algorithm, headers={"kid": name})
 
     return {
         "none": "",

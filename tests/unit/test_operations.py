@@ -1,4 +1,4 @@
-"""The page for whoever is on call, against what is measured."""
+"""The guide for the person on call, against what is measured."""
 
 import re
 from typing import Any

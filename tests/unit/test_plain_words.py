@@ -21,6 +21,7 @@ WHO_AS_SUBJECT = re.compile(
     re.VERBOSE | re.MULTILINE,
 )
 WHO_IN_A_NAME = re.compile(r"(?<![a-zA-Z_])(?:test_|_)?who[ms]?_[a-z]\w*|\w+_(?:and|that|when|where|if)_who_\w*")
+ALLOWED = ('SERVER_USER = "nobody"',)  # a name of the operating system
 _WORD = re.compile(rf"(?<![a-zA-Z])(?:{'|'.join(WORDS)})(?![a-zA-Z])", re.IGNORECASE)
 _PHRASE = re.compile(rf"(?<![a-zA-Z])(?:{'|'.join(PHRASES)})(?![a-zA-Z_])", re.IGNORECASE)
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -29,21 +30,16 @@ READ = {".py", ".sql", ".md", ".ts", ".tsx", ".css", ".html", ".yaml", ".yml", "
 UNREAD = ("tests/unit/test_plain_words.py", "CHANGELOG.md", "LICENSE", "NOTICE", "uv.lock")
 # Paths that are still being rewritten. Remove a path when it is clean; the goal is an empty list.
 NOT_YET: tuple[str, ...] = (
-    "dashboard/src/",
-    "infra/cli/",
     "infra/deployment/",
     "infra/local/",
-    "infra/machine/",
-    "infra/operation/",
     "infra/simulator/",
     "infra/specs/",
     "infra/toolchain/",
     "shared/contracts/",
     "shared/usecases/",
     "template.yaml",
-    "tests/integration/",
-    "tests/support/",
-    "tests/unit/",
+    "tests/integration/functions/broadcast/",  # uses names of infra/specs
+    "tests/unit/infra/toolchain/",  # quotes an output of infra/toolchain
 )
 
 
@@ -51,6 +47,8 @@ def findings(text: str) -> list[str]:
     """The words and phrases in a text that the project does not use, each with its line."""
     found = []
     for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith(ALLOWED):
+            continue
         spaced = _CAMEL.sub(" ", line)
         for pattern in (_WORD, _PHRASE, WHO_AS_SUBJECT, WHO_IN_A_NAME):
             found += [f"{number}: {match.group().strip()}" for match in pattern.finditer(spaced)]

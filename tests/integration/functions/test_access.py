@@ -1,4 +1,4 @@
-"""Who may do what: every route and every kind of topic, against every role, and against who has no business here."""
+"""Access: every route and every kind of topic, against every role and against invalid tokens."""
 
 import json
 from datetime import timedelta
@@ -29,7 +29,7 @@ AGENT_SETUP = {"name": "Ana", "languages": ["es"], "queues": [HOME]}
 PATH = {"call_id": CALL, "queue_id": HOME, "agent_id": AGENT}
 EVERYBODY, READERS, SENDERS, ADMINS = "everybody", {"supervisor", "admin"}, {"sender", "admin"}, {"admin"}
 
-# Who may use each route, a body that is valid there, and what a token for another queue only is answered.
+# The roles that may use each route, a valid body, and the status for a token of another queue only.
 ROUTES: dict[tuple[str, str], tuple[Any, Any, int]] = {
     ("GET", "/api/health"): (EVERYBODY, None, 200),
     ("GET", "/api/health/deep"): (ADMINS, None, 403),
@@ -49,7 +49,7 @@ ROUTES: dict[tuple[str, str], tuple[Any, Any, int]] = {
     ("PUT", "/api/queues/{queue_id}"): (ADMINS, QUEUE_SETUP, 403),
     ("PUT", "/api/agents/{agent_id}"): (ADMINS, AGENT_SETUP, 403),
 }
-NOBODY, NOBODY_S_SOCKETS = strangers(KEY), strangers(SOCKETS_KEY)
+INVALID_TOKENS, INVALID_SOCKET_TOKENS = strangers(KEY), strangers(SOCKETS_KEY)
 ROLES = get_args(tokens.Role)
 
 
@@ -89,7 +89,7 @@ def test_no_route_is_forgotten(api: Api) -> None:
     assert deployed() == answered(api) == set(ROUTES)
 
 
-@pytest.mark.parametrize("token", NOBODY.values(), ids=NOBODY.keys())
+@pytest.mark.parametrize("token", INVALID_TOKENS.values(), ids=INVALID_TOKENS.keys())
 def test_an_invalid_token_gets_401_and_no_information(api: Api, token: str) -> None:
     on_record(api)
     for route, (permitted, body, _) in ROUTES.items():
@@ -144,7 +144,7 @@ def test_a_forbidden_resource_answers_as_if_it_did_not_exist(api: Api, _: str, p
         pytest.param(ANSWERED, id="an event of a foreign call"),
         pytest.param({"event": "call_transferred", "callId": "call-f", "queueId": HOME}, id="a transfer to one"),
         pytest.param({"event": "agent_status_changed", "agentId": AGENT, "status": "away"}, id="a foreign agent"),
-        pytest.param({"event": "agent_status_changed", "agentId": "nobody", "status": "away"}, id="nobody's agent"),
+        pytest.param({"event": "agent_status_changed", "agentId": "unknown", "status": "away"}, id="an unknown agent"),
     ],
 )
 def test_a_sender_speaks_only_of_its_own_queues(api: Api, event: dict[str, Any]) -> None:
@@ -188,12 +188,12 @@ def test_an_unknown_kind_of_topic_is_forbidden_for_every_role() -> None:
     assert forbidden_topics(principal, [f"wall:{HOME}", "everything"], {}, {}) == [f"wall:{HOME}", "everything"]
 
 
-@pytest.mark.parametrize("kind", NOBODY_S_SOCKETS)
+@pytest.mark.parametrize("kind", INVALID_SOCKET_TOKENS)
 def test_an_invalid_token_gets_no_socket(play: Any, kind: str) -> None:
     async def body(sockets: Sockets) -> None:
-        assert await sockets.connect("nobody", NOBODY_S_SOCKETS[kind]) == 401
+        assert await sockets.connect("refused", INVALID_SOCKET_TOKENS[kind]) == 401
         for topic, *_ in TOPICS.values():
-            assert await sockets.say("nobody", subscribe(topic)) == []
+            assert await sockets.say("refused", subscribe(topic)) == []
 
     play(body)
 
@@ -225,7 +225,7 @@ def test_a_foreign_topic_is_refused_like_one_that_does_not_exist(play: Any) -> N
     async def body(sockets: Sockets) -> None:
         await sockets.stage.begin("s1", HOME)
         await sockets.enter("c", queues=[FOREIGN])
-        for there, nowhere in (("call:s1", "call:s2"), (f"agent:{AGENT}", "agent:nobody")):
+        for there, nowhere in (("call:s1", "call:s2"), (f"agent:{AGENT}", "agent:unknown")):
             answers = [json.dumps(await sockets.say("c", subscribe(topic))) for topic in (there, nowhere)]
             assert answers[0].replace(there, nowhere) == answers[1]
 

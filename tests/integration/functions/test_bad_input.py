@@ -42,7 +42,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "null": ("null", "body"),
     "a string": ('"call_initiated"', "body"),
     "an unknown queue": (INITIATED | {"queueId": "nowhere"}, "queueId"),
-    "an unknown agent": (AWAY | {"agentId": "nobody"}, "agentId"),
+    "an unknown agent": (AWAY | {"agentId": "unknown"}, "agentId"),
     "an unknown status": (AWAY | {"status": "asleep"}, "status"),
     "a status that only calls give": (AWAY | {"status": "on_call"}, "status"),
     "a long reason": (AWAY | {"reason": "x" * 101}, "reason"),

@@ -1,4 +1,4 @@
-"""A server that is frozen takes what is sent to it and says nothing: whoever asks is answered all the same."""
+"""A frozen server accepts bytes and does not answer. Requests are answered all the same."""
 
 import os
 import select
@@ -128,7 +128,7 @@ def test_a_freeze_within_a_transaction_answers_503(
     api: Api,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Postgres waits for nobody with the agent's row locked: it ends the session."""
+    """Postgres ends a session that holds the agent's row for too long."""
     away = {"event": "agent_status_changed", "agentId": "interpreter-01", "status": "away", "eventId": "away"}
     connection, read = wiring.database().connection(), row_mapping.agent_from_row
     connection.execute("set idle_in_transaction_session_timeout = '1ms'")

@@ -18,7 +18,7 @@ from shared.usecases.sweep.fire_due_timers import fire_due_timers
 from tests.support.calls import INITIATED
 from tests.support.rest import KEY, Api
 
-MARKER = "said-in-confidence"
+MARKER = "personal-data-marker"
 WORDS = {"metadata": {"note": MARKER, MARKER: {"deep": [MARKER]}}}
 
 

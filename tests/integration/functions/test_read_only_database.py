@@ -33,7 +33,7 @@ ASKED: dict[str, Callable[[Api], Any]] = {
 
 @contextmanager
 def read_only(database_url: str, *warm: psycopg.Connection[Any]) -> Iterator[None]:
-    """For whoever connects, and for these who have."""
+    """For new connections and for open ones."""
     name = database_url.rpartition("/")[2]
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("set default_transaction_read_only = off")

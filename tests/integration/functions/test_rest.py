@@ -45,10 +45,13 @@ def test_a_batch_is_answered_item_by_item_in_the_order_sent(api: Api) -> None:
         pytest.param(INITIATED | {"type": "fax"}, 400, "type", id="unknown type"),
         pytest.param(INITIATED | {"callId": "a/b"}, 400, "callId", id="a slash in an id"),
         pytest.param(
-            {"event": "call_routed", "callId": "c", "agentId": "-", "routingTime": 1}, 400, "agentId", id="nobody"
+            {"event": "call_routed", "callId": "c", "agentId": "-", "routingTime": 1}, 400, "agentId", id="no agent"
         ),
         pytest.param(
-            {"event": "agent_status_changed", "agentId": "-", "status": "away"}, 400, "agentId", id="nobody's status"
+            {"event": "agent_status_changed", "agentId": "-", "status": "away"},
+            400,
+            "agentId",
+            id="status without an agent",
         ),
         pytest.param(INITIATED | {"callId": 7}, 400, "callId", id="wrong type"),
         pytest.param(INITIATED | {"occurredAt": "2099-01-01T00:00:00Z"}, 400, "occurredAt", id="far future"),
@@ -154,9 +157,9 @@ def test_one_queue_and_one_agent_are_read_as_the_lists_show_them(api: Api, kind:
         path: dict[str, Any] = {f"{kind}_id": listed["id"]}
         status, read, _ = api.call("GET", f"/api/{kind}s/{{{kind}_id}}", **path)
         assert (status, read) == (200, listed)
-    unknown: dict[str, Any] = {f"{kind}_id": "nobody"}
+    unknown: dict[str, Any] = {f"{kind}_id": "unknown"}
     status, problem, headers = api.call("GET", f"/api/{kind}s/{{{kind}_id}}", **unknown)
-    assert (status, problem["detail"]) == (404, f"There is no {kind} nobody.")
+    assert (status, problem["detail"]) == (404, f"There is no {kind} unknown.")
     assert headers["content-type"] == "application/problem+json"
 
 
@@ -210,7 +213,7 @@ def test_a_history_is_read_oldest_first_page_by_page(api: Api) -> None:
 
 
 def test_history_of_one_instant_keeps_its_causal_order(api: Api) -> None:
-    """However it came in, and on whichever page: a clock of seconds, of which the last events came first."""
+    """On any channel and page: a clock of whole seconds, and the last events came first."""
     events: list[dict[str, Any]] = [
         INITIATED,
         {"event": "call_routed", "callId": "call-1", "agentId": "interpreter-01", "routingTime": 0},
@@ -239,7 +242,7 @@ def test_the_answer_never_depends_on_redis(api: Api, redis_server: Redis) -> Non
 def test_without_postgres_the_sender_is_asked_to_come_back(
     api: Api, monkeypatch: pytest.MonkeyPatch, database_url: str
 ) -> None:
-    monkeypatch.setenv("DATABASE_URL", re.sub(r":\d+/", ":1/", database_url))  # nobody listens there
+    monkeypatch.setenv("DATABASE_URL", re.sub(r":\d+/", ":1/", database_url))  # nothing listens there
     forget()
     status, problem, headers = api.post(INITIATED)
     assert (status, problem["status"], headers["retry-after"]) == (503, 503, "2")
@@ -305,7 +308,7 @@ def test_a_message_is_received_when_the_queue_accepts_it(api: Api) -> None:
 def test_without_postgres_all_messages_return_to_the_queue(monkeypatch: pytest.MonkeyPatch, database_url: str) -> None:
     from functions.ingest.app import from_queue
 
-    monkeypatch.setenv("DATABASE_URL", re.sub(r":\d+/", ":1/", database_url))  # nobody listens there
+    monkeypatch.setenv("DATABASE_URL", re.sub(r":\d+/", ":1/", database_url))  # nothing listens there
     forget()
     records = [{"messageId": str(n), "body": json.dumps(INITIATED)} for n in range(2)]
     assert from_queue({"Records": records}, None) == {

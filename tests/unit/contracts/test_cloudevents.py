@@ -1,4 +1,4 @@
-"""CloudEvents 1.0: what is in the envelope, and in whose words a problem with it is told."""
+"""CloudEvents 1.0: the fields of the envelope, and problems in the sender's terms."""
 
 from datetime import UTC, datetime
 from typing import Any

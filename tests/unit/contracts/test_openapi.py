@@ -56,7 +56,7 @@ def resolved(response: Json) -> Json:
 
 
 def contents(operation: Json) -> Iterator[tuple[str, str, Json]]:
-    """Each body of an operation: of which message, its media type, and what is described of it."""
+    """Each body of an operation: its message, its media type and its description."""
     for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
         yield "request", media_type, content
     for status, response in operation["responses"].items():

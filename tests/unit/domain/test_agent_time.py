@@ -44,15 +44,15 @@ class Life:
     missed: bool
 
     def agent_causes(self) -> list[AgentCause]:
-        said = [(self.rung, AgentStatus.OFFERED)]
+        reported = [(self.rung, AgentStatus.OFFERED)]
         if self.answered is not None:
-            said.append((self.answered, AgentStatus.ON_CALL))
+            reported.append((self.answered, AgentStatus.ON_CALL))
             if self.wrapped > self.over:
-                said.append((self.over, AgentStatus.WRAP_UP))
-            said.append((self.wrapped, AgentStatus.AVAILABLE))
+                reported.append((self.over, AgentStatus.WRAP_UP))
+            reported.append((self.wrapped, AgentStatus.AVAILABLE))
         else:
-            said.append((self.over, AgentStatus.AWAY if self.missed else AgentStatus.AVAILABLE))
-        return [AgentCause(at(ms), True, self.call, step, status) for step, (ms, status) in enumerate(said)]
+            reported.append((self.over, AgentStatus.AWAY if self.missed else AgentStatus.AVAILABLE))
+        return [AgentCause(at(ms), True, self.call, step, status) for step, (ms, status) in enumerate(reported)]
 
     def engaged(self, ms: int) -> AgentStatus | None:
         if self.answered is not None and self.answered <= ms < self.over:
@@ -62,7 +62,7 @@ class Life:
 
 
 def lives(count: int) -> st.SearchStrategy[list[Life]]:
-    """Their moments all differ, and nobody speaks in the moment of another."""
+    """Their moments all differ, also from those of reports."""
     moments = st.lists(st.integers(0, END - 1), min_size=4 * count, max_size=4 * count, unique=True)
 
     def made(drawn: list[int], kinds: list[int]) -> list[Life]:
@@ -79,13 +79,13 @@ def lives(count: int) -> st.SearchStrategy[list[Life]]:
 
 
 def model(calls: list[Life], reports: list[tuple[int, AgentStatus]], ms: int) -> AgentStatus:
-    """Of one moment: whoever has the agent, else what is wrapped up, else what was said last or became of it."""
+    """The status at one moment: the call that has the agent, else the wrap-up, else the last report or its result."""
     engaged = [status for call in calls if (status := call.engaged(ms))]
     if engaged:
         return AgentStatus.ON_CALL if AgentStatus.ON_CALL in engaged else AgentStatus.OFFERED
     if any(_wraps_up(call, calls, reports, ms) for call in calls):
         return AgentStatus.WRAP_UP
-    return _said(calls, reports, ms)
+    return _reported(calls, reports, ms)
 
 
 def _wraps_up(call: Life, calls: list[Life], reports: list[tuple[int, AgentStatus]], ms: int) -> bool:
@@ -100,14 +100,14 @@ def _wraps_up(call: Life, calls: list[Life], reports: list[tuple[int, AgentStatu
     return not (answered or missed or spoken)
 
 
-def _said(calls: list[Life], reports: list[tuple[int, AgentStatus]], ms: int) -> AgentStatus:
+def _reported(calls: list[Life], reports: list[tuple[int, AgentStatus]], ms: int) -> AgentStatus:
     """The last that counts: a report, the beginning of an engagement out of nothing, or a miss without a word."""
     for moment in range(ms, -1, -1):
         for m, status in reports:
             if m == moment:
                 return status
         for call in calls:
-            if call.missed and call.over == moment and _said(calls, reports, moment - 1) is AgentStatus.AVAILABLE:
+            if call.missed and call.over == moment and _reported(calls, reports, moment - 1) is AgentStatus.AVAILABLE:
                 return AgentStatus.AWAY
             begins = call.rung == moment
             if begins and model(calls, reports, moment - 1) not in (
@@ -124,12 +124,12 @@ REPORTED = st.sampled_from([AgentStatus.AVAILABLE, AgentStatus.AWAY, AgentStatus
 
 @given(lives(3), st.lists(REPORTED, max_size=5), st.data())
 def test_agent_time_matches_a_model_of_each_moment(
-    calls: list[Life], said: list[AgentStatus], data: st.DataObject
+    calls: list[Life], reported: list[AgentStatus], data: st.DataObject
 ) -> None:
     taken = {ms for call in calls for ms in (call.rung, call.answered, call.over, call.wrapped) if ms is not None}
     free = [ms for ms in range(END) if ms not in taken]
-    moments = data.draw(st.lists(st.sampled_from(free), min_size=len(said), max_size=len(said), unique=True))
-    reports = list(zip(moments, said, strict=True))
+    moments = data.draw(st.lists(st.sampled_from(free), min_size=len(reported), max_size=len(reported), unique=True))
+    reports = list(zip(moments, reported, strict=True))
     spoken = [cause for call in calls for cause in call.agent_causes()]
     spoken += [AgentCause(at(ms), False, f"report-{n}", 0, status) for n, (ms, status) in enumerate(reports)]
     found = intervals(data.draw(st.permutations(spoken)), AgentState())
@@ -164,12 +164,12 @@ LOG = [
 ]
 
 
-def said(log: list[Event]) -> list[tuple[str, int, str, str]]:
+def reported(log: list[Event]) -> list[tuple[str, int, str, str]]:
     return [(a, (cause.at - BEGIN) // timedelta(milliseconds=1), cause.status, q) for a, q, cause in agent_causes(log)]
 
 
 def test_a_call_yields_ringing_talking_and_freed_agents() -> None:
-    assert said(LOG[::-1]) == [
+    assert reported(LOG[::-1]) == [
         ("ana", 1, "offered", "spanish"),
         ("ana", 2, "away", "spanish"),
         ("ben", 3, "offered", "spanish"),
@@ -186,14 +186,14 @@ def test_a_call_yields_ringing_talking_and_freed_agents() -> None:
 
 
 def test_history_and_very_late_events_give_no_agent_time() -> None:
-    assert said([event(0, BEGUN, source=Source.IMPORT), event(1, Routed("ana", 1), source=Source.IMPORT)]) == []
-    assert said([event(0, BEGUN), event(1, Routed("ana", 1), received=at(1) + MAX_REPORT_DELAY)]) == []
-    assert said([event(1, Routed("ana", 1))]) == []
+    assert reported([event(0, BEGUN, source=Source.IMPORT), event(1, Routed("ana", 1), source=Source.IMPORT)]) == []
+    assert reported([event(0, BEGUN), event(1, Routed("ana", 1), received=at(1) + MAX_REPORT_DELAY)]) == []
+    assert reported([event(1, Routed("ana", 1))]) == []
 
 
 @pytest.mark.parametrize(("max_misses", "status"), [(1, "away"), (2, "available"), (3, "available")])
 def test_the_queue_s_number_of_misses_sends_an_agent_away(max_misses: int, status: str) -> None:
-    """An answer begins the count anew, and so does the agent's own word."""
+    """An answer and a report of the agent reset the count."""
     rung = [AgentStatus.OFFERED, AgentStatus.AWAY]
     missed = [AgentCause(at(2 * n), True, f"call-{n // 2}", n % 2, rung[n % 2], max_misses) for n in range(4)]
     after_two = intervals(missed, AgentState(AgentStatus.AVAILABLE))[-1].state
@@ -201,8 +201,8 @@ def test_the_queue_s_number_of_misses_sends_an_agent_away(max_misses: int, statu
     assert intervals(missed[:2], AgentState(AgentStatus.AVAILABLE))[-1].state.status == status
     answered = AgentCause(at(2), True, "call-0", 1, AgentStatus.ON_CALL)
     over = AgentCause(at(2), True, "call-0", 2, AgentStatus.AVAILABLE)
-    said = AgentCause(at(3), False, "report", 0, AgentStatus.AVAILABLE)
-    for between in ([answered, over], [missed[1], said]):
+    reported = AgentCause(at(3), False, "report", 0, AgentStatus.AVAILABLE)
+    for between in ([answered, over], [missed[1], reported]):
         found = intervals([missed[0], *between, *missed[2:]], AgentState(AgentStatus.AVAILABLE))
         assert found[-1].state.misses == 1
 

@@ -23,9 +23,9 @@ OVERFLOWING = Routing(overflow_seconds=20, overflow_queue_id="other")
         pytest.param(SWITCHBOARD, Sought.ANY, id="the first offer is ours"),
         pytest.param(replace(SWITCHBOARD, answered_at=START), Sought.OWN, id="spoken with before"),
         pytest.param(replace(SWITCHBOARD, offer=Offer("a", START, 1)), None, id="a phone rings"),
-        pytest.param(replace(SWITCHBOARD, status=Status.ACTIVE), None, id="somebody answered"),
+        pytest.param(replace(SWITCHBOARD, status=Status.ACTIVE), None, id="it was answered"),
         pytest.param(replace(SWITCHBOARD, status=Status.ENDED), None, id="over"),
-        pytest.param(replace(SWITCHBOARD, history=True), None, id="history moves nobody"),
+        pytest.param(replace(SWITCHBOARD, history=True), None, id="history moves no agents"),
     ],
 )
 def test_which_calls_seek_an_agent(call: Call, expected: Sought | None) -> None:

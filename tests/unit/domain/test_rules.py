@@ -146,7 +146,7 @@ def test_a_hold_counts_the_same_however_it_is_reported(steps: list[tuple[Fact, f
     [
         pytest.param([], {TimerKind.SLA_WAIT: 30}, id="waiting"),
         pytest.param([OFFERED], {TimerKind.SLA_WAIT: 30, TimerKind.ANSWER: 17}, id="offered"),
-        pytest.param([OFFERED, (AnswerTimedOut("a", 1), 17)], {TimerKind.SLA_WAIT: 30}, id="nobody left"),
+        pytest.param([OFFERED, (AnswerTimedOut("a", 1), 17)], {TimerKind.SLA_WAIT: 30}, id="no agent left"),
         pytest.param([OFFERED, (SlaBreached(), 30)], {TimerKind.ANSWER: 17}, id="breached once"),
         pytest.param([OFFERED, ANSWERED], {}, id="active"),
         pytest.param([OFFERED, ANSWERED, HELD], {TimerKind.HOLD: 80}, id="on hold"),

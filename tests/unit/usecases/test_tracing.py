@@ -13,7 +13,7 @@ XRAY = "Root=1-4bf92f35-77b34da6a3ce929d0e0e4736"
 
 
 @pytest.mark.parametrize(
-    ("said", "taken"),
+    ("reported", "taken"),
     [
         (GIVEN, GIVEN),
         (f"  {GIVEN} ", GIVEN),
@@ -34,12 +34,12 @@ XRAY = "Root=1-4bf92f35-77b34da6a3ce929d0e0e4736"
         (7, None),
     ],
 )
-def test_a_traceparent_is_read_as_the_standard_says(said: object, taken: str | None) -> None:
-    assert parse_traceparent(said) == taken
+def test_a_traceparent_is_read_as_the_standard_says(reported: object, taken: str | None) -> None:
+    assert parse_traceparent(reported) == taken
 
 
 @pytest.mark.parametrize(
-    ("said", "taken"),
+    ("reported", "taken"),
     [
         (f"{XRAY};Parent={SPAN};Sampled=1", GIVEN),
         (f"{XRAY};Parent={SPAN};Sampled=0", f"00-{TRACE}-{SPAN}-00"),
@@ -49,8 +49,8 @@ def test_a_traceparent_is_read_as_the_standard_says(said: object, taken: str | N
         ("", None),
     ],
 )
-def test_aws_s_own_header_is_read(said: str, taken: str | None) -> None:
-    assert from_xray(said) == taken
+def test_aws_s_own_header_is_read(reported: str, taken: str | None) -> None:
+    assert from_xray(reported) == taken
 
 
 def test_a_root_without_a_parent_has_a_span_all_the_same() -> None:

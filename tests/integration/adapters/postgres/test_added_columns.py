@@ -1,4 +1,4 @@
-"""A migration adds columns while functions run: what these had prepared is of no use any more, and holds up nobody."""
+"""A migration adds columns while functions run. Their prepared statements are made again."""
 
 from collections.abc import Callable
 from contextlib import closing

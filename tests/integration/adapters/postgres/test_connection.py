@@ -1,4 +1,4 @@
-"""What every connection of a function brings with it, whoever stands between it and Postgres."""
+"""The settings of every connection of a function, also through a proxy."""
 
 import asyncio
 import gc

@@ -208,7 +208,7 @@ def test_a_late_event_of_an_old_call_scans_no_partition(past: str) -> None:
 
 
 def test_finding_waiting_calls_reads_only_heads_of_queues(database_url: str) -> None:
-    """Of 6,000 some wait for telephony, some for a language that nobody free speaks, and some can be taken."""
+    """Of 6,000 some wait for telephony, some for a language that no free agent speaks, and some can be taken."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(
             "insert into calls (id, status, queue_id, language, initiated_at, seeks)"

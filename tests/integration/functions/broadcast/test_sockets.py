@@ -205,7 +205,7 @@ def test_a_position_from_elsewhere_is_answered_by_reset(play):
 
 @pytest.mark.parametrize("message", [subscribe("queue:spanish"), {"action": "ping"}], ids=["subscribe", "ping"])
 def test_a_connection_that_is_not_listed_any_more_is_closed(play, message):
-    """Of a ping too: a restored registry does not know it, and it would wait for news in vain."""
+    """Also for a ping: a restored registry does not know the connection, and would never send updates to it."""
 
     async def body(sockets: Sockets):
         await sockets.enter("c")
@@ -241,7 +241,7 @@ def test_a_gone_connection_is_no_error_without_postgres(play, monkeypatch):
 
 @pytest.mark.parametrize("status", [403, 429, 500])
 def test_a_refused_answer_closes_the_connection_for_a_retry(play, status):
-    """In place of waiting for what it was never told; where its buffer is full, this is how API Gateway says so."""
+    """The client would wait for an answer that it never got. API Gateway refuses a post when the buffer is full."""
 
     async def body(sockets: Sockets):
         await sockets.enter("c")

@@ -1,4 +1,4 @@
-"""docs/sending-events.md, sent as it stands: whoever connects a telephony system copies from there."""
+"""The examples of docs/sending-events.md are sent as they are."""
 
 import json
 import re

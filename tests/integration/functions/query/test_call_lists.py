@@ -253,8 +253,8 @@ def test_a_transferred_call_waits_since_the_transfer(api: Api) -> None:
         before = datetime.now(UTC)
         waited = timedelta(seconds=api.call("GET", "/api/metrics")[1]["now"]["longestCurrentWait"])
         since = began + timedelta(seconds=second)
-        said = api.call("GET", "/api/calls/{call_id}", call_id="c")[1]["waitingSince"]
-        return said == rfc3339(since) and before - since <= waited <= datetime.now(UTC) - since
+        shown = api.call("GET", "/api/calls/{call_id}", call_id="c")[1]["waitingSince"]
+        return shown == rfc3339(since) and before - since <= waited <= datetime.now(UTC) - since
 
     api.post([event_at("call_initiated", 0, type="voice", queueId="legal_english")])
     api.post([event_at("call_routed", 1, agentId="ana", routingTime=1)])

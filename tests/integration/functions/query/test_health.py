@@ -1,4 +1,4 @@
-"""How the system says how it is, for a machine that asks often and for whoever is on call."""
+"""Health checks, for load balancers and for the person on call."""
 
 from typing import Any
 

@@ -44,25 +44,25 @@ def run(*words: str) -> Result:
 def give_up(api: Api, *events: dict[str, Any]) -> None:
     api.post(list(events))
     connection = wiring.database().connection()
-    connection.execute("update events set state = 'dead', failed_at = now(), reason = 'Nobody came.'")
+    connection.execute("update events set state = 'dead', failed_at = now(), reason = 'It never came.'")
 
 
 def test_they_are_listed_and_redriven(api: Api, command: Any) -> None:
     assert "no dead letters" in command("list").output
     give_up(api, ROUTED | {"eventId": "e-2"})
-    assert "e-2  call_routed of call-1, no queue known\n    Nobody came. Attempts: 1." in command("list").output
+    assert "e-2  call_routed of call-1, no queue known\n    It never came. Attempts: 1." in command("list").output
     assert json.loads(command("list", "--json").output)["body"]["agentId"] == "interpreter-01"
 
     api.post(INITIATED)
     done = command("redrive", "--all")
     assert (done.exit_code, done.output) == (0, "e-2  applied\n")
-    assert "no dead letters" in command().output  # a list, unless told otherwise
+    assert "no dead letters" in command().output  # a list by default
     assert "no dead letters" in command("redrive", "--all").output
 
 
 def test_a_failed_redrive_is_reported_and_exits_with_1(command: Any) -> None:
-    done = command("redrive", "nobody")
-    assert (done.exit_code, done.output) == (1, "nobody  There is no dead letter nobody.\n")
+    done = command("redrive", "unknown")
+    assert (done.exit_code, done.output) == (1, "unknown  There is no dead letter unknown.\n")
     assert command("redrive").exit_code == 1
     assert command("redrive", "a", "--all").exit_code == 1
 

@@ -1,4 +1,4 @@
-"""Migrations while others are at work: what would lock is refused, and what finds a lock holds up nobody."""
+"""Migrations beside running functions: locking statements are refused, and a waiting one delays no others."""
 
 import psycopg
 import pytest
@@ -7,7 +7,7 @@ from infra.database import locks, migrate
 from infra.errors import InfraError
 
 LOCKING = {
-    "an index, while nobody may write": "create index calls_by_version on queues (name);",
+    "an index that blocks writes": "create index calls_by_version on queues (name);",
     "a column that rewrites the table": "alter table queues add column made timestamptz default clock_timestamp();",
     "a constraint that reads all of the table": "alter table queues add constraint named check (name <> '');",
     "a column that the running code still reads": "alter table queues drop column name;",

@@ -164,7 +164,7 @@ async def relay(url: str) -> None:
     (news,) = await harness.pending((0, 0), 10)
     assert await harness.ack([news.outbox_id])
     assert await harness.pending((0, 0), 10) == []
-    await harness.remove("nobody")
+    await harness.remove("unknown")
     await harness.release()
     await harness.close()
 

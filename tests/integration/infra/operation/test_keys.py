@@ -55,11 +55,11 @@ def test_keys_are_read_and_rotated_by_name(endpoint: str, function: pytest.Monke
 
 
 def test_a_secret_that_is_not_there_is_named_by_its_reason(endpoint: str, function: pytest.MonkeyPatch) -> None:  # noqa: ARG001 - an account
-    for name in ("nobody/s", "/nobody/s"):
+    for name in ("unknown/s", "/unknown/s"):
         with pytest.raises(secrets.SecretError, match="NotFound"):
             secrets.fetch(name, "us-east-1", endpoint)
     with pytest.raises(secrets.SecretError, match="could not be asked"):
-        secrets.fetch("nobody/s", "us-east-1", "http://127.0.0.1:1")
+        secrets.fetch("unknown/s", "us-east-1", "http://127.0.0.1:1")
 
 
 def test_the_local_keys_are_a_file_of_its_owner(tmp_path: Path) -> None:

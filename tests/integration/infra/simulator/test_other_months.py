@@ -1,4 +1,4 @@
-"""Other months of the call log: written in every way in which its months are, replayed, and their figures counted anew.
+"""Other months of the call log: written in each format of its months, replayed, and their figures computed again.
 
 What must come out is counted here from the callers that the month was made of, not from the file and not by its reader.
 """
@@ -41,7 +41,7 @@ FIRST = datetime(1999, 10, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Caller:
-    """As it truly was. Whoever has neither waited nor an agent left at the menu; a phantom was nobody."""
+    """The true data. A caller without a wait and without an agent left at the menu; a phantom is no caller."""
 
     entered: datetime
     menu: int
@@ -86,13 +86,13 @@ def callers(seed: int, days: int) -> list[Caller]:
 
 
 def clock(moment: datetime, *, beyond: datetime | None = None) -> str:
-    """As the log writes a time of day; counted on from `beyond`'s midnight where told."""
+    """As the log writes a time of day; counted from `beyond`'s midnight if given."""
     hours = moment.hour + (24 if beyond and moment.date() > beyond.date() else 0)
     return f"{hours}:{moment:%M:%S}"
 
 
 def row(number: int, caller: Caller, *, long_days: bool) -> dict[str, str]:
-    """One of the log's rows. Its columns are told from the caller's life, as the log's makers say they are."""
+    """One of the log's rows. Its columns follow from the caller's data, as the log's documentation states."""
 
     def clock_time(moment: datetime) -> str:
         return clock(moment, beyond=caller.entered if long_days else None)
@@ -104,7 +104,7 @@ def row(number: int, caller: Caller, *, long_days: bool) -> dict[str, str]:
     queued = (clock_time(begun), clock_time(left_queue)) if caller.wait else (NONE, NONE)
     served = (clock_time(left_queue), clock_time(left)) if caller.agent else (NONE, NONE)
     # Its makers took one time of day from another: where midnight came between, some of their spans are negative.
-    mends = number % 2 == 0 and not long_days
+    has_negative_times = number % 2 == 0 and not long_days
     return {
         "vru+line": f"AA0{number % 6 + 1}{number % 16 + 1:02}",
         "call_id": f"{33_000 + number % 97}",
@@ -117,11 +117,13 @@ def row(number: int, caller: Caller, *, long_days: bool) -> dict[str, str]:
         "vru_time": str(int((exit_menu - caller.entered).total_seconds())),
         "q_start": queued[0],
         "q_exit": queued[1],
-        "q_time": str(caller.wait - 86_400 * (mends and begun.date() < left_queue.date() and caller.wait > 0)),
+        "q_time": str(
+            caller.wait - 86_400 * (has_negative_times and begun.date() < left_queue.date() and caller.wait > 0)
+        ),
         "outcome": "PHANTOM" if caller.phantom else "AGENT" if caller.agent else "HANG",
         "ser_start": served[0],
         "ser_exit": served[1],
-        "ser_time": str(caller.talk - 86_400 * (mends and left_queue.date() < left.date())),
+        "ser_time": str(caller.talk - 86_400 * (has_negative_times and left_queue.date() < left.date())),
         "server": caller.agent or "NO_SERVER",
     }
 
@@ -211,7 +213,8 @@ def _figures_are_those_of(counted: list[Caller]) -> None:
             figures = PostgresFigures(wiring.reading_database(), rolled=rolled)
             answer = show_metrics(figures, ADMIN, span, datetime.now(UTC))
             clock_time = {
-                _key(way, shown["queueId"], shown["agentId"], shown["start"]): _told(shown) for shown in answer["data"]
+                _key(way, shown["queueId"], shown["agentId"], shown["start"]): _figures_of(shown)
+                for shown in answer["data"]
             }
             assert clock_time == _expected(way, counted, before=span["to"]), (rolled, way)
 
@@ -220,7 +223,7 @@ def _key(way: str, queue: str | None, agent: str | None, start: str) -> str:
     return {"all": "all", "queue": queue, "agent": agent}.get(way, start[:16]) or "-"
 
 
-def _told(shown: dict[str, Any]) -> dict[str, Any]:
+def _figures_of(shown: dict[str, Any]) -> dict[str, Any]:
     names = ("offered", "answered", "answeredInTime", "abandoned", "shortAbandons", "slaBreached", "shortCalls")
     figures = {name: shown[name] for name in names}
     return figures | {"asa": shown["asa"], "aht": shown["handleTime"]["aht"], "longestWait": shown["longestWait"]}
@@ -266,9 +269,9 @@ def test_an_unreadable_row_names_file_line_and_column(tmp_path: Path, capsys: py
     ]
     file = Written(more="AA0101\t1\t0\t0\tPS\t991001\t9:00:00\t9:00:09\n").file(tmp_path, everybody)
     lines = file.read_text().splitlines()
-    for line, column, said in ((1, "q_time", "soon"), (2, "date", "99-13-01"), (3, "ser_time", "")):
+    for line, column, text in ((1, "q_time", "soon"), (2, "date", "99-13-01"), (3, "ser_time", "")):
         cells = lines[line].split("\t")
-        cells[WIDE.index(column)] = said
+        cells[WIDE.index(column)] = text
         lines[line] = "\t".join(cells)
     file.write_text("\n".join(lines))
     replay._tell_found(file, survey(replay.Log(file, None).entries()))

@@ -1,4 +1,4 @@
-"""Whatever fails on the way, every client ends with the floor as REST tells it, and nobody reloads it by hand."""
+"""After any failure every client ends with the state that REST returns, without a reload by hand."""
 
 import asyncio
 import gc
@@ -118,7 +118,7 @@ class Telephony:
 
 
 async def all_sent(stage: Stage, running) -> None:
-    """Until the relay owes nobody anything."""
+    """Wait until the relay has sent everything."""
     async with asyncio.timeout(WAIT_SECONDS):
         while owed := stage.owed():
             await running.relay_store.until_cleared(*owed)
@@ -229,7 +229,7 @@ def test_redis_is_killed_and_emptied(play, redis_server: Redis):
 
 
 def test_redis_is_emptied_and_every_relay_is_gone_at_once(play, redis_server: Redis):
-    """Nobody is left who knows what was on its way: it is in the outbox."""
+    """No process remembers the messages under way: they are in the outbox."""
 
     async def body(stage: Stage, clients, telephony):
         for _ in range(3):

@@ -1,4 +1,4 @@
-"""A shard passes from relay to relay: planned, by a kill, or unknown to the old one. Somebody always tells."""
+"""A shard passes from relay to relay: planned, by a kill, or unknown to the old one. No update is lost."""
 
 import asyncio
 from collections.abc import Sequence
@@ -182,7 +182,7 @@ async def test_a_replaced_relay_removes_nothing_and_stops(stage: Stage):
         async with stage.relay(after=stale.relay_store.fence) as killed:
             await killed.ready()
         event = await stage.begin("c1")
-        await ended(stale.task)  # what it was to strike off told it
+        await ended(stale.task)  # its acknowledgement showed that it was replaced
     assert stage.gateway.events("c") == [event]
     assert stage.owed() == {event}
 
@@ -256,7 +256,7 @@ async def test_a_relay_sends_all_its_shares_of_a_transaction(stage: Stage):
 
 
 async def test_a_freed_agent_is_sent_by_the_responsible_relay(stage: Stage):
-    """What the agent said while the phone rang makes it nobody's call by the time it is told."""
+    """The agent's report during the offer ends the offer before it is sent."""
     stage.listen("c", "queue:spanish")
     stage.ingest = stage.ingest_on(stage.database, SHARDS)
     stage.database.connection().execute(
@@ -290,7 +290,7 @@ class Unheard:
     ],
 )
 async def test_resent_messages_keep_their_former_shards(stage: Stage, before: int, after: int, is_heard: bool):
-    """Whoever tells a share strikes that one off, and no other."""
+    """A relay acknowledges the share that it sent, and no other."""
     stage.listen("c", "queue:spanish", "queue:english")
     stage.ingest = stage.ingest_on(stage.database, before, None if is_heard else Unheard())
     again = RedisPublisher(stage.redis_url, after)

@@ -1,4 +1,4 @@
-"""The relay between a real Redis, a real Postgres and a gateway that takes posts: who is told what."""
+"""The relay between a real Redis, a real Postgres and a gateway that takes posts: what each socket gets."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ async def test_each_socket_gets_its_topics_as_far_as_permitted(stage: Stage):
         "both": {s1, e1, s2, rang, spoke},
         "call": {s1, rang, spoke},
         "agent": {rang, spoke},
-        "alerts": {rang, spoke},  # the batch told them with the call as both had left it: flagged
+        "alerts": {rang, spoke},  # the batch was sent with the final call: flagged
     }
     got = {name: set(stage.gateway.events(name)) for name in stage.gateway.frames}
     assert got == owed
@@ -163,7 +163,7 @@ async def test_a_call_of_a_shared_agent_is_hidden_from_other_queues(stage: Stage
         await running.relay_store.until_cleared(*(made or await happen()))
         assert all(sent(name) == {("offered", "c1")} for name in ("spanish", "both", "all"))
         assert sent("english") == {("offered", None)}
-        # The call that Ana goes on with is not told of with her.
+        # The call that Ana goes on with is not sent with her.
         both = [await stage.begin("c2"), *await stage.send(routed("c2"), answered("c2"))]
         left = await stage.send({"event": "call_ended", "callId": "c1", "endReason": "abandoned", "duration": 0})
         await running.relay_store.until_cleared(*both, *left)
@@ -196,7 +196,7 @@ async def test_a_queue_s_subscribers_reload_when_an_agent_is_removed(stage: Stag
     frames = stage.gateway.frames
 
     def resets(name: str) -> set[str]:
-        """At least once, as everything: what is told and not struck off yet may be read from the outbox again."""
+        """At least once: a sent message that is not acknowledged yet may be read from the outbox again."""
         return {topic for frame in frames[name] if frame["type"] == "reset" for topic in frame["topics"]}
 
     put("spanish", "french")
@@ -222,7 +222,7 @@ async def test_a_queue_s_subscribers_reload_when_an_agent_is_removed(stage: Stag
 
 @pytest.mark.parametrize("by_the_sweep", [False, True], ids=["by the relay", "by the sweep"])
 async def test_a_queue_gets_a_departure_whose_event_was_deferred(stage: Stage, by_the_sweep: bool):
-    """A transfer that comes late moves the call elsewhere, and takes its place from the one that nobody was told of."""
+    """A transfer that comes late moves the call elsewhere, and takes the place of the one that was not sent."""
     stage.database.connection().execute("insert into queues (id, name) values ('french', 'French')")
     stage.listen("c", "queue:english", queues=["english"])
     moved = {"event": "call_transferred", "callId": "c1"}
@@ -254,11 +254,11 @@ async def test_an_agent_topic_gets_a_call_s_departure(stage: Stage):
     assert stage.gateway.events("agent") == [
         quiet[1],
         *moved,
-    ]  # `call_answered` names nobody, and nobody has the call
+    ]  # `call_answered` names no agent, and no agent has the call
 
 
 async def test_the_alert_topic_gets_the_end_of_an_alert(stage: Stage):
-    """It ended before the hold that was too long, or went on to a queue whose alerts are somebody else's."""
+    """It ended before the hold that was too long, or went on to a queue with other subscribers of alerts."""
     stage.listen("c", "alerts:spanish")
     async with stage.relay() as running:
         await running.ready()

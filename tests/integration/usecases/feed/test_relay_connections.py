@@ -1,4 +1,4 @@
-"""Connections that are slow, stumble, or are gone: each is its own relay's trouble and nobody else's."""
+"""Connections that are slow, fail or are gone do not affect other connections."""
 
 import asyncio
 from datetime import timedelta

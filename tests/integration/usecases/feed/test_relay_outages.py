@@ -41,7 +41,7 @@ async def test_after_a_redis_restart_lost_messages_are_sent(stage: Stage, redis_
         await running.ready()
         with redis.Redis.from_url(redis_server.url) as client:
             client.client_kill_filter(_type="pubsub")
-            missed = await stage.begin("missed")  # published to nobody
+            missed = await stage.begin("missed")  # published without a subscriber
             await running.relay_store.until_cleared(missed)
             heard = await stage.begin("heard")
             await running.relay_store.until_cleared(heard)

@@ -205,7 +205,7 @@ def test_a_page_shows_one_moment_while_calls_change(
 
 
 def test_changes_hold_calls_whose_deadline_moved_in_a_walk(harness: Harness, standing: list[str]) -> None:
-    """It may stand behind the walk or before it by then; a client that reads on from the position misses nobody."""
+    """It may stand behind the walk or before it by then; a client that reads on from the position misses no call."""
     walk = pages(harness, "urgency", lambda read: read())
     first = next(walk)
     moved = next(call_id for call_id in standing[::-1] if call_id not in [row["id"] for row in first.rows])

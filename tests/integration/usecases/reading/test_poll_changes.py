@@ -28,7 +28,7 @@ _numbers = count()
 
 
 class Poller:
-    """As any client would: by version, and from a snapshot where it is told to."""
+    """Polls as a client does: by version, and from a snapshot after a reset."""
 
     def __init__(self, harness: Harness, principal: Principal) -> None:
         self.harness, self.principal = harness, principal

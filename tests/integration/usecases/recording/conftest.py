@@ -8,7 +8,7 @@ from tests.support.routing import QUEUE, set_up
 
 @pytest.fixture
 def night(harness: Harness) -> Harness:
-    """A floor with nobody on it, and one queue that Switchboard routes."""
+    """No agent is signed in, and Switchboard routes one queue."""
     harness.rows("update agents set status = 'offline', queues = '{}'")
     set_up(harness, QUEUE, routing="switchboard")
     return harness

@@ -1,12 +1,12 @@
-"""The floor is told of every agent that a transaction moves."""
+"""Notices name every agent whom a transaction changes."""
 
 from shared.adapters.postgres import row_mapping
 from shared.contracts.setup import AgentSetup
 from tests.support.harness import Harness
 
 
-def told_statuses(harness: Harness) -> dict[str, str]:
-    """Each agent's status as it was told last."""
+def published_statuses(harness: Harness) -> dict[str, str]:
+    """The last published status of each agent."""
     return {agent.id: agent.status.value for news in harness.published.news for agent in news.agents}
 
 
@@ -17,8 +17,8 @@ def test_a_reroute_notifies_about_both_agents(harness, clock):
     harness.sweep()
     offered = harness.call()["agentId"]
     assert offered not in (None, "interpreter-01")
-    assert told_statuses(harness) == {"interpreter-01": "away", offered: "offered"}
-    assert {name: harness.agent(name)[0] for name in told_statuses(harness)} == told_statuses(harness)
+    assert published_statuses(harness) == {"interpreter-01": "away", offered: "offered"}
+    assert {name: harness.agent(name)[0] for name in published_statuses(harness)} == published_statuses(harness)
 
 
 def test_each_change_of_an_agent_raises_its_version(harness, clock):

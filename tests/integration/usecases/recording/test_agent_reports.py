@@ -1,4 +1,4 @@
-"""What agents say of themselves, in any order and any number of copies: the last thing said holds."""
+"""Reports of agents, in any order and any number of copies: the latest report holds."""
 
 from itertools import count
 from typing import Any
@@ -14,9 +14,9 @@ from tests.support.routing import set_up
 
 _numbers = count()
 _LAST = f"select status from agent_intervals s where agent_id = %s order by {LAST_FIRST} limit 1"  # noqa: S608 - our words
-SAID = st.sampled_from(["available", "away", "offline"])
+STATUSES = st.sampled_from(["available", "away", "offline"])
 # Seconds after the agent was put there, from a clock that knows seconds only.
-reports = st.lists(st.tuples(st.integers(1, 3), SAID), min_size=1, max_size=5)
+reports = st.lists(st.tuples(st.integers(1, 3), STATUSES), min_size=1, max_size=5)
 
 
 def events_for(harness: Harness, agent_id: str, statuses: list[tuple[int, str]]) -> list[dict[str, Any]]:
@@ -107,7 +107,7 @@ def talks(draw: st.DrawFn) -> list[tuple[int, list[dict[str, Any]]]]:
     return [(begun, begins), (over, [{"event": "call_no_answer"}])]
 
 
-@given(statuses=st.lists(st.tuples(st.integers(1, 9), SAID), max_size=4), talked=talks(), data=st.data())
+@given(statuses=st.lists(st.tuples(st.integers(1, 9), STATUSES), max_size=4), talked=talks(), data=st.data())
 def test_reports_around_a_call_hold_in_any_order(
     harness: Harness,
     statuses: list[tuple[int, str]],
@@ -116,7 +116,7 @@ def test_reports_around_a_call_hold_in_any_order(
 ) -> None:
     """The floor comes to be of one mind with agents' time, which follows both in the order of time.
 
-    Nobody says two things while the phone rings: what a miss would have made of the agent is not kept beside the first.
+    No agent reports twice during an offer: the record has no room for the result of a miss beside the first report.
     """
     (begun, begins), (over, _) = talked
     assume(len(begins) == 3 or sum(begun < second <= over for second, _ in statuses) < 2)

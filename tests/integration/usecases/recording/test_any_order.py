@@ -24,7 +24,7 @@ LATE = 600  # seconds after which the shuffled events begin to come in
 def shared_floor(harness: Harness) -> Harness:
     """One database for all examples: each has calls and agents of its own.
 
-    Nobody is free for what telephony leaves to Switchboard: whether it still had to act is told by the clock alone.
+    No agent is free, so the clock alone decides whether Switchboard has to act.
     """
     harness.rows("update agents set status = 'offline'")
     return harness
@@ -85,7 +85,7 @@ def introduce_agents(harness: Harness, call_id: str) -> None:
     )
 
 
-def told_as(call_id: str, life: list[tuple[float, Json]], clock: Clock) -> list[Json]:
+def events_of_life(call_id: str, life: list[tuple[float, Json]], clock: Clock) -> list[Json]:
     """The life as events of this call, dated, each with an id of its own, with agents of its own."""
     record: list[Json] = []
     for number, (seconds, fields) in enumerate(life):
@@ -141,11 +141,11 @@ def test_any_order_any_copies_any_channel_ends_the_same(
     ordered, shuffled = f"o{next(_numbers)}", f"s{next(_numbers)}"
     for call_id in (ordered, shuffled):
         introduce_agents(harness, call_id)
-    in_order(harness, told_as(ordered, life, harness.clock), life)
+    in_order(harness, events_of_life(ordered, life, harness.clock), life)
     expected = outcome(harness, ordered)
     harness.rows("delete from timers")
 
-    events = told_as(shuffled, life, harness.clock)
+    events = events_of_life(shuffled, life, harness.clock)
     copies = events + data.draw(st.lists(st.sampled_from(events), max_size=4), label="copies")
     arrivals = data.draw(st.permutations(copies), label="arrivals")
     harness.clock.go_to(LATE)
@@ -179,9 +179,9 @@ def test_a_split_batch_ends_as_its_events_one_by_one(
     arrivals = data.draw(st.permutations(places + copies), label="arrivals")
 
     def events(call_ids: list[str]) -> list[Json]:
-        lives_told = [told_as(call_id, life, harness.clock) for call_id, life in zip(call_ids, record, strict=True)]
+        lives = [events_of_life(call_id, life, harness.clock) for call_id, life in zip(call_ids, record, strict=True)]
         unknown = {"event": "call_initiated", "type": "voice", "queueId": "nowhere", "callId": f"{call_ids[0]}-x"}
-        return [unknown, *(lives_told[call][step] for call, step in arrivals), unknown]
+        return [unknown, *(lives[call][step] for call, step in arrivals), unknown]
 
     one_by_one = [harness.send(event)[0].status for event in events(alone)]
     with pytest.MonkeyPatch.context() as patched:
@@ -189,11 +189,11 @@ def test_a_split_batch_ends_as_its_events_one_by_one(
         in_parts = [result.status for result in harness.send(*events(together))]
     assert in_parts == one_by_one
     for left, right in zip(alone, together, strict=True):
-        assert told_of(harness, right) == told_of(harness, left)
+        assert record_of(harness, right) == record_of(harness, left)
     harness.assert_no_orphans()
 
 
-def told_of(harness: Harness, call_id: str) -> Json | None:
+def record_of(harness: Harness, call_id: str) -> Json | None:
     """None of a call that has not begun: events wait for its beginning."""
     return outcome(harness, call_id) if harness.reads.call(call_id) else None
 
@@ -208,7 +208,7 @@ def in_order(harness: Harness, events: list[Json], life: list[tuple[float, Json]
         harness.clock.go_to(seconds)
         is_taken = harness.send(event)[0].status == 201
         assert is_taken or "sequence" not in event, event
-        assume(is_taken)  # two calls' worth in one second may have an order that nobody can guess
+        assume(is_taken)  # the order of two calls within one second may be unknown
     harness.clock.go_to(LATE + 200)
     sweep_all(harness)
 

@@ -107,7 +107,9 @@ def assert_one_truth(harness: Harness) -> None:
         system = Counter((row.event.name, row.event.at) for row in living if row.event.is_system)
         assert [twice for twice, times in system.items() if times > 1] == [], "no timer fires twice"
         claims = {agent_id for agent_id, claim in assignments(stored).items() if claim.status in ENGAGED}
-        assert {row["id"] for row in engaged if row["call_id"] == call_id} <= claims, "nobody is held without reason"
+        assert {row["id"] for row in engaged if row["call_id"] == call_id} <= claims, (
+            "no agent is engaged without a call"
+        )
 
     holders = Counter(row["call_id"] for row in engaged)
     assert [call_id for call_id, agents in holders.items() if agents > 1] == [], "no call has two agents"

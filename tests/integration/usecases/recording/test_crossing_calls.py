@@ -1,4 +1,4 @@
-"""Two calls and four agents that cross each other in no order at all: whatever is told, the record is of one mind."""
+"""Two calls and four agents that cross each other in any order: the records of calls and agents agree."""
 
 from collections.abc import Mapping
 from itertools import count
@@ -23,7 +23,7 @@ PATIENCE = 400  # seconds, after which everything that was owed has fallen due
 
 calls, agents, queues = st.sampled_from(CALLS), st.sampled_from(AGENTS), st.sampled_from(["day", "night"])
 # Each of these may come at any time, whether or not it makes sense.
-TOLD: dict[str, Mapping[str, st.SearchStrategy[Any]]] = {
+FIELDS: dict[str, Mapping[str, st.SearchStrategy[Any]]] = {
     "call_initiated": {"type": st.just("voice"), "queueId": queues},
     "call_routed": {"agentId": agents, "routingTime": st.just(0)},
     "call_no_answer": {"agentId": agents},
@@ -34,7 +34,7 @@ TOLD: dict[str, Mapping[str, st.SearchStrategy[Any]]] = {
     "call_ended": {"endReason": st.sampled_from(["completed", "abandoned"]), "duration": st.just(1)},
 }
 events = st.one_of([
-    st.fixed_dictionaries({"event": st.just(event), "callId": calls, **fields}) for event, fields in TOLD.items()
+    st.fixed_dictionaries({"event": st.just(event), "callId": calls, **fields}) for event, fields in FIELDS.items()
 ])  # fmt: skip
 reports = st.fixed_dictionaries({
     "event": st.just("agent_status_changed"), "agentId": agents, "status": st.sampled_from(["available", "away"]),
@@ -120,5 +120,5 @@ def calls_of(harness: Harness, run: int) -> list[Call]:
             for kind, due_at in required_timers(record.call).items()
             if due_at > harness.clock.now()
         }
-        assert owed <= {(timer["kind"], timer["due_at"]) for timer in armed}, "each promise is kept by somebody"
+        assert owed <= {(timer["kind"], timer["due_at"]) for timer in armed}, "each deadline has a timer"
     return [record.call for record in records.values() if record.call]

@@ -115,7 +115,7 @@ def test_a_batch_registers_unknown_agents_like_single_events(
 
 
 def begin(harness: Harness, run: int) -> None:
-    """Calls whose queue forgives two misses; an agent has calls that nobody else has."""
+    """Calls whose queue forgives two misses; each agent has calls of their own."""
     harness.rows("update queues set misses_before_away = 3 where id = 'medical_spanish'")
     beginning = {"event": "call_initiated", "type": "voice", "queueId": "medical_spanish"}
     names = [f"{call}-{agent}-{way}-{run}" for call in CALLS for agent in AGENTS for way in WAYS]

@@ -130,7 +130,7 @@ def again_where_asked(do: Callable[[], T]) -> T:
     for _ in range(10):
         with suppress(UnavailableError):
             return do()
-    raise AssertionError("nobody lets go of a row")
+    raise AssertionError("a row stays locked")
 
 
 def share(number: int, all_calls: int) -> list[str]:
@@ -192,11 +192,11 @@ def test_all_agents_and_far_more_calls_at_once(harness: Harness, database_url: s
         writer.harness.database.close()
     assert_nothing_is_lost(harness, sum((writer.accepted for writer in writers), Counter()))
     assert_each_call_is_its_log_and_over(harness, calls)
-    assert_nobody_was_in_two_places(harness, agents)
+    assert_no_agent_had_two_calls(harness, agents)
 
 
 def assert_nothing_is_lost(harness: Harness, accepted: Counter[str]) -> None:
-    assert set(accepted.values()) == {1}, "each is accepted once, whoever sent it and how often"
+    assert set(accepted.values()) == {1}, "each is accepted once, however often it was sent"
     recorded = harness.rows("select id from events where source = 'telephony' union all select id from agent_events")
     assert Counter(row["id"] for row in recorded) == accepted
 
@@ -217,7 +217,7 @@ def assert_each_call_is_its_log_and_over(harness: Harness, calls: int) -> None:
     assert harness.rows("select * from timers") == [], "what is owed to calls that are over was settled"
 
 
-def assert_nobody_was_in_two_places(harness: Harness, agents: int) -> None:
+def assert_no_agent_had_two_calls(harness: Harness, agents: int) -> None:
     """Every move of every agent, in the order in which they were made."""
     serving: dict[str, str] = {}
     wrapped_up: Counter[str] = Counter()

@@ -181,7 +181,7 @@ def test_a_timeout_does_not_end_a_later_offer(day: Harness) -> None:
 
 
 def test_a_ring_by_transfer_forgives_the_miss_before_it(day: Harness) -> None:
-    """As any other ring does: a caller who hangs up while it lasts sends nobody away."""
+    """As for any other offer: a caller who hangs up during it sends no agent away."""
     for agent_id in ("ana", "bea"):
         arrive(day, agent_id, "day")
     tell(day, "call_initiated")
@@ -270,7 +270,7 @@ def test_a_transfer_target_has_the_call_since_the_transfer(day: Harness, *, at_o
     assert (day.agent("bea"), day.rows(since)) == (("on_call", "c1"), [{"status_since": day.clock.at(100)}])
     tell(day, "call_ended", at=150)
     seconds = "select occupied_seconds from agents where id = 'bea'"
-    assert day.agent("bea")[0] == "available", "what was said before the phone rang is over"
+    assert day.agent("bea")[0] == "available", "a report from before the offer is over"
     assert day.rows(seconds) == [{"occupied_seconds": 50 if at_once else 60}]
 
 

@@ -1,4 +1,4 @@
-"""The log is enough: every call folded anew is what is on record, and where it was not, it can be made so."""
+"""Calls are rebuilt from their logs: records that differ are found and repaired."""
 
 import subprocess
 import sys
@@ -60,7 +60,7 @@ def test_a_corrupted_call_is_found_and_repaired(lived: Harness, database_url: st
     assert repair(lived.sweep_services.transactions, "call-7", clock.now())
     assert found(database_url) == []
     after = lived.call("call-7")
-    assert after.pop("version") == before.pop("version") + 1, "whoever holds the wrong picture takes the right one"
+    assert after.pop("version") == before.pop("version") + 1, "clients that have the wrong call take the right one"
     assert after == before
     assert not repair(lived.sweep_services.transactions, "call-7", clock.now())
 

@@ -213,5 +213,5 @@ def test_only_an_administrator_redrives(api: Api) -> None:
     for role in ("sender", "supervisor"):
         answer = api.call("POST", "/api/dead-letters/redrive", {"all": True}, token=tokens.mint(KEY, role=role))
         assert answer[0] == 403
-    status, answer, _ = api.call("POST", "/api/dead-letters/redrive", {"ids": ["nobody"]})
+    status, answer, _ = api.call("POST", "/api/dead-letters/redrive", {"ids": ["unknown"]})
     assert (status, answer["results"][0]["status"], answer["remaining"]) == (200, 404, 0)

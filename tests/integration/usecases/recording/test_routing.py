@@ -1,4 +1,4 @@
-"""Who gets which call: on real Postgres, with time in hand, and at last with many who claim at once."""
+"""Routing on real Postgres: offers, misses, overflow, strategies, and concurrent claims."""
 
 import threading
 from collections import Counter
@@ -93,7 +93,7 @@ def test_enough_misses_in_a_row_send_an_agent_away(night: Harness) -> None:
     night.clock.go_to(4)
     night.one("call_answered", waitTime=3)
     end(night)
-    assert misses(night) == 0, "an answer begins the count anew"
+    assert misses(night) == 0, "an answer resets the count"
 
     night.clock.go_to(10)
     ring(night, "call-2")
@@ -237,7 +237,7 @@ def test_a_new_shift_begins_without_occupancy(night: Harness) -> None:
     [
         pytest.param({"event": "call_ended", "endReason": "abandoned", "duration": 0}, id="the caller hangs up"),
         pytest.param({"event": "call_routed", "agentId": "zoe", "routingTime": 1}, id="telephony routes elsewhere"),
-        pytest.param({"event": "call_answered", "agentId": "zoe", "waitTime": 1}, id="somebody else answers"),
+        pytest.param({"event": "call_answered", "agentId": "zoe", "waitTime": 1}, id="another agent answers"),
     ],
 )
 def test_an_offer_that_is_no_longer_true_is_rescinded(night: Harness, fact: dict[str, Any]) -> None:
@@ -325,7 +325,7 @@ def test_a_sender_s_fast_clock_leaves_no_idle_claim(night: Harness) -> None:
         pytest.param({"overflowSeconds": 5, "overflowQueueId": "nowhere"}, "overflowQueueId", id="unknown"),
         pytest.param({"overflowSeconds": 5, "overflowQueueId": QUEUE}, "overflowQueueId", id="itself"),
         pytest.param({"strategy": "cheapest"}, "strategy", id="unknown strategy"),
-        pytest.param({"routing": "nobody"}, "routing", id="unknown routing"),
+        pytest.param({"routing": "unknown"}, "routing", id="unknown routing"),
         pytest.param({"missesBeforeAway": 0}, "missesBeforeAway", id="never away"),
         pytest.param({"priority": 10}, "priority", id="too urgent"),
         pytest.param({"agingSeconds": 0}, "agingSeconds", id="endless aging"),

@@ -1,4 +1,4 @@
-"""What happens to agents and calls at the edges: who leaves in the middle, and queues that differ or serve nobody."""
+"""Edge cases of routing: agents who leave during an offer, and queues without agents or with other settings."""
 
 from typing import Any
 
@@ -77,7 +77,7 @@ def test_away_during_a_call_holds_once_the_call_is_over(night: Harness, wrap_up_
     end(night, "call-2")
     night.clock.go_to(110)
     night.sweep()
-    assert night.agent("ana")[0] == "available", "it was said for one call"
+    assert night.agent("ana")[0] == "available", "the report was for one call"
 
 
 def test_an_agent_back_during_the_call_is_free_after_it(night: Harness) -> None:

@@ -1,4 +1,4 @@
-"""One call fails in a way that nobody foresaw: every promise to every other call is kept."""
+"""One call fails unexpectedly: the timers of every other call fire."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -36,7 +36,7 @@ def routed(call_id: str) -> dict[str, object]:
 
 
 def broken(*_: object) -> NoReturn:
-    raise RuntimeError("nobody foresaw this")
+    raise RuntimeError("unexpected")
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +53,7 @@ def noted() -> list[str]:
 
 @pytest.fixture
 def ill_floor(harness: Harness, noted: list[str]) -> Harness:
-    """Three calls, of which one is on record in a way that none of our code writes."""
+    """Three calls. The record of one is damaged."""
     harness.sweep_services = replace(harness.sweep_services, log_failure=noted.append)
     harness.services = replace(harness.services, log_failure=noted.append)
     for call_id in CALLS:
@@ -135,7 +135,7 @@ def test_calls_behind_a_failing_call_are_offered(ill_floor: Harness, noted: list
 def test_a_failing_duty_of_the_sweep_stops_no_timers(
     harness: Harness, noted: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Timers, offers and the telling of what nobody heard go on, whatever becomes of the shelf and of agents' time."""
+    """Timers, offers and resends continue when archiving or agent time fails."""
     harness.sweep_services = replace(harness.sweep_services, log_failure=noted.append)
     for duty in ("archive_calls", "update_agent_time"):
         monkeypatch.setattr(run_sweep_module, duty, broken)
@@ -157,7 +157,7 @@ def test_a_failed_publish_does_not_change_the_answer(
     assert [result.status for result in harness.send(*events)] == [201, 201, 201]
     assert harness.history("call-1") == [("call_initiated", False), ("call_routed", False), ("call_answered", False)]
     assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [RuntimeError]
-    assert harness.rows("select calls from outbox") == [{"calls": ["call-1"]}], "it is told later"
+    assert harness.rows("select calls from outbox") == [{"calls": ["call-1"]}], "it is sent later"
 
 
 def test_an_agents_event_that_fails_takes_no_calls_event_along(
@@ -173,7 +173,7 @@ def test_an_agents_event_that_fails_takes_no_calls_event_along(
 def test_an_error_during_a_transaction_spares_the_next_one(
     harness: Harness, other_connection: psycopg.Connection[Any], database_url: str
 ) -> None:
-    """What was sent behind a statement that failed is known to nobody but psycopg, which takes it for prepared."""
+    """psycopg takes statements for prepared that were sent behind a failed one."""
     begin = "insert into calls_live (id, recorded_since) values ('call-1', now())"
     other_connection.execute(begin)
     now, disarmed = harness.clock.now(), {("call-1", TimerKind.ANSWER)}

@@ -1,4 +1,4 @@
-"""Calls that are over are shelved by months, and a late event takes its call off the shelf: nobody notices either."""
+"""Ended calls are archived by month, and a late event takes its call out of the archive."""
 
 import threading
 from datetime import UTC, datetime

@@ -71,7 +71,7 @@ class Day:
                 self._passes("away", self._some(30))
                 self._says("available")
                 self._passes("available", 1)
-            case 1:  # whoever calls hangs up
+            case 1:  # the caller hangs up
                 self._tell(call_id, "call_ended", endReason="abandoned", duration=0)
                 self._passes("available", 1)
             case _:
@@ -193,13 +193,13 @@ def tell(harness: Harness, days: list[Day], chance: random.Random, *, shuffled: 
     harness.update_agent_time()
 
 
-def wrong(harness: Harness, *, mend: bool = False) -> tuple[set[str], int]:
+def wrong(harness: Harness, *, repair: bool = False) -> tuple[set[str], int]:
     """Whose spans are not what the log says, and how many sums not what the spans say."""
-    agents = {agent_id for found in agent_time.compare(harness.database, repair=mend) for agent_id in found}
+    agents = {agent_id for found in agent_time.compare(harness.database, repair=repair) for agent_id in found}
     sums = 0
     for month in agent_time.months(harness.database):
         sums += agent_time.differing(harness.database, month)
-        if mend:
+        if repair:
             agent_time.rebuild(harness.database, month)
     return agents, sums
 
@@ -215,7 +215,7 @@ def test_damaged_agent_time_is_found_and_corrected(harness: Harness, begin: date
     harness.rows("update agent_rollups set away_ms = away_ms + 1 where grain = '1h agent'")
     assert wrong(harness)[0] == {"ana"}
     assert wrong(harness)[1] > 0
-    wrong(harness, mend=True)
+    wrong(harness, repair=True)
     assert wrong(harness) == (set(), 0)
     assert harness.rows("select * from agent_intervals order by began, source, step") == whole
 
@@ -257,7 +257,7 @@ def test_an_interval_below_a_millisecond_is_no_difference(harness: Harness) -> N
         {"event": "call_answered", "waitTime": 0, **call},
     )
     harness.update_agent_time()
-    assert wrong(harness, mend=True) == (set(), 0)
+    assert wrong(harness, repair=True) == (set(), 0)
     assert wrong(harness) == (set(), 0)
 
 

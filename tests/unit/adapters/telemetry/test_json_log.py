@@ -63,7 +63,7 @@ def test_an_error_shows_its_place_and_no_values(lines: Lines) -> None:
 
     def fail() -> None:
         try:
-            Strict.model_validate({"number": "said in confidence"})
+            Strict.model_validate({"number": "personal data"})
         except ValidationError as error:
             raise KeyError("call-1") from error
 
@@ -72,7 +72,7 @@ def test_an_error_shows_its_place_and_no_values(lines: Lines) -> None:
     except KeyError:
         logging.getLogger("x").exception("Unexpected failure")
     (line,) = lines.read()
-    assert "said in confidence" not in json.dumps(line)
+    assert "personal data" not in json.dumps(line)
     assert "1 validation errors" in line["exception"]
     assert "KeyError: 'call-1'" in line["exception"]
     assert "test_json_log.py" in line["exception"]
@@ -81,24 +81,24 @@ def test_an_error_shows_its_place_and_no_values(lines: Lines) -> None:
 def test_rows_that_postgres_quotes_are_left_out(database_url: str, lines: Lines) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
         try:
-            connection.execute("insert into queues (id, name, sla_seconds) values ('a', 'said in confidence', -1)")
+            connection.execute("insert into queues (id, name, sla_seconds) values ('a', 'personal data', -1)")
         except psycopg.Error:
             logging.getLogger("x").exception("Unexpected failure")
     (line,) = lines.read()
     assert "violates check constraint" in line["exception"]
-    assert "said in confidence" not in json.dumps(line)
+    assert "personal data" not in json.dumps(line)
 
 
 def test_a_failing_function_raises_no_personal_data(lines: Lines, capsys: pytest.CaptureFixture[str]) -> None:
     @lambda_handler.monitored
     def handler(_event: object, _context: object) -> None:
-        raise ValueError("a line\nsaid in confidence")
+        raise ValueError("a line\npersonal data")
 
     with pytest.raises(lambda_handler.FunctionFailedError, match="ValueError") as raised:
         handler({}, None)
-    assert "confidence" not in str(raised.value)
+    assert "personal" not in str(raised.value)
     (failure,) = lines.read()
     assert failure["message"] == "Unexpected failure"
-    assert "confidence" not in json.dumps(failure)
+    assert "personal" not in json.dumps(failure)
     figures = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (figures["Failures"], figures["_aws"]["CloudWatchMetrics"][0]["Namespace"]) == ([1.0], "Switchboard")

@@ -1,4 +1,4 @@
-"""`switchboard send`: what is told as an event, and to whom."""
+"""`switchboard send`: the event, and the address that it is sent to."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""`switchboard tail`: what is asked for, and how it is said."""
+"""`switchboard tail`: its topics, and its output."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`switchboard token`: a slip in a queue's name is told, and hinders nobody."""
+"""`switchboard token`: an unknown queue is a warning."""
 
 import json
 from pathlib import Path

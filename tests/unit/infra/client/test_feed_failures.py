@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 async def gap_between_snapshot_and_subscription(server, feed, updates):
     living = asyncio.create_task(until(updates, "live"))
     socket, asked = await server.sockets.get(), await server.heard.get()
-    server.calls = [call("between", 1)]  # told to nobody, for nobody was subscribed
+    server.calls = [call("between", 1)]  # sent while no connection was subscribed
     await say(socket, type="subscribed", topics=asked["topics"], position=5, replayed=False)
     await living
     assert set(feed.replica.calls) == {"between"}

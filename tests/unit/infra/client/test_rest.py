@@ -30,7 +30,7 @@ async def test_an_event_is_sent_with_the_token_and_its_answer_read():
     [
         pytest.param(problem(503), id="busy"),
         pytest.param(httpx.Response(502, text="Bad gateway"), id="gateway"),
-        pytest.param(httpx.ConnectError("refused"), id="nobody there"),
+        pytest.param(httpx.ConnectError("refused"), id="no server"),
         pytest.param(httpx.ReadError("reset"), id="cut off"),
     ],
 )

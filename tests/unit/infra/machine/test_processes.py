@@ -1,4 +1,4 @@
-"""Nothing is left of a server that does not come up: until it answers, nobody has written down that it runs."""
+"""A server that does not come up leaves nothing running."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What the doctor says of each part, and of what hangs on nobody's answer."""
+"""The doctor: its findings for each part, and parts that do not answer."""
 
 from datetime import timedelta
 

@@ -66,7 +66,7 @@ ALL_QUEUES = [
         (Wanted(trace_id="f"), [SENT]),
         (Wanted("call-2", trace_id="a"), []),
     ],
-    ids=["all", "a call", "an id is no prefix", "failures", "a call's failures", "a trace", "one told of", "both"],
+    ids=["all", "a call", "an id is no prefix", "failures", "a call's failures", "a trace", "a sent one", "both"],
 )
 def test_only_matching_lines_are_shown(wanted: Wanted, taken: list[str]) -> None:
     assert list(filter(wanted.matches, ALL_QUEUES)) == taken

@@ -94,7 +94,7 @@ def test_a_menu_left_before_it_was_entered_took_no_time(cells, initiated_at):
         pytest.param(
             changed(AT_ONCE, vru_entry="23:59:50", vru_exit="0:00:07"), at(0, 0, 7, day=5), id="straight through"
         ),
-        pytest.param(changed(SERVED, vru_entry="23:59:50", q_start="24:00:05"), at(0, 0, 5, day=5), id="told as 24 h"),
+        pytest.param(changed(SERVED, vru_entry="23:59:50", q_start="24:00:05"), at(0, 0, 5, day=5), id="as 24 h"),
         pytest.param(changed(SERVED, vru_entry="23:59:50", q_start="23:59:58"), at(23, 59, 58), id="queued before it"),
     ],
 )
@@ -122,7 +122,7 @@ def test_an_unclosed_quote_spoils_one_row_only():
     assert [call.initiated_at for call in parsed[1:] if isinstance(call, LoggedCall)] == [at(9, 0, 10)] * 3
 
 
-def test_durations_that_midnight_made_negative_are_mended():
+def test_durations_that_midnight_made_negative_are_corrected():
     call = the_call(changed(SERVED, vru_entry="23:59:00", q_start="23:59:30", q_time="-86355", ser_time="-86300"))
     assert (call.wait_seconds, call.service_seconds) == (45, 100)
 

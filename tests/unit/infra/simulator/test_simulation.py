@@ -51,7 +51,7 @@ class Rules:
         return self._add(event.call_id, event.event_id, event.fact(), at, events.Source.TELEPHONY, event.sequence)
 
     def lapse(self, now):
-        """Offers that nobody took in time go to the longest idle of the others: views of the calls that changed."""
+        """Unanswered offers go to the longest idle of the other agents. Returns the changed calls."""
         at = datetime.fromtimestamp(now, UTC)
         for call in list(self.calls.values()):
             if call.offer and call.offer_due_at <= at:
@@ -254,7 +254,7 @@ def test_a_call_that_went_wrong_is_ended():
 
 
 def stumbling(rules, random):
-    """A REST API over the rules, one request in four of which comes to nothing, before or after it was recorded."""
+    """A REST API over the rules. One request in four fails, before or after it was recorded."""
     recorded = {}
 
     def answer(request):

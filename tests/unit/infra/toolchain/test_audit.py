@@ -45,12 +45,12 @@ def test_a_registry_that_does_not_answer_is_no_all_clear(report: str) -> None:
 def test_without_advisories_it_fails_unless_that_was_expected(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], setting: str, code: int
 ) -> None:
-    def nobody() -> list[str]:
+    def unreachable() -> list[str]:
         raise NotAuditedError("no way")
 
     monkeypatch.setenv("SWITCHBOARD_AUDIT", setting)
-    monkeypatch.setattr(audit, "AUDITS", {"packages": nobody, "others": list})
+    monkeypatch.setattr(audit, "AUDITS", {"packages": unreachable, "others": list})
     assert audit.main() == code
     assert "NOT AUDITED: packages" in capsys.readouterr().out
-    monkeypatch.setattr(audit, "AUDITS", {"packages": lambda: ["idna 3.6"], "others": nobody})
+    monkeypatch.setattr(audit, "AUDITS", {"packages": lambda: ["idna 3.6"], "others": unreachable})
     assert audit.main() == 1

@@ -110,7 +110,7 @@ def test_a_large_bundle_drops_its_events_and_flags_it():
     frames = read(one.followed_by(two).followed_by(three))
     assert [c.version for frame in frames for c in frame.calls] == [300]
     assert [alert.id for frame in frames for alert in frame.alerts] == ["e"]
-    assert sum(len(frame.events) for frame in frames) == 100  # of what came since, events are told again
+    assert sum(len(frame.events) for frame in frames) == 100  # events that came since are sent again
     assert sum(frame.events_omitted for frame in frames) == 200
 
 

@@ -21,7 +21,7 @@ ENGLISH = Principal("supervisor", frozenset({"english"}), 0)
 def play(database_url):
     def run(body):
         async def on_stage():
-            async with staged(database_url, "redis://127.0.0.1:1/0") as stage:  # nobody listens, nothing is published
+            async with staged(database_url, "redis://127.0.0.1:1/0") as stage:  # nothing is published
                 await body(stage)
 
         asyncio.run(on_stage())
@@ -92,7 +92,7 @@ def test_the_position_waits_for_unpublished_transactions(play):
 
 
 def test_an_event_that_commits_late_is_never_skipped(play, database_url):
-    """The transaction took its id before another one that is committed, told and seen already."""
+    """The transaction took its id before another one that is committed and sent already."""
 
     async def body(stage: Stage):
         connection = open_transaction(database_url)
@@ -118,12 +118,12 @@ def test_an_event_that_commits_late_is_never_skipped(play, database_url):
     "gone",
     [
         pytest.param({"event": "call_ended", "endReason": "abandoned", "duration": 0}, id="the caller hangs up"),
-        pytest.param({"event": "call_routed", "agentId": "bea", "routingTime": 1}, id="somebody else is rung"),
-        pytest.param({"event": "call_answered", "agentId": "bea", "waitTime": 1}, id="somebody else answers"),
+        pytest.param({"event": "call_routed", "agentId": "bea", "routingTime": 1}, id="another agent is offered"),
+        pytest.param({"event": "call_answered", "agentId": "bea", "waitTime": 1}, id="another agent answers"),
     ],
 )
 def test_an_agent_topic_gets_the_event_that_freed_the_agent(play, gone):
-    """As it is told live: else a client that comes back would show a phone that rings for ever."""
+    """As it is sent live. Otherwise a resumed client would show the offer for ever."""
 
     async def body(stage: Stage):
         await stage.begin("s1")

@@ -40,7 +40,7 @@ def test_clients_get_entries_recorded_after_a_database_crash(lazy_server: Postgr
         registry, changes = PostgresRegistry(database), PostgresChanges(database)
         begin = {"event": "call_initiated", "type": "voice", "queueId": QUEUE}
         harness.send(begin | {"callId": "before"})
-        harness.rows("delete from outbox")  # all is told
+        harness.rows("delete from outbox")  # everything was sent
         for _ in range(FORGOTTEN):
             with psycopg.connect(lazy_server.url) as connection:
                 connection.execute("select pg_current_xact_id()")

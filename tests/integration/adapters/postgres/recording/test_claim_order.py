@@ -1,4 +1,4 @@
-"""The claim finds by its indexes whom the rule ranks first, whoever is free and whenever each began."""
+"""The claim finds the agent that the rule ranks first, by its indexes."""
 
 from datetime import timedelta
 from typing import Any
@@ -67,7 +67,7 @@ def test_agents_are_claimed_in_the_order_of_their_rank(
 
 
 def claims(harness: Harness, strategy: Strategy, language: str | None, but_for: set[str]) -> list[str | None]:
-    """One after the other in one transaction, until nobody is left."""
+    """One after the other in one transaction, until no agent is left."""
     taken: list[str | None] = []
     with PostgresTransactions(harness.database).begin() as unit_of_work:
         while not taken or taken[-1]:

@@ -1,4 +1,4 @@
-"""Who is at the head of the queues: the index's lines against the rule in plain words."""
+"""The heads of the queues: the index against a plain version of the rule."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
