@@ -17,7 +17,7 @@ from rich.table import Table
 
 from infra.cli.address import Address, ApiOption, TokenOption, WebsocketOption, errors, fail, locate, run
 from infra.client import Api, Feed
-from infra.simulator.model import Floor
+from infra.simulator.model import SimulatedCallCentre
 from infra.simulator.people import Habits, Json, Phase
 from infra.simulator.telephony import Telephony
 from shared.adapters import clock
@@ -114,9 +114,11 @@ async def _simulate(address: Address, plan: Plan) -> int:
         text = f"{plan.habits.calls_per_minute:g} calls a minute into {', '.join(weights)}. Ctrl-C ends it."
         console.print(text, highlight=False, soft_wrap=True)
         now = clock.now()
-        floor = Floor(Random(plan.seed), plan.habits, weights, agents, run=f"{now:%y%m%d%H%M%S}", now=now.timestamp())
-        telephony = Telephony(api, floor, _feed(api, address, queues), clock.now)
-        await _play(telephony, floor, now.timestamp() + (plan.duration_seconds or float("inf")), plan.leave_open)
+        call_centre = SimulatedCallCentre(
+            Random(plan.seed), plan.habits, weights, agents, run=f"{now:%y%m%d%H%M%S}", now=now.timestamp()
+        )
+        telephony = Telephony(api, call_centre, _feed(api, address, queues), clock.now)
+        await _play(telephony, call_centre, now.timestamp() + (plan.duration_seconds or float("inf")), plan.leave_open)
     _print_result(telephony, api)
     return 1 if telephony.sent.refused else 0
 
@@ -142,14 +144,14 @@ def _feed(api: Api, address: Address, queues: list[Json]) -> Feed | None:
     return Feed(api, address.websocket, address.token, [f"queue:{queue['id']}" for queue in queues])
 
 
-async def _play(telephony: Telephony, floor: Floor, until: float, leave_open: bool) -> None:
+async def _play(telephony: Telephony, call_centre: SimulatedCallCentre, until: float, leave_open: bool) -> None:
     """Simulate until `until` or a signal, then end the open calls. A second Ctrl-C exits at once."""
     playing = asyncio.create_task(telephony.run(until))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, playing.cancel)
     with Live(console=console, auto_refresh=False, transient=True) as live:
-        showing = asyncio.create_task(_show(live, telephony, floor))
+        showing = asyncio.create_task(_show(live, telephony, call_centre))
         try:
             with suppress(asyncio.CancelledError):
                 await playing
@@ -160,11 +162,11 @@ async def _play(telephony: Telephony, floor: Floor, until: float, leave_open: bo
             showing.cancel()
 
 
-async def _show(live: Live, telephony: Telephony, floor: Floor) -> None:
+async def _show(live: Live, telephony: Telephony, call_centre: SimulatedCallCentre) -> None:
     samples: deque[tuple[float, int]] = deque(maxlen=RATE_SAMPLES)
     while True:
         samples.append((time.monotonic(), telephony.sent.accepted))
-        live.update(_status(telephony, floor, _rate(samples)), refresh=True)
+        live.update(_status(telephony, call_centre, _rate(samples)), refresh=True)
         await asyncio.sleep(REFRESH_SECONDS)
 
 
@@ -173,9 +175,9 @@ def _rate(samples: deque[tuple[float, int]]) -> float:
     return (last - first) / (ended - began) if ended > began else 0.0
 
 
-def _status(telephony: Telephony, floor: Floor, rate: float) -> Table:
-    phases = Counter(line.phase for line in floor.lines.values())
-    people = Counter(person.status for person in floor.interpreters.values())
+def _status(telephony: Telephony, call_centre: SimulatedCallCentre, rate: float) -> Table:
+    phases = Counter(line.phase for line in call_centre.lines.values())
+    people = Counter(person.status for person in call_centre.interpreters.values())
     table = Table.grid(padding=(0, 3))
     table.add_row("calls", *(f"{phases[phase]} {phase}" for phase in Phase if phase is not Phase.OVER))
     table.add_row("agents", *(f"{count} {status}" for status, count in people.most_common(4)))

@@ -49,7 +49,7 @@ class Deployment:
         return outputs
 
     def publish(self) -> Outputs:
-        """The page of a stack that is there, whoever deployed it."""
+        """Publish the dashboard of an existing stack."""
         if not self._exists():
             raise InfraError(f"There is no stack {self.stack} in {self.region}.")
         outputs = self._outputs()

@@ -84,7 +84,7 @@ def _fill(folder: Path, name: str, python: Path | None, dependencies: Path | Non
 
 def _compile(python: Path | None, root: Path, folder: Path) -> None:
     """Bytecode that is never checked against the source's time, which unpacking changes. A cold start without it
-    compiles every module anew, since what it writes is lost. Where there is no such Python, so be it."""
+    compiles every module, because what it writes is lost. Does nothing if there is no such Python."""
     if python:
         command = [python, "-I", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-s", root, folder]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,6 +1,4 @@
-"""A call centre's floor, simulated. Pure: it is told the time and what Switchboard says, draws from the generator that
-it was given, and returns what telephony would send.
-"""
+"""A simulated call centre. Pure: takes times and Switchboard's views, returns the events that telephony sends."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -16,8 +14,8 @@ LEFT_TO_SWITCHBOARD_SECONDS = 2.0
 LOOK_SECONDS = 1.0
 
 
-class Floor:
-    """All open lines and all interpreters. Call `advance` whenever `next_at` has come, and tell what the feed tells."""
+class SimulatedCallCentre:
+    """All open calls and interpreters. Call `advance` at `next_at`, and pass on the views of the feed."""
 
     def __init__(
         self,
@@ -51,14 +49,14 @@ class Floor:
         return self._agenda.next_at
 
     def advance(self, now: float) -> list[Send]:
-        """Everything that telephony has to tell up to now."""
+        """The events of telephony up to now."""
         sends: list[Send] = []
         while planned := self._agenda.due(now):
             sends += self._act(planned)
         return sends
 
     def close(self, now: float) -> list[Send]:
-        """Every open line ends: who talks has finished, who waits gives up."""
+        """End every open call: completed if it was answered, else abandoned."""
         return [self._end(line, now) for line in list(self.lines.values())]
 
     def hear_call(self, view: Json, now: float) -> None:
@@ -90,7 +88,7 @@ class Floor:
                 self.hear_call(view, now)
 
     def refuse(self, send: Send, now: float) -> list[Send]:
-        """Switchboard has refused an event. A route is tried anew; a line that went wrong otherwise is ended."""
+        """Switchboard has refused an event. A refused route is repeated; after another refusal the call ends."""
         line = self.lines.get(send.event.get("callId", ""))
         if line is None:
             return []

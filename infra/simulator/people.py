@@ -1,4 +1,4 @@
-"""Who is on the simulated floor: callers' lines and interpreters, and the habits of both."""
+"""The simulated callers' calls, interpreters, and their habits."""
 
 from dataclasses import dataclass
 from enum import StrEnum

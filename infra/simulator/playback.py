@@ -71,12 +71,12 @@ def in_order(calls: Iterable[LoggedCall]) -> Iterator[tuple[datetime, Json]]:
 
 
 class Playback:
-    """Posts history and counts the answers; `told` is called after each batch."""
+    """Posts history and counts the answers. `report` is called after each batch."""
 
-    def __init__(self, api: Api, told: Callable[[], None]) -> None:
+    def __init__(self, api: Api, report: Callable[[], None]) -> None:
         self.played = Played()
         self._api = api
-        self._told = told
+        self._report = report
 
     async def play(self, calls: Iterable[LoggedCall]) -> None:
         batches = at_once(calls)
@@ -107,4 +107,4 @@ class Playback:
 
     async def _post(self, batch: list[Json]) -> None:
         self.played.count(batch, await self._api.record_many(batch, history=True))
-        self._told()
+        self._report()

@@ -1,4 +1,4 @@
-"""Carries the simulated floor's events to a running Switchboard, and what Switchboard says back to the floor."""
+"""Sends the simulated events to a running Switchboard, and passes its answers and views on to the simulation."""
 
 import asyncio
 import statistics
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from infra.client import Api, Feed, Problem, Recorded, Unreachable
-from infra.simulator.model import Floor
+from infra.simulator.model import SimulatedCallCentre
 from infra.simulator.people import Send
 from shared.contracts.base import rfc3339
 
@@ -49,13 +49,15 @@ class Sent:
 
 
 class Telephony:
-    """Sends what the floor decides: in order for each call and agent, at most `IN_FLIGHT` at once."""
+    """Sends the simulated events: in order for each call and agent, at most `IN_FLIGHT` at once."""
 
-    def __init__(self, api: Api, floor: Floor, feed: Feed | None, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, api: Api, call_centre: SimulatedCallCentre, feed: Feed | None, now: Callable[[], datetime]
+    ) -> None:
         self.sent = Sent()
         self.waiting_to_send = 0
         self._api = api
-        self._floor = floor
+        self._call_centre = call_centre
         self._feed = feed
         self._now = now
         self._woken = asyncio.Event()
@@ -65,7 +67,7 @@ class Telephony:
         self._broken: BaseException | None = None
 
     async def run(self, until: float) -> None:
-        """Play the floor until that time. Raises the Problem by which Switchboard shuts the door."""
+        """Simulate until that time. Raises a `Problem` that is final."""
         async with asyncio.TaskGroup() as listening:
             listeners = [listening.create_task(self._read_people())]
             if self._feed is not None:
@@ -78,7 +80,7 @@ class Telephony:
 
     async def close(self) -> None:
         """End what is open, and see everything through."""
-        self._dispatch(self._floor.close(self._seconds()))
+        self._dispatch(self._call_centre.close(self._seconds()))
         await self.settle()
 
     async def settle(self) -> None:
@@ -90,9 +92,9 @@ class Telephony:
             self._woken.clear()
             if self._broken:
                 raise self._broken
-            self._dispatch(self._floor.advance(now))
+            self._dispatch(self._call_centre.advance(now))
             with suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, min(self._floor.next_at, until) - self._seconds())):
+                async with asyncio.timeout(max(0.0, min(self._call_centre.next_at, until) - self._seconds())):
                     await self._woken.wait()
 
     async def _listen(self, feed: Feed) -> None:
@@ -100,9 +102,9 @@ class Telephony:
             async for item in updates:
                 now = self._seconds()
                 for agent in item.change.agents:
-                    self._floor.hear_agent(agent, now)
+                    self._call_centre.hear_agent(agent, now)
                 for call in item.change.calls:
-                    self._floor.hear_call(call, now)
+                    self._call_centre.hear_call(call, now)
                 self._woken.set()
 
     async def _read_people(self) -> None:
@@ -111,7 +113,7 @@ class Telephony:
             await asyncio.sleep(PEOPLE_READ_SECONDS)
             with suppress(Problem, Unreachable):
                 for agent in await self._api.agents():
-                    self._floor.hear_agent(agent, self._seconds())
+                    self._call_centre.hear_agent(agent, self._seconds())
 
     def _dispatch(self, sends: Iterable[Send]) -> None:
         for send in sends:
@@ -148,10 +150,10 @@ class Telephony:
                 self.sent.outcomes["409 overtaken"] += 1
                 return
             self.sent.count_problem(send, problem)
-            self._dispatch(self._floor.refuse(send, self._seconds()))
+            self._dispatch(self._call_centre.refuse(send, self._seconds()))
         else:
             self.sent.count(recorded)
-            self._floor.settle(send, recorded.call, self._seconds())
+            self._call_centre.settle(send, recorded.call, self._seconds())
 
     def _seconds(self) -> float:
         return self._now().timestamp()

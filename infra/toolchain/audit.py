@@ -1,7 +1,7 @@
-"""What is publicly known against our locked dependencies, Python's and the page's: python -m infra.toolchain.audit
+"""Check the locked dependencies against published advisories: python -m infra.toolchain.audit
 
-Exits with 1 where something is known, and where nothing can be known because no advisories can be reached. Who works
-without them says SWITCHBOARD_AUDIT=if-reachable.
+Exits with 1 if an advisory applies, or if the advisories are not reachable. With SWITCHBOARD_AUDIT=if-reachable, the
+second case is not an error.
 """
 
 import json
@@ -21,11 +21,11 @@ OPTIONS = ("--disable-pip", "--require-hashes", "--progress-spinner=off", "--for
 
 
 class NotAuditedError(Exception):
-    """Nobody answered who knows."""
+    """The advisories are not reachable."""
 
 
 def of_python() -> list[str]:
-    """What is known against uv.lock. Raises `NotAuditedError`."""
+    """Advisories for uv.lock. Raises `NotAuditedError`."""
     uvx = Path(sys.executable).with_name("uvx")
     trusting = environment(UV_SYSTEM_CERTS="1")  # as infra/toolchain/bootstrap.sh does
     with tempfile.TemporaryDirectory() as folder:
@@ -37,28 +37,28 @@ def of_python() -> list[str]:
 
 
 def of_page() -> list[str]:
-    """What is known against package-lock.json. Raises `NotAuditedError`."""
+    """Advisories for package-lock.json. Raises `NotAuditedError`."""
     done = dashboard.run_npm("audit", "--json")
     return read_npm_audit(done.stdout)
 
 
-def read_pip_audit(told: str, errors: str = "") -> list[str]:
-    dependencies: list[dict[str, Any]] = _json(told, errors).get("dependencies", [])
+def read_pip_audit(output: str, errors: str = "") -> list[str]:
+    dependencies: list[dict[str, Any]] = _json(output, errors).get("dependencies", [])
     if skipped := [found["skip_reason"] for found in dependencies if "skip_reason" in found]:
         raise NotAuditedError(f"{skipped[0]} ({len(skipped)} of {len(dependencies)} packages)")
     if not dependencies:
-        raise NotAuditedError("no package was looked at")
+        raise NotAuditedError("no package was checked")
     return [
-        f"{found['name']} {found['version']}: {known['id']}, mended in {', '.join(known['fix_versions']) or 'none yet'}"
+        f"{found['name']} {found['version']}: {known['id']}, fixed in {', '.join(known['fix_versions']) or 'none yet'}"
         for found in dependencies
         for known in found["vulns"]
     ]
 
 
-def read_npm_audit(told: str) -> list[str]:
-    report = _json(told)
+def read_npm_audit(output: str) -> list[str]:
+    report = _json(output)
     if "auditReportVersion" not in report:
-        raise NotAuditedError(str(report.get("message", "npm says nothing")))
+        raise NotAuditedError(str(report.get("message", "npm printed nothing")))
     return [
         f"{name} {found['range']}: {known['title']}, {known['url']}"
         for name, found in report["vulnerabilities"].items()
@@ -67,12 +67,12 @@ def read_npm_audit(told: str) -> list[str]:
     ]
 
 
-def _json(told: str, errors: str = "") -> dict[str, Any]:
+def _json(output: str, errors: str = "") -> dict[str, Any]:
     try:
-        return json.loads(told)
+        return json.loads(output)
     except json.JSONDecodeError:
-        said = errors.strip().splitlines() or ["it said nothing"]
-        raise NotAuditedError(said[-1]) from None
+        lines = errors.strip().splitlines() or ["no output"]
+        raise NotAuditedError(lines[-1]) from None
 
 
 AUDITS: dict[str, Callable[[], Sequence[str]]] = {"Python's packages": of_python, "the page's packages": of_page}

@@ -16,7 +16,7 @@ def find() -> str | None:
 
 
 def ensure() -> str | None:
-    """The browser's path. It is installed where that needs nobody's leave; where not, the test says what is missing."""
+    """The browser's path, or None. Root on Debian installs it."""
     if not find() and os.geteuid() == 0 and shutil.which("apt-get"):
         typer.echo("Installing Chromium for the browser tests …")
         _apt("update")
@@ -25,7 +25,7 @@ def ensure() -> str | None:
 
 
 def _apt(*arguments: str) -> None:
-    """Hundreds of lines, of which only a failure's last ones tell anybody anything."""
+    """Run apt-get without its output, except the end of a failure's."""
     command = ["apt-get", "-qq", *arguments]
     done = subprocess.run(
         command, env=environment(DEBIAN_FRONTEND="noninteractive"), capture_output=True, text=True, check=False

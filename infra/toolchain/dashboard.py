@@ -40,7 +40,7 @@ def install(folder: Path = SOURCE) -> None:
 
 
 def npm(*arguments: str, folder: Path = SOURCE) -> None:
-    """Raises `InfraError` with the end of what npm said."""
+    """Raises `InfraError` with the end of npm's output."""
     done = run_npm(*arguments, folder=folder)
     if done.returncode:
         lines = f"{done.stdout}\n{done.stderr}".strip().splitlines()

@@ -14,7 +14,7 @@ import typer
 
 from infra.cli.simulate import mixed
 from infra.client import Api
-from infra.simulator.model import Floor
+from infra.simulator.model import SimulatedCallCentre
 from infra.simulator.people import Habits, Send
 from infra.simulator.telephony import Telephony
 from shared.adapters import clock
@@ -80,7 +80,7 @@ class Rules:
 def play(habits, seconds, *, people=PEOPLE, seed=7, weights=QUEUES):
     """Play to the end, and close. Gives the sends in order, and the rules that judged each of them."""
     rules, sends = Rules(people), []
-    floor = Floor(Random(seed), habits, weights, people, run="test", now=NOON)
+    floor = SimulatedCallCentre(Random(seed), habits, weights, people, run="test", now=NOON)
 
     def carry(sends, now):
         for send in sends:
@@ -213,7 +213,9 @@ def test_offline_agents_sign_in_and_agents_return_after_a_miss():
 
 
 def test_an_answer_follows_switchboards_own_offer():
-    floor = Floor(Random(1), Habits(calls_per_minute=1, miss_share=0), {"spanish": 1}, [], run="test", now=NOON)
+    floor = SimulatedCallCentre(
+        Random(1), Habits(calls_per_minute=1, miss_share=0), {"spanish": 1}, [], run="test", now=NOON
+    )
     [begun] = floor.advance(floor.next_at + 60)[:1]
     floor.hear_call(view(begun, 2, offer="agent-9"), begun.at + 1)
     answer = next(send for send in floor.advance(begun.at + 20) if send.event["event"] == "call_answered")
@@ -221,7 +223,9 @@ def test_an_answer_follows_switchboards_own_offer():
 
 
 def test_a_phone_stops_ringing_when_the_offer_goes_elsewhere():
-    floor = Floor(Random(1), Habits(calls_per_minute=1, miss_share=0), {"spanish": 1}, [], run="test", now=NOON)
+    floor = SimulatedCallCentre(
+        Random(1), Habits(calls_per_minute=1, miss_share=0), {"spanish": 1}, [], run="test", now=NOON
+    )
     [begun] = floor.advance(floor.next_at + 60)[:1]
     floor.hear_call(view(begun, 2, offer="agent-9"), begun.at + 1)
     floor.hear_call(view(begun, 3, offer="agent-8"), begun.at + 1.1)
@@ -232,7 +236,9 @@ def test_a_phone_stops_ringing_when_the_offer_goes_elsewhere():
 
 def test_a_refused_route_is_tried_with_another_agent():
     people = [{"id": name, "queues": ["spanish"], "status": "available"} for name in ("agent-1", "agent-2")]
-    floor = Floor(Random(1), Habits(calls_per_minute=1, miss_share=0), {"spanish": 1}, people, run="test", now=NOON)
+    floor = SimulatedCallCentre(
+        Random(1), Habits(calls_per_minute=1, miss_share=0), {"spanish": 1}, people, run="test", now=NOON
+    )
     sends = []
     while not of(sends, "call_routed"):
         sends += floor.advance(floor.next_at)
@@ -244,7 +250,9 @@ def test_a_refused_route_is_tried_with_another_agent():
 
 
 def test_a_call_that_went_wrong_is_ended():
-    floor = Floor(Random(1), Habits(calls_per_minute=1, miss_share=0), {"spanish": 1}, PEOPLE, run="test", now=NOON)
+    floor = SimulatedCallCentre(
+        Random(1), Habits(calls_per_minute=1, miss_share=0), {"spanish": 1}, PEOPLE, run="test", now=NOON
+    )
     sends = floor.advance(NOON + 300)
     answered = of(sends, "call_answered")[-1]
     assert answered.event["callId"] in floor.lines
@@ -280,7 +288,7 @@ async def test_telephony_sends_each_event_once_despite_failures():
     api, recorded = stumbling(rules, Random(3))
     habits = Habits(calls_per_minute=1200, service_log_mean=-1, ring_median_seconds=0.05, hold_mean_seconds=0.1)
     now = clock.now().timestamp()
-    floor = Floor(Random(2), habits, QUEUES, PEOPLE, run="test", now=now)
+    floor = SimulatedCallCentre(Random(2), habits, QUEUES, PEOPLE, run="test", now=now)
     telephony = Telephony(api, floor, None, clock.now)
     async with api:
         await telephony.run(now + 2.5)
@@ -298,7 +306,7 @@ async def test_a_refusal_is_printed_and_the_simulation_continues():
 
     api = Api("http://floor", "t", transport=httpx.MockTransport(refuse))
     now = clock.now().timestamp()
-    floor = Floor(Random(2), Habits(calls_per_minute=1200), QUEUES, [], run="test", now=now)
+    floor = SimulatedCallCentre(Random(2), Habits(calls_per_minute=1200), QUEUES, [], run="test", now=now)
     telephony = Telephony(api, floor, None, clock.now)
     async with api:
         await telephony.run(now + 0.5)

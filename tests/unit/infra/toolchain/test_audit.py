@@ -21,7 +21,7 @@ NPM = {
 
 def test_a_known_vulnerability_is_reported_with_its_fix() -> None:
     report = json.dumps({"dependencies": [CLEAN, KNOWN]})
-    assert audit.read_pip_audit(report) == ["idna 3.6: PYSEC-2024-60, mended in 3.7"]
+    assert audit.read_pip_audit(report) == ["idna 3.6: PYSEC-2024-60, fixed in 3.7"]
     assert audit.read_pip_audit(json.dumps({"dependencies": [CLEAN]})) == []
     assert audit.read_npm_audit(json.dumps(NPM)) == ["vite <=6.0.8: Reads any file, https://advisories/1"]
     assert audit.read_npm_audit(json.dumps(NPM | {"vulnerabilities": {}})) == []
