@@ -1,4 +1,4 @@
-"""Says at the door who comes: one authorizer for REST and for `$connect`. The functions still check what they get."""
+"""Authorizes REST requests and `$connect` by their token. The functions check the token again."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Answers readers: calls, their history, queues, agents. Reads only, with a connection that cannot write."""
+"""Reads calls, their history, queues, agents and figures, with a connection that cannot write."""
 
 from pathlib import Path
 
@@ -25,9 +25,9 @@ def list_calls() -> Response:
 
 
 def _list_changes(principal: Principal, query: dict[str, str]) -> Response:
-    """For clients who poll: what changed since a position, or 304."""
-    found = poll_changes.list_changes(wiring.changes(), principal, query)
-    return rest.tagged(app, found, poll_changes.tag_of(found))
+    """Return the changes since a position, or 304, for clients that poll."""
+    changes = poll_changes.list_changes(wiring.changes(), principal, query)
+    return rest.tagged(app, changes, poll_changes.tag_of(changes))
 
 
 @rest.route(app, "/api/calls/{call_id}")
@@ -91,7 +91,7 @@ def get_docs() -> Response:
 
 @rest.route(app, "/api/health")
 def health() -> Response:
-    """Cheap, and without a token: that this function answers."""
+    """Return `ok` without a token and without a query."""
     return rest.answer({"status": "ok"})
 
 

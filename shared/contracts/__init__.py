@@ -1,1 +1,1 @@
-"""What travels: pydantic models, camelCase outside and snake_case inside."""
+"""Wire formats: pydantic models with camelCase names in JSON and snake_case in Python."""

@@ -151,7 +151,7 @@ METRICS: Json = {
     }],
     "now": {"waiting": 1, "longestCurrentWait": 4.1, "active": 6, "onHold": 1,
             "agents": {"offline": 8, "available": 19, "offered": 1, "on_call": 7, "wrap_up": 1, "away": 0}},
-    "formulas": [{"name": "asa", "formula": "Average speed of answer: the mean wait of those who were answered",
+    "formulas": [{"name": "asa", "formula": "Average speed of answer: the mean wait of answered calls",
                   "source": "Gans, Koole and Mandelbaum (2003)"}],
     "notes": ["occupancy and handleTime.acw are null: an agent's time is no queue's, no language's and no type's. Ask "
               "without them, or by agent, with a token that sees all queues."],

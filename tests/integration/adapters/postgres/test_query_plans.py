@@ -228,13 +228,13 @@ def test_finding_waiting_calls_reads_only_heads_of_queues(database_url: str) -> 
 def test_the_lag_of_agent_time_is_read_without_the_log(database_url: str) -> None:
     history.generate(database_url, history.Past(6_000, 3, every=1), clock.now())
     with psycopg.connect(database_url, autocommit=True) as connection, closing(Database(database_url)) as database:
-        assert vitals.read_vitals(database).unfollowed == 20_000  # and more
+        assert vitals.read_vitals(database).agent_time_lag == 20_000  # and more
         connection.execute("vacuum analyze")
         connection.execute("update agent_time_progress set through = horizon_position()")
         for table, kind, read in _explained(connection, vitals.UNFOLLOWED, None):
             assert not _is_whole(table, kind, read), (table, kind, read)
             assert read <= A_PAGES_WORTH, (table, kind, read)
-        assert vitals.read_vitals(database).unfollowed == 0
+        assert vitals.read_vitals(database).agent_time_lag == 0
 
 
 def test_generated_history_matches_its_events_and_rollups(database_url: str) -> None:
