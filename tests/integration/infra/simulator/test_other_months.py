@@ -143,9 +143,9 @@ class Written:
     def file(self, folder: Path, everybody: Iterable[Caller]) -> Path:
         rows = [row(number, caller, long_days=self.long_days) for number, caller in enumerate(everybody)]
         lines = [[cells.get(column.replace(".", "+"), "x") for column in self.columns] for cells in rows]
-        clock_time = [self.separator.join(cells) for cells in ([list(self.columns)] if self.header else []) + lines]
+        lines_of_text = [self.separator.join(cells) for cells in ([list(self.columns)] if self.header else []) + lines]
         file = folder / f"log-{FIRST:%Y-%m-%d}.txt"
-        file.write_bytes((self.ends.join(clock_time) + self.ends + self.more).encode())
+        file.write_bytes((self.ends.join(lines_of_text) + self.ends + self.more).encode())
         return file
 
 
@@ -184,7 +184,7 @@ async def _replayed(api: Api, file: Path, expected: int) -> None:
     async with Client(
         "http://floor", "t", transport=httpx.MockTransport(lambda asked: _answered(api, asked))
     ) as client:
-        await replay._make_queues(client, survey(log.entries()))
+        await replay._create_queues(client, survey(log.entries()))
         playback = Playback(client, lambda: None)
         await playback.play(log.calls())
     assert (playback.played.refused, playback.played.figures.calls) == (0, expected)
@@ -212,11 +212,11 @@ def _figures_are_those_of(counted: list[Caller]) -> None:
             span = {"from": "1999-10-01T00:00:00Z", "to": "1999-11-02T00:00:00Z"} | asked
             figures = PostgresFigures(wiring.reading_database(), rolled=rolled)
             answer = show_metrics(figures, ADMIN, span, datetime.now(UTC))
-            clock_time = {
+            counts = {
                 _key(way, shown["queueId"], shown["agentId"], shown["start"]): _figures_of(shown)
                 for shown in answer["data"]
             }
-            assert clock_time == _expected(way, counted, before=span["to"]), (rolled, way)
+            assert counts == _expected(way, counted, before=span["to"]), (rolled, way)
 
 
 def _key(way: str, queue: str | None, agent: str | None, start: str) -> str:
@@ -274,17 +274,17 @@ def test_an_unreadable_row_names_file_line_and_column(tmp_path: Path, capsys: py
         cells[WIDE.index(column)] = text
         lines[line] = "\t".join(cells)
     file.write_text("\n".join(lines))
-    replay._tell_found(file, survey(replay.Log(file, None).entries()))
-    clock_time = " ".join(capsys.readouterr().out.split())
+    replay._print_contents(file, survey(replay.Log(file, None).entries()))
+    output = " ".join(capsys.readouterr().out.split())
     for line, problem in (
         (2, "q_time 'soon' is no number of seconds"),
         (3, "date '99-13-01' is no date (yymmdd)"),
         (4, "ser_time '' is no number of seconds"),
         (6, "outcome is missing: the row is cut off"),
     ):
-        assert f"line {line}, cannot be read: {problem}." in clock_time
-    assert file.name in clock_time
-    assert "4 rows are skipped." in clock_time
+        assert f"line {line}, cannot be read: {problem}." in output
+    assert file.name in output
+    assert "4 rows are skipped." in output
 
 
 def test_a_log_of_which_nothing_can_be_read_says_why(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -292,10 +292,10 @@ def test_a_log_of_which_nothing_can_be_read_says_why(tmp_path: Path, capsys: pyt
     file = Written().file(tmp_path, [caller])
     file.write_text(file.read_text().replace("991001", "1 October"))
     with pytest.raises(typer.Exit):
-        replay._tell_found(file, survey(replay.Log(file, None).entries()))
-    clock_time = capsys.readouterr()
-    assert "line 2, cannot be read: date '1 October' is no date (yymmdd)." in " ".join(clock_time.out.split())
-    assert "contains no readable call." in " ".join(clock_time.err.split())
+        replay._print_contents(file, survey(replay.Log(file, None).entries()))
+    captured = capsys.readouterr()
+    assert "line 2, cannot be read: date '1 October' is no date (yymmdd)." in " ".join(captured.out.split())
+    assert "contains no readable call." in " ".join(captured.err.split())
 
 
 def test_joined_files_and_equal_ids_are_counted_row_by_row(tmp_path: Path) -> None:
