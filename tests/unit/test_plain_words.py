@@ -34,12 +34,10 @@ NOT_YET: tuple[str, ...] = (
     "infra/local/",
     "infra/simulator/",
     "infra/specs/",
-    "infra/toolchain/",
     "shared/contracts/",
     "shared/usecases/",
     "template.yaml",
     "tests/integration/functions/broadcast/",  # uses names of infra/specs
-    "tests/unit/infra/toolchain/",  # quotes an output of infra/toolchain
 )
 
 
