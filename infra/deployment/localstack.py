@@ -40,7 +40,7 @@ class LocalStack:
             FILESYSTEM_ROOT=str(self.folder),
             OVERRIDE_IN_DOCKER="0",  # a container that is not its own image looks like it
             DNS_ADDRESS="0",
-            DISABLE_EVENTS="1",  # tells nobody that it runs
+            DISABLE_EVENTS="1",  # sends no usage data
             SKIP_SSL_CERT_DOWNLOAD="1",
         )
         processes.await_answer(self.process, "LocalStack", log, START_SECONDS, self._answers)

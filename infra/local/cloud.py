@@ -1,4 +1,4 @@
-"""The local cloud: started in steps, each of which is reported, and stopped completely."""
+"""The local cloud: started in reported steps, and stopped completely."""
 
 import fcntl
 import os

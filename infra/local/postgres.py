@@ -20,7 +20,7 @@ from infra.machine import processes
 from infra.machine.ports import LOOPBACK
 
 USER = DATABASE = "switchboard"
-UNPRIVILEGED_USER = "nobody"  # exists on every Unix
+SERVER_USER = "nobody"  # exists on every Unix
 START_SECONDS = 90  # recovery after a crash comes first
 STOP_SIGNAL = signal.SIGINT  # fast shutdown: ends sessions, writes data
 SETTINGS = {
@@ -107,7 +107,7 @@ def unprivileged() -> list[str]:
     if not setpriv:
         raise InfraError("Postgres refuses to run as root, and setpriv (package util-linux) is not installed. "
                               "Install it, or run as a normal user.")  # fmt: skip
-    user = pwd.getpwnam(UNPRIVILEGED_USER)
+    user = pwd.getpwnam(SERVER_USER)
     return [setpriv, "--reuid", str(user.pw_uid), "--regid", str(user.pw_gid), "--clear-groups",
             "--inh-caps", "+dac_override", "--ambient-caps", "+dac_override"]  # fmt: skip
 

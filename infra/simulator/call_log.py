@@ -63,9 +63,9 @@ Entry = LoggedCall | NoCall | UnreadableRow
 
 
 def read(lines: Iterable[str], day: date | None = None) -> Iterator[Entry]:
-    """One entry a row, in the file's order, held one at a time. `day` counts where the log tells no date.
+    """One entry a row, in the file's order, held one at a time. `day` counts if the log has no date.
 
-    A row is a call: where two have one id and one time of entry, the later ones are told apart by their number.
+    A row is a call: where two have one id and one time of entry, a number is appended to the later ones.
     """
     rows = _rows(lines)
     line, first_row = next(rows, (0, []))
@@ -81,7 +81,7 @@ def read(lines: Iterable[str], day: date | None = None) -> Iterator[Entry]:
 
 
 def day_in(name: str) -> date | None:
-    """The day that a file's name tells, such as technion-1999-08-01.csv or calls_19990801.txt."""
+    """The day in a file's name, such as technion-1999-08-01.csv or calls_19990801.txt."""
     for year, month, dom in re.findall(r"(?<!\d)(\d{4})[-_.]?(\d{2})[-_.]?(\d{2})(?!\d)", name):
         try:
             return date(int(year), int(month), int(dom))
@@ -93,14 +93,14 @@ def day_in(name: str) -> date | None:
 def events(call: LoggedCall) -> list[dict[str, Any]]:
     """The call's life in order. Ids follow from the call, so sending it twice records it once."""
     answered_at = call.initiated_at + timedelta(seconds=call.wait_seconds)
-    told: list[tuple[datetime, str, dict[str, Any]]] = [
+    steps: list[tuple[datetime, str, dict[str, Any]]] = [
         (call.initiated_at, "call_initiated", {"type": "voice", "queueId": call.queue_id})
     ]
     if call.agent_id is None:
-        told.append((answered_at, "call_ended", {"endReason": "abandoned", "duration": 0}))
+        steps.append((answered_at, "call_ended", {"endReason": "abandoned", "duration": 0}))
     else:
         ended_at = answered_at + timedelta(seconds=call.service_seconds)
-        told += [
+        steps += [
             (answered_at, "call_routed", {"agentId": call.agent_id, "routingTime": call.wait_seconds}),
             (answered_at, "call_answered", {"waitTime": call.wait_seconds}),
             (ended_at, "call_ended", {"endReason": "completed", "duration": call.service_seconds}),
@@ -114,7 +114,7 @@ def events(call: LoggedCall) -> list[dict[str, Any]]:
             "sequence": number,
             **fields,
         }
-        for number, (at, event, fields) in enumerate(told, 1)
+        for number, (at, event, fields) in enumerate(steps, 1)
     ]
 
 
@@ -125,7 +125,7 @@ def _rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
     separator = max(SEPARATORS, key=first.count)
     for number, line in enumerate(chain([first], numbered), 1):
         try:
-            # Each line by itself: a quote that nobody closes takes no other row with it.
+            # Each line by itself: an unclosed quote affects no other row.
             cells = next(csv.reader([line], delimiter=separator), [])
         except csv.Error as error:
             raise CallLogError(f"Line {number} cannot be read: {error}.") from error
@@ -232,7 +232,7 @@ def _clock(text: str) -> int:
 
 
 def _duration(text: str) -> int:
-    """Seconds. A span that midnight made negative is mended; one that disagreeing clocks made negative is none."""
+    """Seconds. A negative time across midnight gets a day added; one from disagreeing clocks counts as 0."""
     try:
         seconds = int(float(text))
     except (ValueError, OverflowError):

@@ -50,7 +50,7 @@ entry of `left`, with its id and version.
 """
 
 
-class Said(NamedTuple):
+class ClientMessage(NamedTuple):
     """A message that a client may send, and the types of the frames that answer it."""
 
     name: str
@@ -69,14 +69,14 @@ class Refused(NamedTuple):
 # Their update frames stand in the document as examples.
 EXAMPLE_VECTORS = ("call-leaves", "alerts-and-void-events", "agents", "events-omitted")
 TOPIC = "queue:medical_spanish"
-SAID = {
+CLIENT_MESSAGES = {
     "subscribe": (
-        Said("first", {"action": "subscribe", "topics": [TOPIC, "alerts:legal_spanish"]}, ("subscribed",)),
-        Said("resume", {"action": "subscribe", "topics": [TOPIC], "since": 742}, ("update", "subscribed")),
-        Said("lost", {"action": "subscribe", "topics": [TOPIC], "since": 10**12}, ("reset", "subscribed")),
+        ClientMessage("first", {"action": "subscribe", "topics": [TOPIC, "alerts:legal_spanish"]}, ("subscribed",)),
+        ClientMessage("resume", {"action": "subscribe", "topics": [TOPIC], "since": 742}, ("update", "subscribed")),
+        ClientMessage("lost", {"action": "subscribe", "topics": [TOPIC], "since": 10**12}, ("reset", "subscribed")),
     ),
-    "unsubscribe": (Said("leave", {"action": "unsubscribe", "topics": [TOPIC]}, ()),),
-    "ping": (Said("ping", {"action": "ping"}, ("pong",)),),
+    "unsubscribe": (ClientMessage("leave", {"action": "unsubscribe", "topics": [TOPIC]}, ()),),
+    "ping": (ClientMessage("ping", {"action": "ping"}, ("pong",)),),
 }
 _ACTION = problem(400, "Unknown action. Use subscribe, unsubscribe or ping.", ("action", "is unknown"))
 _FOREIGN = "queue:legal_english"
@@ -120,7 +120,7 @@ _FROM_VECTORS = {
     for step in vector.steps
     if vector.name in EXAMPLE_VECTORS and step["do"] == "frame" and step["frame"]["type"] == "update"
 }
-TOLD: dict[str, tuple[BaseModel, ...]] = {
+FRAMES: dict[str, tuple[BaseModel, ...]] = {
     "subscribed": (feed.Subscribed(topics=[TOPIC], position=742, replayed=False),),
     "update": (feed.Update(position=743, calls=[_CALL], events=[_EVENT], alerts=[_ALERT]), *_FROM_VECTORS.values()),
     "reset": (feed.Reset(topics=[TOPIC], position=742),),
@@ -152,7 +152,7 @@ def document() -> str:
         "defaultContentType": "application/json",
         "servers": {"live": _server()},
         "channels": {"feed": _channel()},
-        "operations": {name: _taken(name) for name in SAID} | {"tell": _tell()},
+        "operations": {name: _taken(name) for name in CLIENT_MESSAGES} | {"tell": _tell()},
         "components": {"schemas": models, "messages": {name: _message(name) for name in _MODELS}, **_SECURITY},
     }
     return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
@@ -191,13 +191,17 @@ def _channel() -> Json:
 
 
 def _message(name: str) -> Json:
-    if name in SAID:
-        answered = [("answered by: " + (", ".join(said.answers) or "nothing"), said) for said in SAID[name]]
-        examples = [{"name": said.name, "summary": summary, "payload": said.payload} for summary, said in answered]
+    if name in CLIENT_MESSAGES:
+        answered = [
+            ("answered by: " + (", ".join(message.answers) or "nothing"), message) for message in CLIENT_MESSAGES[name]
+        ]
+        examples = [
+            {"name": message.name, "summary": summary, "payload": message.payload} for summary, message in answered
+        ]
     else:
         more = _FROM_VECTORS if name == "update" else ()
         names = [refused.name for refused in REFUSED] if name == "error" else [name, *more]
-        payloads = [told.model_dump(mode="json") for told in TOLD[name]]
+        payloads = [frame.model_dump(mode="json") for frame in FRAMES[name]]
         examples = [{"name": each, "payload": payload} for each, payload in zip(names, payloads, strict=True)]
     payload = {"$ref": f"#/components/schemas/{_MODELS[name]}"}
     return {"name": name, "title": _TITLES[name], "payload": payload, "examples": examples}
@@ -205,7 +209,7 @@ def _message(name: str) -> Json:
 
 def _taken(name: str) -> Json:
     """Answers come on the same connection; an error may come instead of any."""
-    answers = dict.fromkeys(answer for said in SAID[name] for answer in said.answers) | {"error": None}
+    answers = dict.fromkeys(answer for message in CLIENT_MESSAGES[name] for answer in message.answers) | {"error": None}
     return {
         "action": "receive",
         "channel": {"$ref": "#/channels/feed"},

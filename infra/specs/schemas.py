@@ -44,7 +44,7 @@ GIVEN: dict[str, Any] = {
 def of(
     names: Collection[str] | None = None, ref_template: str = "#/$defs/{model}"
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The schemas of these, all unless told, by name; and of the models that they are made of."""
+    """The schemas of these names (default: all), and of the models that they contain."""
     wanted = {**TAKEN, **GIVEN} if names is None else {n: t for n, t in {**TAKEN, **GIVEN}.items() if n in names}
     inputs: list[tuple[str, Mode, TypeAdapter[Any]]] = [
         (name, "validation" if name in TAKEN else "serialization", TypeAdapter(kind)) for name, kind in wanted.items()

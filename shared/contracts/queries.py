@@ -11,7 +11,7 @@ from shared.contracts.figures import BucketName, GroupName
 from shared.contracts.problems import ProblemError, from_validation, refuse
 from shared.contracts.views import CallView
 
-NOBODY = "-"  # selects calls without a language or without an agent
+NO_VALUE = "-"  # selects calls without a language or without an agent
 MAX_LIMIT = 500
 CALL_FIELDS: list[Any] = [to_camel(name) for name in CallView.model_fields]
 FlagName = Literal["sla_breached", "hold_exceeded", "short_call", "rerouted"]
@@ -49,8 +49,8 @@ T = TypeVar("T")
 BY_COMMAS = BeforeValidator(_several)
 Several = Annotated[tuple[T, ...], Field(min_length=1, max_length=200), BY_COMMAS]
 QueryMoment = Annotated[datetime, BeforeValidator(_moment)]
-IdOrNobody = Id | Literal["-"]
-LanguageOrNobody = Language | Literal["-"]
+IdOrNone = Id | Literal["-"]
+LanguageOrNone = Language | Literal["-"]
 Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT), BeforeValidator(_whole)]
 Cursor = Annotated[str, Field(min_length=1, max_length=2000, description="`nextCursor` of the previous page")]
 Zone = Annotated[
@@ -74,8 +74,8 @@ class CallFilter(Query):
     """Filters of calls. Without `queueId`, all queues of the token are selected."""
 
     queue_id: Several[Id] = ()
-    agent_id: Several[IdOrNobody] = ()
-    language: Annotated[tuple[LanguageOrNobody, ...], Field(min_length=1, max_length=50), BY_COMMAS] = ()
+    agent_id: Several[IdOrNone] = ()
+    language: Annotated[tuple[LanguageOrNone, ...], Field(min_length=1, max_length=50), BY_COMMAS] = ()
     type: Several[Literal["voice", "video"]] = ()
     since: Annotated[QueryMoment | None, Field(alias="from", description="the earliest start")] = None
     until: Annotated[QueryMoment | None, Field(alias="to", description="starts before this time")] = None

@@ -50,12 +50,12 @@ class Server:
     def transaction(self) -> Json | None:
         """One change, and the frame that a subscriber of the queue gets, if any."""
         number, self.position = self.position, self.position + 1
-        told = max(100, number - int(self.chance.random() * 3))  # a frame's position may be older than its changes
+        position = max(100, number - int(self.chance.random() * 3))  # a frame's position may be older than its changes
         if self.chance.random() < 0.15:
-            return self._agent(number, told)
-        return self._call(number, told)
+            return self._agent(number, position)
+        return self._call(number, position)
 
-    def _call(self, number: int, told: int) -> Json | None:
+    def _call(self, number: int, position: int) -> Json | None:
         call_id = CALLS[int(self.chance.random() * len(CALLS))]
         before = self.calls.get(call_id) or call(call_id, 0, "ended")
         version, queue, luck = before["version"] + 1, before["queueId"], self.chance.random()
@@ -67,13 +67,13 @@ class Server:
             view = call(call_id, version, "ended" if luck < 0.45 else "active", queue)
         self.calls[call_id], self.changed[call_id] = view, number
         if view["queueId"] == QUEUE:
-            return update(told, view)
+            return update(position, view)
         if before["version"] and queue == QUEUE:
             self.away.append(number)
-            return update(told, left=[left(call_id, version)])
+            return update(position, left=[left(call_id, version)])
         return None
 
-    def _agent(self, number: int, told: int) -> Json:
+    def _agent(self, number: int, position: int) -> Json:
         agent_id = AGENTS[int(self.chance.random() * len(AGENTS))]
         version = self.agents.get(agent_id, {"version": 0})["version"] + 1
         leaves = version > 1 and self.chance.random() < 0.2
@@ -81,8 +81,8 @@ class Server:
         self.changed[agent_id] = number
         if leaves:
             self.away.append(number)
-            return reset(told)
-        return update(told, agents=[self.agents[agent_id]])
+            return reset(position)
+        return update(position, agents=[self.agents[agent_id]])
 
     def live(self) -> list[Json]:
         return [view for view in self.calls.values() if view["queueId"] == QUEUE and view["status"] != "ended"]

@@ -14,7 +14,7 @@ from shared.contracts.figures import Gauges, Metrics
 from shared.contracts.figures_json import row_json
 from shared.contracts.plain_json import Json, compile_json
 from shared.contracts.problems import refuse
-from shared.contracts.queries import NOBODY, MetricsQuery, parse_query
+from shared.contracts.queries import NO_VALUE, MetricsQuery, parse_query
 from shared.domain import figures as formulas
 from shared.domain.fast import fast_frozen
 from shared.domain.figures import AgentTime, Tally
@@ -239,7 +239,7 @@ def _links(filters: Mapping[str, str], group: FigureRow) -> orjson.Fragment:
 
     A missed offer counts for the agent who missed it, even if another agent answered the call.
     """
-    parameters = {**filters, **{_PARAMETERS[name]: value or NOBODY for name, value in group.keys.items()}}
+    parameters = {**filters, **{_PARAMETERS[name]: value or NO_VALUE for name, value in group.keys.items()}}
     agent = _quoted(parameters.pop("agentId", ""))
     url = _range(group.start, group.end) + "".join([f"&{name}={_quoted(value)}" for name, value in parameters.items()])
     of_agent, missed = (f"&agentId={agent}", f"&missedBy={agent}") if agent else ("", "&missed=true")

@@ -253,7 +253,9 @@ def test_a_refused_answer_closes_the_connection_for_a_retry(play, status):
 
 
 @pytest.mark.parametrize(
-    "message", [message for each in asyncapi.SAID.values() for message in each], ids=lambda message: message.name
+    "message",
+    [message for each in asyncapi.CLIENT_MESSAGES.values() for message in each],
+    ids=lambda message: message.name,
 )
 def test_the_document_s_examples_are_answered_as_it_says(play, message):
     async def body(sockets: Sockets):
@@ -265,7 +267,7 @@ def test_the_document_s_examples_are_answered_as_it_says(play, message):
         assert tuple(frame["type"] for frame in frames) == message.answers
         assert [faults(frame, frame["type"]) for frame in frames] == [[]] * len(frames)
         for frame in frames:
-            described = asyncapi.TOLD[frame["type"]][0].model_dump(mode="json")
+            described = asyncapi.FRAMES[frame["type"]][0].model_dump(mode="json")
             assert set(frame) == set(described)
 
     play(body)
