@@ -80,22 +80,22 @@ class Rules:
 def play(habits, seconds, *, people=PEOPLE, seed=7, weights=QUEUES):
     """Play to the end, and close. Gives the sends in order, and the rules that judged each of them."""
     rules, sends = Rules(people), []
-    floor = SimulatedCallCentre(Random(seed), habits, weights, people, run="test", now=NOON)
+    call_centre = SimulatedCallCentre(Random(seed), habits, weights, people, run="test", now=NOON)
 
-    def carry(sends, now):
-        for send in sends:
+    def carry(due, now):
+        for send in due:
             sends.append(send)
-            floor.settle(send, rules.take(send), now)
+            call_centre.settle(send, rules.take(send), now)
 
     now = NOON
     while now < NOON + seconds:
-        carry(floor.advance(now), now)
+        carry(call_centre.advance(now), now)
         for view in rules.lapse(now):
-            floor.hear_call(view, now)
+            call_centre.hear_call(view, now)
         for person in rules.people.values():
-            floor.hear_agent(person, now)
-        now = min(floor.next_at, now + 0.5)
-    carry(floor.close(now), now)
+            call_centre.hear_agent(person, now)
+        now = min(call_centre.next_at, now + 0.5)
+    carry(call_centre.close(now), now)
     return sends, rules
 
 
@@ -213,52 +213,52 @@ def test_offline_agents_sign_in_and_agents_return_after_a_miss():
 
 
 def test_an_answer_follows_switchboards_own_offer():
-    floor = SimulatedCallCentre(
+    call_centre = SimulatedCallCentre(
         Random(1), Habits(calls_per_minute=1, miss_share=0), {"spanish": 1}, [], run="test", now=NOON
     )
-    [begun] = floor.advance(floor.next_at + 60)[:1]
-    floor.hear_call(view(begun, 2, offer="agent-9"), begun.at + 1)
-    answer = next(send for send in floor.advance(begun.at + 20) if send.event["event"] == "call_answered")
+    [begun] = call_centre.advance(call_centre.next_at + 60)[:1]
+    call_centre.hear_call(view(begun, 2, offer="agent-9"), begun.at + 1)
+    answer = next(send for send in call_centre.advance(begun.at + 20) if send.event["event"] == "call_answered")
     assert answer.event["agentId"] == "agent-9"
 
 
 def test_a_phone_stops_ringing_when_the_offer_goes_elsewhere():
-    floor = SimulatedCallCentre(
+    call_centre = SimulatedCallCentre(
         Random(1), Habits(calls_per_minute=1, miss_share=0), {"spanish": 1}, [], run="test", now=NOON
     )
-    [begun] = floor.advance(floor.next_at + 60)[:1]
-    floor.hear_call(view(begun, 2, offer="agent-9"), begun.at + 1)
-    floor.hear_call(view(begun, 3, offer="agent-8"), begun.at + 1.1)
-    floor.hear_call(view(begun, 2, offer="agent-9"), begun.at + 1.2)  # an older view, late
-    answers = of(floor.advance(begun.at + 20), "call_answered")
+    [begun] = call_centre.advance(call_centre.next_at + 60)[:1]
+    call_centre.hear_call(view(begun, 2, offer="agent-9"), begun.at + 1)
+    call_centre.hear_call(view(begun, 3, offer="agent-8"), begun.at + 1.1)
+    call_centre.hear_call(view(begun, 2, offer="agent-9"), begun.at + 1.2)  # an older view, late
+    answers = of(call_centre.advance(begun.at + 20), "call_answered")
     assert [send.event["agentId"] for send in answers if send.event["callId"] == begun.event["callId"]] == ["agent-8"]
 
 
 def test_a_refused_route_is_tried_with_another_agent():
     people = [{"id": name, "queues": ["spanish"], "status": "available"} for name in ("agent-1", "agent-2")]
-    floor = SimulatedCallCentre(
+    call_centre = SimulatedCallCentre(
         Random(1), Habits(calls_per_minute=1, miss_share=0), {"spanish": 1}, people, run="test", now=NOON
     )
     sends = []
     while not of(sends, "call_routed"):
-        sends += floor.advance(floor.next_at)
+        sends += call_centre.advance(call_centre.next_at)
     begun, first = sends[0], sends[-1]
-    assert floor.refuse(first, first.at + 0.1) == []
-    routes = of(floor.advance(first.at + 10), "call_routed")
+    assert call_centre.refuse(first, first.at + 0.1) == []
+    routes = of(call_centre.advance(first.at + 10), "call_routed")
     assert routes[0].event["callId"] == begun.event["callId"]
     assert routes[0].event["agentId"] != first.event["agentId"]
 
 
 def test_a_call_that_went_wrong_is_ended():
-    floor = SimulatedCallCentre(
+    call_centre = SimulatedCallCentre(
         Random(1), Habits(calls_per_minute=1, miss_share=0), {"spanish": 1}, PEOPLE, run="test", now=NOON
     )
-    sends = floor.advance(NOON + 300)
+    sends = call_centre.advance(NOON + 300)
     answered = of(sends, "call_answered")[-1]
-    assert answered.event["callId"] in floor.lines
-    [end] = floor.refuse(answered, NOON + 300)
+    assert answered.event["callId"] in call_centre.lines
+    [end] = call_centre.refuse(answered, NOON + 300)
     assert (end.event["event"], end.event["endReason"]) == ("call_ended", "failed")
-    assert answered.event["callId"] not in floor.lines
+    assert answered.event["callId"] not in call_centre.lines
 
 
 def stumbling(rules, random):
@@ -288,8 +288,8 @@ async def test_telephony_sends_each_event_once_despite_failures():
     api, recorded = stumbling(rules, Random(3))
     habits = Habits(calls_per_minute=1200, service_log_mean=-1, ring_median_seconds=0.05, hold_mean_seconds=0.1)
     now = clock.now().timestamp()
-    floor = SimulatedCallCentre(Random(2), habits, QUEUES, PEOPLE, run="test", now=now)
-    telephony = Telephony(api, floor, None, clock.now)
+    call_centre = SimulatedCallCentre(Random(2), habits, QUEUES, PEOPLE, run="test", now=now)
+    telephony = Telephony(api, call_centre, None, clock.now)
     async with api:
         await telephony.run(now + 2.5)
         await telephony.close()
@@ -306,14 +306,14 @@ async def test_a_refusal_is_printed_and_the_simulation_continues():
 
     api = Api("http://floor", "t", transport=httpx.MockTransport(refuse))
     now = clock.now().timestamp()
-    floor = SimulatedCallCentre(Random(2), Habits(calls_per_minute=1200), QUEUES, [], run="test", now=now)
-    telephony = Telephony(api, floor, None, clock.now)
+    call_centre = SimulatedCallCentre(Random(2), Habits(calls_per_minute=1200), QUEUES, [], run="test", now=now)
+    telephony = Telephony(api, call_centre, None, clock.now)
     async with api:
         await telephony.run(now + 0.5)
         await telephony.close()
     text = "call_initiated: 400 The request is not valid\n  There is no queue q."
     assert telephony.sent.problems == {text: telephony.sent.refused}
-    assert floor.begun == telephony.sent.refused > 2 and not floor.lines
+    assert call_centre.begun == telephony.sent.refused > 2 and not call_centre.lines
 
 
 def view(begun, version, *, offer=None):
