@@ -43,7 +43,7 @@ export interface Alert {
   withdrawn: boolean;
 }
 
-/** Calls, newest first. A feed that resumes at `position` gets all changes after this page. */
+/** A page of calls in the requested order. A client that resumes at `position` receives all later changes. */
 export interface CallPage {
   data: Call[];
   nextCursor: string | null;

@@ -71,7 +71,7 @@ def show(home: Home, with_secrets: bool = False) -> None:
 
 
 def rows(state: State, sign_in: str, with_secrets: bool) -> dict[str, str]:
-    """What `show` prints. `sign_in` is the address of the page that signs in."""
+    """Return the labels and values that `show` prints. `sign_in` is the address of the page that signs in."""
     dashboard = state["dashboard"]
     values = {
         "Sign in": sign_in if dashboard else None,

@@ -244,7 +244,7 @@ class AgentList(Contract):
 
 
 class CallPage(Contract):
-    """Calls, newest first. A feed that resumes at `position` gets all changes after this page."""
+    """A page of calls in the requested order. A client that resumes at `position` receives all later changes."""
 
     data: list[CallView]
     next_cursor: str | None

@@ -30,7 +30,7 @@ class Verdict(StrEnum):
     LEGAL = "legal"
     DEFERRED = "deferred"  # its predecessor is missing and may still arrive
     ILLEGAL = "illegal"  # no later event can make it legal
-    VOID = "void"  # a conclusion of the system that facts disprove
+    VOID = "void"  # a system event that is impossible beside the reported events
 
 
 def judge(call: Call | None, event: Event) -> Verdict:

@@ -1,4 +1,8 @@
-"""How a waiting call finds an agent: which calls search, in which queues, and how agents are ranked."""
+"""How a waiting call finds an agent: which calls search, in which queues, and how agents are ranked.
+
+The re-route rule: if an offer is missed or declined while the call waits, the call is offered to the next agent by the
+queue's strategy. Agents who were not offered it yet come first. `deadlines.py` states when an offer is missed.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

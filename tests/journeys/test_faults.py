@@ -375,4 +375,4 @@ def test_the_doctor_finds_nothing_ill_and_logs_follow_a_call(cloud: Cloud) -> No
     wait_for(  # it is on its way from the function's process to the file
         lambda: "recorded 1 events" in cloud.run("logs", "--call", call_id).stdout, "the log tells of the call"
     )
-    assert "ill" in cloud.run("doctor", "--api", "http://127.0.0.1:1", "--token", "none").stdout
+    assert "errors." in cloud.run("doctor", "--api", "http://127.0.0.1:1", "--token", "none").stdout

@@ -1,4 +1,8 @@
-"""The unit of work on Postgres. An attempt takes two round trips: lock and read, write and commit."""
+"""The unit of work on Postgres.
+
+An attempt usually takes two round trips: lock and read; write and commit. Reading a log, restoring an archived call and
+claiming an agent take more.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
