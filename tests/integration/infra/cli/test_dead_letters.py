@@ -50,7 +50,7 @@ def give_up(api: Api, *events: dict[str, Any]) -> None:
 def test_they_are_listed_and_redriven(api: Api, command: Any) -> None:
     assert "no dead letters" in command("list").output
     give_up(api, ROUTED | {"eventId": "e-2"})
-    assert "e-2  call_routed of call-1, no queue known\n    It never came. Attempts: 1." in command("list").output
+    assert "e-2  call_routed of call-1, unknown queue\n    It never came. Attempts: 1." in command("list").output
     assert json.loads(command("list", "--json").output)["body"]["agentId"] == "interpreter-01"
 
     api.post(INITIATED)

@@ -58,7 +58,7 @@ def test_a_secret_that_is_not_there_is_named_by_its_reason(endpoint: str, functi
     for name in ("unknown/s", "/unknown/s"):
         with pytest.raises(secrets.SecretError, match="NotFound"):
             secrets.fetch(name, "us-east-1", endpoint)
-    with pytest.raises(secrets.SecretError, match="could not be asked"):
+    with pytest.raises(secrets.SecretError, match="could not be reached"):
         secrets.fetch("unknown/s", "us-east-1", "http://127.0.0.1:1")
 
 
