@@ -28,9 +28,9 @@ from shared.contracts.setup import (
     parse_setup,
 )
 from shared.contracts.trace import from_xray, parse_traceparent
-from shared.usecases.access import event_check
 from shared.usecases.errors import UnavailableError
 from shared.usecases.recording.change_agent_status import set_up_agent
+from shared.usecases.recording.event_check import event_check
 from shared.usecases.recording.notices import TransactionNotices
 from shared.usecases.recording.outcomes import Result, item_of
 from shared.usecases.recording.redrive_dead_letters import redrive

@@ -16,9 +16,9 @@ from shared.contracts.problems import Problem, ProblemError, refuse
 from shared.domain.events import Event, NoAnswer, Source
 from shared.domain.fast import fast_frozen
 from shared.usecases import tracing
-from shared.usecases.access import EventCheck, allow_all
 from shared.usecases.errors import LogFailure, UnavailableError, continue_after_failure, raise_again
 from shared.usecases.recording.change_agent_status import AgentRegistry, StatusChange, change_status
+from shared.usecases.recording.event_check import EventCheck, allow_all
 from shared.usecases.recording.notices import TransactionNotices
 from shared.usecases.recording.outcomes import Result, failed, refused, result_of
 from shared.usecases.recording.ports import Transactions
