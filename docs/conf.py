@@ -1,4 +1,4 @@
-"""Settings of the documentation site: `make docs` builds it with Sphinx, and warnings are errors (docs/adr/0010).
+"""Settings of the documentation site: `make docs` builds it with Sphinx, and warnings are errors (docs/adr/0001).
 
 The mermaid script is taken from the environment, so the site requests nothing from other hosts. Without scripts, a page
 shows the text of its diagrams.
