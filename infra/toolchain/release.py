@@ -13,6 +13,7 @@ import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from infra.errors import InfraError
 from infra.toolchain import dashboard, sbom
@@ -84,7 +85,9 @@ def build(release: Release, folder: Path = DIST) -> list[Path]:
     """Make the release in `folder`, replacing what is there. Returns its files. Raises `InfraError`."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    uv("build", "--out-dir", str(folder), SOURCE_DATE_EPOCH=str(release.moment))
+    with TemporaryDirectory() as source:
+        _copy_tracked_files(REPOSITORY, Path(source))
+        uv("build", "--out-dir", str(folder), source, SOURCE_DATE_EPOCH=str(release.moment))
     (folder / ".gitignore").unlink(missing_ok=True)
     dashboard.build()
     zip_folder(dashboard.DIST, folder / f"switchboard-dashboard-{release.version}.zip")
@@ -98,6 +101,14 @@ def build(release: Release, folder: Path = DIST) -> list[Path]:
     sums = folder / CHECKSUMS
     sums.write_text("".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in made))
     return [*made, sums]
+
+
+def _copy_tracked_files(repository: Path, target: Path) -> None:
+    """The build tool reads every file of the folder. In a checkout, other programs may delete files meanwhile."""
+    for name in _git(repository, "ls-files", "-z").split("\0"):
+        if name and (repository / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(repository / name, target / name)
 
 
 def _read(repository: Path, name: str) -> str:
