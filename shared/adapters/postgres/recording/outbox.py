@@ -27,14 +27,15 @@ values (%s, %s, %s, %s, %s, %s, %s)
 """
 
 # The contents of outbox rows, as they are now: at least as new as when the rows were written. An event that changed
-# again since, because it became void, belongs to the row of that transaction.
+# again since, because it became void, belongs to the row of that transaction. Calls are read last: a call's queue
+# decides who may see its events and its agent, so it must not be older than these.
 EVENTS = """
 select e.* from events e
 where e.txid = any(%(txids)s) and e.call_id = any(%(calls)s) and e.state in ('applied', 'void') order by e.position
 """
 CALLS = "select * from calls where id = any(%(calls)s) and status is not null"
 AGENTS = "select * from agents where id = any(%(agents)s)"
-CONTENTS: tuple[LiteralString, ...] = (EVENTS, CALLS, AGENTS)
+CONTENTS: tuple[LiteralString, ...] = (EVENTS, AGENTS, CALLS)
 
 
 def insert_rows(
@@ -61,7 +62,7 @@ def content_parameters(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def notices_of(
-    rows: Sequence[Row], events: Iterable[Row], calls: Iterable[Row], agents: Iterable[Row]
+    rows: Sequence[Row], events: Iterable[Row], agents: Iterable[Row], calls: Iterable[Row]
 ) -> list[TransactionNotices]:
     """The message of each row."""
     calls_by_id = {row["id"]: row_mapping.call_from_row(row) for row in calls}
