@@ -266,7 +266,7 @@ class CoreMeasures:
         ).fetchall()
         seconds = {0: time.process_time()}
         for pid in [pid for (pid,) in rows] + ([relay.pid] if relay else []):
-            with suppress(psutil.Error):  # a session that has ended meanwhile
+            with suppress(psutil.Error):  # a session that has just ended
                 times = psutil.Process(pid).cpu_times()
                 seconds[pid] = times.user + times.system
         return seconds

@@ -158,7 +158,7 @@ def _unshared_megabytes(process: psutil.Process) -> float:
 def _total(group: Iterable[psutil.Process], value: Callable[[psutil.Process], float]) -> float:
     total = 0.0
     for process in group:
-        with suppress(psutil.Error):  # it has ended meanwhile
+        with suppress(psutil.Error):  # it has just ended
             total += value(process)
     return total
 

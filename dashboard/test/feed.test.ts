@@ -253,7 +253,7 @@ describe("the feed", () => {
     await connectionIs("live");
   });
 
-  it("asks again for a subscription that an outage refused, and reads meanwhile", async () => {
+  it("asks again for a subscription that an outage refused, and reads until then", async () => {
     server.faults.subscribeStatus = 503;
     world.initiate("medical_spanish");
     startFeed({ openWithinMs: 600_000 });

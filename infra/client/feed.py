@@ -237,7 +237,7 @@ class Feed:
         return [await self._read_snapshot(frame)] if self._state.needs_snapshot else []
 
     async def _read_snapshot(self, frame: Json) -> FeedUpdate:
-        """Read all live calls and agents. Frames that come meanwhile wait in the socket. Versions order them."""
+        """Read all live calls and agents. Frames of this time wait in the socket. Versions order them."""
         read = self._state.begin_snapshot()
         pages = [page async for page in self._api.pages("/api/calls", status=LIVE)]
         agents = await self._api.agents()

@@ -106,7 +106,9 @@ class Replica:
             if held.calls.get(call_id) == call["version"]:
                 self._end({**call, "status": "ended"})
             else:
-                self.is_uncertain = True  # a frame brought it meanwhile, from before the snapshot or from after it
+                self.is_uncertain = (
+                    True  # a frame brought it during the read, from before the snapshot or from after it
+                )
         self._snapshot_at = max(self._snapshot_at, snapshot_at)
         self.advance_to(position)
         return change

@@ -176,7 +176,7 @@ def main(function_log: str, died: str) -> None:
     provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::RestApi"]["update"] = update_rest_api
     provisioners._RESOURCE_HANDLERS["AWS::Lambda::Function"] |= {"create": create_function, "update": update_function}
     app.app = gate(environment())
-    # Deploying a SAM template needs this module, which takes seconds to import. Meanwhile Postgres starts.
+    # Deploying a SAM template needs this module, which takes seconds to import. Postgres starts at the same time.
     threading.Thread(target=import_module, args=["samtranslator.translator.transform"], daemon=True).start()
     sys.argv = ["ministack"]
     app.main()

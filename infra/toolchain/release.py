@@ -104,7 +104,7 @@ def build(release: Release, folder: Path = DIST) -> list[Path]:
 
 
 def _copy_tracked_files(repository: Path, target: Path) -> None:
-    """The build tool reads every file of the folder. In a checkout, other programs may delete files meanwhile."""
+    """The build tool reads every file of the folder. Other programs may delete files of a checkout."""
     for name in _git(repository, "ls-files", "-z").split("\0"):
         if name and (repository / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)

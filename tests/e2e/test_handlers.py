@@ -181,7 +181,7 @@ def test_the_door_opens_to_a_token_and_to_no_other(functions, cloud: Cloud):
 
 @pytest.mark.contract
 def test_the_minute_long_ones_come_and_go(emulated: Emulated):
-    """The local cloud's own are at work meanwhile: `test_status_tells_where_everything_is` sees them alive."""
+    """The local cloud's own run at the same time: `test_status_tells_where_everything_is` sees them alive."""
     scheduled = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": {}}
     assert set(emulated.invoke("SweepFunction", scheduled)) >= {"timers", "offers", "republished"}
     assert emulated.invoke("RelayFunction", scheduled) == {}, "the shard has its relay"

@@ -216,7 +216,7 @@ def test_another_user_reads_no_file_and_no_server(cloud: Cloud, user: str):
     def look() -> dict[str, Any]:
         environments = []
         for pid in pids:
-            with suppress(FileNotFoundError, ProcessLookupError):  # a function that ended meanwhile
+            with suppress(FileNotFoundError, ProcessLookupError):  # a function that has just ended
                 environments.append(forbidden(Path(f"/proc/{pid}/environ").read_bytes))
         return {
             "files": [forbidden(path.read_bytes) for path in files],

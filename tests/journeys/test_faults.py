@@ -128,7 +128,7 @@ def test_a_killed_redis_comes_back_at_its_address(cloud: Cloud) -> None:
     assert cloud.await_healthy()["parts"]["redis"] == "ok"
     after = cloud.files.read_state()
     assert after["redis"] == before["redis"]
-    assert after["token"] == before["token"], "what another command wrote meanwhile is kept"
+    assert after["token"] == before["token"], "the values that another command wrote are kept"
 
 
 def test_a_killed_postgres_comes_back_and_senders_repeat(cloud: Cloud) -> None:
@@ -167,7 +167,7 @@ def test_timers_fire_on_time_after_all_functions_were_killed(
     cloud: Cloud, answer_seconds: float, wait_seconds: float
 ) -> None:
     """Another agent is offered the call when the first has not answered; the wait breaches the queue's limit. What
-    senders send meanwhile is on record once.
+    senders send in this time is on record once.
 
     On a busy machine, functions may need longer to return than the limits last: then timers fire as soon as they do.
     """

@@ -240,8 +240,8 @@ class MemoryUnitOfWork:
             replace(row, **values) if row.event.id == restated.event.id else row for row in rows
         ]
 
-    def commit(self, outbox_entry: OutboxEntry, now: datetime, meanwhile: Callable[[], None]) -> MovedAgents:
-        meanwhile()
+    def commit(self, outbox_entry: OutboxEntry, now: datetime, during_commit: Callable[[], None]) -> MovedAgents:
+        during_commit()
         for effect in sorted(self._met, key=lambda effect: effect.since):
             if effect.agent_id not in self._records.agents:
                 self._register(effect)

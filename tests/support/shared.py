@@ -1,6 +1,6 @@
 """Clouds that all tests of a run share, in whichever process of the run they are.
 
-The first process that needs a cloud starts it; the others wait for a lock meanwhile. The run's main process stops the
+The first process that needs a cloud starts it; the others wait for a lock. The run's main process stops the
 clouds when the run ends, also after a worker died. If the main process itself is killed, a guard stops them.
 """
 

@@ -89,7 +89,7 @@ class Store(ABC):
         return self.submit([self.event(fact, second, call_id, source=source) for fact in facts], second)[-1]
 
     def submit(self, events: Sequence[Event], second: float) -> list[Outcome]:
-        submissions = [Submission(event, repr(event.fact), named=True, known=True) for event in events]
+        submissions = [Submission(event, repr(event.fact), has_sender_id=True, has_stable_id=True) for event in events]
         return record_events(self.transactions, submissions, at(second), GRACE).outcomes
 
     @property

@@ -12,7 +12,20 @@ import pytest
 
 from tests.support.paths import REPOSITORY
 
-WORDS = ("told", "said", "anew", "in vain", "whoever", "whomever", "nobody", "somebody", "mend", "mends", "mended")
+WORDS = (
+    "told",
+    "said",
+    "anew",
+    "in vain",
+    "whoever",
+    "whomever",
+    "nobody",
+    "somebody",
+    "mend",
+    "mends",
+    "mended",
+    "meanwhile",
+)
 PHRASES = ("of which", "be it")
 # "The agent who answered" is plain. "Who answers is ..." is not.
 WHO_AS_SUBJECT = re.compile(

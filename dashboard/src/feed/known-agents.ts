@@ -40,7 +40,7 @@ export class KnownAgents {
     for (const { id, version } of [...this.agents.values()]) {
       if (named.has(id)) continue;
       if (versionsAtRequest.get(id) === version) this.agents.delete(id);
-      else this.doubt = true; // A frame changed the agent meanwhile. It may be older or newer than the list.
+      else this.doubt = true; // A frame changed the agent during the read. It may be older or newer than the list.
     }
   }
 }

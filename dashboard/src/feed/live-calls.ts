@@ -7,7 +7,7 @@ export const MAX_ENDED_IDS = 5_000;
 
 interface Load {
   seen: Set<string>;
-  /** Calls that updates delivered meanwhile. A page without them may be older. */
+  /** Calls that updates delivered during the read. A page without them may be older. */
   updated: Set<string>;
   hadDoubt: boolean;
   /** The first page's position. The socket delivers everything after it. */

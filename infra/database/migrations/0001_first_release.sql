@@ -37,7 +37,7 @@ create table queues (
     id text primary key,
     name text not null,
     language text,
-    -- limits, copied into each call when it enters the queue
+    -- limits, copied into each call when it begins in the queue
     sla_seconds double precision not null default 30,
     answer_seconds double precision not null default 15,
     hold_seconds double precision not null default 60,
@@ -877,7 +877,7 @@ end
 $$;
 comment on function make_month(text, timestamptz) is
     'Creates the partition of calls or events for the month of a moment. Rows of that month are moved from the default '
-    'partition, which is locked meanwhile and usually empty. Returns whether the partition was created.';
+    'partition, which is locked during this and usually empty. Returns whether the partition was created.';
 select make_month('events', now()), make_month('events', now() + interval '1 month');
 
 create function forget_month(kept_since timestamptz) returns text

@@ -41,7 +41,7 @@ class Timeouts(NamedTuple):
 
 # For requests. A function that is ended after 15 s can still try a new connection and answer.
 REQUEST = Timeouts(statement=7, lock=5, idle=15, round_trip=8, network=5)
-# For a sweep's transactions that archive calls and update agents' time. The sweep's timers wait meanwhile, so a
+# For a sweep's transactions that archive calls and update agents' time. The sweep's timers wait for them, so a
 # transaction is small. The limit allows for a slow server, on which a transaction would otherwise fail repeatedly.
 BACKGROUND = Timeouts(statement=30, lock=5, idle=15, round_trip=32, network=5)
 # For maintenance commands: migrations, rebuilds, and other work on whole months. TCP keepalives detect a

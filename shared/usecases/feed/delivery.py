@@ -1,4 +1,4 @@
-"""Sends frames to connections. Each connection has one post at a time; updates that arrive meanwhile are conflated."""
+"""Sends frames to connections: one post at a time for each. Updates that arrive during a post are conflated."""
 
 import asyncio
 import random
@@ -120,7 +120,7 @@ class Sender:
         worker.add_done_callback(self._workers.discard)
 
     async def wait_for_turn(self) -> None:
-        """Return when all buffers that are ready now have been posted. Updates that arrive meanwhile are conflated."""
+        """Return when all buffers that are ready now have been posted."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._ready.put_nowait(turn)
         await turn

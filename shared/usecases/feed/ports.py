@@ -60,7 +60,7 @@ class RelayStore(Leases, Protocol):
 
 
 class ChannelDownError(Exception):
-    """The channel is not available. Messages published meanwhile must be read from the outbox."""
+    """The channel is not available. Messages published in this time must be read from the outbox."""
 
 
 class Channel(Protocol):

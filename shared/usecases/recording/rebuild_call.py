@@ -84,7 +84,7 @@ def _attempt(transactions: Transactions, call_id: str, now: datetime) -> bool:
             row.state = _state(folded.verdicts[row.event.id])
         record.summarize(rows)
         unit_of_work.write(CallUpdates(records=[record], changed_events=changed), now)
-        unit_of_work.commit(OutboxEntry(), now, meanwhile=lambda: None)
+        unit_of_work.commit(OutboxEntry(), now, during_commit=lambda: None)
         return True
 
 

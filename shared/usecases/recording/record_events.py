@@ -26,15 +26,15 @@ class Submission:
     """An event as sent.
 
     fingerprint: of its body, or of the whole request if `key` is given.
-    named: whether the sender chose the id.
-    known: whether the id stays the same when the event is sent again. Then a second event with this id is a replay.
+    has_sender_id: whether the sender chose the id.
+    has_stable_id: whether the id stays the same when the event is sent again: a second event with it is a replay.
     key: the request's Idempotency-Key, if the id is derived from it.
     """
 
     event: Event
     fingerprint: str
-    named: bool = False
-    known: bool = False
+    has_sender_id: bool = False
+    has_stable_id: bool = False
     key: str | None = None
 
 
@@ -150,7 +150,7 @@ def _load(unit_of_work: UnitOfWork, submissions: Sequence[Submission], now: date
     queues = {fact.queue_id for s in submissions if isinstance(fact := s.event.fact, Initiated | Transferred)}
     return unit_of_work.load(
         sorted({s.event.call_id for s in submissions}),
-        [s.event.id for s in submissions if s.known],
+        [s.event.id for s in submissions if s.has_stable_id],
         [queue_id for queue_id in queues if queue_id],
         events=len(submissions),
         since=min([now, *(s.event.at for s in submissions if s.event.source is not Source.IMPORT)]) - EVENT_ID_LOOKBACK,
@@ -162,7 +162,7 @@ class _Recorder:
 
     def __init__(self, loaded: LoadedCalls, submissions: Sequence[Submission]) -> None:
         self._known = dict(loaded.known)
-        self._is_reused = any(s.key and self._is_other(s) for s in submissions)
+        self._key_is_reused = any(s.key and self._has_id_of_another_event(s) for s in submissions)
         self._limits = loaded.limits
         self.changes = {call_id: CallChange(record) for call_id, record in loaded.records.items()}
 
@@ -180,25 +180,25 @@ class _Recorder:
         verdict = change.admit(event, submission.fingerprint)
         if verdict in (Verdict.ILLEGAL, Verdict.VOID):
             return Illegal(event, status_at(change, change.placed(event)))
-        if submission.known:
+        if submission.has_stable_id:
             self._known[event.id] = KnownEvent(event.call_id, submission.fingerprint)
         if verdict is Verdict.DEFERRED or change.call is None:
             return Deferred(event.id, event.call_id)
         return Applied(event.id, event.call_id)
 
-    def _is_other(self, submission: Submission) -> bool:
+    def _has_id_of_another_event(self, submission: Submission) -> bool:
         """Whether the id was used for another event. One such event rejects all events of a request with a key."""
-        known = self._known.get(submission.event.id) if submission.known else None
+        known = self._known.get(submission.event.id) if submission.has_stable_id else None
         return known is not None and known != KnownEvent(submission.event.call_id, submission.fingerprint)
 
     def _replay(self, submission: Submission, record: CallRecord) -> Replayed | KeyReused | None:
         """Find a replay by its id. Without a sender's id, an exact copy of the call's latest event is a replay."""
         event = submission.event
-        if self._is_other(submission) or (submission.key and self._is_reused):
+        if self._has_id_of_another_event(submission) or (submission.key and self._key_is_reused):
             return KeyReused(event.id)
-        if submission.known and event.id in self._known:
+        if submission.has_stable_id and event.id in self._known:
             return Replayed(event.id, record.id)
-        if not submission.named and record.last_event_id and record.last_fingerprint == submission.fingerprint:
+        if not submission.has_sender_id and record.last_event_id and record.last_fingerprint == submission.fingerprint:
             return Replayed(record.last_event_id, record.id)
         return None
 

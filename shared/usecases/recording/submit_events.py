@@ -45,14 +45,14 @@ class Queued:
 class Arrival:
     """Values of an event, with defaults for the fields that the sender omitted.
 
-    named: whether the sender chose the id, or the Idempotency-Key from which it is derived.
-    known: whether the id stays the same when the event is sent again.
+    has_sender_id: whether the sender chose the id, or the Idempotency-Key from which it is derived.
+    has_stable_id: whether the id stays the same when the event is sent again.
     dated: whether the sender or the queue gave the time.
     """
 
     id: str
-    named: bool
-    known: bool
+    has_sender_id: bool
+    has_stable_id: bool
     at: datetime
     dated: bool
     received_at: datetime
@@ -158,12 +158,12 @@ class _Request:
     def _arrival(self, index: int, event: CallEvent | AgentStatusChanged, queued: Queued | None) -> Arrival:
         received_at = self._now + timedelta(microseconds=index)  # undated events of a batch keep the order sent
         key = self._key and (f"{self._key}.{index}" if index else self._key)
-        named = event.event_id or key
-        known = named or (queued.id if queued else None)
+        sender_id = event.event_id or key
+        stable_id = sender_id or (queued.id if queued else None)
         return Arrival(
-            id=known or next(self._new_ids),
-            named=named is not None,
-            known=known is not None,
+            id=stable_id or next(self._new_ids),
+            has_sender_id=sender_id is not None,
+            has_stable_id=stable_id is not None,
             at=event.occurred_at or (queued.sent_at if queued else received_at),
             dated=event.occurred_at is not None or queued is not None,
             received_at=received_at,
@@ -273,8 +273,8 @@ def _submission(event: CallEvent, arrival: Arrival, digest: str, history: bool, 
             metadata=event.metadata,
         ),
         digest,
-        named=arrival.named,
-        known=arrival.known,
+        has_sender_id=arrival.has_sender_id,
+        has_stable_id=arrival.has_stable_id,
         key=key,
     )
 

@@ -58,7 +58,7 @@ class TransactionWriter:
                 if (call := change.call) and (call_view := change.call_view):
                     notices.extend(call_notices(rows, call, call_view, self._entry.calls[call.id].departure))
 
-        agents, moves = self._unit_of_work.commit(self._entry, self._now, meanwhile=make_notices)
+        agents, moves = self._unit_of_work.commit(self._entry, self._now, during_commit=make_notices)
         return TransactionNotices(
             notices, agents, self._transaction, self._entry.traceparent, self._entry.traces, moves=moves
         )

@@ -53,4 +53,4 @@ def _postpone(services: SweepServices, now: datetime, call_id: str, kinds: set[T
     later = CallUpdates(armed={(call_id, kind): now + RETRY_AFTER for kind in kinds})
     with suppress(ConflictError), services.transactions.begin() as unit_of_work:
         unit_of_work.write(later, now)
-        unit_of_work.commit(OutboxEntry(), now, meanwhile=lambda: None)
+        unit_of_work.commit(OutboxEntry(), now, during_commit=lambda: None)

@@ -6,7 +6,7 @@ on conflict (id) do update set (role, queues, connected_at, expires_at) =
 
 -- name: subscribe
 -- Subscribes a connection to topics.
--- The connection is locked first: if it is deleted meanwhile, the statement adds nothing instead of failing.
+-- The connection is locked first: if it is deleted first, the statement adds nothing instead of failing.
 insert into subscriptions (topic, connection_id)
 select topic, c.id from unnest(%s::text[]) as wanted (topic), connections c where c.id = %s
 for key share of c

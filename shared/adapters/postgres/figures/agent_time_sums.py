@@ -80,5 +80,5 @@ with counted as ({_MONTH}), kept as (
     select * from agent_rollups where {_OF_MONTH} and ({" + ".join([f"abs({name})" for name in NAMES])}) > 0
 )
 select count(*) from ((table counted except table kept) union all (table kept except table counted)) found
-where %(beginning)s >= (select kept_since from agent_time_progress) -- a month may have been dropped meanwhile
+where %(beginning)s >= (select kept_since from agent_time_progress) -- a month may have been dropped by now
 """

@@ -27,7 +27,7 @@ class PostgresChanges:
         self._database = database
 
     def since(self, position: int, queues: Collection[str] | None, limit: int) -> ChangeSet:
-        """Reads the position first: changes that commit meanwhile are read twice rather than not at all."""
+        """Reads the position first: changes that commit during the read are read twice rather than not at all."""
         parameters = {**agents_seen.by(queues), "since": position, "limit": limit + 1}
         connection = self._database.connection()
         with available(self._database), connection.pipeline():

@@ -117,7 +117,7 @@ class PostgresUnitOfWork:
         *,
         commit: bool = False,
         wait: bool = True,
-        meanwhile: Callable[[], None] = lambda: None,
+        during_commit: Callable[[], None] = lambda: None,
     ) -> list[Cursor]:
         """Send the queries. Postgres executes the first while the next is still being built."""
         cursors: list[Cursor] = []
@@ -133,7 +133,7 @@ class PostgresUnitOfWork:
             self.committing = True
             self._connection.cursor_of("commit").execute("commit")
             with self._open:
-                meanwhile()
+                during_commit()
         elif wait:
             self._pipeline.sync()
         return cursors
@@ -265,12 +265,14 @@ class PostgresUnitOfWork:
         self._agents_to_register += updates.agents_to_register
         self._run(_written(updates, now), wait=False)
 
-    def commit(self, outbox_entry: OutboxEntry, now: datetime, meanwhile: Callable[[], None]) -> MovedAgents:
+    def commit(self, outbox_entry: OutboxEntry, now: datetime, during_commit: Callable[[], None]) -> MovedAgents:
         effects = *self._applied_effects, *self._agents_to_register, *self._effects
         moves = list(dict.fromkeys((effect.agent_id, effect.call_id) for effect in effects))
         rows = list(outbox.insert_rows(outbox_entry, moves, now, self._shards))
         results = self._run(
-            [*rows, *_register(self._agents_to_register), *_effects(self._effects)], commit=True, meanwhile=meanwhile
+            [*rows, *_register(self._agents_to_register), *_effects(self._effects)],
+            commit=True,
+            during_commit=during_commit,
         )
         self._note_agents(results[len(rows) :])
         return MovedAgents(list(self._agents.values()), moves)

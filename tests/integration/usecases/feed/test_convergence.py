@@ -253,7 +253,7 @@ def test_redis_is_emptied_and_every_relay_is_gone_at_once(play, redis_server: Re
 
 
 def test_a_transaction_is_held_open_across_the_horizon(play, database_url: str):
-    """What it commits in the end has a lower id than all that clients have seen meanwhile."""
+    """What it commits in the end has a lower id than all that clients have seen by then."""
 
     async def body(stage: Stage, clients, telephony):
         async with stage.relay() as running:

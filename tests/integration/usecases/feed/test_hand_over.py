@@ -116,7 +116,7 @@ async def test_without_a_channel_a_successor_takes_over_all_the_same(stage: Stag
             before = stage.registry.position()
             event = await stage.begin("c1")
             await younger.relay_store.until_cleared(event)
-            assert stage.registry.position() > before  # snapshots do not stand still meanwhile
+            assert stage.registry.position() > before  # snapshots do not stand still in this time
     assert event in stage.gateway.events("c")
 
 

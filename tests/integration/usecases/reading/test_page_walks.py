@@ -169,7 +169,7 @@ def test_a_walk_beside_writers_sees_each_call_exactly_once(
 ) -> None:
     seen = Counter(row["id"] for page in pages(harness, order, writers.beside) for row in page.rows)
     assert {call_id: seen[call_id] for call_id in listed(standing, order)} == dict.fromkeys(listed(standing, order), 1)
-    assert max(seen.values()) == 1, "what came meanwhile may be seen, once"
+    assert max(seen.values()) == 1, "a call that arrived during the walk may be seen, once"
 
 
 @pytest.mark.parametrize("order", QUICK_AND_DEEP_ORDERS)

@@ -71,7 +71,7 @@ def test_a_call_past_its_offer_can_be_routed_again(gone_on: Harness) -> None:
     assert harness.call("c3")["flags"] == ["sla_breached"]
 
 
-def test_a_deferred_answer_frees_the_agent_claimed_meanwhile(day: Harness) -> None:
+def test_a_deferred_answer_frees_the_agent_claimed_before_it(day: Harness) -> None:
     day.clock.go_to(1)
     tell(day, "call_answered", agentId="bea")
     tell(day, "call_initiated", queueId="night")

@@ -56,12 +56,12 @@ async def test_cut_off_it_comes_back_and_resumes_from_its_position():
 async def test_without_a_replay_the_snapshot_is_read():
     async with following() as (server, feed, updates):
         socket, _ = await both(server.subscribed(), until(updates, "live"))
-        await say(socket, **update(call("ended-meanwhile", 1), position=3))
+        await say(socket, **update(call("ended-during-the-cut", 1), position=3))
         await until(updates, "update")
-        server.calls, server.position = [call("begun-meanwhile", 1)], 4
+        server.calls, server.position = [call("begun-during-the-cut", 1)], 4
         await socket.close()
         await both(server.subscribed(replayed=False), until(updates, "live"))
-        assert set(feed.replica.calls) == {"begun-meanwhile"}
+        assert set(feed.replica.calls) == {"begun-during-the-cut"}
 
 
 async def test_a_reset_reads_the_snapshot_again():

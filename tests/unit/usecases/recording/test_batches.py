@@ -69,8 +69,8 @@ def submissions(sent: Sequence[Sent], receipts_per_second: int = 2) -> list[Subm
         if one.copy_of is not None and made:
             original = made[one.copy_of % len(made)]
             fingerprint = original.fingerprint if one.same else f"other {number}"
-            event = original.event if original.named else replace(original.event, id=f"e{number}")
-            made.append(Submission(event, fingerprint, original.named, original.known))
+            event = original.event if original.has_sender_id else replace(original.event, id=f"e{number}")
+            made.append(Submission(event, fingerprint, original.has_sender_id, original.has_stable_id))
             continue
         system = isinstance(one.fact, tuple(type(fact) for fact in CONCLUSIONS))
         event = Event(

@@ -152,7 +152,7 @@ def test_a_timer_is_moved_and_removed(store: Store) -> None:
 def commit(store: Store, changes: CallUpdates) -> None:
     with store.transactions.begin() as unit_of_work:
         unit_of_work.write(changes, at(0))
-        unit_of_work.commit(OutboxEntry(), at(0), meanwhile=lambda: None)
+        unit_of_work.commit(OutboxEntry(), at(0), during_commit=lambda: None)
 
 
 def waiting(store: Store, second: float, queues: list[str] | None = None, limit: int = 10) -> list[str]:
@@ -193,7 +193,7 @@ def claimed(store: Store, call_id: str, search: Search, second: float) -> str | 
     call = store.call(call_id)
     with store.transactions.begin() as unit_of_work:
         agent_id = unit_of_work.claim_agent(call, search, Strategy.LONGEST_IDLE, at(second))
-        unit_of_work.commit(OutboxEntry(), at(second), meanwhile=lambda: None)
+        unit_of_work.commit(OutboxEntry(), at(second), during_commit=lambda: None)
     return agent_id
 
 
@@ -312,7 +312,7 @@ def test_any_events_leave_the_same_records(
         assert timers_of(memory, call_id) == timers_of(postgres, call_id)
     with postgres.transactions.begin() as unit_of_work:
         unit_of_work.write(CallUpdates(disarmed=set(postgres.timers())), at(0))
-        unit_of_work.commit(OutboxEntry(), at(0), meanwhile=lambda: None)
+        unit_of_work.commit(OutboxEntry(), at(0), during_commit=lambda: None)
 
 
 def without_ids(store: Store, call_id: str) -> object:
