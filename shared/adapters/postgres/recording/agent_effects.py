@@ -21,7 +21,9 @@ _AGENT: LiteralString = ", ".join([f"a.{name}" for name in AGENT])
 #   status.
 ENGAGED: Columns = {"agent_id": "text", "call_id": "text", "status": "text", "since": "timestamptz"}
 RELEASED: Columns = {**ENGAGED, "reason": "text", "engaged_since": "timestamptz", "known": "bool", "place": "int"}
-_REPORTED_SINCE = "a.call_id is null and a.status not in ('offered', 'on_call') and a.reported_at > r.engaged_since"
+_REPORTED_SINCE_ENGAGED = (
+    "a.call_id is null and a.status not in ('offered', 'on_call') and a.reported_at > r.engaged_since"
+)
 _AGENT_STATE: tuple[LiteralString, ...] = (
     "id", "status", "status_since", "reason", "misses", "call_id", "next_status", "next_reason", "engaged_since",
     "second_call_id", "second_status", "second_since", "reported_at",
@@ -55,8 +57,8 @@ with recursive releases as (
             a.second_call_id <> r.call_id and a.second_status = 'offered' and r.status = 'wrap_up' as rings_on,
             a.status = 'offered' and a.second_call_id is not null and a.second_status = 'wrap_up'
                 and coalesce(a.reported_at <= a.status_since, true) as interrupts,
-            case when {_REPORTED_SINCE} then a.status else a.next_status end as next_status,
-            case when {_REPORTED_SINCE} then a.reason else a.next_reason end as next_reason,
+            case when {_REPORTED_SINCE_ENGAGED} then a.status else a.next_status end as next_status,
+            case when {_REPORTED_SINCE_ENGAGED} then a.reason else a.next_reason end as next_reason,
             r.status = 'away' and a.status <> 'away' and (r.known or a.misses + 1 < (
                 select q.misses_before_away from calls_live c join queues q on q.id = c.queue_id where c.id = r.call_id
             )) as forgiven
